@@ -1,0 +1,48 @@
+"""The contract: what crosses a boundary between Parley's packages, and nothing else.
+
+Standard library only. The web side writes these records and the model side reads them,
+so neither needs the other's libraries. See docs/records.md for every field.
+"""
+
+from records.lines import RecordError, decode, encode, read_jsonl, write_jsonl
+from records.manifest import ManifestError, publish_directory, read_manifest, verify_directory
+from records.types import (
+    FORMAT_VERSION,
+    Completion,
+    Demonstration,
+    Message,
+    Prompt,
+    Ranking,
+    Rating,
+    SampleRequest,
+    SampleResult,
+    SamplingParams,
+    TrainingProgress,
+    TrainingRequest,
+    TrainingResult,
+)
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Completion",
+    "Demonstration",
+    "ManifestError",
+    "Message",
+    "Prompt",
+    "Ranking",
+    "Rating",
+    "RecordError",
+    "SampleRequest",
+    "SampleResult",
+    "SamplingParams",
+    "TrainingProgress",
+    "TrainingRequest",
+    "TrainingResult",
+    "decode",
+    "encode",
+    "publish_directory",
+    "read_jsonl",
+    "read_manifest",
+    "verify_directory",
+    "write_jsonl",
+]

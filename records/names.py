@@ -1,0 +1,37 @@
+"""Names that both sides of the broker must spell alike: tasks, queues, streams, file names."""
+
+# Tasks, as <app>.<verb>; every one takes keyword arguments of JSON values only.
+SAMPLE = "sampler.sample"
+TRAIN = "training.train"
+RECORD_COMPLETIONS = "labeling.record_completions"
+RECORD_SAMPLING_FAILURE = "labeling.record_sampling_failure"
+RECORD_SAMPLING_STARTED = "labeling.record_sampling_started"
+RECORD_TRAINING_PROGRESS = "labeling.record_training_progress"
+RECORD_TRAINING_RESULT = "labeling.record_training_result"
+BUILD_EXPORT = "labeling.build_export"
+SWEEP = "labeling.sweep"
+
+# Queues.
+WEB_QUEUE = "web"
+EXPORTS_QUEUE = "exports"
+SAMPLE_QUEUE = "sample"
+TRAIN_QUEUE = "train"
+
+# Celery priorities on Redis: 0 is served first. A waiting person comes before overnight work.
+PRIORITY_WAITING = 0
+PRIORITY_OVERNIGHT = 9
+
+# Files of an export in the records format.
+DEMONSTRATIONS_FILE = "demonstrations.jsonl"
+RANKINGS_FILE = "rankings.jsonl"
+PROMPTS_FILE = "prompts.jsonl"
+
+
+def stream_key(run_id: str, attempt: int) -> str:
+    """The Redis stream that carries a run's text while it is sampled."""
+    return f"parley:stream:{run_id}:{attempt}"
+
+
+def cancel_key(run_id: str) -> str:
+    """The Redis key whose existence asks the sampler to stop a run."""
+    return f"parley:cancel:{run_id}"

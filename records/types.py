@@ -1,0 +1,257 @@
+"""The records themselves: frozen dataclasses that keep what people and models did.
+
+A record keeps the act, not what a loss wants of it: a Ranking has tiers, not pairs.
+Each class checks its own sense in `__post_init__` and says which field is wrong.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+FORMAT_VERSION = 1
+
+Role = Literal["system", "user", "assistant"]
+Authorship = Literal["typed", "taken", "edited", "policy", "imported"]
+Split = Literal["train", "validation", "test"]
+FinishReason = Literal["stop", "length", "cancelled"]
+Purpose = Literal["suggestion", "chat", "comparison", "evaluation"]
+TrainerKind = Literal["person", "simulated", "imported"]
+TrainingKind = Literal["sft", "reward_model", "ppo"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One utterance. `authorship` says how the text came to be; `policy` names the model behind it."""
+
+    role: Role
+    content: str
+    authorship: Authorship | None = None
+    policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplingParams:
+    """How tokens are drawn. temperature 1, top_p 1 and top_k 0 are pure sampling; 0 temperature is greedy."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.temperature >= 0, "temperature", f"must be at least 0, not {self.temperature}")
+        _require(0 < self.top_p <= 1, "top_p", f"must be above 0 and at most 1, not {self.top_p}")
+        _require(self.top_k >= 0, "top_k", f"must be at least 0 (0 = off), not {self.top_k}")
+        _require(self.max_new_tokens >= 1, "max_new_tokens", f"must be at least 1, not {self.max_new_tokens}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prompt:
+    """The messages a completion answers; the last one is the user's."""
+
+    id: str
+    messages: tuple[Message, ...]
+    topic: str | None = None
+    source: str | None = None
+    split: Split | None = None
+
+    def __post_init__(self) -> None:
+        _require_prompt(self.messages)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completion:
+    """One candidate answer with its provenance. `policy` is None where a person wrote it."""
+
+    id: str
+    content: str
+    policy: str | None = None
+    sampling: SamplingParams | None = None
+    finish_reason: FinishReason | None = None
+    num_tokens: int | None = None
+    logprob: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demonstration:
+    """An accepted dialogue with a person's answers, for supervised fine-tuning."""
+
+    id: str
+    messages: tuple[Message, ...]
+    trainer: str | None = None
+    guideline_version: int | None = None
+    source: str | None = None
+    split: Split | None = None
+
+    def __post_init__(self) -> None:
+        _require(
+            any(message.role == "assistant" for message in self.messages),
+            "messages",
+            "has no assistant message to learn from",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rating:
+    """One completion judged alone, before ranking (InstructGPT Table 3)."""
+
+    completion_id: str
+    overall: int | None = None
+    flags: dict[str, bool] = field(default_factory=dict)
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.overall is None or 1 <= self.overall <= 7, "overall", f"must be 1 to 7, not {self.overall}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranking:
+    """One trainer's weak order over the completions of a comparison.
+
+    `tiers` holds completion ids, best tier first; ids in one tier are tied. Every completion is in
+    exactly one tier, unless the trainer abstained: then `tiers` is empty and `abstained` is the reason.
+    `unacceptable_from` is the index of the first tier below the line of acceptability: 0 means
+    that none is acceptable, None means that no line was drawn.
+    """
+
+    id: str
+    comparison_id: str
+    messages: tuple[Message, ...]
+    completions: tuple[Completion, ...]
+    tiers: tuple[tuple[str, ...], ...]
+    unacceptable_from: int | None = None
+    abstained: str | None = None
+    shown_order: tuple[str, ...] = ()
+    ratings: tuple[Rating, ...] = ()
+    trainer: str | None = None
+    trainer_kind: TrainerKind = "person"
+    guideline_version: int | None = None
+    seconds: float | None = None
+    ranked_at: str | None = None
+    round: int | None = None
+    source: str | None = None
+    split: Split | None = None
+
+    def __post_init__(self) -> None:
+        _require_prompt(self.messages)
+        ids = [completion.id for completion in self.completions]
+        _require(len(ids) >= 2, "completions", f"needs at least 2, has {len(ids)}")
+        _require_distinct(ids, "completions")
+        if self.abstained is not None:
+            _require(not self.tiers, "tiers", "must be empty where the trainer abstained")
+        else:
+            require_weak_order(self.tiers, ids)
+        line = self.unacceptable_from
+        _require(
+            line is None or 0 <= line <= len(self.tiers),
+            "unacceptable_from",
+            f"must lie between 0 and {len(self.tiers)}, the number of tiers, not {line}",
+        )
+        if self.shown_order:
+            _require(sorted(self.shown_order) == sorted(ids), "shown_order", "is not an order of the completions")
+        _require_distinct([rating.completion_id for rating in self.ratings], "ratings")
+        for rating in self.ratings:
+            _require(rating.completion_id in ids, "ratings", f"names unknown completion {rating.completion_id}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleRequest:
+    """Ask for completions of one prompt. `attempt` is the fencing token that the answer must carry.
+
+    `policy_path` is the policy's directory relative to the model store, `policy_sha256` the hash of
+    its manifest. With `stream_key` set, text is also written to that Redis stream as it is sampled.
+    The i-th completion is sampled with seed `sampling.seed + i`.
+    """
+
+    run_id: str
+    attempt: int
+    purpose: Purpose
+    policy: str
+    policy_path: str
+    messages: tuple[Message, ...]
+    num_completions: int
+    sampling: SamplingParams
+    policy_sha256: str | None = None
+    as_role: Literal["user", "assistant"] = "assistant"
+    stream_key: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.num_completions >= 1, "num_completions", f"must be at least 1, not {self.num_completions}")
+        _require(self.attempt >= 1, "attempt", f"must be at least 1, not {self.attempt}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleResult:
+    """The sampler's answer. Either `completions` is whole or `error` says why there is none."""
+
+    run_id: str
+    attempt: int
+    completions: tuple[Completion, ...] = ()
+    error: str | None = None
+    seconds: float | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingRequest:
+    """Ask for one training job. Paths are relative to the model store; `options` are command-line flags."""
+
+    job_id: str
+    attempt: int
+    kind: TrainingKind
+    data_path: str
+    out_path: str
+    model_path: str | None = None
+    reward_path: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingProgress:
+    """A sign of life of a running job: `fraction` done (0 to 1) and the newest metrics."""
+
+    job_id: str
+    attempt: int
+    fraction: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingResult:
+    """How a job ended. Either `manifest_sha256` names what was published or `error` says why not."""
+
+    job_id: str
+    attempt: int
+    out_path: str
+    manifest_sha256: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+
+def require_weak_order(tiers: tuple[tuple[str, ...], ...], ids: list[str]) -> None:
+    """Raise ValueError unless every id is in exactly one tier and no tier is empty."""
+    placed = [identifier for tier in tiers for identifier in tier]
+    _require(all(tiers), "tiers", "has an empty tier")
+    _require_distinct(placed, "tiers")
+    unknown = sorted(set(placed) - set(ids))
+    _require(not unknown, "tiers", f"names unknown completion {unknown[0] if unknown else ''}")
+    missing = sorted(set(ids) - set(placed))
+    _require(not missing, "tiers", f"leaves out completion {missing[0] if missing else ''}")
+
+
+def _require_prompt(messages: tuple[Message, ...]) -> None:
+    _require(len(messages) > 0, "messages", "is empty")
+    _require(messages[-1].role == "user", "messages", f"must end with a user message, not {messages[-1].role}")
+
+
+def _require_distinct(ids: list[str], name: str) -> None:
+    seen: set[str] = set()
+    for identifier in ids:
+        _require(identifier not in seen, name, f"names completion {identifier} twice")
+        seen.add(identifier)
+
+
+def _require(condition: bool, name: str, complaint: str) -> None:
+    if not condition:
+        raise ValueError(f'"{name}" {complaint}')
