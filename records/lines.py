@@ -78,9 +78,7 @@ def read_json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
                 try:
                     yield number, json.loads(line)
                 except json.JSONDecodeError as error:
-                    raise RecordError(
-                        f"{path.name}:{number}: not JSON at column {error.colno}: {error.msg}"
-                    ) from error
+                    raise RecordError(f"{path.name}:{number}: not JSON at column {error.colno}: {error.msg}") from error
     except UnicodeDecodeError as error:
         raise RecordError(f"{path.name}:{number + 1}: not UTF-8: {error.reason}") from error
     except (gzip.BadGzipFile, EOFError) as error:

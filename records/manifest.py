@@ -44,8 +44,8 @@ def publish_directory(staging: str | os.PathLike[str], target: str | os.PathLike
     target.parent.mkdir(parents=True, exist_ok=True)
     trash = target.with_name(f"trash-{os.getpid()}-{target.name}")
     if target.exists():
-        os.rename(target, trash)
-    os.rename(staging, target)
+        target.rename(trash)
+    staging.rename(target)
     _flush(target.parent)
     shutil.rmtree(trash, ignore_errors=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -252,6 +252,6 @@ def _require_distinct(ids: list[str], name: str) -> None:
         seen.add(identifier)
 
 
-def _require(condition: bool, name: str, complaint: str) -> None:
+def _require(condition: bool, name: str, complaint: str) -> None:  # noqa: FBT001 (reads as an assertion)
     if not condition:
         raise ValueError(f'"{name}" {complaint}')

@@ -1,0 +1,34 @@
+"""The rows of Parley, by noun. Rows are the truth; messages on the broker are hints."""
+
+from labeling.models.audit import AuditEvent, Report
+from labeling.models.completions import Completion, SamplingRun
+from labeling.models.dialogues import Dialogue, Message, Prompt
+from labeling.models.exports import Export
+from labeling.models.people import Membership, User
+from labeling.models.projects import GuidelineVersion, Project, Round
+from labeling.models.rankings import Comparison, Lease, Ranking, Rating
+from labeling.models.registry import Policy, RewardModel
+from labeling.models.training import TrainingJob
+
+__all__ = [
+    "AuditEvent",
+    "Comparison",
+    "Completion",
+    "Dialogue",
+    "Export",
+    "GuidelineVersion",
+    "Lease",
+    "Membership",
+    "Message",
+    "Policy",
+    "Project",
+    "Prompt",
+    "Ranking",
+    "Rating",
+    "Report",
+    "RewardModel",
+    "Round",
+    "SamplingRun",
+    "TrainingJob",
+    "User",
+]

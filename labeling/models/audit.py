@@ -1,0 +1,67 @@
+"""Who did what to what, and what people say of outputs. Audit rows are written with the change, never altered."""
+
+import uuid
+
+from django.db import models
+
+from labeling.models.completions import Completion
+from labeling.models.dialogues import Message
+from labeling.models.people import User
+from labeling.models.projects import Project
+
+
+class AuditEvent(models.Model):
+    """One change, by whom, to which row. `by` is None where Parley itself acted."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    verb = models.CharField(max_length=60)
+    subject_type = models.CharField(max_length=60)
+    subject_id = models.CharField(max_length=60)
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = (models.Index(fields=("subject_type", "subject_id", "at"), name="audit_by_subject"),)
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.subject_type} {self.subject_id}"
+
+    @classmethod
+    def note(cls, verb: str, subject: models.Model, *, by: User | None, **detail: object) -> "AuditEvent":
+        """Write one event in the caller's transaction."""
+        project_id = subject.pk if isinstance(subject, Project) else getattr(subject, "project_id", None)
+        return cls.objects.create(
+            by=by,
+            project_id=project_id,
+            verb=verb,
+            subject_type=subject._meta.model_name or "",
+            subject_id=str(subject.pk),
+            detail=detail,
+        )
+
+
+class Report(models.Model):
+    """A person's word on an output. It changes no weight and no ranking; people read it."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        HANDLED = "handled", "Handled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reports")
+    completion = models.ForeignKey(Completion, null=True, blank=True, on_delete=models.SET_NULL, related_name="reports")
+    message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="reports")
+    reporter = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    content = models.TextField()  # the output as it stood
+    reason = models.CharField(max_length=60)
+    note = models.TextField(blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"report: {self.reason}"

@@ -1,0 +1,100 @@
+"""Requests for completions and what came of them. A SamplingRun is work with a lease and a fencing token."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from labeling.models.dialogues import Dialogue, Message
+from labeling.models.people import User
+from labeling.models.projects import Project
+from labeling.models.registry import Policy
+
+
+class SamplingRun(models.Model):
+    """One request for n completions of one prompt. The row is the truth; the Celery message only says "look"."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"  # not sent yet: the window of sent runs is full, or an attempt was lost
+        SENT = "sent", "Sent"  # a message is on its way; the lease runs
+        RUNNING = "running", "Running"  # a worker said that it began
+        DONE = "done", "Done"  # its completions are rows
+        FAILED = "failed", "Failed"  # attempts used up, or an error that another attempt cannot mend
+        CANCELLED = "cancelled", "Cancelled"  # a person stopped it
+
+    class Purpose(models.TextChoices):
+        SUGGESTION = "suggestion", "Suggestion"  # someone is waiting
+        CHAT = "chat", "Chat"  # someone is watching
+        COMPARISON = "comparison", "Comparison"  # overnight
+        EVALUATION = "evaluation", "Evaluation"  # overnight
+
+    MAX_ATTEMPTS = 3
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="sampling_runs")
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    attempt = models.PositiveIntegerField(default=0)  # the fencing token: a result of another attempt is dropped
+    lease_until = models.DateTimeField(null=True, blank=True)
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="sampling_runs")
+    messages = models.JSONField()  # the prompt as it stood
+    as_role = models.CharField(max_length=16, choices=Message.Role.choices, default=Message.Role.ASSISTANT)
+    num_completions = models.PositiveSmallIntegerField()
+    sampling = models.JSONField()  # records.SamplingParams
+    streams = models.BooleanField(default=False)  # whether text is also written to a Redis stream
+    requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    dialogue = models.ForeignKey(
+        Dialogue, null=True, blank=True, on_delete=models.CASCADE, related_name="sampling_runs"
+    )
+    position = models.PositiveIntegerField(null=True, blank=True)  # where in the dialogue the completion would stand
+    comparison = models.ForeignKey(
+        "labeling.Comparison", null=True, blank=True, on_delete=models.CASCADE, related_name="sampling_runs"
+    )
+    error = models.TextField(blank=True)
+    seconds = models.FloatField(null=True, blank=True)
+    device = models.CharField(max_length=120, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=("lease_until",), condition=Q(state__in=("sent", "running")), name="sampling_run_leases"
+            ),
+            models.Index(fields=("created_at", "id"), condition=Q(state="waiting"), name="sampling_run_waiting"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.purpose} run {self.id}"
+
+
+class Completion(models.Model):
+    """One candidate answer. It stands in at most one comparison; a suggestion stands in none."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(SamplingRun, null=True, blank=True, on_delete=models.CASCADE, related_name="completions")
+    comparison = models.ForeignKey(
+        "labeling.Comparison", null=True, blank=True, on_delete=models.CASCADE, related_name="completions"
+    )
+    index = models.PositiveSmallIntegerField(default=0)  # within its run or its comparison
+    content = models.TextField()
+    policy = models.ForeignKey(Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="completions")
+    author = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    sampling = models.JSONField(null=True, blank=True)
+    finish_reason = models.CharField(max_length=16, blank=True)
+    num_tokens = models.PositiveIntegerField(null=True, blank=True)
+    logprob = models.FloatField(null=True, blank=True)  # of the whole completion, nats
+    taken_at = models.DateTimeField(null=True, blank=True)  # a suggestion that was used
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("comparison", "run", "index")
+        constraints = (
+            models.UniqueConstraint(fields=("run", "index"), condition=~Q(run=None), name="completion_once_per_run"),
+        )
+
+    def __str__(self) -> str:
+        return self.content[:60]

@@ -1,0 +1,135 @@
+"""What people write and say: prompts, dialogues and their messages, with exact authorship."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from labeling.models.people import User
+from labeling.models.projects import GuidelineVersion, Project
+from labeling.models.registry import Policy
+
+
+class Prompt(models.Model):
+    """An opening from the pool: messages that end with a user's, to be answered or written on."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompts")
+    messages = models.JSONField()  # [{"role", "content"}], the last one the user's
+    topic = models.CharField(max_length=60, blank=True)
+    source = models.CharField(max_length=200, blank=True)
+    content_sha256 = models.CharField(max_length=64)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("project", "content_sha256"), name="prompt_content_unique"),)
+        indexes = (models.Index(fields=("project", "topic", "id"), name="prompt_topic"),)
+
+    def __str__(self) -> str:
+        return str(self.messages[-1]["content"])[:60]
+
+
+class Dialogue(models.Model):
+    class Kind(models.TextChoices):
+        DEMONSTRATION = "demonstration", "Demonstration"  # one trainer writes both sides
+        CHAT = "chat", "Chat"  # the trainer is the user, a policy answers
+        IMPORTED = "imported", "Imported"  # came from a file
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"  # being written; only its author sees it
+        SUBMITTED = "submitted", "Submitted"  # waits for a reviewer
+        ACCEPTED = "accepted", "Accepted"  # goes into exports
+        RETURNED = "returned", "Returned"  # back to its author with a comment
+        WITHDRAWN = "withdrawn", "Withdrawn"  # deleted by its author or an admin; never exported
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="dialogues")
+    author = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="dialogues")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.DRAFT)
+    version = models.PositiveIntegerField(default=0)  # grows with every saved change; autosave compares it
+    prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="dialogues")
+    branched_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="branches")
+    branched_at = models.PositiveIntegerField(null=True, blank=True)  # position of the last message that was copied
+    guideline_version = models.ForeignKey(
+        GuidelineVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    offers_suggestions = models.BooleanField(default=True)  # False in the control arm
+    topic = models.CharField(max_length=60, blank=True)
+    source = models.CharField(max_length=200, blank=True)
+    content_sha256 = models.CharField(max_length=64, blank=True)  # of an imported dialogue, so that it comes in once
+    composer = models.JSONField(default=dict, blank=True)  # text not yet a message: {"role", "content"}
+    seconds = models.FloatField(default=0.0)  # time spent writing
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    review_comment = models.TextField(blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project", "content_sha256"),
+                condition=~Q(content_sha256=""),
+                name="dialogue_imported_once",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("project", "state", "submitted_at"), name="dialogue_review_queue"),
+            models.Index(fields=("author", "-updated_at"), name="dialogue_by_author"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.id}"
+
+
+class Message(models.Model):
+    class Role(models.TextChoices):
+        SYSTEM = "system", "system"
+        USER = "user", "user"
+        ASSISTANT = "assistant", "assistant"
+
+    class Authorship(models.TextChoices):
+        TYPED = "typed", "typed"  # every word a person's
+        TAKEN = "taken", "taken"  # a suggestion, unchanged
+        EDITED = "edited", "edited"  # a suggestion, changed by a person
+        POLICY = "policy", "policy"  # wholly a policy's; the only kind that comparisons are made from
+        IMPORTED = "imported", "imported"  # from a file
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dialogue = models.ForeignKey(Dialogue, on_delete=models.CASCADE, related_name="messages")
+    position = models.PositiveIntegerField()
+    role = models.CharField(max_length=16, choices=Role.choices)
+    content = models.TextField()
+    authorship = models.CharField(max_length=16, choices=Authorship.choices)
+    policy = models.ForeignKey(Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="messages")
+    completion = models.ForeignKey(
+        "labeling.Completion", null=True, blank=True, on_delete=models.SET_NULL, related_name="used_in"
+    )
+    edit_distance = models.PositiveIntegerField(null=True, blank=True)  # Levenshtein, characters, from the suggestion
+    seconds = models.FloatField(default=0.0)
+    needs_second_look = models.BooleanField(default=False)  # an earlier message changed under it
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("dialogue", "position")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("dialogue", "position"),
+                name="message_position_unique",
+                deferrable=models.Deferrable.DEFERRED,
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("dialogue", "position"),
+                condition=Q(role="assistant", authorship="policy"),
+                name="message_written_by_policy",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.content[:40]}"

@@ -1,0 +1,89 @@
+"""People: who signs in, and in which projects they work. Knows nothing of passwords' rules (settings)."""
+
+import secrets
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+
+def new_pseudonym() -> str:
+    """The name under which a trainer appears in exports: random, so that it leads nowhere."""
+    return f"t-{secrets.token_hex(5)}"
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, username: str, password: str | None = None, **fields: object) -> "User":
+        user = self.model(username=self.model.normalize_username(username), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username__iexact=username)
+
+
+class User(AbstractBaseUser):
+    class Role(models.TextChoices):
+        TRAINER = "trainer", "Trainer"  # writes, chats, ranks
+        REVIEWER = "reviewer", "Reviewer"  # a trainer who also accepts and returns dialogues
+        ADMIN = "admin", "Admin"  # everything, and sets projects and people up
+        ENGINEER = "engineer", "ML engineer"  # exports, trains, promotes
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    username = models.CharField(max_length=80, unique=True)
+    display_name = models.CharField(max_length=120, blank=True)
+    email = models.EmailField(blank=True)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.TRAINER)
+    pseudonym = models.CharField(max_length=40, unique=True, default=new_pseudonym, editable=False)
+    is_active = models.BooleanField(default=True)
+    is_simulated = models.BooleanField(default=False)  # a program that ranks; its rankings say so everywhere
+    time_zone = models.CharField(max_length=64, default="UTC")
+    language = models.CharField(max_length=16, default="en")
+    preferences = models.JSONField(default=dict, blank=True)  # ranking layout, theme: the person's, not the work's
+    topics = models.JSONField(default=list, blank=True)  # topics chosen; empty means any
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = UserManager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(Lower("username"), name="user_username_unique"),)
+
+    def __str__(self) -> str:
+        return self.display_name or self.username
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == self.Role.ADMIN
+
+    @property
+    def can_review(self) -> bool:
+        return self.role in (self.Role.REVIEWER, self.Role.ADMIN)
+
+    @property
+    def can_train_models(self) -> bool:
+        return self.role in (self.Role.ENGINEER, self.Role.ADMIN)
+
+    @property
+    def can_write_and_rank(self) -> bool:
+        return self.role in (self.Role.TRAINER, self.Role.REVIEWER, self.Role.ADMIN)
+
+
+class Membership(models.Model):
+    """A person's place in a project. Admins see every project without one."""
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    guidelines_read = models.PositiveIntegerField(default=0)  # the newest guideline version this person has opened
+    practised_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("project", "user"), name="membership_unique"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.project}"

@@ -1,0 +1,125 @@
+"""A project and its rounds: what is asked of trainers, how much of it, and from which policy."""
+
+import uuid
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from labeling.models.people import User
+
+SHARE = (MinValueValidator(0.0), MaxValueValidator(1.0))
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: User) -> "ProjectQuerySet":
+        """Projects that this person may open: all for an admin, else those they are a member of."""
+        if user.is_admin:
+            return self
+        return self.filter(memberships__user=user)
+
+    def current(self) -> "ProjectQuerySet":
+        return self.filter(archived_at=None)
+
+
+class Project(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    members = models.ManyToManyField(User, through="labeling.Membership", related_name="projects")
+
+    # Comparisons: K completions, each ranked by `rankings_wanted` trainers.
+    num_completions = models.PositiveSmallIntegerField(
+        default=4, validators=(MinValueValidator(2), MaxValueValidator(9))
+    )
+    rankings_wanted = models.PositiveSmallIntegerField(
+        default=1, validators=(MinValueValidator(1), MaxValueValidator(50))
+    )
+    comparisons_ready = models.PositiveIntegerField(default=20)  # how many to keep sampled ahead of the trainers
+    keeps_original = models.BooleanField(default=False)  # whether the message that was chosen is one of the K
+    asks_ratings = models.BooleanField(default=False)
+    forbids_own_text = models.BooleanField(default=True)
+    lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))
+    grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission can be undone
+
+    # Sampling.
+    policy = models.ForeignKey("labeling.Policy", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    temperature = models.FloatField(default=1.0, validators=(MinValueValidator(0.0), MaxValueValidator(5.0)))
+    top_p = models.FloatField(default=1.0, validators=(MinValueValidator(0.01), MaxValueValidator(1.0)))
+    max_new_tokens = models.PositiveIntegerField(
+        default=256, validators=(MinValueValidator(1), MaxValueValidator(4096))
+    )
+    num_suggestions = models.PositiveSmallIntegerField(
+        default=3, validators=(MinValueValidator(0), MaxValueValidator(6))
+    )
+    control_share = models.FloatField(default=0.0, validators=SHARE)  # dialogues written without suggestions
+
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(num_completions__gte=2, num_completions__lte=9), name="project_num_completions_2_to_9"
+            ),
+            models.CheckConstraint(condition=Q(rankings_wanted__gte=1), name="project_rankings_wanted_positive"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def guidelines(self) -> "GuidelineVersion | None":
+        return self.guideline_versions.order_by("-version").first()
+
+    @property
+    def current_round(self) -> "Round | None":
+        return self.rounds.order_by("-number").first()
+
+
+class GuidelineVersion(models.Model):
+    """The instructions as they stood; every dialogue and ranking names the version it was made under."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="guideline_versions")
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("project", "-version")
+        constraints = (models.UniqueConstraint(fields=("project", "version"), name="guideline_version_unique"),)
+
+    def __str__(self) -> str:
+        return f"{self.project} guidelines v{self.version}"
+
+
+class Round(models.Model):
+    """One trip through the loop: the policy whose completions are ranked, and what was made of the rankings."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rounds")
+    number = models.PositiveIntegerField()
+    policy = models.ForeignKey("labeling.Policy", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    seed = models.PositiveBigIntegerField(default=0)  # of the random choice of messages
+    started_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("project", "number")
+        constraints = (
+            models.UniqueConstraint(fields=("project", "number"), name="round_number_unique"),
+            models.UniqueConstraint(
+                fields=("project",), condition=Q(closed_at=None), name="round_one_open_per_project"
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at=None) | Q(closed_at__gte=F("started_at")), name="round_closes_after_start"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.project} round {self.number}"

@@ -1,0 +1,157 @@
+"""Comparisons, the leases on them, and the rankings that come back.
+
+`Comparison.open_slots` counts places that are neither leased nor ranked:
+rankings_wanted − open leases − rankings. It can never fall below zero (a check constraint),
+which is what keeps a comparison that wants N rankings from ever getting more.
+"""
+
+import random
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+
+from labeling.models.dialogues import Dialogue, Message, Prompt
+from labeling.models.people import User
+from labeling.models.projects import GuidelineVersion, Project, Round
+
+
+class Comparison(models.Model):
+    class State(models.TextChoices):
+        SAMPLING = "sampling", "Sampling"  # its completions are being sampled
+        OPEN = "open", "Open"  # wants rankings
+        DONE = "done", "Done"  # has all the rankings it wants
+        FAILED = "failed", "Failed"  # sampling failed; its run says why
+        WITHDRAWN = "withdrawn", "Withdrawn"  # taken out; never exported
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons")
+    round = models.ForeignKey(Round, null=True, blank=True, on_delete=models.PROTECT, related_name="comparisons")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.SAMPLING)
+    messages = models.JSONField()  # the prompt as the trainer sees it
+    prompt_sha256 = models.CharField(max_length=64)
+    message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
+    dialogue = models.ForeignKey(Dialogue, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
+    prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
+    topic = models.CharField(max_length=60, blank=True)
+    source = models.CharField(max_length=200, blank=True)
+    rankings_wanted = models.PositiveSmallIntegerField(default=1)
+    open_slots = models.SmallIntegerField(default=0)
+    num_rankings = models.PositiveIntegerField(default=0)
+    queue_key = models.FloatField(default=random.random)  # order within the queue; smaller comes first
+    gold_tiers = models.JSONField(null=True, blank=True)  # the known order of a practice or gold comparison
+    explanation = models.TextField(blank=True)  # shown after a practice ranking
+    is_practice = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(open_slots__gte=0), name="comparison_open_slots_not_negative"),
+            models.CheckConstraint(
+                condition=Q(open_slots__lte=F("rankings_wanted")), name="comparison_open_slots_at_most_wanted"
+            ),
+            models.UniqueConstraint(
+                fields=("round", "message"), condition=~Q(message=None), name="comparison_once_per_message_and_round"
+            ),
+        )
+        indexes = (
+            # The queue. Ordered by a key of its own: ordered by id the planner would leave this index.
+            models.Index(
+                fields=("project", "queue_key", "id"),
+                condition=Q(state="open", open_slots__gt=0, is_practice=False),
+                name="comparison_queue",
+            ),
+            models.Index(fields=("project", "state"), name="comparison_state"),
+        )
+
+    def __str__(self) -> str:
+        return f"comparison {self.id}"
+
+
+class Lease(models.Model):
+    """A place in a comparison held by one trainer for a while. Its id is the token a submission must carry."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"  # the place is held until expires_at
+        SUBMITTED = "submitted", "Submitted"  # became a ranking
+        EXPIRED = "expired", "Expired"  # the place was given back; the draft is kept
+        SKIPPED = "skipped", "Skipped"  # the trainer passed; never offered to them again
+        LATE = "late", "Late"  # submitted after expiry when no place was free: kept, not counted
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="leases")
+    trainer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="leases")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    reason = models.CharField(max_length=120, blank=True)  # the short sentence: why this comparison
+    shown_order = models.JSONField()  # completion ids as this trainer sees them, drawn once
+    draft = models.JSONField(default=dict, blank=True)  # the board as last saved
+    draft_version = models.PositiveIntegerField(default=0)
+    skip_reason = models.CharField(max_length=120, blank=True)
+    seconds = models.FloatField(default=0.0)  # time with the page in view
+    opened_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("comparison", "trainer"), name="lease_one_per_trainer"),)
+        indexes = (
+            models.Index(fields=("expires_at",), condition=Q(state="open"), name="lease_open_by_expiry"),
+            models.Index(fields=("trainer", "expires_at"), condition=Q(state="open"), name="lease_open_by_trainer"),
+        )
+
+    def __str__(self) -> str:
+        return f"lease of {self.trainer} on {self.comparison_id}"
+
+
+class Ranking(models.Model):
+    """One trainer's weak order. `tiers` holds completion ids best first; see records.Ranking for the meaning."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="rankings")
+    trainer = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="rankings")
+    lease = models.OneToOneField(Lease, null=True, blank=True, on_delete=models.PROTECT, related_name="ranking")
+    submission_key = models.UUIDField(unique=True)  # made by the browser; the same submission twice is one ranking
+    tiers = models.JSONField(default=list)
+    unacceptable_from = models.PositiveSmallIntegerField(null=True, blank=True)
+    abstained = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (None: did not abstain)
+    shown_order = models.JSONField(default=list)
+    guideline_version = models.ForeignKey(
+        GuidelineVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    seconds = models.FloatField(null=True, blank=True)
+    layout = models.CharField(max_length=16, blank=True)
+    source = models.CharField(max_length=200, blank=True)  # of an imported ranking
+    ranked_at = models.DateTimeField(auto_now_add=True)
+    retracted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("comparison", "trainer"), condition=~Q(trainer=None), name="ranking_one_per_trainer"
+            ),
+        )
+        indexes = (models.Index(fields=("trainer", "-ranked_at"), name="ranking_by_trainer"),)
+
+    def __str__(self) -> str:
+        return f"ranking {self.id}"
+
+
+class Rating(models.Model):
+    """One completion judged alone, before ranking (InstructGPT Table 3)."""
+
+    ranking = models.ForeignKey(Ranking, on_delete=models.CASCADE, related_name="ratings")
+    completion = models.ForeignKey("labeling.Completion", on_delete=models.CASCADE, related_name="ratings")
+    overall = models.PositiveSmallIntegerField(null=True, blank=True)
+    flags = models.JSONField(default=dict, blank=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("ranking", "completion"), name="rating_once_per_completion"),
+            models.CheckConstraint(
+                condition=Q(overall=None) | Q(overall__gte=1, overall__lte=7), name="rating_overall_1_to_7"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.overall}/7"

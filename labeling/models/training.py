@@ -1,0 +1,69 @@
+"""Training jobs: SFT, reward model and PPO, run by train workers that hold no database password."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from labeling.models.exports import Export
+from labeling.models.people import User
+from labeling.models.projects import Project, Round
+from labeling.models.registry import Policy, RewardModel
+
+
+class TrainingJob(models.Model):
+    class Kind(models.TextChoices):
+        SFT = "sft", "Supervised fine-tuning"
+        REWARD_MODEL = "reward_model", "Reward model"
+        PPO = "ppo", "PPO"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"  # not sent, or to be sent again
+        SENT = "sent", "Sent"  # a message is on its way; the lease runs
+        RUNNING = "running", "Running"  # progress arrives and renews the lease
+        DONE = "done", "Done"  # its model is in the registry
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    MAX_ATTEMPTS = 3
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="training_jobs")
+    round = models.ForeignKey(Round, null=True, blank=True, on_delete=models.PROTECT, related_name="training_jobs")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    output_name = models.SlugField(max_length=100)  # of the policy or reward model to be made
+    options = models.JSONField(default=dict, blank=True)
+    export = models.ForeignKey(Export, on_delete=models.PROTECT, related_name="training_jobs")
+    policy = models.ForeignKey(Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="training_jobs")
+    reward_model = models.ForeignKey(
+        RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="training_jobs"
+    )
+    state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    attempt = models.PositiveIntegerField(default=0)  # the fencing token
+    lease_until = models.DateTimeField(null=True, blank=True)
+    fraction = models.FloatField(default=0.0)
+    metrics = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True)
+    requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = (
+            # While a job is alive nobody else may be making a model of the same name.
+            models.UniqueConstraint(
+                fields=("output_name",),
+                condition=Q(state__in=("waiting", "sent", "running", "done")),
+                name="training_job_output_name_unique",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("lease_until",), condition=Q(state__in=("waiting", "sent", "running")), name="training_leases"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.output_name}"
