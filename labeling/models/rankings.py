@@ -16,6 +16,11 @@ from labeling.models.people import User
 from labeling.models.projects import GuidelineVersion, Project, Round
 
 
+def new_queue_key() -> float:
+    """A random place in the queue, so that it is drawn in random order."""
+    return random.random()
+
+
 class Comparison(models.Model):
     class State(models.TextChoices):
         SAMPLING = "sampling", "Sampling"  # its completions are being sampled
@@ -38,7 +43,7 @@ class Comparison(models.Model):
     rankings_wanted = models.PositiveSmallIntegerField(default=1)
     open_slots = models.SmallIntegerField(default=0)
     num_rankings = models.PositiveIntegerField(default=0)
-    queue_key = models.FloatField(default=random.random)  # order within the queue; smaller comes first
+    queue_key = models.FloatField(default=new_queue_key)  # order within the queue; smaller comes first
     gold_tiers = models.JSONField(null=True, blank=True)  # the known order of a practice or gold comparison
     explanation = models.TextField(blank=True)  # shown after a practice ranking
     is_practice = models.BooleanField(default=False)
