@@ -1,0 +1,99 @@
+"""The loss of the reward model: pure formulas over scores, each with its source.
+
+One rule runs from the ranking page to this file. A ranking orders its completions in tiers, best
+first. Two completions in different tiers make a pair: the one in the better tier is chosen, the other
+rejected. Two in one tier are tied and make no pair (InstructGPT, App. C.2: ties are dropped). The line
+of acceptability lies between two tiers, so what is above it is already in a better tier than what is
+below: it adds no pair and removes none, and completions below it are still ordered among themselves.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def pairs_of_tiers(tiers: Sequence[int]) -> list[tuple[int, int]]:
+    """Every (chosen, rejected) of one ranking, as indices of its completions.
+
+    `tiers[i]` is the index of the tier that holds completion i, 0 the best. K completions without
+    ties give K(K−1)/2 pairs (InstructGPT §3.5); each tie takes one away. Numbers that no completion
+    has (an empty rank column) change nothing.
+    """
+    count = len(tiers)
+    return [(i, j) for i in range(count) for j in range(count) if tiers[i] < tiers[j]]
+
+
+def pair_loss(
+    chosen: Float[Tensor, "*pairs"],
+    rejected: Float[Tensor, "*pairs"],
+    margin: Float[Tensor, "*pairs"] | float = 0.0,
+) -> Float[Tensor, "*pairs"]:
+    """−log σ(r_chosen − r_rejected − margin), one per pair.
+
+    Stiennon et al. 2020, §3.4; the margin is Llama 2's (Touvron et al. 2023, Eq. 2), 0 in InstructGPT.
+    Written as softplus, which is finite where σ underflows.
+    """
+    return F.softplus(margin - (chosen - rejected))
+
+
+def ranking_losses(
+    scores: Float[Tensor, " completions"],
+    pairs: Int[Tensor, "pairs 2"],
+    ranking_of_pair: Int[Tensor, " pairs"],
+    num_rankings: int,
+    margin: Float[Tensor, " pairs"] | float = 0.0,
+) -> Float[Tensor, " rankings"]:
+    """The loss of each ranking: the mean over its kept pairs (Ouyang et al. 2022, Eq. 1).
+
+    `pairs` holds (chosen, rejected) as indices into `scores`; `ranking_of_pair` says which ranking each
+    pair belongs to. Eq. 1 divides by C(K,2); where ties were dropped we divide by the number of pairs
+    kept, so that a ranking with ties is no quieter than one without. Raises ValueError for a ranking
+    without a pair: it has no loss, and counting it as 0 would change the mean.
+    """
+    counts = torch.bincount(ranking_of_pair, minlength=num_rankings)
+    if len(counts) != num_rankings or not bool(counts.all()):
+        raise ValueError(f"every ranking needs at least one pair; pairs per ranking are {counts.tolist()}")
+    losses = pair_loss(scores[pairs[:, 0]], scores[pairs[:, 1]], margin)
+    totals = losses.new_zeros(num_rankings).index_add(0, ranking_of_pair, losses)
+    return totals / counts
+
+
+def ranking_loss(
+    scores: Float[Tensor, " completions"], tiers: Int[Tensor, " completions"], margin_per_tier: float = 0.0
+) -> Float[Tensor, ""]:
+    """The loss of one ranking from the tier of each completion; `margin_per_tier` × the gap in tiers is the margin."""
+    pairs = torch.tensor(pairs_of_tiers(tiers.tolist()), dtype=torch.long, device=scores.device).reshape(-1, 2)
+    gaps = (tiers[pairs[:, 1]] - tiers[pairs[:, 0]]).to(scores.dtype)
+    owner = pairs.new_zeros(len(pairs))
+    return ranking_losses(scores, pairs, owner, 1, margin_per_tier * gaps)[0]
+
+
+def batch_loss(losses: Float[Tensor, " rankings"]) -> Float[Tensor, ""]:
+    """The loss of a batch: the mean over its rankings, so that each ranking weighs the same whatever its K.
+
+    The natural reading of Ouyang et al. 2022, Eq. 1 (1/C(K,2) inside the expectation over prompts); a
+    flat mean over pairs would weigh a ranking of nine 36 times as much as a ranking of two.
+    """
+    return losses.mean()
+
+
+def normalisation_bias(scores: Float[Tensor, " references"]) -> Float[Tensor, ""]:
+    """What to add to every score so that the references average 0 (Ouyang et al. 2022, §3.5).
+
+    The references are people's demonstrations. The loss sees differences only and cannot tell.
+    """
+    if len(scores) == 0:
+        raise ValueError("no scores to normalise by")
+    return -scores.mean()
+
+
+def gain_and_bias(scores: Float[Tensor, " references"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Gain g and bias b so that g·score + b has mean 0 and standard deviation 1 over the references.
+
+    Ziegler et al. 2019; lm-human-preferences `rewards.py`, `reset_reward_scales`. Population deviation.
+    """
+    gain = 1.0 / scores.std(correction=0)
+    return gain, -gain * scores.mean()
