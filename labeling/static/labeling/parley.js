@@ -1,0 +1,66 @@
+// What every page shares: menus that close, the theme, keys that press buttons, local times, toasts.
+// Pages work without it where that is cheap; it adds convenience, never the only way.
+
+export function announce(text) {
+  const region = document.getElementById("live");
+  if (region) region.textContent = text;
+}
+
+export function toast(text, kind = "") {
+  const stack = document.getElementById("toasts");
+  if (!stack) return;
+  const notice = document.createElement("div");
+  notice.className = `notice ${kind}`;
+  notice.setAttribute("role", kind === "stop" ? "alert" : "status");
+  notice.textContent = text;
+  stack.append(notice);
+  setTimeout(() => notice.remove(), kind === "stop" ? 12000 : 5000);
+}
+
+export function csrfToken() {
+  return JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+}
+
+export function isTyping(target) {
+  return target.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]") !== null;
+}
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    const main = document.querySelector("[data-key='Control+Enter']:not(:disabled)");
+    if (main) { event.preventDefault(); main.click(); }
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  const control = document.querySelector(`[data-key="${CSS.escape(event.key)}"]:not(:disabled)`);
+  if (control && control.offsetParent !== null) { event.preventDefault(); control.click(); control.focus(); }
+});
+
+// Times are written by the server in the person's zone; a relative reading is added as a title.
+for (const time of document.querySelectorAll("time[datetime]")) {
+  if (!time.title) time.title = new Date(time.dateTime).toLocaleString();
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  if (status === 422) return;
+  if (status === 401 || status === 403) toast("You are signed out or may not do this. Your text is still here; sign in in another tab and try again.", "stop");
+  else toast("Parley could not do that just now. Nothing was lost; please try again.", "stop");
+});
+document.addEventListener("htmx:sendError", () => toast("No connection. Nothing was lost; it will work again when the network is back.", "stop"));
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status === 422) { event.detail.shouldSwap = true; event.detail.isError = false; }
+});
+document.addEventListener("parley:toast", (event) => toast(event.detail.text, event.detail.kind));

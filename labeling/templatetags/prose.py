@@ -1,0 +1,13 @@
+"""The template filter `prose`: text of people and models as safe HTML."""
+
+from django import template
+from django.utils.safestring import SafeString
+
+from labeling.prose import render_prose
+
+register = template.Library()
+
+
+@register.filter
+def prose(text: object) -> SafeString:
+    return render_prose(str(text))
