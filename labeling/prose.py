@@ -33,7 +33,7 @@ def _markdown() -> MarkdownIt:
     return markdown
 
 
-def _link_close(self: RendererHTML, tokens: list[Token], index: int, options: object, env: object) -> str:
+def _link_close(_renderer: RendererHTML, tokens: list[Token], index: int, _options: object, _env: object) -> str:
     """Close a link and say in words where it leads."""
     opened = next(token for token in reversed(tokens[:index]) if token.type == "link_open")
     host = urlsplit(str(opened.attrGet("href") or "")).hostname
