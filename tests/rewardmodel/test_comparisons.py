@@ -1,0 +1,103 @@
+"""Rankings as batch elements: one element a comparison, nothing cut silently, an order that repeats."""
+
+import pytest
+import torch
+
+from language.chat import end_token_id, render_prompt
+from rewardmodel.comparisons import Comparison, batches, fit_prompt, microbatches, pairs_of, tokenize_rankings
+from tests.rewardmodel.cast import make_ranking
+from tests.tiny import build_tiny_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return build_tiny_tokenizer()
+
+
+def comparison(name: str, *, prompt: int = 10, completions: tuple[int, ...] = (5, 5), rankings: int = 1) -> Comparison:
+    return Comparison(
+        id=name,
+        prompt_ids=tuple(range(prompt)),
+        completion_ids=tuple(tuple(range(length)) for length in completions),
+        ranking_ids=tuple(f"{name}-{i}" for i in range(rankings)),
+        tiers=tuple(tuple(range(len(completions))) for _ in range(rankings)),
+    )
+
+
+def test_a12_rankings_of_one_comparison_share_one_element(tokenizer) -> None:
+    rankings = [
+        make_ranking(id="r-1", comparison_id="c-1"),
+        make_ranking(id="r-2", comparison_id="c-2", prompt="Another question?"),
+        make_ranking(id="r-3", comparison_id="c-1", tiers=[[2], [0, 1]]),
+    ]
+    first, second = tokenize_rankings(rankings, tokenizer, max_tokens=512).comparisons
+    assert first.ranking_ids == ("r-1", "r-3")
+    assert first.tiers == ((0, 1, 2), (1, 1, 0))
+    assert len(first.completion_ids) == 3
+    assert second.ranking_ids == ("r-2",)
+    pairs = pairs_of([first, second])
+    assert pairs.num_rankings == 3
+    assert pairs.pairs.tolist() == [[0, 1], [0, 2], [1, 2], [2, 0], [2, 1], [3, 4], [3, 5], [4, 5]]
+    assert pairs.ranking_of_pair.tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
+    assert pairs.tier_gaps.tolist() == [1, 2, 1, 1, 1, 1, 2, 1]
+
+
+def test_every_completion_ends_with_the_end_token_and_the_prompt_with_the_header(tokenizer) -> None:
+    ranking = make_ranking()
+    (only,) = tokenize_rankings([ranking], tokenizer, max_tokens=512).comparisons
+    assert {ids[-1] for ids in only.completion_ids} == {end_token_id(tokenizer)}
+    assert list(only.prompt_ids) == render_prompt(tokenizer, ranking.messages)
+
+
+def test_a_long_prompt_is_cut_from_the_left_alike_for_all_and_counted(tokenizer) -> None:
+    ranking = make_ranking(prompt="Tell me more, please. " * 40)
+    (whole,) = tokenize_rankings([ranking], tokenizer, max_tokens=10_000).comparisons
+    result = tokenize_rankings([ranking], tokenizer, max_tokens=100)
+    (cut,) = result.comparisons
+    assert result.num_truncated == 1
+    assert cut.completion_ids == whole.completion_ids
+    assert len(cut.prompt_ids) + max(map(len, cut.completion_ids)) == 100
+    assert cut.prompt_ids == whole.prompt_ids[-len(cut.prompt_ids) :]
+
+
+def test_a_completion_that_leaves_no_room_for_its_prompt_is_left_out_by_name(tokenizer) -> None:
+    rankings = [make_ranking(id="long", completions=("Yes.", "No, no. " * 100)), make_ranking(id="short")]
+    result = tokenize_rankings(rankings, tokenizer, max_tokens=100)
+    assert result.too_long == ("long",)
+    assert [member.ranking_ids for member in result.comparisons] == [("short",)]
+
+
+def test_a_short_prompt_may_be_shorter_than_what_must_be_left_of_a_long_one() -> None:
+    assert fit_prompt([1, 2, 3], 7, 10) == [1, 2, 3]
+    assert fit_prompt([1, 2, 3], 8, 10) is None
+    assert fit_prompt(list(range(40)), 10, 26) == list(range(24, 40))
+    assert fit_prompt(list(range(40)), 11, 26) is None
+
+
+def test_batches_count_rankings_and_hold_every_comparison_once() -> None:
+    members = [comparison(f"c-{i}", rankings=1 + i % 3) for i in range(20)]
+    epoch = batches(members, batch_size=4, seed=1, epoch=0)
+    assert sorted(member.id for batch in epoch for member in batch) == sorted(member.id for member in members)
+    sizes = [sum(len(member.tiers) for member in batch) for batch in epoch]
+    assert all(4 <= size <= 6 for size in sizes[:-1])
+
+
+def test_the_order_is_a_pure_function_of_seed_and_epoch() -> None:
+    members = [comparison(f"c-{i}") for i in range(20)]
+    assert batches(members, batch_size=4, seed=1, epoch=0) == batches(members, batch_size=4, seed=1, epoch=0)
+    assert batches(members, batch_size=4, seed=1, epoch=0) != batches(members, batch_size=4, seed=1, epoch=1)
+    assert batches(members, batch_size=4, seed=1, epoch=0) != batches(members, batch_size=4, seed=2, epoch=0)
+
+
+def test_microbatches_keep_to_the_token_budget_and_never_split_a_comparison() -> None:
+    members = [comparison(f"c-{i}", prompt=5 + i, completions=(i + 1, 3)) for i in range(12)]
+    members.append(comparison("huge", prompt=500))
+    pieces = microbatches(members, token_budget=60)
+    assert sorted(member.id for piece in pieces for member in piece) == sorted(member.id for member in members)
+    assert all(len(piece) == 1 or sum(member.num_tokens for member in piece) <= 60 for piece in pieces)
+    assert len(pieces) < len(members)
+
+
+def test_pairs_of_nothing_but_ties_are_an_empty_table() -> None:
+    tied = Comparison("c", (1,), ((2,), (3,)), ("r",), ((0, 0),))
+    assert pairs_of([tied]).pairs.shape == torch.Size([0, 2])

@@ -1,0 +1,163 @@
+"""Reading rankings: what is refused, what is left out and counted, and who sees whom across splits."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from records import ManifestError, Message, Ranking, RecordError, encode, publish_directory, write_jsonl
+from rewardmodel.data import DataError, load_demonstrations, load_rankings, read_rankings
+from rewardmodel.splits import Leak, assign_splits, find_leaks
+from tests.rewardmodel.cast import make_ranking
+
+LONG = "Please explain to me, in a few plain words that a child could follow, how the tides of the sea come about. " * 3
+
+
+def write(path: Path, rankings: list[Ranking]) -> Path:
+    write_jsonl(path, rankings)
+    return path
+
+
+def export(directory: Path, rankings: list[Ranking], **facts: object) -> Path:
+    staging = directory.with_name("staging")
+    staging.mkdir()
+    write_jsonl(staging / "rankings.jsonl", rankings)
+    publish_directory(staging, directory, **facts)
+    return directory
+
+
+def test_it_reads_an_export_and_names_it_by_its_manifest(tmp_path: Path) -> None:
+    rankings = [make_ranking(id=f"r-{i}", prompt=f"Question {i}?", split="train") for i in range(3)]
+    loaded = load_rankings(export(tmp_path / "export", rankings, id="e-7"))
+    assert list(loaded.rankings) == rankings
+    assert loaded.source.export == "e-7"
+    assert len(loaded.source.sha256) == 64
+    assert loaded.left_out == {}
+
+
+def test_it_reads_a_plain_file_too(tmp_path: Path) -> None:
+    rankings = [make_ranking(split="train")]
+    assert list(load_rankings(write(tmp_path / "some.jsonl", rankings)).rankings) == rankings
+
+
+def test_what_cannot_teach_is_left_out_and_counted(tmp_path: Path) -> None:
+    rankings = [
+        make_ranking(id="good", prompt="One?", split="train"),
+        make_ranking(
+            id="abstained", prompt="Two?", tiers=[], abstained="both are in a foreign language", split="train"
+        ),
+        make_ranking(id="tied", prompt="Three?", tiers=[[0, 1, 2]], split="train"),
+        make_ranking(id="leaks", prompt="FOUR  ?", split="train"),
+        make_ranking(id="held", prompt="four ?", split="test"),
+    ]
+    loaded = load_rankings(write(tmp_path / "rankings.jsonl", rankings))
+    assert [ranking.id for ranking in loaded.rankings] == ["good", "held"]
+    assert loaded.left_out == {"abstained": 1, "all_tied": 1, "leaking": 1}
+
+
+def test_every_trainers_ranking_of_a_comparison_counts(tmp_path: Path) -> None:
+    rankings = [
+        make_ranking(id="by-alice", comparison_id="c-1", trainer="alice", split="train"),
+        make_ranking(id="by-bob", comparison_id="c-1", trainer="bob", tiers=[[2], [1], [0]], split="train"),
+    ]
+    assert len(load_rankings(write(tmp_path / "rankings.jsonl", rankings)).rankings) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"tiers": [["c-r-1-0"], ["c-r-1-0"], ["c-r-1-1"], ["c-r-1-2"]]}, r"rankings.jsonl:1: ranking r-1.*twice"),
+        ({"tiers": [["c-r-1-0"], ["c-r-1-1"]]}, "leaves out completion c-r-1-2"),
+        ({"completions": [{"id": "a", "content": "x"}], "tiers": [["a"]]}, '"completions" needs at least 2'),
+        ({"messages": [{"role": "user", "content": "  "}]}, r':1: ranking r-1: "messages\[0\].content" is empty'),
+        ({"colour": "red"}, 'unknown field "colour"'),
+        ({"tiers": "best first"}, '"tiers" must be a list'),
+    ],
+)
+def test_a_broken_ranking_is_refused_with_file_line_and_field(
+    tmp_path: Path, change: dict[str, object], complaint: str
+) -> None:
+    path = tmp_path / "rankings.jsonl"
+    path.write_text(json.dumps({**encode(make_ranking()), **change}) + "\n")
+    with pytest.raises(RecordError, match=complaint):
+        load_rankings(path)
+
+
+def test_only_a_policy_that_stopped_at_once_has_an_empty_completion(tmp_path: Path) -> None:
+    ranking = make_ranking(completions=("Paris.", ""))
+    assert len(list(read_rankings(write(tmp_path / "sampled.jsonl", [ranking])))) == 1
+    written = replace(ranking, completions=tuple(replace(c, policy=None) for c in ranking.completions))
+    with pytest.raises(RecordError, match=r'"completions\[1\].content" is empty'):
+        list(read_rankings(write(tmp_path / "written.jsonl", [written])))
+
+
+def test_ids_that_clash_are_refused(tmp_path: Path) -> None:
+    twice = [make_ranking(id="r-1"), make_ranking(id="r-1")]
+    with pytest.raises(RecordError, match=r'twice.jsonl:2: ranking r-1: "id" is used twice'):
+        load_rankings(write(tmp_path / "twice.jsonl", twice))
+    other = [make_ranking(id="r-1", comparison_id="c"), make_ranking(id="r-2", comparison_id="c", prompt="Else?")]
+    with pytest.raises(RecordError, match="other messages or completions here than in ranking r-1"):
+        load_rankings(write(tmp_path / "other.jsonl", other))
+
+
+def test_an_export_that_is_not_what_its_manifest_says_is_refused(tmp_path: Path) -> None:
+    directory = export(tmp_path / "export", [make_ranking()])
+    with open(directory / "rankings.jsonl", "a") as file:
+        file.write("\n")
+    with pytest.raises(ManifestError, match=r"rankings\.jsonl is damaged"):
+        load_rankings(directory)
+    with pytest.raises(ManifestError, match='"format_version" is 99'):
+        load_rankings(export(tmp_path / "newer", [make_ranking()], format_version=99))
+    with pytest.raises(DataError, match=r"holds no demonstrations.jsonl"):
+        load_demonstrations(export(tmp_path / "rankings-only", [make_ranking()]))
+    with pytest.raises(DataError, match="no such file or directory"):
+        load_rankings(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="holds no rankings"):
+        load_rankings(write(tmp_path / "empty.jsonl", []))
+
+
+def test_a_drawn_split_depends_on_the_dialogue_alone() -> None:
+    opening = [make_ranking(id=f"a-{i}", prompt=f"Question {i}?") for i in range(300)]
+    later = [make_ranking(id=f"b-{i}", prompt=(f"question  {i}?", "Why?", "Because.")) for i in range(300)]
+    first = {r.id[2:]: r.split for r in assign_splits(opening, validation_fraction=0.2)}
+    second = {r.id[2:]: r.split for r in assign_splits([*reversed(later)], validation_fraction=0.2)}
+    assert first == second
+    assert 30 < sum(split == "validation" for split in first.values()) < 90
+
+
+def test_a_split_that_the_record_has_is_kept() -> None:
+    (ranking,) = assign_splits([make_ranking(split="test")], validation_fraction=1.0)
+    assert ranking.split == "test"
+
+
+def test_one_comparison_in_two_splits_is_refused() -> None:
+    rankings = [
+        make_ranking(id="r-1", comparison_id="c", split="train"),
+        make_ranking(id="r-2", comparison_id="c", split="test"),
+    ]
+    with pytest.raises(RecordError, match=r"ranking r-2.*ranking r-1 of the same comparison c is in train"):
+        assign_splits(rankings, validation_fraction=0.1)
+
+
+def test_a12_a_prompt_on_both_sides_is_a_leak_and_so_is_one_with_a_long_shared_beginning() -> None:
+    rankings = [
+        make_ranking(id="same", prompt="Why is the sky blue?", split="train"),
+        make_ranking(id="held-1", prompt="why is the SKY  blue?", split="validation"),
+        make_ranking(id="begins-alike", prompt=LONG + "Keep it short.", split="train"),
+        make_ranking(id="held-2", prompt=LONG + "Give an example.", split="test"),
+        make_ranking(id="other", prompt="Why is the sea blue?", split="train"),
+    ]
+    assert find_leaks(rankings) == [Leak("same", "held-1"), Leak("begins-alike", "held-2")]
+
+
+def test_a12_a_system_message_that_all_prompts_share_is_no_leak() -> None:
+    system = Message(role="system", content=LONG)
+    rankings = [
+        replace(ranking, messages=(system, *ranking.messages))
+        for ranking in (
+            make_ranking(id="r-1", prompt="Why is the sky blue?", split="train"),
+            make_ranking(id="r-2", prompt="What is the capital of France?", split="test"),
+        )
+    ]
+    assert find_leaks(rankings) == []
