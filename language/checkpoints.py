@@ -32,6 +32,7 @@ from records.manifest import MANIFEST, ManifestError, publish_directory, verify_
 
 _ALLOWED_SUFFIXES = {".json", ".jsonl", ".safetensors", ".txt", ".model", ".jinja", ".md"}
 _ALLOWED_NAMES = re.compile(r"^(LICENSE|NOTICE|USE_POLICY)(\.[a-z]+)?$")
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 _REFUSED_NAMES = {"adapter_config.json": "an adapter; merge it into its base model first"}
 # Keys by which a configuration makes transformers import or download code.
 _REFUSED_KEYS = {"auto_map", "custom_pipelines", "trust_remote_code", "attn_implementation", "_attn_implementation"}
@@ -74,12 +75,14 @@ def load_tokenizer(directory: str | os.PathLike[str]) -> PreTrainedTokenizerBase
     """
     directory = Path(directory)
     require_safe(directory)
+    if not any((directory / name).exists() for name in _TOKENIZER_FILES):
+        raise CheckpointError(f"{directory}: holds no tokenizer (tokenizer.json); copy the model's own into it")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            directory, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{directory}: its tokenizer cannot be loaded: {error}") from error
-    if not isinstance(tokenizer, PreTrainedTokenizerBase) or len(tokenizer) == 0:
-        raise CheckpointError(f"{directory}: holds no tokenizer (tokenizer.json); copy the model's own into it")
     _separate_pad_from_end(tokenizer, directory)
     return tokenizer
 
