@@ -2,9 +2,9 @@
 
 from labeling.models.audit import AuditEvent, Report
 from labeling.models.completions import Completion, SamplingRun
-from labeling.models.dialogues import Dialogue, Message, Prompt
+from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt
 from labeling.models.exports import Export
-from labeling.models.people import Membership, User
+from labeling.models.people import Membership, SignInFailures, User
 from labeling.models.projects import GuidelineVersion, Project, Round
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.registry import Policy, RewardModel
@@ -20,6 +20,7 @@ __all__ = [
     "Lease",
     "Membership",
     "Message",
+    "PassedPrompt",
     "Policy",
     "Project",
     "Prompt",
@@ -29,6 +30,7 @@ __all__ = [
     "RewardModel",
     "Round",
     "SamplingRun",
+    "SignInFailures",
     "TrainingJob",
     "User",
 ]

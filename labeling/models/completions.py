@@ -28,13 +28,14 @@ class SamplingRun(models.Model):
         COMPARISON = "comparison", "Comparison"  # overnight
         EVALUATION = "evaluation", "Evaluation"  # overnight
 
-    MAX_ATTEMPTS = 3
+    MAX_ATTEMPTS = 3  # that begin; a message lost on its way counts for nothing
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="sampling_runs")
     purpose = models.CharField(max_length=16, choices=Purpose.choices)
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempt = models.PositiveIntegerField(default=0)  # the fencing token: a result of another attempt is dropped
+    num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and came to nothing
     lease_until = models.DateTimeField(null=True, blank=True)
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="sampling_runs")
     messages = models.JSONField()  # the prompt as it stood

@@ -30,6 +30,20 @@ class Prompt(models.Model):
         return str(self.messages[-1]["content"])[:60]
 
 
+class PassedPrompt(models.Model):
+    """A trainer said "not my topic" of a prompt. It is not offered to them again, and its topic comes later."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="passes")
+    trainer = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passed_prompts")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("trainer", "prompt"), name="prompt_passed_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.trainer} passed {self.prompt}"
+
+
 class Dialogue(models.Model):
     class Kind(models.TextChoices):
         DEMONSTRATION = "demonstration", "Demonstration"  # one trainer writes both sides

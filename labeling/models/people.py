@@ -73,6 +73,20 @@ class User(AbstractBaseUser):
         return self.role in (self.Role.TRAINER, self.Role.REVIEWER, self.Role.ADMIN)
 
 
+class SignInFailures(models.Model):
+    """Failed sign-ins of one name or from one address within a window of time."""
+
+    key = models.CharField(max_length=200, primary_key=True)  # "name:alice" or "address:192.0.2.7"
+    num_failures = models.PositiveIntegerField(default=0)
+    window_ends_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "sign-in failures"
+
+    def __str__(self) -> str:
+        return f"{self.num_failures} for {self.key}"
+
+
 class Membership(models.Model):
     """A person's place in a project. Admins see every project without one."""
 
@@ -80,6 +94,7 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     guidelines_read = models.PositiveIntegerField(default=0)  # the newest guideline version this person has opened
     practised_at = models.DateTimeField(null=True, blank=True)
+    queue_cursor = models.FloatField(null=True, blank=True)  # queue_key below which this person has been through
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

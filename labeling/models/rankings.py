@@ -1,7 +1,7 @@
 """Comparisons, the leases on them, and the rankings that come back.
 
 `Comparison.open_slots` counts places that are neither leased nor ranked:
-rankings_wanted − open leases − rankings. It can never fall below zero (a check constraint),
+rankings_wanted − open leases − rankings that are not retracted. It can never fall below zero (a check constraint),
 which is what keeps a comparison that wants N rankings from ever getting more.
 """
 
@@ -58,6 +58,9 @@ class Comparison(models.Model):
             models.UniqueConstraint(
                 fields=("round", "message"), condition=~Q(message=None), name="comparison_once_per_message_and_round"
             ),
+            models.UniqueConstraint(
+                fields=("round", "prompt"), condition=~Q(prompt=None), name="comparison_once_per_prompt_and_round"
+            ),
         )
         indexes = (
             # The queue. Ordered by a key of its own: ordered by id the planner would leave this index.
@@ -91,6 +94,7 @@ class Lease(models.Model):
     shown_order = models.JSONField()  # completion ids as this trainer sees them, drawn once
     draft = models.JSONField(default=dict, blank=True)  # the board as last saved
     draft_version = models.PositiveIntegerField(default=0)
+    draft_saved_at = models.DateTimeField(null=True, blank=True)
     skip_reason = models.CharField(max_length=120, blank=True)
     seconds = models.FloatField(default=0.0)  # time with the page in view
     opened_at = models.DateTimeField(auto_now_add=True)
@@ -114,6 +118,7 @@ class Ranking(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="rankings")
     trainer = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="rankings")
+    # None where it was imported, and once it is retracted: then the lease is open again for another ranking.
     lease = models.OneToOneField(Lease, null=True, blank=True, on_delete=models.PROTECT, related_name="ranking")
     submission_key = models.UUIDField(unique=True)  # made by the browser; the same submission twice is one ranking
     tiers = models.JSONField(default=list)
@@ -132,7 +137,9 @@ class Ranking(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=("comparison", "trainer"), condition=~Q(trainer=None), name="ranking_one_per_trainer"
+                fields=("comparison", "trainer"),
+                condition=~Q(trainer=None) & Q(retracted_at=None),
+                name="ranking_one_per_trainer",
             ),
         )
         indexes = (models.Index(fields=("trainer", "-ranked_at"), name="ranking_by_trainer"),)

@@ -17,9 +17,15 @@ export function toast(text, kind = "") {
   setTimeout(() => notice.remove(), kind === "stop" ? 12000 : 5000);
 }
 
+// The cookie first: it is renewed when the person signs in again in another tab, the page's copy is not.
 export function csrfToken() {
-  return JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+  const cookie = document.cookie.match(/csrftoken=([^;]+)/);
+  return cookie ? cookie[1] : JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
 }
+
+document.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers["X-CSRFToken"] = csrfToken();
+});
 
 export function isTyping(target) {
   return target.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]") !== null;
@@ -64,3 +70,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr.status === 422) { event.detail.shouldSwap = true; event.detail.isError = false; }
 });
 document.addEventListener("parley:toast", (event) => toast(event.detail.text, event.detail.kind));
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) document.getElementById(opener.dataset.open).showModal();
+});

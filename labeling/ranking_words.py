@@ -1,0 +1,59 @@
+"""The words of the ranking screen that are not in its templates: reasons to choose from, and what rank.js says."""
+
+from django.utils.translation import gettext as _
+
+
+def abstain_reasons() -> list[str]:
+    """Why a trainer may rank nothing here and yet be done with it."""
+    return [
+        _("I do not know the subject well enough"),
+        _("The prompt makes no sense"),
+        _("They cannot be compared"),
+        _("The text is in a language that I do not read"),
+    ]
+
+
+def skip_reasons() -> list[str]:
+    """Why a comparison may go to somebody else."""
+    return [
+        _("Not my topic"),
+        _("Too long for now"),
+        _("I would rather not read this"),
+        _("Something is broken"),
+    ]
+
+
+def report_reasons() -> list[tuple[str, str]]:
+    """What can be wrong with an output."""
+    return [
+        ("harmful", _("harmful or dangerous")),
+        ("hateful", _("hateful or harassing")),
+        ("sexual", _("sexual")),
+        ("private", _("shows private data")),
+        ("false", _("false or misleading")),
+        ("broken", _("broken or unreadable")),
+    ]
+
+
+def layout_choices() -> list[tuple[str, str]]:
+    return [("stacked", _("stacked")), ("columns", _("columns")), ("two", _("two at a time"))]
+
+
+def ranking_words() -> dict[str, str]:
+    """What rank.js shows and announces; %s, %1 and %2 are filled in by it."""
+    return {
+        "unranked": _("unranked"),
+        "tier": _("tier %s"),
+        "tied_with": _("tied with %s"),
+        "unacceptable": _("unacceptable"),
+        "undone": _("undone"),
+        "sorted": _("placed by your ratings"),
+        "expired": _("time is up; you can still submit while a place is free"),
+        "contradiction": _("You rated %1 above %2, yet ranked %2 above %1."),
+        "state_saving": _("saving …"),
+        "state_saved": _("saved %s"),
+        "state_offline": _("no connection; kept in this browser"),
+        "state_sending": _("no connection; your ranking is kept here and will be sent"),
+        "state_signed_out": _("you are signed out; your work is kept here. Sign in in another tab, then submit again"),
+        "state_refused": _("not saved yet"),
+    }

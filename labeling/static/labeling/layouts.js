@@ -1,0 +1,60 @@
+// How the completions are laid out: stacked, columns, two at a time; on a phone one at a time.
+// Also owns which completion is focused, since in two of the layouts that decides what is shown.
+
+export function layouts(root, cards, { initial, changed }) {
+  const order = [...cards.keys()];
+  let layout = initial;
+  let focusedId = order[0];
+  const sides = [order[0], order[1]];
+
+  function apply() {
+    root.dataset.layout = layout;
+    for (const radio of document.querySelectorAll("input[name='layout']")) radio.checked = radio.value === layout;
+    for (const [id, card] of cards) {
+      card.classList.toggle("is-current", id === focusedId);
+      card.classList.toggle("is-left", id === sides[0]);
+      card.classList.toggle("is-right", id === sides[1]);
+    }
+    for (const chip of document.querySelectorAll(".overview [data-id]")) {
+      if (chip.dataset.id === focusedId) chip.setAttribute("aria-current", "true");
+      else chip.removeAttribute("aria-current");
+    }
+  }
+
+  // Of the two that are shown, the focused one makes way for a third; the other stays where it is.
+  function show(id) {
+    if (!sides.includes(id)) sides[sides.indexOf(focusedId)] = id;
+    focusedId = id;
+    apply();
+  }
+
+  function focus(id) {
+    show(id);
+    const card = cards.get(id);
+    card.focus({ preventScroll: true });
+    if (layout !== "two") card.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  root.addEventListener("focusin", (event) => {
+    const card = event.target.closest(".completion");
+    if (card && card.dataset.id !== focusedId) show(card.dataset.id);
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.name !== "layout") return;
+    layout = event.target.value;
+    apply();
+    changed();
+  });
+
+  apply();
+  return {
+    current: () => layout,
+    focused: () => focusedId,
+    focus,
+    step(ids, by) {
+      const next = ids[ids.indexOf(focusedId) + by];
+      if (next) focus(next);
+    },
+  };
+}
