@@ -5,7 +5,7 @@ correlated, and in one element each completion is forwarded once (InstructGPT §
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Int
@@ -23,11 +23,15 @@ LEAST_PROMPT_TOKENS = 16
 
 @dataclass(frozen=True)
 class Comparison:
-    """One prompt, its completions (each ending with the end token), and `tiers[r][i]`: where ranking r put i."""
+    """One prompt, its completions (each ending with the end token), and `tiers[r][i]`: where ranking r put i.
+
+    `num_characters[i]` is the length of completion i's text, the same whatever the tokenizer.
+    """
 
     id: str
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[tuple[int, ...], ...]
+    num_characters: tuple[int, ...]
     ranking_ids: tuple[str, ...]
     tiers: tuple[tuple[int, ...], ...]
 
@@ -38,11 +42,19 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class FittedComparison:
+    """A comparison that fits the model, and how many tokens its prompt lost from the left."""
+
+    comparison: Comparison
+    num_cut: int
+
+
+@dataclass(frozen=True)
 class TokenizedRankings:
     """Comparisons that fit the model, how many prompts were cut, and which rankings did not fit."""
 
     comparisons: tuple[Comparison, ...]
-    num_truncated: int
+    num_prompts_cut: int
     too_long: tuple[str, ...]
 
 
@@ -61,34 +73,50 @@ def tokenize_rankings(
 ) -> TokenizedRankings:
     """Join rankings of one comparison and turn its texts into ids.
 
-    A prompt too long for its longest completion is cut from the left, alike for all completions, and
-    counted. A completion is never cut: where it leaves no room for a prompt, its rankings are named in
-    `too_long` and left out.
+    Where a completion leaves no room for a prompt, the rankings are named in `too_long` and left out.
     """
     grouped: dict[str, list[Ranking]] = {}
     for ranking in rankings:
         grouped.setdefault(ranking.comparison_id, []).append(ranking)
-    comparisons, too_long, num_truncated = [], [], 0
-    for members in grouped.values():
-        first = members[0]
-        completions = [render_completion(tokenizer, completion.content) for completion in first.completions]
-        prompt = render_prompt(tokenizer, first.messages)
-        fitted = fit_prompt(prompt, max(map(len, completions)), max_tokens)
+    comparisons, too_long, num_prompts_cut = [], [], 0
+    for identifier, members in grouped.items():
+        contents = [completion.content for completion in members[0].completions]
+        fitted = tokenize_comparison(identifier, members[0].messages, contents, tokenizer, max_tokens=max_tokens)
         if fitted is None:
             too_long += [ranking.id for ranking in members]
             continue
-        num_truncated += len(fitted) < len(prompt)
-        comparisons.append(_comparison(members, fitted, completions))
-    return TokenizedRankings(tuple(comparisons), num_truncated, tuple(too_long))
+        num_prompts_cut += fitted.num_cut > 0
+        comparisons.append(_with_rankings(fitted.comparison, members))
+    return TokenizedRankings(tuple(comparisons), num_prompts_cut, tuple(too_long))
 
 
-def tokenize_answer(
-    messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, *, max_tokens: int
-) -> tuple[list[int], list[int]] | None:
-    """Prompt and completion ids of a dialogue's last message; None where the completion does not fit."""
-    completion = render_completion(tokenizer, messages[-1].content)
-    prompt = fit_prompt(render_prompt(tokenizer, messages[:-1]), len(completion), max_tokens)
-    return None if prompt is None else (prompt, completion)
+def tokenize_comparison(
+    identifier: str,
+    messages: Sequence[Message],
+    contents: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_tokens: int,
+) -> FittedComparison | None:
+    """One prompt with its completions, ranked by nobody yet.
+
+    A prompt too long for its longest completion is cut from the left, alike for all completions. A
+    completion is never cut: where one leaves no room for a prompt the answer is None.
+    """
+    completions = [render_completion(tokenizer, content) for content in contents]
+    prompt = render_prompt(tokenizer, messages)
+    fitted = fit_prompt(prompt, max(map(len, completions)), max_tokens)
+    if fitted is None:
+        return None
+    comparison = Comparison(
+        id=identifier,
+        prompt_ids=tuple(fitted),
+        completion_ids=tuple(map(tuple, completions)),
+        num_characters=tuple(map(len, contents)),
+        ranking_ids=(),
+        tiers=(),
+    )
+    return FittedComparison(comparison, len(prompt) - len(fitted))
 
 
 def fit_prompt(prompt_ids: list[int], num_completion: int, max_tokens: int) -> list[int] | None:
@@ -150,12 +178,10 @@ def pairs_of(comparisons: Sequence[Comparison], device: str | torch.device = "cp
     return RankingPairs(columns[0].reshape(-1, 2), columns[1], columns[2], num_rankings)
 
 
-def _comparison(members: list[Ranking], prompt: list[int], completions: list[list[int]]) -> Comparison:
+def _with_rankings(comparison: Comparison, members: list[Ranking]) -> Comparison:
     ids = [completion.id for completion in members[0].completions]
-    return Comparison(
-        id=members[0].comparison_id,
-        prompt_ids=tuple(prompt),
-        completion_ids=tuple(map(tuple, completions)),
+    return replace(
+        comparison,
         ranking_ids=tuple(ranking.id for ranking in members),
         tiers=tuple(_tiers_by_completion(ranking, ids) for ranking in members),
     )

@@ -42,6 +42,8 @@ class RankingSet:
     source: Source
     rankings: tuple[Ranking, ...]
     left_out: dict[str, int]
+    has_splits: bool = True
+    """False where no record carries a split and none was drawn: nothing is held out."""
 
     def of_split(self, *splits: str) -> list[Ranking]:
         """The rankings in any of `splits`."""
@@ -59,11 +61,12 @@ def load_rankings(path: Path, *, validation_fraction: float = 0.1) -> RankingSet
     rankings = list(read_rankings(source.path))
     if not rankings:
         raise DataError(f"{source.path}: holds no rankings")
+    has_splits = validation_fraction > 0 or any(ranking.split for ranking in rankings)
     rankings = assign_splits(rankings, validation_fraction=validation_fraction)
     leaking = {leak.ranking_id for leak in find_leaks(rankings)}
     reasons = [_reason_to_leave_out(ranking, leaking) for ranking in rankings]
     kept = tuple(ranking for ranking, reason in zip(rankings, reasons, strict=True) if reason is None)
-    return RankingSet(source, kept, dict(Counter(reason for reason in reasons if reason is not None)))
+    return RankingSet(source, kept, dict(Counter(filter(None, reasons))), has_splits)
 
 
 def load_demonstrations(path: Path) -> list[Demonstration]:

@@ -19,6 +19,7 @@ def comparison(name: str, *, prompt: int = 10, completions: tuple[int, ...] = (5
         id=name,
         prompt_ids=tuple(range(prompt)),
         completion_ids=tuple(tuple(range(length)) for length in completions),
+        num_characters=completions,
         ranking_ids=tuple(f"{name}-{i}" for i in range(rankings)),
         tiers=tuple(tuple(range(len(completions))) for _ in range(rankings)),
     )
@@ -54,7 +55,7 @@ def test_a_long_prompt_is_cut_from_the_left_alike_for_all_and_counted(tokenizer)
     (whole,) = tokenize_rankings([ranking], tokenizer, max_tokens=10_000).comparisons
     result = tokenize_rankings([ranking], tokenizer, max_tokens=100)
     (cut,) = result.comparisons
-    assert result.num_truncated == 1
+    assert result.num_prompts_cut == 1
     assert cut.completion_ids == whole.completion_ids
     assert len(cut.prompt_ids) + max(map(len, cut.completion_ids)) == 100
     assert cut.prompt_ids == whole.prompt_ids[-len(cut.prompt_ids) :]
@@ -99,5 +100,5 @@ def test_microbatches_keep_to_the_token_budget_and_never_split_a_comparison() ->
 
 
 def test_pairs_of_nothing_but_ties_are_an_empty_table() -> None:
-    tied = Comparison("c", (1,), ((2,), (3,)), ("r",), ((0, 0),))
+    tied = Comparison("c", (1,), ((2,), (3,)), (1, 1), ("r",), ((0, 0),))
     assert pairs_of([tied]).pairs.shape == torch.Size([0, 2])

@@ -44,8 +44,8 @@ def test_a8_a_head_of_zeros_costs_exactly_ln_2(model: RewardModel) -> None:
     from rewardmodel.loss import ranking_loss
 
     torch.nn.init.zeros_(model.head.weight)
-    scores = padded_scores(model, [Comparison("c", (5, 6), ((7, 2), (8, 9, 2)), ("r",), ((0, 1),))])
-    assert float(ranking_loss(scores, torch.tensor([0, 1]))) == pytest.approx(math.log(2), abs=1e-7)
+    scores = padded_scores(model, [Comparison("c", (5, 6), ((7, 2), (8, 9, 2)), (1, 2), ("r",), ((0, 1),))])
+    assert ranking_loss(scores, torch.tensor([0, 1])).item() == pytest.approx(math.log(2), abs=1e-7)
 
 
 def test_a9_the_score_is_read_at_the_last_real_token() -> None:
@@ -64,7 +64,7 @@ def test_a9_padding_and_batch_mates_do_not_move_a_score(model: RewardModel) -> N
         pad_right([*SEQUENCES, list(range(3, 40))], pad_token_id=2),  # padding that looks like the end token
     ):
         scores = score_tokens(model, batch.input_ids, batch.attention_mask)[: len(SEQUENCES)]
-        assert float((scores - expected).abs().max()) < 1e-5
+        assert (scores - expected).abs().max().item() < 1e-5
 
 
 def test_a10_nine_completions_are_nine_sequences(model: RewardModel) -> None:
@@ -72,7 +72,7 @@ def test_a10_nine_completions_are_nine_sequences(model: RewardModel) -> None:
     model.backbone.register_forward_pre_hook(
         lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    nine = Comparison("c", (5, 6, 7), tuple((8 + i, 2) for i in range(9)), ("r",), (tuple(range(9)),))
+    nine = Comparison("c", (5, 6, 7), tuple((8 + i, 2) for i in range(9)), (1,) * 9, ("r",), (tuple(range(9)),))
     assert len(padded_scores(model, [nine])) == 9
     assert sum(rows) == 9
 

@@ -1,0 +1,63 @@
+"""What the commands have in common: reading the configuration, choosing a device, ending well.
+
+What a person caused (bad data, a missing model, a full disk) ends a command with one line on stderr
+and exit status 2; what we caused ends it with a traceback.
+"""
+
+import errno
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Literal, TypeVar
+
+import torch
+import tyro
+
+Config = TypeVar("Config")
+Precision = Literal["fp32", "bf16"]
+
+
+def run(command: Callable[[Config], None], config_class: type[Config]) -> None:
+    """Read `config_class` from the command line and run `command` on it; exits with status 2 on a person's error."""
+    config = tyro.cli(config_class, prog=_program(), description=sys.modules["__main__"].__doc__)
+    try:
+        command(config)
+    except KeyboardInterrupt:
+        fail("interrupted; continue with --resume where the command has it")
+    except ValueError as error:
+        if type(error) is ValueError:
+            raise  # of nobody's making but ours
+        fail(str(error))
+    except torch.OutOfMemoryError as error:
+        fail(f"the device is out of memory: {str(error).splitlines()[0]}; lower --microbatch-tokens or use --lora")
+    except OSError as error:
+        fail(_explain(error))
+
+
+def fail(message: str) -> None:
+    """Say in one line what went wrong and exit with status 2."""
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Matrix products in bf16 over fp32 weights where asked for; otherwise nothing changes."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.ENOSPC or "No space left" in str(error):
+        return f"the disk is full ({error}); free some space, then go on with --resume"
+    return str(error)
+
+
+def _program() -> str:
+    spec = sys.modules["__main__"].__spec__
+    return f"python -m {spec.name}" if spec else sys.argv[0]

@@ -1,0 +1,107 @@
+"""The report on a reward model: right on hand-made scores, honest about length and about what was seen."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from records import write_jsonl
+from rewardmodel.comparisons import Comparison
+from rewardmodel.data import DataError, load_rankings
+from rewardmodel.evaluate import (
+    EvaluateConfig,
+    _drawn_fraction,
+    evaluate_scores,
+    main,
+    select_rankings,
+    summarise,
+    verdict,
+)
+from rewardmodel.model import load_reward_model
+from tests.rewardmodel.cast import make_ranking
+
+
+def comparison(prompt: int, lengths: tuple[int, ...], *tiers: tuple[int, ...]) -> Comparison:
+    return Comparison(
+        id=f"c-{prompt}-{lengths}",
+        prompt_ids=(prompt,),
+        completion_ids=tuple((9,) * length for length in lengths),
+        num_characters=lengths,
+        ranking_ids=tuple(f"r-{prompt}-{i}" for i in range(len(tiers))),
+        tiers=tiers,
+    )
+
+
+def test_the_figures_are_those_counted_by_hand() -> None:
+    scored = [
+        (comparison(1, (30, 20, 10), (0, 1, 2)), [3.0, 1.0, 2.0]),  # right, right, wrong; longer is always better
+        (comparison(2, (5, 40), (0, 1), (1, 0)), [1.0, 1.0]),  # two trainers who disagree, level scores
+        (comparison(2, (5, 40), (0, 1)), [2.0, 0.0]),  # the shorter one, and right; the same prompt again
+    ]
+    report = evaluate_scores(scored)
+    assert (report.num_rankings, report.num_comparisons) == (4, 3)
+    assert report.accuracy.value == pytest.approx((1 + 1 + 0 + 0.5 + 0.5 + 1) / 6)
+    assert (report.accuracy.num_pairs, report.accuracy.num_prompts) == (6, 2)
+    assert report.longer_baseline.value == pytest.approx((1 + 1 + 1 + 0 + 1 + 0) / 6)
+    assert report.over_longer.value == pytest.approx(report.accuracy.value - report.longer_baseline.value)
+    assert report.when_shorter_is_better is not None
+    assert report.when_shorter_is_better.value == pytest.approx((0.5 + 1) / 2)
+    assert {key: (e.value, e.num_pairs) for key, e in report.by_num_completions.items()} == {
+        "2": (pytest.approx(2 / 3), 3),
+        "3": (pytest.approx(2 / 3), 3),
+    }
+    assert {key: e.num_pairs for key, e in report.by_tier_gap.items()} == {"1": 5, "2": 1}
+    assert report.score_mean == pytest.approx(10 / 7)
+
+
+def test_a_model_that_only_counts_characters_is_not_called_better_than_length() -> None:
+    scored = [(comparison(i, (10 + i % 7, 20), (0, 1) if i % 3 else (1, 0)), [10.0 + i % 7, 20.0]) for i in range(60)]
+    report = evaluate_scores(scored)
+    assert report.over_longer.value == 0.0
+    assert verdict(report) == "not shown to differ from length alone"
+    assert report.length_correlation == pytest.approx(1.0)
+    right = evaluate_scores([(member, [float(-tier) for tier in member.tiers[0]]) for member, _ in scored])
+    assert right.accuracy.value == 1.0
+    assert verdict(right) == "better than length alone"
+    assert "difference" in summarise(right)
+
+
+def test_held_out_means_the_held_out_splits_or_all_where_there_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "rankings.jsonl"
+    splits = ["train", "validation", "test", "train"]
+    write_jsonl(path, [make_ranking(id=f"r-{i}", prompt=f"{i}?", split=split) for i, split in enumerate(splits)])
+    data = load_rankings(path, validation_fraction=0.0)
+    assert [ranking.id for ranking in select_rankings(data, "held-out")] == ["r-1", "r-2"]
+    assert [ranking.id for ranking in select_rankings(data, "train")] == ["r-0", "r-3"]
+    assert len(select_rankings(data, "all")) == 4
+    write_jsonl(path, [make_ranking(id=f"r-{i}", prompt=f"{i}?") for i in range(3)])
+    unsplit = load_rankings(path, validation_fraction=0.0)
+    assert len(select_rankings(unsplit, "held-out")) == 3
+    with pytest.raises(DataError, match="no rankings in split test"):
+        select_rankings(unsplit, "test")
+
+
+def test_data_that_the_model_was_trained_on_is_split_as_training_split_it(
+    tiny_reward_model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "rankings.jsonl"
+    write_jsonl(path, [make_ranking()])
+    model = load_reward_model(tiny_reward_model)
+    model.facts = {"data": {"sha256": load_rankings(path).source.sha256, "validation_fraction": 0.25}}
+    assert _drawn_fraction(model, path) == 0.25
+    write_jsonl(path, [make_ranking(id="another")])
+    assert _drawn_fraction(model, path) == 0.0
+
+
+def test_the_command_prints_one_json_object(tiny_reward_model: Path, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "rankings.jsonl"
+    rankings = [make_ranking(id=f"r-{i}", prompt=f"Question {i}?", split="test") for i in range(4)]
+    rankings.append(make_ranking(id="too-long", prompt="Long?", completions=("a b " * 600, "c"), split="test"))
+    rankings.append(make_ranking(id="unsure", prompt="Hm?", tiers=[], abstained="unsure", split="test"))
+    write_jsonl(path, rankings)
+    main(EvaluateConfig(model=tiny_reward_model, data=path, json=True, device="cpu"))
+    report = json.loads(capsys.readouterr().out)
+    assert report["num_rankings"] == 4
+    assert report["accuracy"]["num_pairs"] == 12
+    assert report["left_out"] == {"abstained": 1, "too_long": 1, "prompts_cut": 0}
+    assert 0 <= report["accuracy"]["low"] <= report["accuracy"]["high"] <= 1
