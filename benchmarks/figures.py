@@ -33,7 +33,7 @@ def ratio(
     unit: str = "times",
     **detail: Any,
 ) -> Figure:
-    """The median of ours/theirs over `repeats` pairs, run in turn. Each side returns its own measure (more is better)."""
+    """The median of ours/theirs over `repeats` pairs, in turn. A side returns its measure (more is better)."""
     ratios, our_measures, their_measures = [], [], []
     for _ in range(repeats):
         our_measures.append(ours())
