@@ -58,7 +58,8 @@ def test_no_demonstration_answers_a_prompt_of_the_pool(
 
 
 def test_every_message_is_said_to_be_typed(prompts: list[Prompt], demonstrations: list[Demonstration]) -> None:
-    for record in [*prompts, *demonstrations]:
+    records: list[Prompt | Demonstration] = [*prompts, *demonstrations]
+    for record in records:
         assert {message.authorship for message in record.messages} == {"typed"}, record.id
 
 
