@@ -1,6 +1,7 @@
 """A project and its rounds: what is asked of trainers, how much of it, and from which policy."""
 
 import uuid
+from datetime import timedelta
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -75,6 +76,14 @@ class Project(models.Model):
     @property
     def guidelines(self) -> "GuidelineVersion | None":
         return self.guideline_versions.order_by("-version").first()
+
+    @property
+    def lease_span(self) -> timedelta:
+        return timedelta(minutes=self.lease_minutes)
+
+    @property
+    def grace_span(self) -> timedelta:
+        return timedelta(minutes=self.grace_minutes)
 
     @property
     def current_round(self) -> "Round | None":

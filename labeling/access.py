@@ -1,0 +1,130 @@
+"""Who may do what: one decorator for every view, and calls that fetch a row and authorise in one step.
+
+A row that is missing and a row that is not for this person look the same: 404. Each decorator
+leaves `view.access`, so that a test can walk the URL conf and find no view without one.
+"""
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+
+from labeling.models import Completion, Dialogue, Export, Lease, Project, SamplingRun, TrainingJob, User
+
+View = Callable[..., Any]
+
+
+def public(view: View) -> View:
+    """Anyone may open this view, signed in or not."""
+    wrapped = login_not_required(view)
+    wrapped.access = "public"  # type: ignore[attr-defined]
+    return wrapped
+
+
+def signed_in(view: View) -> View:
+    """Anyone who has signed in may open this view."""
+    return _guarded(view, roles=frozenset(User.Role.values), access="signed in")
+
+
+def role_required(*roles: User.Role) -> Callable[[View], View]:
+    """Only people of these roles may open this view: others get 403, visitors the sign-in page."""
+    if not roles:
+        raise ValueError("role_required needs at least one role")
+    names = frozenset(str(role) for role in roles)
+    return lambda view: _guarded(view, roles=names, access=tuple(sorted(names)))
+
+
+def person(request: HttpRequest) -> User:
+    """The signed-in person. 404 for a visitor, who cannot get past a guarded view anyway."""
+    if not isinstance(request.user, User):
+        raise Http404
+    return request.user
+
+
+def project_for(request: HttpRequest, slug: str) -> Project:
+    """A project that this person works in, or any for an admin."""
+    return get_object_or_404(Project.objects.visible_to(person(request)).select_related("policy"), slug=slug)
+
+
+def own_dialogue(request: HttpRequest, dialogue_id: uuid.UUID) -> Dialogue:
+    """A dialogue that this person is writing or has written, in a project that they still work in."""
+    dialogues = _visible(Dialogue.objects.select_related("project__policy", "prompt"), person(request))
+    return get_object_or_404(dialogues.exclude(state=Dialogue.State.WITHDRAWN), id=dialogue_id, author=person(request))
+
+
+def readable_dialogue(request: HttpRequest, dialogue_id: uuid.UUID) -> Dialogue:
+    """One's own dialogue; for reviewers and admins also any that its author has handed in."""
+    reader = person(request)
+    mine = Q(author=reader)
+    allowed = mine | ~Q(state=Dialogue.State.DRAFT) if reader.can_review else mine
+    dialogues = _visible(Dialogue.objects.select_related("project__policy", "author", "prompt"), reader)
+    return get_object_or_404(dialogues.exclude(state=Dialogue.State.WITHDRAWN).filter(allowed), id=dialogue_id)
+
+
+def own_lease(request: HttpRequest, lease_id: uuid.UUID) -> Lease:
+    """A place in a comparison that this person holds or held."""
+    leases = Lease.objects.select_related("comparison__project")
+    visible = Q() if person(request).is_admin else Q(comparison__project__memberships__user=person(request))
+    return get_object_or_404(leases.filter(visible), id=lease_id, trainer=person(request))
+
+
+def completion_of(lease: Lease, completion_id: uuid.UUID) -> Completion:
+    """A completion of the comparison that this lease is on."""
+    return get_object_or_404(Completion, id=completion_id, comparison=lease.comparison_id)
+
+
+def own_run(request: HttpRequest, run_id: uuid.UUID) -> SamplingRun:
+    """A sampling run that this person asked for."""
+    runs = _visible(SamplingRun.objects.select_related("project", "dialogue"), person(request))
+    return get_object_or_404(runs, id=run_id, requested_by=person(request))
+
+
+def export_for(request: HttpRequest, export_id: uuid.UUID) -> Export:
+    """An export of a project that this engineer or admin works in."""
+    return get_object_or_404(_for_engineers(Export.objects.select_related("project"), request), id=export_id)
+
+
+def training_job_for(request: HttpRequest, job_id: uuid.UUID) -> TrainingJob:
+    """A training job of a project that this engineer or admin works in."""
+    return get_object_or_404(_for_engineers(TrainingJob.objects.select_related("project"), request), id=job_id)
+
+
+def _visible(rows: Any, reader: User) -> Any:
+    return rows if reader.is_admin else rows.filter(project__memberships__user=reader)
+
+
+def _for_engineers(rows: Any, request: HttpRequest) -> Any:
+    if not person(request).can_train_models:
+        raise Http404
+    return _visible(rows, person(request))
+
+
+def _guarded(view: View, *, roles: frozenset[str], access: str | tuple[str, ...]) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _turned_away(request, request.user, roles) or view(request, *args, **kwargs)
+
+    @wraps(view)
+    async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _turned_away(request, await request.auser(), roles) or await view(request, *args, **kwargs)
+
+    wrapped: Any = guarded_async if iscoroutinefunction(view) else guarded
+    wrapped.access = access
+    return wrapped  # type: ignore[no-any-return]
+
+
+def _turned_away(request: HttpRequest, user: Any, roles: frozenset[str]) -> HttpResponseBase | None:
+    if not user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    if user.role not in roles:
+        raise PermissionDenied(_("Your role does not open this page. An admin can change it."))
+    return None
