@@ -1,0 +1,103 @@
+"""Places in comparisons, taken and given back: two statements whose cost does not grow with the project.
+
+Both are plain SQL because each must be one round trip under the locks that labeling.assignment describes.
+"""
+
+import uuid
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from labeling.models import Lease, Membership, Project
+
+
+def take(project: Project, membership: Membership, *, first: float, head: int | None = None) -> Lease | None:
+    """Take the first place in the queue from key `first` on that this person may have; lock it, lease it.
+
+    With `head`, only that many places are looked at. The lease carries its `queue_key`.
+    """
+    values = {
+        "project": project.id,
+        "trainer": membership.user_id,
+        "lease": uuid.uuid4(),
+        "first": first,
+        "head": head,
+        "forbids_own": project.forbids_own_text,
+        "span": project.lease_span,
+        "first_reason": _("Next in the queue, which is in random order."),
+        "middle_reason": _("Others have begun on this one; it wants more rankings."),
+        "last_reason": _("It wants one more ranking: yours completes it."),
+        "again_reason": _("You had begun on this one; your board is as you left it."),
+    }
+    return next(iter(Lease.objects.raw(_TAKE, values)), None)
+
+
+def give_back(project: Project | None = None) -> int:
+    """Close leases whose time is over, of one project or of all, and free their places; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPIRE, {"project": project.id if project else None})
+        return int(cursor.fetchone()[0])
+
+
+# The places of a batch, comparison rows locked first. Rows that somebody works on are left to the next call.
+_EXPIRE = """
+    WITH due AS (
+        SELECT lease.id, lease.comparison_id
+        FROM labeling_lease lease JOIN labeling_comparison comparison ON comparison.id = lease.comparison_id
+        WHERE lease.state = 'open' AND lease.expires_at < now()
+          AND (%(project)s::uuid IS NULL OR comparison.project_id = %(project)s::uuid)
+        ORDER BY lease.expires_at
+        LIMIT 500
+        FOR UPDATE OF comparison SKIP LOCKED
+    ), closed AS (
+        UPDATE labeling_lease lease SET state = 'expired', closed_at = now()
+        FROM due WHERE lease.id = due.id AND lease.state = 'open' AND lease.expires_at < now()
+        RETURNING lease.comparison_id
+    ), given_back AS (
+        UPDATE labeling_comparison comparison SET open_slots = open_slots + places.num
+        FROM (SELECT comparison_id, count(*) AS num FROM closed GROUP BY comparison_id) places
+        WHERE comparison.id = places.comparison_id
+        RETURNING places.num
+    )
+    SELECT coalesce(sum(num), 0) FROM given_back
+"""
+
+# The first free place between two keys of the queue, taken by one statement. A lease of this trainer that
+# ran out is opened again, with its draft; one that they skipped, submitted or were too late with is not.
+# "(SELECT …) IS NULL" is NOT EXISTS that the planner cannot turn into a join: the walk stays in queue order.
+_TAKE = """
+    WITH picked AS (
+        SELECT c.id, c.queue_key, c.open_slots, c.rankings_wanted
+        FROM labeling_comparison c
+        WHERE c.project_id = %(project)s AND c.state = 'open' AND c.open_slots > 0 AND NOT c.is_practice
+          AND c.queue_key >= %(first)s
+          AND c.queue_key <= CASE WHEN %(head)s IS NULL THEN 'Infinity' ELSE coalesce((
+                SELECT h.queue_key FROM labeling_comparison h
+                WHERE h.project_id = %(project)s AND h.state = 'open' AND h.open_slots > 0 AND NOT h.is_practice
+                ORDER BY h.queue_key, h.id OFFSET %(head)s LIMIT 1), 'Infinity') END
+          AND (SELECT l.id FROM labeling_lease l
+               WHERE l.comparison_id = c.id AND l.trainer_id = %(trainer)s AND l.state <> 'expired') IS NULL
+          AND (NOT %(forbids_own)s OR (
+               (SELECT d.id FROM labeling_dialogue d
+                WHERE d.id = c.dialogue_id AND d.author_id = %(trainer)s) IS NULL
+               AND (SELECT o.id FROM labeling_completion o
+                    WHERE o.comparison_id = c.id AND o.author_id = %(trainer)s LIMIT 1) IS NULL))
+        ORDER BY c.queue_key, c.id
+        LIMIT 1
+        FOR UPDATE OF c SKIP LOCKED
+    ), taken AS (
+        UPDATE labeling_comparison c SET open_slots = c.open_slots - 1 FROM picked WHERE c.id = picked.id
+    )
+    INSERT INTO labeling_lease AS lease (id, comparison_id, trainer_id, state, reason, shown_order, draft,
+                                         draft_version, skip_reason, seconds, opened_at, expires_at)
+    SELECT %(lease)s, picked.id, %(trainer)s, 'open',
+           CASE WHEN picked.open_slots = picked.rankings_wanted THEN %(first_reason)s
+                WHEN picked.open_slots = 1 THEN %(last_reason)s ELSE %(middle_reason)s END,
+           (SELECT jsonb_agg(o.id ORDER BY random()) FROM labeling_completion o WHERE o.comparison_id = picked.id),
+           '{}', 0, '', 0, now(), now() + %(span)s
+    FROM picked
+    ON CONFLICT (comparison_id, trainer_id) DO UPDATE
+        SET state = 'open', opened_at = now(), expires_at = excluded.expires_at, closed_at = NULL,
+            reason = %(again_reason)s
+    RETURNING lease.*, (SELECT queue_key FROM picked) AS queue_key
+"""

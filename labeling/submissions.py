@@ -1,0 +1,89 @@
+"""What a trainer hands in for a comparison, and when it makes sense. Knows nothing of leases and places."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from labeling.models import Ranking
+from records.types import require_weak_order
+
+
+class AssignmentError(ValueError):
+    """A submission or a change that cannot be accepted; the text is for the trainer."""
+
+
+class StaleDraft(AssignmentError):
+    """The draft was saved from another tab in the meantime: `version` and `draft` are the newer ones."""
+
+    def __init__(self, *, version: int, draft: dict[str, Any]) -> None:
+        super().__init__(_("This board was changed in another tab."))
+        self.version, self.draft = version, draft
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RatingGiven:
+    """One completion judged alone: overall 1 to 7, yes/no flags, a note."""
+
+    completion_id: str
+    overall: int | None = None
+    flags: dict[str, bool] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """What a trainer hands in; the fields mean what they mean in records.Ranking."""
+
+    tiers: tuple[tuple[str, ...], ...] = ()
+    unacceptable_from: int | None = None
+    abstained: str | None = None
+    ratings: tuple[RatingGiven, ...] = ()
+    seconds: float = 0.0
+    layout: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of a submission: a ranking, or it is kept without counting and `sentence` says why."""
+
+    ranking: Ranking | None = None
+    sentence: str = ""
+
+    @property
+    def kept(self) -> bool:
+        return self.ranking is None
+
+
+def require_sense(submission: Submission, ids: list[str]) -> None:
+    """The rule of records.Ranking, in words for the trainer."""
+    try:
+        if submission.abstained is None:
+            require_weak_order(submission.tiers, ids)
+        elif submission.tiers or not submission.abstained.strip():
+            raise ValueError("an abstention has a reason and no tiers")
+    except ValueError as error:
+        raise AssignmentError(_("Every completion needs exactly one place in the order.")) from error
+    line = submission.unacceptable_from
+    if line is not None and not 0 <= line <= len(submission.tiers):
+        raise AssignmentError(_("The line of acceptability lies outside the order."))
+    rated = [rating.completion_id for rating in submission.ratings]
+    if len(set(rated)) < len(rated) or not set(rated) <= set(ids):
+        raise AssignmentError(_("A rating belongs to no completion of this comparison, or one has two."))
+    if any(rating.overall is not None and not 1 <= rating.overall <= 7 for rating in submission.ratings):
+        raise AssignmentError(_("An overall rating is a number from 1 to 7."))
+
+
+def judgement(submission: Submission) -> tuple[Any, ...]:
+    """What makes two submissions the same: the order, not the time that it took."""
+    ratings = sorted((r.completion_id, r.overall, sorted(r.flags.items()), r.note) for r in submission.ratings)
+    return (*_order(submission.tiers), submission.unacceptable_from, submission.abstained, ratings)
+
+
+def judgement_of(ranking: Ranking) -> tuple[Any, ...]:
+    ratings = sorted((str(r.completion_id), r.overall, sorted(r.flags.items()), r.note) for r in ranking.ratings.all())
+    return (*_order(ranking.tiers), ranking.unacceptable_from, ranking.abstained, ratings)
+
+
+def _order(tiers: Any) -> list[list[str]]:
+    return [sorted(tier) for tier in tiers]
