@@ -1,0 +1,17 @@
+"""What makes two texts the same text: a hash of a dialogue's messages, roles and contents alone."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from records import Message
+
+
+def fingerprint(messages: Iterable[Message | Mapping[str, Any]]) -> str:
+    """SHA-256, in hex, of the messages' roles and contents. Authorship and policy do not matter."""
+    pairs = [
+        (message.role, message.content) if isinstance(message, Message) else (message["role"], message["content"])
+        for message in messages
+    ]
+    return hashlib.sha256(json.dumps(pairs, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()

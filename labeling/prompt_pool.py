@@ -1,0 +1,44 @@
+"""The pool of prompts: which one a trainer is offered next, and what "not my topic" teaches."""
+
+from collections import Counter
+
+from django.db import transaction
+from django.db.models import BooleanField, Case, Exists, OuterRef, TextField, Value, When
+from django.db.models.functions import MD5, Cast, Concat
+
+from labeling.models import AuditEvent, Dialogue, PassedPrompt, Project, Prompt, User
+
+
+def next_prompt(project: Project, *, by: User) -> Prompt | None:
+    """A prompt that nobody has written on and that this trainer has not passed, in a random order of their own.
+
+    Only of topics that they chose, if they chose any; topics that they pass more often than they take come last.
+    """
+    written = Dialogue.objects.filter(prompt=OuterRef("pk")).exclude(state=Dialogue.State.WITHDRAWN)
+    passed = PassedPrompt.objects.filter(prompt=OuterRef("pk"), trainer=by)
+    prompts = Prompt.objects.filter(~Exists(written), ~Exists(passed), project=project)
+    if by.topics:
+        prompts = prompts.filter(topic__in=[*by.topics, ""])
+    unloved = Case(
+        When(topic__in=_unloved_topics(project, by), then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
+    shuffled = MD5(Concat(Value(str(by.id)), Cast("id", TextField())))
+    return prompts.order_by(unloved, shuffled).first()
+
+
+def not_my_topic(prompt: Prompt, *, by: User) -> None:
+    """Pass a prompt: it is not offered to this trainer again, and its topic less."""
+    with transaction.atomic():
+        _passed, created = PassedPrompt.objects.get_or_create(prompt=prompt, trainer=by)
+        if created:
+            AuditEvent.note("pass prompt", prompt, by=by, topic=prompt.topic)
+
+
+def _unloved_topics(project: Project, by: User) -> list[str]:
+    passes = PassedPrompt.objects.filter(trainer=by, prompt__project=project).exclude(prompt__topic="")
+    taken = Dialogue.objects.filter(author=by, project=project, prompt__isnull=False).exclude(prompt__topic="")
+    balance = Counter(passes.values_list("prompt__topic", flat=True))
+    balance.subtract(taken.values_list("prompt__topic", flat=True))
+    return sorted(topic for topic, excess in balance.items() if excess > 0)
