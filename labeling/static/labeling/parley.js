@@ -43,13 +43,18 @@ document.addEventListener("keydown", (event) => {
       menu.open = false;
       menu.querySelector("summary").focus();
     }
+    event.target.closest("form")?.querySelector("[data-escape]")?.click();
   }
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    const main = document.querySelector("[data-key='Control+Enter']:not(:disabled)");
+    // A form that has its own Ctrl-Enter comes before the page's.
+    const own = event.target.closest("form")?.querySelector("[data-ctrl-enter]:not(:disabled)");
+    const main = own ?? document.querySelector("[data-key='Control+Enter']:not(:disabled)");
     if (main) { event.preventDefault(); main.click(); }
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  // Enter and space belong to the link or button that has the focus.
+  if ([" ", "Enter"].includes(event.key) && event.target.closest("a, button, summary, input, label")) return;
   const control = document.querySelector(`[data-key="${CSS.escape(event.key)}"]:not(:disabled)`);
   if (control && control.offsetParent !== null) { event.preventDefault(); control.click(); control.focus(); }
 });
