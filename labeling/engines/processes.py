@@ -1,0 +1,102 @@
+"""Processes that may have died badly: is it alive, is it the one that was meant, end it.
+
+A killed server whose parent never collects it stays a zombie: its id still answers signals, so
+that PostgreSQL itself takes it for alive. Here a zombie is dead.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_started: list[subprocess.Popen[bytes]] = []  # kept, so that they can be collected when they die
+
+
+def start(command: list[str], *, log: Path, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a server that outlives us: its own session, so that Ctrl-C in our terminal is not for it."""
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+            **options,
+        )
+    _started.append(process)
+    return process
+
+
+def find(pid: int | None, *, program: str, folder: Path) -> psutil.Process | None:
+    """The live process `pid`, if it is `program` working in `folder`, and not a later one of the same id."""
+    collect()
+    try:
+        process = psutil.Process(pid) if pid else None
+        if process and _is_alive(process) and process.name() == program and Path(process.cwd()) == folder:
+            return process
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        pass
+    return None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether any process has this id and is not a zombie."""
+    try:
+        return _is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+
+
+def find_all(*, program: str, folder: Path) -> list[psutil.Process]:
+    """Every live `program` working in `folder`."""
+    return [
+        process
+        for process in psutil.process_iter(["name"])
+        if process.info["name"] == program and find(process.pid, program=program, folder=folder)
+    ]
+
+
+def end(processes: list[psutil.Process], *, by: signal.Signals, patience: float) -> None:
+    """Send `by`, wait until all are gone, and after `patience` seconds kill what is left."""
+    for number in (by, signal.SIGKILL):
+        for process in processes:
+            _send(process, number)
+        if wait_until(lambda: not any(map(_is_alive, processes)), seconds=patience):
+            return
+
+
+def wait_until(fact: Callable[[], object], *, seconds: float) -> bool:
+    """Ask every few hundredths of a second whether `fact` holds; False when time is up."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def collect() -> None:
+    """Collect those of our own children that died, so that they do not stay as zombies."""
+    for process in _started:
+        process.poll()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    collect()
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    if _is_alive(process):
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)

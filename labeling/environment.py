@@ -1,0 +1,92 @@
+"""Typed readers of environment variables. An unset or empty variable gives the default.
+
+Every complaint names the variable, what was found and what is wanted. Knows no setting's meaning
+but that of PARLEY_VAR, which more than settings.py must know.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def text(name: str, *, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def choice(name: str, *, default: str, choices: tuple[str, ...]) -> str:
+    value = text(name, default=default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r}: must be one of {', '.join(choices)}.")
+    return value
+
+
+def flag(name: str, *, default: bool) -> bool:
+    value = text(name).lower()
+    if value not in _FLAGS:
+        raise ImproperlyConfigured(f"{name}={value!r}: must be 1 or 0 (or true, false, yes, no, on, off).")
+    meaning = _FLAGS[value]
+    return default if meaning is None else meaning
+
+
+def integer(name: str, *, default: int, low: int = 0, high: int = 2**31 - 1) -> int:
+    value = text(name, default=str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={value!r}: must be a whole number.") from None
+    if not low <= number <= high:
+        raise ImproperlyConfigured(f"{name}={value}: must lie between {low} and {high}.")
+    return number
+
+
+def names(name: str, *, default: tuple[str, ...] = ()) -> list[str]:
+    """A list separated by commas or blanks."""
+    return text(name).replace(",", " ").split() or list(default)
+
+
+def path(name: str, *, default: Path) -> Path:
+    """An absolute path; a relative one counts from the checkout."""
+    return (CHECKOUT / Path(text(name, default=str(default))).expanduser()).resolve()
+
+
+def var_directory() -> Path:
+    """PARLEY_VAR: all that Parley writes when nothing says otherwise."""
+    return path("PARLEY_VAR", default=CHECKOUT / "var")
+
+
+def database(url: str) -> dict[str, Any]:
+    """A Django database of `postgresql://user:password@host:port/name?option=value`.
+
+    `host` may also stand in the query, which is how a folder of a Unix socket is written; every
+    other part of the query goes to the driver (`sslmode=require`).
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ImproperlyConfigured(
+            f"DATABASE_URL begins with {parts.scheme!r}: must be postgresql://user:password@host:port/name."
+        )
+    options = dict(parse_qsl(parts.query))
+    name = unquote(parts.path.lstrip("/"))
+    if not name:
+        raise ImproperlyConfigured("DATABASE_URL names no database: must end with /name.")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+    }
+
+
+_FLAGS: dict[str, bool | None] = {"": None} | {
+    word: meaning
+    for meaning, words in {True: ("1", "true", "yes", "on"), False: ("0", "false", "no", "off")}.items()
+    for word in words
+}
