@@ -1,0 +1,62 @@
+"""System checks: settings that contradict each other, each with an id and what to do about it."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security, deploy=True)
+def check_production(**_: Any) -> list[CheckMessage]:
+    """What is right on a newcomer's machine and wrong where other people's work is kept."""
+    found: list[CheckMessage] = []
+    if not settings.PRODUCTION:
+        found.append(
+            Warning(
+                "PARLEY_ENV is development: secrets and servers are made up where none are given.",
+                hint="Set PARLEY_ENV=production.",
+                id="parley.W001",
+            )
+        )
+    if settings.HTTPS and "*" in settings.ALLOWED_HOSTS:
+        found.append(
+            Warning(
+                "PARLEY_ALLOWED_HOSTS lets any host name in.",
+                hint="Name the hosts under which the platform is reached.",
+                id="parley.W002",
+            )
+        )
+    return found
+
+
+@register(Tags.security)
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """Contradictions that hold anywhere."""
+    found: list[CheckMessage] = []
+    if settings.PRODUCTION and settings.DEBUG:
+        found.append(
+            Error(
+                "PARLEY_DEBUG is on in production: error pages would show settings and rows to strangers.",
+                hint="Unset PARLEY_DEBUG.",
+                id="parley.E001",
+            )
+        )
+    if settings.LOCK_TIMEOUT_SECONDS > settings.STATEMENT_TIMEOUT_SECONDS > 0:
+        found.append(
+            Error(
+                "PARLEY_LOCK_TIMEOUT_SECONDS is longer than PARLEY_STATEMENT_TIMEOUT_SECONDS, so it never applies.",
+                hint="Make it shorter.",
+                id="parley.E002",
+            )
+        )
+    store = settings.PARLEY_STORE
+    if store.exists() and not os.access(store, os.R_OK | os.W_OK | os.X_OK):
+        found.append(
+            Error(
+                f"PARLEY_STORE={store} cannot be written by this user.",
+                hint="Give this user the folder, or set PARLEY_STORE to another.",
+                id="parley.E003",
+            )
+        )
+    return found

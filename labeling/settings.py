@@ -1,0 +1,162 @@
+"""Every setting of the platform. A bare clone runs in development with none of them given.
+
+Values come from the environment through labeling.environment. With PARLEY_ENV=production nothing
+is made up: what must be given and is not is named here, all of it at once, and nothing starts.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from labeling import engines, environment
+from labeling.secret_key import development_secret_key
+
+BASE_DIR = environment.CHECKOUT
+PARLEY_ENV = environment.choice("PARLEY_ENV", default="development", choices=("development", "production"))
+PRODUCTION = PARLEY_ENV == "production"
+DEBUG = environment.flag("PARLEY_DEBUG", default=False)
+
+if PRODUCTION:
+    _required = {
+        "PARLEY_SECRET_KEY": "at least 50 random characters",
+        "PARLEY_ALLOWED_HOSTS": "the names under which the platform is reached, separated by commas",
+        "DATABASE_URL": "postgresql://user:password@host:port/name",
+        "REDIS_URL": "redis://host:port/0",
+    }
+    _missing = [f"{name} ({meaning})" for name, meaning in _required.items() if not environment.text(name)]
+    if _missing:
+        raise ImproperlyConfigured(f"PARLEY_ENV=production needs {'; '.join(_missing)}.")
+    if len(environment.text("PARLEY_SECRET_KEY")) < 50:
+        raise ImproperlyConfigured("PARLEY_SECRET_KEY is shorter than 50 characters; use 50 or more, at random.")
+
+# Where things are.
+PARLEY_VAR = environment.var_directory()
+PARLEY_STORE = environment.path("PARLEY_STORE", default=PARLEY_VAR / "store")
+SECRET_KEY = environment.text("PARLEY_SECRET_KEY") or development_secret_key(PARLEY_VAR)
+SECRET_KEY_FALLBACKS = environment.names("PARLEY_OLD_SECRET_KEYS")
+ALLOWED_HOSTS = environment.names("PARLEY_ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]"))
+
+# The application.
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "labeling",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "labeling.middleware.security_headers",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "labeling.urls"
+ASGI_APPLICATION = "labeling.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "labeling.shell.shell",
+            ],
+        },
+    },
+]
+
+# The database and the broker. A connection that a person waits on gives up rather than hangs.
+STATEMENT_TIMEOUT_SECONDS = environment.integer("PARLEY_STATEMENT_TIMEOUT_SECONDS", default=15)
+LOCK_TIMEOUT_SECONDS = environment.integer("PARLEY_LOCK_TIMEOUT_SECONDS", default=5)
+IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = environment.integer("PARLEY_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS", default=30)
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": environment.database(engines.urls().database)
+    | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
+}
+DATABASES["default"]["OPTIONS"] |= {
+    "connect_timeout": environment.integer("PARLEY_CONNECT_TIMEOUT_SECONDS", default=3),
+    "options": (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
+        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_SECONDS}s"
+    ),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = engines.urls().redis
+
+# People: who they are, and how they prove it.
+AUTH_USER_MODEL = "labeling.User"
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign_in"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = True
+
+# The wire. PARLEY_HTTPS=0 is for a production that is reached over plain HTTP inside a closed network.
+HTTPS = environment.flag("PARLEY_HTTPS", default=PRODUCTION)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+CSRF_TRUSTED_ORIGINS = environment.names("PARLEY_TRUSTED_ORIGINS")
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # a container's health check speaks plain HTTP
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if environment.flag("PARLEY_BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Files.
+STATIC_URL = "/static/"
+STATIC_ROOT = environment.path("PARLEY_STATIC", default=PARLEY_VAR / "static")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": PARLEY_VAR}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# Language and time.
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [Path(BASE_DIR) / "labeling" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": environment.text("PARLEY_LOG_LEVEL", default="INFO")},
+    "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
+}
