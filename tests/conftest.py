@@ -1,5 +1,13 @@
-"""Fixtures that every package's tests share."""
+"""What every package's tests share: engines of their own, a tiny policy, and no skip where all is required.
 
+Tests never touch the servers or the files of the checkout: PARLEY_VAR is a temporary folder.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -7,6 +15,58 @@ from jaxtyping import install_import_hook
 
 # Shapes written in signatures are checked on every call. Before any of these packages is imported.
 install_import_hook(["language", "rewardmodel", "policy"], "beartype.beartype")
+
+_made_var: Path | None = None
+if find_spec("django"):
+    # Before Django's settings are read. A worker of pytest-xdist finds the folder that the first process made.
+    for _name in ("DATABASE_URL", "REDIS_URL", "PARLEY_ENV", "PARLEY_STORE", "PARLEY_STATIC", "PARLEY_VAR"):
+        os.environ.pop(_name, None)
+    if "PARLEY_TEST_VAR" not in os.environ:
+        _made_var = Path(tempfile.mkdtemp(prefix="parley-test-"))
+        _made_var.chmod(0o711)  # PostgreSQL's own user must pass where the tests run as root
+        os.environ["PARLEY_TEST_VAR"] = str(_made_var)
+    os.environ["PARLEY_VAR"] = os.environ["PARLEY_TEST_VAR"]
+    os.environ["DJANGO_SETTINGS_MODULE"] = "labeling.settings"
+
+    from django.conf import settings
+
+    from labeling.engines import Urls, places, start, stop, valkey
+
+    _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    settings.REDIS_URL = os.environ["REDIS_URL"] = valkey.url(places.Places(settings.PARLEY_VAR), db=_worker)
+    settings.STORAGES = settings.STORAGES | {
+        # No hashed names: a test of a page should not need collectstatic first.
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
+def pytest_unconfigure() -> None:
+    """Stop the servers, and remove them if this process made them."""
+    if find_spec("django"):
+        stop(settings.PARLEY_VAR)
+    if _made_var:
+        shutil.rmtree(_made_var, ignore_errors=True)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """With PARLEY_REQUIRE_ALL=1 a skipped test is a failed one: CI must not grow blind."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and os.environ.get("PARLEY_REQUIRE_ALL") == "1" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but PARLEY_REQUIRE_ALL=1 lets nothing be skipped: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def engines() -> "Urls":
+    """PostgreSQL and Valkey of the tests' own, started once a session and shared by its workers."""
+    return start(settings.PARLEY_VAR)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(engines: "Urls", django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """pytest-django asks for this before it makes its database: the moment to have a server."""
 
 
 @pytest.fixture(scope="session")
