@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from labeling.models import Completion, Dialogue, Export, Lease, Project, SamplingRun, TrainingJob, User
 
 View = Callable[..., Any]
+Row = TypeVar("Row", bound=Model)
 
 
 def public(view: View) -> View:
@@ -98,11 +99,11 @@ def training_job_for(request: HttpRequest, job_id: uuid.UUID) -> TrainingJob:
     return get_object_or_404(_for_engineers(TrainingJob.objects.select_related("project"), request), id=job_id)
 
 
-def _visible(rows: Any, reader: User) -> Any:
+def _visible(rows: QuerySet[Row], reader: User) -> QuerySet[Row]:
     return rows if reader.is_admin else rows.filter(project__memberships__user=reader)
 
 
-def _for_engineers(rows: Any, request: HttpRequest) -> Any:
+def _for_engineers(rows: QuerySet[Row], request: HttpRequest) -> QuerySet[Row]:
     if not person(request).can_train_models:
         raise Http404
     return _visible(rows, person(request))

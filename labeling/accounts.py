@@ -155,12 +155,13 @@ def _count_failure(key: str) -> None:
         cursor.execute(
             """
             INSERT INTO labeling_signinfailures AS f (key, num_failures, window_ends_at)
-            VALUES (%(key)s, 1, now() + %(window)s)
+            VALUES (%(key)s, 1, statement_timestamp() + %(window)s::interval)
             ON CONFLICT (key) DO UPDATE SET
-                num_failures = CASE WHEN f.window_ends_at < now() THEN 1 ELSE f.num_failures + 1 END,
-                window_ends_at = CASE WHEN f.window_ends_at < now() THEN now() + %(window)s ELSE f.window_ends_at END
+                num_failures = CASE WHEN f.window_ends_at < statement_timestamp() THEN 1 ELSE f.num_failures + 1 END,
+                window_ends_at = CASE WHEN f.window_ends_at < statement_timestamp()
+                    THEN excluded.window_ends_at ELSE f.window_ends_at END
             """,
-            {"key": key, "window": FAILURE_WINDOW},
+            {"key": key, "window": f"{FAILURE_WINDOW.total_seconds()} seconds"},
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext as _
 
@@ -172,7 +172,7 @@ def expire_leases(project: Project | None = None) -> int:
 _HEAD = 256  # places at the head of the queue that every claim looks at first: new rounds and places given back
 
 
-def _held(project: Project, by: User) -> Any:
+def _held(project: Project, by: User) -> QuerySet[Lease]:
     leases = Lease.objects.filter(
         trainer=by,
         state=Lease.State.OPEN,
@@ -184,7 +184,7 @@ def _held(project: Project, by: User) -> Any:
 
 def _reopened(project: Project, by: User) -> Lease | None:
     """The lease in hand, its time extended. One whose time is over but whose place is still held counts too."""
-    lease: Lease | None = _held(project, by).first()
+    lease = _held(project, by).first()
     if lease is not None:
         _extend(lease, project)
     return lease if lease is not None and lease.state == Lease.State.OPEN else None

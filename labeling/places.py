@@ -44,14 +44,14 @@ _EXPIRE = """
     WITH due AS (
         SELECT lease.id, lease.comparison_id
         FROM labeling_lease lease JOIN labeling_comparison comparison ON comparison.id = lease.comparison_id
-        WHERE lease.state = 'open' AND lease.expires_at < now()
+        WHERE lease.state = 'open' AND lease.expires_at < statement_timestamp()
           AND (%(project)s::uuid IS NULL OR comparison.project_id = %(project)s::uuid)
         ORDER BY lease.expires_at
         LIMIT 500
         FOR UPDATE OF comparison SKIP LOCKED
     ), closed AS (
-        UPDATE labeling_lease lease SET state = 'expired', closed_at = now()
-        FROM due WHERE lease.id = due.id AND lease.state = 'open' AND lease.expires_at < now()
+        UPDATE labeling_lease lease SET state = 'expired', closed_at = statement_timestamp()
+        FROM due WHERE lease.id = due.id AND lease.state = 'open' AND lease.expires_at < statement_timestamp()
         RETURNING lease.comparison_id
     ), given_back AS (
         UPDATE labeling_comparison comparison SET open_slots = open_slots + places.num
@@ -94,10 +94,10 @@ _TAKE = """
            CASE WHEN picked.open_slots = picked.rankings_wanted THEN %(first_reason)s
                 WHEN picked.open_slots = 1 THEN %(last_reason)s ELSE %(middle_reason)s END,
            (SELECT jsonb_agg(o.id ORDER BY random()) FROM labeling_completion o WHERE o.comparison_id = picked.id),
-           '{}', 0, '', 0, now(), now() + %(span)s
+           '{}', 0, '', 0, statement_timestamp(), statement_timestamp() + %(span)s
     FROM picked
     ON CONFLICT (comparison_id, trainer_id) DO UPDATE
-        SET state = 'open', opened_at = now(), expires_at = excluded.expires_at, closed_at = NULL,
+        SET state = 'open', opened_at = statement_timestamp(), expires_at = excluded.expires_at, closed_at = NULL,
             reason = %(again_reason)s
     RETURNING lease.*, (SELECT queue_key FROM picked) AS queue_key
 """

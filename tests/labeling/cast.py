@@ -37,10 +37,17 @@ PASSWORD = "correct horse battery staple"
 QUESTION = "What is the capital of France?"
 
 
-def make_user(*, username: str | None = None, role: str = User.Role.TRAINER, projects: Sequence[Project] = ()) -> User:
-    """A person with the password PASSWORD, a member of `projects`."""
+def make_user(
+    *,
+    username: str | None = None,
+    role: str | None = None,
+    projects: Sequence[Project] = (),
+    password: str | None = None,
+) -> User:
+    """A person of the cast, a member of `projects`. Without a password, which takes time to hash, nobody signs in."""
     name = username or f"user-{uuid.uuid4().hex[:10]}"
-    user = User.objects.create_user(name, PASSWORD, role=role, display_name=name.title())
+    role = role or CAST.get(name, User.Role.TRAINER)
+    user = User.objects.create_user(name, password, role=role, display_name=name.title())
     Membership.objects.bulk_create(Membership(project=project, user=user) for project in projects)
     return user
 

@@ -349,7 +349,7 @@ def test_a_stranger_to_the_project_is_given_nothing(project: Project) -> None:
 
 def test_an_admin_ranks_without_having_been_added(project: Project) -> None:
     make_comparison(project=project)
-    adam = make_user(username="adam", role=User.Role.ADMIN)
+    adam = make_user(username="adam")
     claim(project, adam)
     assert Membership.objects.filter(project=project, user=adam).count() == 1
 
