@@ -1,0 +1,93 @@
+"""Logistic regression of a few covariates, by Newton's method, in plain Python.
+
+For figures with a handful of coefficients: strengths of policies, the weight of length in a preference.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Matrix = list[list[float]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogisticFit:
+    """Coefficients in the order of the covariates, and their standard errors."""
+
+    coefficients: tuple[float, ...]
+    standard_errors: tuple[float, ...]
+
+
+def fit_logistic(
+    rows: Sequence[Sequence[float]],
+    outcomes: Sequence[float],
+    *,
+    weights: Sequence[float] | None = None,
+    ridge: float = 1e-9,
+    max_steps: int = 100,
+) -> LogisticFit:
+    """Maximise sum of w [y log p + (1 - y) log(1 - p)] - ridge |c|^2 / 2 with p = sigmoid(row . c).
+
+    Outcomes lie in [0, 1]: a tie is 0.5. There is no intercept but a covariate of ones. The small ridge keeps
+    coefficients finite where the data are separable; raise it to hold them near 0.
+    Raises ValueError where there are no rows, or where a covariate is a combination of the others.
+    """
+    if not rows:
+        raise ValueError("no observations to fit")
+    weights = weights or [1.0] * len(rows)
+    coefficients = [0.0] * len(rows[0])
+    for _ in range(max_steps):
+        gradient, curvature = _derivatives(rows, outcomes, weights, coefficients, ridge)
+        change = _solve(curvature, [[value] for value in gradient])
+        largest = max(abs(step[0]) for step in change)
+        damping = min(1.0, 5.0 / largest) if largest else 1.0
+        coefficients = [value + damping * step[0] for value, step in zip(coefficients, change, strict=True)]
+        if largest < 1e-10:
+            break
+    _, curvature = _derivatives(rows, outcomes, weights, coefficients, ridge)
+    inverse = _solve(curvature, [[float(i == j) for j in range(len(curvature))] for i in range(len(curvature))])
+    errors = tuple(math.sqrt(max(0.0, inverse[i][i])) for i in range(len(inverse)))
+    return LogisticFit(coefficients=tuple(coefficients), standard_errors=errors)
+
+
+def sigmoid(x: float) -> float:
+    """1 / (1 + e^-x), without overflow at either end."""
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _derivatives(
+    rows: Sequence[Sequence[float]],
+    outcomes: Sequence[float],
+    weights: Sequence[float],
+    coefficients: Sequence[float],
+    ridge: float,
+) -> tuple[list[float], Matrix]:
+    """The gradient of the objective and the negative of its Hessian."""
+    size = len(coefficients)
+    gradient = [-ridge * value for value in coefficients]
+    curvature = [[ridge if i == j else 0.0 for j in range(size)] for i in range(size)]
+    for row, outcome, weight in zip(rows, outcomes, weights, strict=True):
+        p = sigmoid(math.fsum(x * c for x, c in zip(row, coefficients, strict=True)))
+        for i, x in enumerate(row):
+            gradient[i] += weight * (outcome - p) * x
+            for j, y in enumerate(row):
+                curvature[i][j] += weight * p * (1 - p) * x * y
+    return gradient, curvature
+
+
+def _solve(left: Matrix, right: Matrix) -> Matrix:
+    """The X of left X = right, by Gauss-Jordan elimination with pivoting."""
+    size = len(left)
+    rows = [[*a, *b] for a, b in zip(left, right, strict=True)]
+    for column in range(size):
+        pivot = max(range(column, size), key=lambda index: abs(rows[index][column]))
+        if abs(rows[pivot][column]) < 1e-300:
+            raise ValueError(f"covariate {column} says nothing that the others do not")
+        rows[column], rows[pivot] = rows[pivot], rows[column]
+        scale = rows[column][column]
+        rows[column] = [value / scale for value in rows[column]]
+        for index in range(size):
+            factor = rows[index][column]
+            if index != column and factor:
+                rows[index] = [a - factor * b for a, b in zip(rows[index], rows[column], strict=True)]
+    return [row[size:] for row in rows]
