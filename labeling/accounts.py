@@ -6,7 +6,9 @@ Passwords are generated, shown once and kept as hashes only. Nothing here knows 
 import ipaddress
 import secrets
 import unicodedata
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth import authenticate
 from django.db import IntegrityError, connection, transaction
@@ -16,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.models import AuditEvent, SignInFailures, User
+from labeling.models import AuditEvent, Membership, Project, SignInFailures, User
 
 FIRST_ACCOUNTS = (
     ("admin", User.Role.ADMIN),
@@ -56,8 +58,13 @@ def ensure_first_accounts() -> list[tuple[str, str]]:
         return [(name, create_account(username=name, role=role, by=None)[1]) for name, role in FIRST_ACCOUNTS]
 
 
-def create_account(*, username: str, role: str, by: User | None, display_name: str = "") -> tuple[User, str]:
-    """A new account and its generated password. Raises AccountError on a name that is taken or unusable."""
+def create_account(
+    *, username: str, role: str, by: User | None, display_name: str = "", projects: Iterable[Project] = ()
+) -> tuple[User, str]:
+    """A new account, its places in projects, and its generated password.
+
+    Raises AccountError on a name that is taken or unusable.
+    """
     name = _usable_name(username)
     if role not in User.Role.values:
         raise AccountError(_("“%(role)s” is not a role.") % {"role": role})
@@ -65,6 +72,7 @@ def create_account(*, username: str, role: str, by: User | None, display_name: s
     try:
         with transaction.atomic():
             user = User.objects.create_user(name, password, role=role, display_name=display_name.strip()[:120])
+            Membership.objects.bulk_create(Membership(project=project, user=user) for project in projects)
             AuditEvent.note("create account", user, by=by, role=role)
     except IntegrityError as error:
         raise AccountError(_("The name “%(name)s” is taken.") % {"name": name}) from error
@@ -79,6 +87,37 @@ def reset_password(user: User, *, by: User) -> str:
         user.save(update_fields=["password"])
         AuditEvent.note("reset password", user, by=by)
     return password
+
+
+def change_own_settings(user: User, *, values: dict[str, Any]) -> None:
+    """Set what a person says of themselves; `theme` is a preference, the rest are fields."""
+    fields = [name for name in values if name != "theme"]
+    for name in fields:
+        setattr(user, name, values[name])
+    user.preferences = {**user.preferences, "theme": values["theme"]}
+    with transaction.atomic():
+        user.save(update_fields=[*fields, "preferences"])
+        AuditEvent.note("change own settings", user, by=user)
+
+
+def change_own_password(user: User, *, password: str) -> None:
+    """A password that the person chose; their other sessions end."""
+    user.set_password(password)
+    with transaction.atomic():
+        user.save(update_fields=["password"])
+        AuditEvent.note("change own password", user, by=user)
+
+
+def set_preference(user: User, **preferences: Any) -> None:
+    """Remember how this person likes their screens: not work, so it leaves no trace in the audit."""
+    user.preferences = {**user.preferences, **preferences}
+    user.save(update_fields=["preferences"])
+
+
+def choose_topics(user: User, *, topics: list[str]) -> None:
+    """The topics that this person likes to write about; none means any."""
+    user.topics = topics
+    user.save(update_fields=["topics"])
 
 
 def change_role(user: User, *, role: str, by: User) -> None:

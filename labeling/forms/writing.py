@@ -1,0 +1,92 @@
+"""Forms of writing and chatting: one message, one edit, one autosave, one answer chosen."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.forms.fields import LONGEST_TEXT, ProseField
+from labeling.models import Message, Project, Prompt
+
+LATER_CHOICES = (
+    ("keep", _("Keep later messages")),
+    ("mark", _("Mark them for a second look")),
+    ("delete", _("Remove them")),
+)
+LONGEST_SITTING = 4 * 3600  # seconds; more than that was not spent on one message
+
+
+class SecondsField(forms.FloatField):
+    """Seconds spent, counted by the browser; missing where it has no JavaScript."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, min_value=0, max_value=LONGEST_SITTING)
+
+    def clean(self, value: Any) -> float:
+        return super().clean(value) or 0.0
+
+
+class MessageForm(forms.Form):
+    role = forms.ChoiceField(choices=Message.Role.choices)
+    content = ProseField(rows=5, label=_("Message"))
+    completion = forms.UUIDField(required=False)  # the suggestion it was begun from
+    seconds = SecondsField()
+    version = forms.IntegerField(required=False, min_value=0)  # of the dialogue that its author saw
+
+
+class EditForm(forms.Form):
+    content = ProseField(rows=5, label=_("Message"))
+    later = forms.ChoiceField(choices=LATER_CHOICES, initial="keep")
+
+
+class ComposerForm(forms.Form):
+    """Text not yet a message. Unlike a message it may be empty: erasing is work as well."""
+
+    role = forms.ChoiceField(choices=Message.Role.choices)
+    content = forms.CharField(strip=False, required=False, max_length=LONGEST_TEXT)
+    completion = forms.UUIDField(required=False)
+    version = forms.IntegerField(min_value=0)
+
+    def clean_content(self) -> str:
+        return str(self.cleaned_data["content"]).replace("\r\n", "\n").replace("\r", "\n")
+
+
+class StartForm(forms.Form):
+    prompt = forms.ModelChoiceField(queryset=Prompt.objects.none(), required=False)
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["prompt"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Prompt.objects.filter(project=project)
+
+
+class SuggestForm(forms.Form):
+    role = forms.ChoiceField(choices=((Message.Role.USER, "user"), (Message.Role.ASSISTANT, "assistant")))
+
+
+class SayForm(forms.Form):
+    """What the trainer says in a chat, and how many answers are sampled for it."""
+
+    content = ProseField(rows=3, label=_("Your message"))
+    num_drafts = forms.IntegerField(min_value=1, max_value=4, required=False)
+    seconds = SecondsField()
+    version = forms.IntegerField(required=False, min_value=0)
+
+
+class TopicsForm(forms.Form):
+    topics = forms.MultipleChoiceField(
+        label=_("Topics I like to write about"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, topics: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["topics"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(topic, topic) for topic in topics]
+
+
+class TextForm(forms.Form):
+    """A text to be shown as Markdown, nothing more."""
+
+    text = forms.CharField(strip=False, required=False, max_length=LONGEST_TEXT)

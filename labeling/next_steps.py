@@ -1,0 +1,183 @@
+"""What waits for a person in each of their projects, and the one thing to do next.
+
+Reads counts for all projects at once, so that a page of many projects costs no more queries than one.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling.models import Comparison, Dialogue, GuidelineVersion, Lease, Membership, Project, User
+
+MOST_COUNTED = 100  # comparisons; a longer queue is "99+", since counting a million rows helps nobody
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing to do: why, in a sentence; what, on a button; where."""
+
+    sentence: str
+    label: str
+    url: str
+
+
+@dataclass(kw_only=True)
+class Standing:
+    """Where one person stands in one project."""
+
+    guidelines: int = 0  # the newest version; 0: none is written
+    guidelines_read: int = 0
+    num_members: int = 0
+    dialogues: dict[str, int] = field(default_factory=dict)  # my own, by state
+    num_to_review: int = 0
+    holds_lease: bool = False
+    comparisons_wait: bool = False
+
+    def num_dialogues(self, state: str) -> int:
+        return self.dialogues.get(state, 0)
+
+
+def standings(projects: Sequence[Project], *, user: User) -> dict[Any, Standing]:
+    """Standing by project id."""
+    found: dict[Any, Standing] = defaultdict(Standing)
+    ids = [project.pk for project in projects]
+    newest = GuidelineVersion.objects.filter(project__in=ids).values("project").annotate(newest=Max("version"))
+    for pk, version in newest.values_list("project", "newest"):
+        found[pk].guidelines = version
+    for pk, version in Membership.objects.filter(project__in=ids, user=user).values_list("project", "guidelines_read"):
+        found[pk].guidelines_read = version
+    members = Membership.objects.filter(project__in=ids).values("project").annotate(num=Count("pk"))
+    for pk, num in members.values_list("project", "num"):
+        found[pk].num_members = num
+    mine = Dialogue.objects.filter(project__in=ids, author=user, kind=Dialogue.Kind.DEMONSTRATION)
+    for pk, state, num in (
+        mine.values("project", "state").annotate(num=Count("pk")).values_list("project", "state", "num")
+    ):
+        found[pk].dialogues[state] = num
+    waiting = awaiting_review(user).filter(project__in=ids).values("project").annotate(num=Count("pk"))
+    for pk, num in waiting.values_list("project", "num"):
+        found[pk].num_to_review = num
+    held = Lease.objects.filter(trainer=user, state=Lease.State.OPEN, expires_at__gt=timezone.now())
+    for pk in held.filter(comparison__project__in=ids).values_list("comparison__project", flat=True):
+        found[pk].holds_lease = True
+    with_queue = Project.objects.filter(Exists(_open_to(user).filter(project=OuterRef("pk"))), pk__in=ids)
+    for pk in with_queue.values_list("pk", flat=True):
+        found[pk].comparisons_wait = True
+    return found
+
+
+def awaiting_review(reader: User) -> QuerySet[Dialogue]:
+    """Dialogues that this person may review: submitted, and another's (an admin may take their own)."""
+    waiting = Dialogue.objects.filter(state=Dialogue.State.SUBMITTED)
+    return waiting if reader.is_admin else waiting.exclude(author=reader)
+
+
+def num_to_rank(project: Project, *, user: User) -> str:
+    """How many comparisons of a project wait for this person, counted no further than is of use."""
+    num = _open_to(user).filter(project=project)[:MOST_COUNTED].count()
+    return f"{MOST_COUNTED - 1}+" if num == MOST_COUNTED else str(num)
+
+
+def next_step(project: Project, standing: Standing, *, user: User) -> Step:
+    """The one thing for this person to do next in this project."""
+    if user.is_admin and (step := _setting_up(project, standing)):
+        return step
+    if standing.guidelines > standing.guidelines_read and not user.is_admin:
+        return _read_guidelines(project, standing)
+    if user.can_review and standing.num_to_review:
+        return _review(project, standing)
+    if user.can_write_and_rank:
+        return _write_or_rank(project, standing)
+    return Step(
+        sentence=_("From here the loop is trained: export, reward model, PPO, promote."),
+        label=_("See the round"),
+        url=reverse("rounds", args=(project.slug,)),
+    )
+
+
+def _open_to(user: User) -> QuerySet[Comparison]:
+    mine = Lease.objects.filter(comparison=OuterRef("pk"), trainer=user)
+    wanted = Q(state=Comparison.State.OPEN, open_slots__gt=0, is_practice=False)
+    own_text = Q(project__forbids_own_text=True, dialogue__author=user)
+    return Comparison.objects.filter(wanted).exclude(own_text).filter(~Exists(mine))
+
+
+def _setting_up(project: Project, standing: Standing) -> Step | None:
+    slug = (project.slug,)
+    if not standing.guidelines:
+        return Step(
+            sentence=_("Nobody knows yet what a good answer is."),
+            label=_("Write the guidelines"),
+            url=reverse("edit_guidelines", args=slug),
+        )
+    if project.policy_id is None:
+        return Step(
+            sentence=_("No policy answers in this project yet."),
+            label=_("Choose a policy"),
+            url=reverse("project_settings", args=slug),
+        )
+    if not standing.num_members:
+        return Step(
+            sentence=_("The project is ready, but nobody works in it yet."),
+            label=_("Choose its people"),
+            url=reverse("project_people", args=slug),
+        )
+    return None
+
+
+def _read_guidelines(project: Project, standing: Standing) -> Step:
+    first = standing.guidelines_read == 0
+    return Step(
+        sentence=_("Before you begin: what a good answer is, in this project.")
+        if first
+        else _("The guidelines changed since you read them."),
+        label=_("Read the guidelines"),
+        url=reverse("guidelines", args=(project.slug,)),
+    )
+
+
+def _review(project: Project, standing: Standing) -> Step:
+    num = standing.num_to_review
+    return Step(
+        sentence=ngettext("%(n)d dialogue waits for your review.", "%(n)d dialogues wait for your review.", num)
+        % {"n": num},
+        label=_("Review"),
+        url=reverse("review", args=(project.slug,)),
+    )
+
+
+def _write_or_rank(project: Project, standing: Standing) -> Step:
+    slug = (project.slug,)
+    returned = standing.num_dialogues(Dialogue.State.RETURNED)
+    drafts = standing.num_dialogues(Dialogue.State.DRAFT)
+    if returned:
+        sentence = ngettext(
+            "A reviewer returned %(n)d dialogue to you.", "A reviewer returned %(n)d dialogues to you.", returned
+        )
+        return Step(sentence=sentence % {"n": returned}, label=_("Look again"), url=reverse("write", args=slug))
+    if standing.holds_lease:
+        return Step(
+            sentence=_("A comparison is reserved for you."), label=_("Go on ranking"), url=reverse("rank", args=slug)
+        )
+    if standing.comparisons_wait:
+        return Step(sentence=_("Comparisons wait to be ranked."), label=_("Rank"), url=reverse("rank", args=slug))
+    if drafts:
+        sentence = ngettext("You have %(n)d draft.", "You have %(n)d drafts.", drafts)
+        return Step(sentence=sentence % {"n": drafts}, label=_("Write on"), url=reverse("write", args=slug))
+    return Step(
+        sentence=_("Show the policy what a good answer is: write a dialogue."),
+        label=_("Write"),
+        url=reverse("write", args=slug),
+    )
+
+
+def oldest_first(dialogues: QuerySet[Dialogue]) -> QuerySet[Dialogue]:
+    """The order in which submitted dialogues are read."""
+    return dialogues.order_by(F("submitted_at").asc(nulls_last=True), "pk")

@@ -1,0 +1,72 @@
+"""A person's own settings: name, time zone, language, colours, password."""
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling import access, accounts
+from labeling.forms.account import AccountForm, ThemeForm
+from labeling.models import User
+
+
+@access.signed_in
+@require_http_methods(["GET", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    user = access.person(request)
+    form = AccountForm(request.POST or None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        accounts.change_own_settings(user, values=form.cleaned_data)
+        messages.success(request, _("Saved."))
+        return redirect("account")
+    return _page(request, user, form=form)
+
+
+@access.signed_in
+@sensitive_post_parameters()
+@require_POST
+def change_password(request: HttpRequest) -> HttpResponse:
+    """A new password of one's own; every other session of this person ends."""
+    user = access.person(request)
+    form = PasswordChangeForm(user, request.POST)
+    if not form.is_valid():
+        return _page(request, user, password_form=form)
+    accounts.change_own_password(user, password=form.cleaned_data["new_password1"])
+    update_session_auth_hash(request, user)
+    messages.success(request, _("Your password is changed; other places where you were signed in are signed out."))
+    return redirect("account")
+
+
+@access.signed_in
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    form = ThemeForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=422)
+    accounts.set_preference(access.person(request), theme=form.cleaned_data["theme"])
+    back = request.POST.get("next", "")
+    ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return redirect(back if ours else "home")
+
+
+def _page(
+    request: HttpRequest,
+    user: User,
+    *,
+    form: AccountForm | None = None,
+    password_form: PasswordChangeForm | None = None,
+) -> HttpResponse:
+    # An unsaved form has written into its instance; the page shows the person as they are.
+    user.refresh_from_db()
+    invalid = bool((form and form.errors) or (password_form and password_form.errors))
+    context = {
+        "form": form or AccountForm(instance=user),
+        "password_form": password_form or PasswordChangeForm(user),
+        "section": "account",
+    }
+    return render(request, "labeling/account.html", context, status=422 if invalid else 200)

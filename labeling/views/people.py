@@ -1,0 +1,91 @@
+"""People, for admins: bring somebody in, change what they may do, close an account."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling import access, accounts
+from labeling.forms.people import NewPersonForm, RoleForm
+from labeling.models import User
+
+
+@access.role_required(User.Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+@sensitive_variables("password")
+def people(request: HttpRequest) -> HttpResponse:
+    """Everybody; a new account's password is on the answer's page alone, stored nowhere."""
+    form = NewPersonForm(request.POST or None)
+    if request.method == "GET" or not form.is_valid():
+        return _page(request, form=form)
+    try:
+        made, password = accounts.create_account(**form.cleaned_data, by=access.person(request))
+    except accounts.AccountError as error:
+        form.add_error("username", str(error))
+        return _page(request, form=form)
+    return _page(request, shown_once={"username": made.username, "password": password})
+
+
+@access.role_required(User.Role.ADMIN)
+@require_POST
+def change_role(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        return _page(request, problem=_("That is not a role."))
+    return _change(request, user_id, accounts.change_role, role=form.cleaned_data["role"])
+
+
+@access.role_required(User.Role.ADMIN)
+@require_POST
+def close_account(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
+    return _change(request, user_id, accounts.set_active, active=False)
+
+
+@access.role_required(User.Role.ADMIN)
+@require_POST
+def open_account(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
+    return _change(request, user_id, accounts.set_active, active=True)
+
+
+@access.role_required(User.Role.ADMIN)
+@require_POST
+@sensitive_variables("password")
+def reset_password(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
+    somebody = get_object_or_404(User, pk=user_id)
+    password = accounts.reset_password(somebody, by=access.person(request))
+    return _page(request, shown_once={"username": somebody.username, "password": password})
+
+
+def _change(request: HttpRequest, user_id: uuid.UUID, change: Callable[..., None], **values: Any) -> HttpResponse:
+    somebody = get_object_or_404(User, pk=user_id)
+    try:
+        change(somebody, by=access.person(request), **values)
+    except accounts.AccountError as error:
+        return _page(request, problem=str(error))
+    messages.success(request, _("Changed: %(name)s.") % {"name": somebody})
+    return redirect("people")
+
+
+def _page(
+    request: HttpRequest,
+    *,
+    form: NewPersonForm | None = None,
+    shown_once: dict[str, str] | None = None,
+    problem: str = "",
+) -> HttpResponse:
+    context = {
+        "section": "people",
+        "people": User.objects.prefetch_related("projects").order_by("-is_active", "username"),
+        "roles": User.Role.choices,
+        "form": form or NewPersonForm(),
+        "shown_once": shown_once,
+        "problem": problem,
+    }
+    invalid = bool(problem or (form and form.errors))
+    return render(request, "labeling/people.html", context, status=422 if invalid else 200)
