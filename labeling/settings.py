@@ -96,6 +96,13 @@ DATABASES["default"]["OPTIONS"] |= {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = engines.urls().redis
 
+# Sampling: how much overnight work is with the workers at once, and how long one may be silent. A message
+# that is not begun on is looked for after the first time, a worker given up after the second, which grows
+# by the length of the text that it was asked for.
+SAMPLING_WINDOW = environment.integer("PARLEY_SAMPLING_WINDOW", default=64, low=1)
+SAMPLING_SENT_SECONDS = environment.integer("PARLEY_SAMPLING_SENT_SECONDS", default=30, low=1)
+SAMPLING_RUN_SECONDS = environment.integer("PARLEY_SAMPLING_RUN_SECONDS", default=60, low=1)
+
 # People: who they are, and how they prove it.
 AUTH_USER_MODEL = "labeling.User"
 LOGIN_URL = "sign_in"

@@ -1,0 +1,95 @@
+"""What sampling says to the workers over the broker: "look", and "stop". The broker may be away at any time."""
+
+import logging
+from typing import Any
+
+import redis
+from celery import Celery
+from django.conf import settings
+from kombu.exceptions import ChannelError, OperationalError
+
+from labeling.models import SamplingRun
+from records import Message, SampleRequest, SamplingParams, decode, encode
+from records.names import (
+    PRIORITY_OVERNIGHT,
+    PRIORITY_WAITING,
+    RECORD_COMPLETIONS,
+    RECORD_SAMPLING_FAILURE,
+    SAMPLE,
+    SAMPLE_QUEUE,
+    WEB_QUEUE,
+    cancel_key,
+    stream_key,
+)
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 600  # how long a worker that comes upon a stopped run is told so
+_AWAY = (OperationalError, OSError, redis.RedisError)
+
+
+def ring_for(run: SamplingRun) -> bool:
+    """Send one run to the sampler, its answer to come back to us; False with the broker away."""
+    urgent = run.purpose in (SamplingRun.Purpose.SUGGESTION, SamplingRun.Purpose.CHAT)
+    app = _app()
+    fence = {"run_id": str(run.id), "attempt": run.attempt}
+    try:
+        app.send_task(
+            SAMPLE,
+            kwargs={"request": encode(request_of(run))},
+            priority=PRIORITY_WAITING if urgent else PRIORITY_OVERNIGHT,
+            link=app.signature(RECORD_COMPLETIONS, queue=WEB_QUEUE),
+            link_error=app.signature(RECORD_SAMPLING_FAILURE, kwargs=fence, queue=WEB_QUEUE, immutable=True),
+        )
+    except _AWAY as error:
+        logger.warning("The broker is away, so sampling run %s waits: %s", run.id, error)
+        return False
+    return True
+
+
+def request_of(run: SamplingRun) -> SampleRequest:
+    """The run as the record that crosses to the model side."""
+    return SampleRequest(
+        run_id=str(run.id),
+        attempt=run.attempt,
+        purpose=run.purpose,  # type: ignore[arg-type]
+        policy=run.policy.name,
+        policy_path=run.policy.store_path,
+        policy_sha256=run.policy.manifest_sha256 or None,
+        messages=tuple(decode(Message, message) for message in run.messages),
+        num_completions=run.num_completions,
+        sampling=decode(SamplingParams, run.sampling),
+        as_role=run.as_role,  # type: ignore[arg-type]
+        stream_key=stream_key(str(run.id), run.attempt) if run.streams else None,
+    )
+
+
+def num_on_the_way() -> int | None:
+    """How many requests lie in the sampler's queue, of all priorities; None with the broker away."""
+    try:
+        with _app().connection_for_write() as connection:
+            channel: Any = connection.default_channel
+            return int(channel.queue_declare(SAMPLE_QUEUE, passive=True).message_count)
+    except ChannelError:
+        return 0  # Redis has no key for an empty queue
+    except _AWAY:
+        return None
+
+
+def ask_to_stop(run_id: str) -> None:
+    """Leave word for the worker that is at this run, or will come upon it."""
+    _redis().set(cancel_key(run_id), 1, ex=STOP_SECONDS)
+
+
+def forget_stop(run_id: str) -> None:
+    _redis().delete(cancel_key(run_id))
+
+
+def _app() -> Celery:
+    from labeling.celery import app  # not at import: it reads where the broker is
+
+    return app
+
+
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=3, socket_connect_timeout=3)
