@@ -1,0 +1,34 @@
+"""The broom: what was lost is found, what is over is closed, what will be wanted is begun. Safe to run twice."""
+
+import logging
+from collections.abc import Callable
+
+from labeling import accounts, assignment, comparing, sampling
+from labeling.models import Project
+
+logger = logging.getLogger(__name__)
+
+
+def sweep() -> dict[str, int]:
+    """Do every chore once and return what each found. One that fails is logged and keeps no other from its turn."""
+    found: dict[str, int] = {}
+    for name, chore in CHORES.items():
+        try:
+            found[name] = chore()
+        except Exception:
+            logger.exception("sweep: %s failed; it is tried again at the next sweep", name)
+    if any(found.values()):
+        logger.info("sweep: %s", ", ".join(f"{name} {num}" for name, num in found.items() if num))
+    return found
+
+
+def _keep_comparisons_ready() -> int:
+    return sum(comparing.keep_ready(project) for project in Project.objects.current().order_by("created_at"))
+
+
+CHORES: dict[str, Callable[[], int]] = {
+    "leases expired": assignment.expire_leases,
+    "sampling runs swept": lambda: sum(sampling.sweep().values()),
+    "comparisons made": _keep_comparisons_ready,
+    "sign-in failures forgotten": accounts.forget_old_failures,
+}

@@ -1,0 +1,36 @@
+"""Celery's doors into the platform: each decodes, makes one call, and is done. Names are in records.names.
+
+Every task may run twice, late or not at all: what they call is fenced by rows.
+"""
+
+from typing import Any
+
+from celery import shared_task
+
+from labeling import sampling, sweeping
+from records import RecordError, SampleResult, decode
+from records.names import RECORD_COMPLETIONS, RECORD_SAMPLING_FAILURE, RECORD_SAMPLING_STARTED, SWEEP
+
+
+@shared_task(name=RECORD_SAMPLING_STARTED)
+def record_sampling_started(*, run_id: str, attempt: int) -> None:
+    sampling.record_started(run_id, attempt)
+
+
+@shared_task(name=RECORD_COMPLETIONS)
+def record_completions(result: dict[str, Any]) -> None:
+    """The sampler's answer, handed on by Celery as the sampling task's return value."""
+    try:
+        sampling.record_completions(decode(SampleResult, result))
+    except RecordError as error:
+        sampling.record_failure(result["run_id"], result["attempt"], f"The sampler sent no proper record: {error}")
+
+
+@shared_task(name=RECORD_SAMPLING_FAILURE)
+def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> None:
+    sampling.record_failure(run_id, attempt, error or "The sampler broke off with an error; its log says more.")
+
+
+@shared_task(name=SWEEP)
+def sweep() -> None:
+    sweeping.sweep()
