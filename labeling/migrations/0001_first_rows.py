@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('num_rankings', models.PositiveIntegerField(default=0)),
                 ('queue_key', models.FloatField(default=labeling.models.rankings.new_queue_key)),
                 ('gold_tiers', models.JSONField(blank=True, null=True)),
-                ('explanation', models.TextField(blank=True)),
+                ('explanation', models.JSONField(blank=True, default=dict)),
                 ('is_practice', models.BooleanField(default=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],

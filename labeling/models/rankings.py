@@ -45,7 +45,8 @@ class Comparison(models.Model):
     num_rankings = models.PositiveIntegerField(default=0)
     queue_key = models.FloatField(default=new_queue_key)  # order within the queue; smaller comes first
     gold_tiers = models.JSONField(null=True, blank=True)  # the known order of a practice or gold comparison
-    explanation = models.TextField(blank=True)  # shown after a practice ranking
+    # Shown after a practice ranking: {"lesson", "explanation", "completions": {id: remark}, "unacceptable_from"}.
+    explanation = models.JSONField(default=dict, blank=True)
     is_practice = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

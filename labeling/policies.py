@@ -1,0 +1,62 @@
+"""Policies come into the registry from directories of the model store that carry a manifest."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from django.conf import settings
+from django.db import transaction
+
+from labeling.models import AuditEvent, Policy, User
+from records import verify_directory
+from records.manifest import MANIFEST, sha256_of
+
+BUNDLED = "smollm2-135m-instruct"
+_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,99}$")
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be registered: which, why, what to do."""
+
+
+def register_policy(store_path: str, *, name: str | None = None, by: User | None = None, note: str = "") -> Policy:
+    """The policy whose files lie at `store_path`, relative to the store; every file is checked against its hash.
+
+    The same directory again is the same policy. Raises PolicyError where another one has the name, and
+    records.ManifestError where the directory is not what its manifest says.
+    """
+    directory = _inside_store(store_path)
+    name = name or directory.name.lower()
+    if not _NAME.match(name):
+        raise PolicyError(f"{name!r} is no name for a policy: use small letters, digits, - and _.")
+    verify_directory(directory)
+    sha256 = sha256_of(directory / MANIFEST)
+    with transaction.atomic():
+        policy, created = Policy.objects.get_or_create(
+            name=name,
+            defaults={
+                "store_path": store_path,
+                "manifest_sha256": sha256,
+                "state": Policy.State.CANDIDATE,
+                "note": note,
+            },
+        )
+        if created:
+            AuditEvent.note("register policy", policy, by=by, store_path=store_path, manifest_sha256=sha256)
+    if policy.manifest_sha256 != sha256:
+        raise PolicyError(f"Another policy is called {name}: its files have other hashes. Choose another name.")
+    return policy
+
+
+def register_bundled_policy() -> Policy | None:
+    """The model that Parley brings along, if its directory is in the store."""
+    store_path = f"policies/{BUNDLED}"
+    if not (settings.PARLEY_STORE / store_path / MANIFEST).is_file():
+        return None
+    return register_policy(store_path, note="SmolLM2-135M-Instruct (Apache-2.0), bundled with Parley.")
+
+
+def _inside_store(store_path: str) -> Path:
+    relative = PurePosixPath(store_path)
+    if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+        raise PolicyError(f"{store_path!r} does not lie in the model store: give a path relative to it.")
+    return Path(settings.PARLEY_STORE) / relative

@@ -1,0 +1,161 @@
+"""The project that a new Parley begins with: guidelines, prompts, demonstrations and practice of its own.
+
+Everything is found again by its content, so starting twice changes nothing, and a project that people
+have worked in keeps what they made of it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, transaction
+
+from labeling.fingerprints import fingerprint
+from labeling.models import (
+    AuditEvent,
+    Comparison,
+    Completion,
+    Dialogue,
+    GuidelineVersion,
+    Membership,
+    Message,
+    Policy,
+    Project,
+    Prompt,
+    Round,
+    User,
+)
+from labeling.policies import register_bundled_policy
+from records import Demonstration, Ranking, encode, read_jsonl
+from records import Prompt as PromptRecord
+
+SEED = Path(__file__).parent / "seed"
+SLUG = "first-steps"
+
+
+def ensure_starting_project() -> Project:
+    """The project first-steps with all its seed, its policy and its first round; what is missing is made."""
+    policy = register_bundled_policy()
+    with transaction.atomic():
+        with connection.cursor() as cursor:  # two starts at once make one project
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('parley: starting project'))")
+        project = _ensure_project(policy)
+        _ensure_guidelines(project)
+        _ensure_prompts(project)
+        _ensure_demonstrations(project)
+        _ensure_practice(project)
+        _ensure_members(project)
+        if policy is not None and not project.rounds.exists():
+            Round.objects.create(project=project, number=1, policy=policy)
+    return project
+
+
+def _ensure_project(policy: Policy | None) -> Project:
+    project, created = Project.objects.get_or_create(
+        slug=SLUG,
+        defaults={
+            "name": "First steps",
+            "description": "A place to try everything: write, chat, rank, and train a model on what you did.",
+        },
+    )
+    if created:
+        AuditEvent.note("create project", project, by=None)
+    if policy is not None and project.policy is None:
+        project.policy = policy
+        project.save(update_fields=["policy"])
+        Policy.objects.filter(id=policy.id, state=Policy.State.CANDIDATE).update(state=Policy.State.PROMOTED)
+    return project
+
+
+def _ensure_guidelines(project: Project) -> None:
+    if not project.guideline_versions.exists():
+        text = (SEED / "guidelines.md").read_text(encoding="utf-8")
+        GuidelineVersion.objects.create(project=project, version=1, text=text)
+
+
+def _ensure_prompts(project: Project) -> None:
+    records = list(read_jsonl(SEED / "prompts.jsonl", PromptRecord))
+    Prompt.objects.bulk_create(
+        (
+            Prompt(
+                project=project,
+                messages=[{"role": message.role, "content": message.content} for message in record.messages],
+                topic=record.topic or "",
+                source=record.source or "",
+                content_sha256=fingerprint(record.messages),
+            )
+            for record in records
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _ensure_demonstrations(project: Project) -> None:
+    records = {
+        fingerprint(record.messages): record for record in read_jsonl(SEED / "demonstrations.jsonl", Demonstration)
+    }
+    known = set(
+        Dialogue.objects.filter(project=project, content_sha256__in=records).values_list("content_sha256", flat=True)
+    )
+    dialogues = {
+        sha256: Dialogue(
+            project=project,
+            kind=Dialogue.Kind.IMPORTED,
+            state=Dialogue.State.ACCEPTED,
+            source=record.source or "",
+            content_sha256=sha256,
+        )
+        for sha256, record in records.items()
+        if sha256 not in known
+    }
+    Dialogue.objects.bulk_create(dialogues.values())
+    Message.objects.bulk_create(
+        Message(
+            dialogue=dialogue,
+            position=position,
+            role=message.role,
+            content=message.content,
+            authorship=Message.Authorship.IMPORTED,
+        )
+        for sha256, dialogue in dialogues.items()
+        for position, message in enumerate(records[sha256].messages)
+    )
+
+
+def _ensure_practice(project: Project) -> None:
+    """Comparisons whose order is known and explained; they are no part of the queue."""
+    if project.comparisons.filter(is_practice=True).exists():
+        return
+    explanations = json.loads((SEED / "practice_explanations.json").read_text(encoding="utf-8"))
+    for record in read_jsonl(SEED / "practice.jsonl", Ranking):
+        _add_practice(project, record, explanations[record.id])
+
+
+def _add_practice(project: Project, record: Ranking, explained: dict[str, Any]) -> None:
+    comparison = Comparison.objects.create(
+        project=project,
+        state=Comparison.State.OPEN,
+        messages=[encode(message) for message in record.messages],
+        prompt_sha256=fingerprint(record.messages),
+        source=record.source or "",
+        is_practice=True,
+    )
+    completions = {
+        completion.id: Completion(comparison=comparison, index=index, content=completion.content)
+        for index, completion in enumerate(record.completions)
+    }
+    Completion.objects.bulk_create(completions.values())
+    comparison.gold_tiers = [[str(completions[identifier].id) for identifier in tier] for tier in record.tiers]
+    comparison.explanation = {
+        **explained,
+        "completions": {str(completions[key].id): remark for key, remark in explained["completions"].items()},
+        "unacceptable_from": record.unacceptable_from,
+    }
+    comparison.save(update_fields=["gold_tiers", "explanation"])
+
+
+def _ensure_members(project: Project) -> None:
+    people = User.objects.filter(is_active=True).exclude(memberships__project=project)
+    Membership.objects.bulk_create(
+        (Membership(project=project, user=person) for person in people), ignore_conflicts=True
+    )
