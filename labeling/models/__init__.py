@@ -4,6 +4,7 @@ from labeling.models.audit import AuditEvent, Report
 from labeling.models.completions import Completion, SamplingRun
 from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt
 from labeling.models.exports import Export
+from labeling.models.imports import Import
 from labeling.models.people import Membership, SignInFailures, User
 from labeling.models.projects import GuidelineVersion, Project, Round
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
@@ -17,6 +18,7 @@ __all__ = [
     "Dialogue",
     "Export",
     "GuidelineVersion",
+    "Import",
     "Lease",
     "Membership",
     "Message",

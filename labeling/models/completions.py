@@ -82,6 +82,7 @@ class Completion(models.Model):
     index = models.PositiveSmallIntegerField(default=0)  # within its run or its comparison
     content = models.TextField()
     policy = models.ForeignKey(Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="completions")
+    outside_policy = models.CharField(max_length=100, blank=True)  # a model that is not in our registry, by its name
     author = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     sampling = models.JSONField(null=True, blank=True)

@@ -132,6 +132,7 @@ class Ranking(models.Model):
     seconds = models.FloatField(null=True, blank=True)
     layout = models.CharField(max_length=16, blank=True)
     source = models.CharField(max_length=200, blank=True)  # of an imported ranking
+    outside_trainer = models.CharField(max_length=80, blank=True)  # who ranked, as the imported file calls them
     ranked_at = models.DateTimeField(auto_now_add=True)
     retracted_at = models.DateTimeField(null=True, blank=True)
 

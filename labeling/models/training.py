@@ -25,7 +25,7 @@ class TrainingJob(models.Model):
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
-    MAX_ATTEMPTS = 3
+    MAX_ATTEMPTS = 3  # that begin; a message lost on its way counts for nothing
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="training_jobs")
@@ -40,6 +40,7 @@ class TrainingJob(models.Model):
     )
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempt = models.PositiveIntegerField(default=0)  # the fencing token
+    num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and came to nothing
     lease_until = models.DateTimeField(null=True, blank=True)
     fraction = models.FloatField(default=0.0)
     metrics = models.JSONField(default=dict, blank=True)

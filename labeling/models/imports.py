@@ -1,0 +1,53 @@
+"""Imports from the browser: a file that was brought, what Parley understood of it, and the work of taking it in."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from labeling.models.people import User
+from labeling.models.projects import Project
+
+
+class Import(models.Model):
+    class Kind(models.TextChoices):
+        DIALOGUES = "dialogues", "Dialogues"
+        RANKINGS = "rankings", "Rankings"
+
+    class State(models.TextChoices):
+        PREVIEWED = "previewed", "Previewed"  # waits for a person's word; nothing is imported yet
+        WAITING = "waiting", "Waiting"  # confirmed, nobody works on it
+        RUNNING = "running", "Running"  # a worker holds the lease
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        DISCARDED = "discarded", "Discarded"  # looked at and not wanted; the file is deleted
+
+    MAX_ATTEMPTS = 3
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="imports")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    format = models.CharField(max_length=40)
+    into_prompts = models.BooleanField(default=False)  # of each dialogue only its opening, for the pool
+    skips_bad_lines = models.BooleanField(default=False)  # else one bad line and nothing is imported
+    file_name = models.CharField(max_length=200)  # as its owner called it; never a path
+    store_path = models.CharField(max_length=300)  # relative to the model store
+    num_bytes = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PREVIEWED)
+    attempt = models.PositiveIntegerField(default=0)  # the fencing token
+    lease_until = models.DateTimeField(null=True, blank=True)
+    fraction = models.FloatField(default=0.0)
+    report = models.JSONField(default=dict, blank=True)  # labeling.importing.ImportReport
+    error = models.TextField(blank=True)
+    requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=("lease_until",), condition=Q(state__in=("waiting", "running")), name="import_leases"),
+        )
+
+    def __str__(self) -> str:
+        return f"import of {self.file_name}"
