@@ -69,10 +69,10 @@ def load_rankings(path: Path, *, validation_fraction: float = 0.1) -> RankingSet
     return RankingSet(source, kept, dict(Counter(filter(None, reasons))), has_splits)
 
 
-def load_demonstrations(path: Path) -> list[Demonstration]:
+def load_demonstrations(path: Path) -> tuple[Source, list[Demonstration]]:
     """Demonstrations that teach: those in no held-out split."""
     source = find_source(path, DEMONSTRATIONS_FILE)
-    return [record for record in _read(source.path, Demonstration) if record.split in (None, "train")]
+    return source, [record for record in _read(source.path, Demonstration) if record.split in (None, "train")]
 
 
 def find_source(path: Path, file_name: str) -> Source:

@@ -9,10 +9,11 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
+from peft import PeftModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,6 +24,8 @@ from language.checkpoints import CheckpointError, load_backbone, publish_checkpo
 HEAD_FILE = "head.safetensors"
 FACTS_FILE = "reward_model.json"
 
+Backbone = PreTrainedModel | PeftModel
+
 
 class RewardModel(nn.Module):
     """`backbone` and `head`; `head.bias` holds the normalisation, so no reader can forget to add it.
@@ -30,9 +33,9 @@ class RewardModel(nn.Module):
     `facts` is what the card says of a published model: its data, its settings, how well it does.
     """
 
-    def __init__(self, backbone: PreTrainedModel, head: nn.Linear, facts: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, backbone: Backbone, head: nn.Linear, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone: Backbone = backbone
         self.head = head
         self.facts = dict(facts or {})
 
@@ -148,19 +151,19 @@ def publish_reward_model(
     text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     return publish_checkpoint(
         target,
-        model=model.backbone,
+        model=cast(PreTrainedModel, model.backbone),
         tokenizer=tokenizer,
         extra_files={HEAD_FILE: head, FACTS_FILE: text.encode(), **(extra_files or {})},
         kind="reward_model",
     )
 
 
-def hidden_size_of(backbone: PreTrainedModel) -> int:
+def hidden_size_of(backbone: Backbone) -> int:
     """Width of the trunk's hidden states."""
     return int(backbone.config.get_text_config().hidden_size)
 
 
-def context_of(backbone: PreTrainedModel) -> int:
+def context_of(backbone: Backbone) -> int:
     """How many tokens the trunk was made for."""
     return int(backbone.config.get_text_config().max_position_embeddings)
 

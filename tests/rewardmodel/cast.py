@@ -1,6 +1,7 @@
 """Rankings for tests: small, typed factories."""
 
 from collections.abc import Sequence
+from random import Random
 
 from records import Completion, Message, Ranking
 
@@ -37,3 +38,36 @@ def make_ranking(
         split=split,
         **fields,
     )
+
+
+def make_toy_rankings(
+    count: int, *, seed: int = 0, num_completions: int = 3, split: str | None = None
+) -> list[Ranking]:
+    """Rankings of a simulated trainer who likes completions that say "Paris", wherever, at whatever length."""
+    random = Random(seed)
+    rankings = []
+    for index in range(count):
+        texts = [_toy_text(random, likes=place == 0) for place in range(num_completions)]
+        order = random.sample(range(num_completions), num_completions)
+        shuffled = [texts[place] for place in order]
+        rankings.append(
+            make_ranking(
+                id=f"toy-{seed}-{index}",
+                prompt=f"{random.choice(_WORDS)} {random.choice(_WORDS)} {index}?",
+                completions=shuffled,
+                tiers=[[order.index(0)], [i for i in range(num_completions) if i != order.index(0)]],
+                split=split,
+                trainer_kind="simulated",
+            )
+        )
+    return rankings
+
+
+_WORDS = ("the", "sea", "is", "wide", "blue", "answer", "to", "that", "question", "poem", "sky", "try", "first")
+
+
+def _toy_text(random: Random, *, likes: bool) -> str:
+    words = [random.choice(_WORDS) for _ in range(random.randint(2, 9))]
+    if likes:
+        words[random.randrange(len(words))] = "Paris"
+    return " ".join(words)

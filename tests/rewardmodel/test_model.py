@@ -101,7 +101,7 @@ def test_a_published_model_comes_back_with_its_bias_and_facts(model: RewardModel
     loaded = load_reward_model(target, expected_sha256=sha256)
     assert torch.equal(before, score_tokens(loaded, batch.input_ids, batch.attention_mask))
     assert loaded.facts == {"note": "kept"}
-    assert float(loaded.head.bias) == -1.25
+    assert loaded.head.bias.item() == -1.25
     again = start_reward_model(target, seed=9)
     assert torch.equal(again.head.weight, model.head.weight)
 

@@ -1,0 +1,41 @@
+"""The numbers of a run as it goes: one JSON line a step, and the same in TensorBoard."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class MetricsLog:
+    """Appends to metrics.jsonl in `directory`; what a killed run wrote beyond `step` is dropped first."""
+
+    def __init__(self, directory: Path, step: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / METRICS_FILE
+        kept = [line for line in _whole_lines(self.path) if json.loads(line)["step"] <= step]
+        self.path.write_text("".join(kept), encoding="utf-8")
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
+        self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1)
+
+    def write(self, metrics: Mapping[str, int | float]) -> None:
+        """One step's numbers; "step" is among them."""
+        self._file.write(json.dumps(dict(metrics)) + "\n")
+        self._file.flush()
+        for name, value in metrics.items():
+            if name != "step":
+                self._board.add_scalar(name, value, int(metrics["step"]))
+
+    def close(self) -> None:
+        """Flush and let go of the files."""
+        self._file.close()
+        self._board.close()
+
+
+def _whole_lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [line for line in lines if line.endswith("\n")]  # a kill may have cut the last one
