@@ -78,6 +78,7 @@ class Demonstration:
 
     id: str
     messages: tuple[Message, ...]
+    topic: str | None = None
     trainer: str | None = None
     guideline_version: int | None = None
     source: str | None = None
@@ -129,6 +130,7 @@ class Ranking:
     seconds: float | None = None
     ranked_at: str | None = None
     round: int | None = None
+    topic: str | None = None
     source: str | None = None
     split: Split | None = None
 
