@@ -1,0 +1,173 @@
+"""What a run of the demo found, as plain values, and the two files it is told in.
+
+A part that was not reached is None: a run that stopped half-way is reported as far as it came.
+Figures are reported as they are; the page says how sure they are. Knows nothing of rows or jobs.
+"""
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from labeling.intervals import Estimate
+from records import Message
+
+Judge = Literal["simulated", "people"]
+JSON_FILE, PAGE_FILE = "report.json", "report.html"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One station of the loop. `summary` says what it did, `error` why it could not."""
+
+    name: str
+    seconds: float
+    ok: bool
+    summary: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """A metric over the steps of a training job."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    x_label: str = "step"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SftFigures:
+    """`loss_before` and `loss_after` are per token, in nats, on dialogues that were not trained on."""
+
+    curves: tuple[Curve, ...]
+    loss_before: float | None = None
+    loss_after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RewardModelFigures:
+    """Shares of held-out ordered pairs that the model, and "the longer wins", put in the judge's order."""
+
+    accuracy: Estimate
+    longer_baseline: Estimate
+    curves: tuple[Curve, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PpoFigures:
+    """Mean score by the reward model before and after, and KL to the reference in nats per completion."""
+
+    reward_before: float
+    reward_after: float
+    kl: float
+    curves: tuple[Curve, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparisonFigures:
+    """New policy against old on held-out prompts, by the gold preference; a tie is half a win.
+
+    Lengths are mean characters of a completion.
+    """
+
+    win_rate: Estimate
+    length_controlled_win_rate: float
+    wins: int
+    ties: int
+    losses: int
+    gold_before: float
+    gold_after: float
+    length_before: float
+    length_after: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SideBySide:
+    """One held-out prompt with an answer of each policy and its gold score."""
+
+    messages: tuple[Message, ...]
+    before: str
+    after: str
+    gold_before: float
+    gold_after: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemoReport:
+    """Everything that is told of one run."""
+
+    started_at: str
+    seconds: float
+    judge: Judge
+    machine: dict[str, str]
+    steps: tuple[Step, ...]
+    sizes: dict[str, int]
+    rankings_file: str | None = None
+    policy_before: str | None = None
+    policy_after: str | None = None
+    sft: SftFigures | None = None
+    reward_model: RewardModelFigures | None = None
+    ppo: PpoFigures | None = None
+    comparison: ComparisonFigures | None = None
+    samples: tuple[SideBySide, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step did its work."""
+        return bool(self.steps) and all(step.ok for step in self.steps)
+
+
+def as_json(report: DemoReport) -> dict[str, Any]:
+    """The report in JSON values, with the names that scripts rely on; what is not finite becomes null."""
+    values: dict[str, Any] = {"ok": report.ok, **asdict(report)}
+    if report.reward_model:
+        values["reward_model"] |= {
+            "accuracy": report.reward_model.accuracy.value,
+            "accuracy_low": report.reward_model.accuracy.low,
+            "accuracy_high": report.reward_model.accuracy.high,
+            "longer_baseline": report.reward_model.longer_baseline.value,
+            "longer_baseline_low": report.reward_model.longer_baseline.low,
+            "longer_baseline_high": report.reward_model.longer_baseline.high,
+            "n": report.reward_model.accuracy.n,
+        }
+    if report.comparison:
+        rate = report.comparison.win_rate
+        values["comparison"] |= {"win_rate": rate.value, "low": rate.low, "high": rate.high, "n": rate.n}
+    plain: dict[str, Any] = _plain(values)
+    return plain
+
+
+def write_report(directory: Path, report: DemoReport) -> Path:
+    """Write report.json and report.html into `directory`, each whole or not at all; returns the page's path."""
+    from labeling.demo.page import render_page
+
+    directory.mkdir(parents=True, exist_ok=True)
+    _write(directory / JSON_FILE, json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n")
+    _write(directory / PAGE_FILE, render_page(report))
+    return directory / PAGE_FILE
+
+
+def read_curve(metrics_file: Path, name: str, *, label: str | None = None) -> Curve:
+    """One metric out of a trainer's metrics.jsonl; lines that lack it are passed over."""
+    lines = (json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines() if line.strip())
+    points = tuple((float(values["step"]), float(values[name])) for values in lines if name in values)
+    return Curve(name=label or name, points=points)
+
+
+def _write(path: Path, text: str) -> None:
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    staging.write_text(text, encoding="utf-8", errors="replace")
+    staging.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(member) for member in value]
+    return value
