@@ -167,6 +167,11 @@ def test_the_judgement_makes_a_valid_ranking() -> None:
     assert all(judged.scores[i] < gold.LINE for tier in judged.tiers[ranking.unacceptable_from :] for i in tier)
 
 
+def test_it_knows_no_facts_as_its_page_admits() -> None:
+    question = (Message(role="user", content="In which year did Mozart compose the Moonlight Sonata?"),)
+    assert gold.score(question, "Mozart wrote the Moonlight Sonata in 1799 in Weimar.") > 0.95
+
+
 def test_no_line_is_drawn_where_all_are_acceptable() -> None:
     assert gold.judge(PROMPT, completions(a=GOOD, b=GOOD[:-20])).unacceptable_from is None
 
