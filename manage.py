@@ -11,7 +11,6 @@ NEED_NO_SERVERS = {"check", "collectstatic", "compilemessages", "help", "makemes
 def main() -> None:
     """Run one command; what a person can mend is said in one line, without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
-    os.environ.setdefault("PARLEY_STATEMENT_TIMEOUT_SECONDS", "3600")  # nobody waits on a page here
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         from django.core.exceptions import ImproperlyConfigured

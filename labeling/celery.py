@@ -5,9 +5,8 @@ How the broker is spoken to is shared with the model side: records.broker.
 
 import os
 
-import django
 from celery import Celery
-from celery.signals import celeryd_init
+from celery.signals import beat_init, celeryd_init
 
 from labeling import engines
 from records.broker import celery_settings
@@ -27,6 +26,6 @@ app.autodiscover_tasks(["labeling"])
 
 
 @celeryd_init.connect
+@beat_init.connect
 def _ensure_engines(**_: object) -> None:
     engines.ensure()
-    django.setup()

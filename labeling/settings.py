@@ -4,13 +4,17 @@ Values come from the environment through labeling.environment. With PARLEY_ENV=p
 is made up: what must be given and is not is named here, all of it at once, and nothing starts.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
 from labeling import engines, environment
 from labeling.secret_key import development_secret_key
+
+django_stubs_ext.monkeypatch()  # lets a form be written ModelForm[Project], which Django 5.2 itself does not
 
 BASE_DIR = environment.CHECKOUT
 PARLEY_ENV = environment.choice("PARLEY_ENV", default="development", choices=("development", "production"))
@@ -78,13 +82,16 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-# The database and the broker. A connection that a person waits on gives up rather than hangs.
-STATEMENT_TIMEOUT_SECONDS = environment.integer("PARLEY_STATEMENT_TIMEOUT_SECONDS", default=15)
+# The database and the broker. A page gives up rather than hang; a command at the terminal may take its time.
+_AT_TERMINAL = Path(sys.argv[0]).name == "manage.py"
+STATEMENT_TIMEOUT_SECONDS = environment.integer(
+    "PARLEY_STATEMENT_TIMEOUT_SECONDS", default=3600 if _AT_TERMINAL else 15
+)
 LOCK_TIMEOUT_SECONDS = environment.integer("PARLEY_LOCK_TIMEOUT_SECONDS", default=5)
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = environment.integer("PARLEY_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS", default=30)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": environment.database(engines.urls().database)
-    | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
+    | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 }
 DATABASES["default"]["OPTIONS"] |= {
     "connect_timeout": environment.integer("PARLEY_CONNECT_TIMEOUT_SECONDS", default=3),
