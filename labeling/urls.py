@@ -2,7 +2,28 @@
 
 from django.urls import path
 
-from labeling.views import account, guidelines, home, people, projects, signing_in
+from labeling.views import (
+    account,
+    chatting,
+    dialogues,
+    guidelines,
+    health,
+    history,
+    home,
+    people,
+    projects,
+    ranking,
+    reviewing,
+    signing_in,
+    streaming,
+    suggesting,
+    writing,
+)
+
+_DIALOGUE = "p/<slug:slug>/write/<uuid:dialogue_id>/"
+_MESSAGE = f"{_DIALOGUE}messages/<uuid:message_id>/"
+_CHAT = "p/<slug:slug>/chat/<uuid:dialogue_id>/"
+_REVIEW = "p/<slug:slug>/review/<uuid:dialogue_id>/"
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -12,6 +33,7 @@ urlpatterns = [
     path("account/", account.account, name="account"),
     path("account/password/", account.change_password, name="change_password"),
     path("account/theme/", account.theme, name="theme"),
+    path("history/", history.history, name="history"),
     # People.
     path("people/", people.people, name="people"),
     path("people/<uuid:user_id>/role/", people.change_role, name="change_role"),
@@ -27,4 +49,52 @@ urlpatterns = [
     path("p/<slug:slug>/settings/people/", projects.project_people, name="project_people"),
     path("p/<slug:slug>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("preview/", guidelines.preview, name="preview"),
+    # Writing.
+    path("p/<slug:slug>/write/", writing.write, name="write"),
+    path("p/<slug:slug>/write/start/", writing.start_dialogue, name="start_dialogue"),
+    path("p/<slug:slug>/write/topics/", writing.choose_topics, name="choose_topics"),
+    path("p/<slug:slug>/write/pool/<uuid:prompt_id>/pass/", writing.not_my_topic, name="not_my_topic"),
+    path(_DIALOGUE, dialogues.dialogue, name="dialogue"),
+    path(f"{_DIALOGUE}messages/", dialogues.add_message, name="add_message"),
+    path(f"{_MESSAGE}edit/", dialogues.edit_message, name="edit_message"),
+    path(f"{_MESSAGE}fits/", dialogues.still_fits, name="still_fits"),
+    path(f"{_MESSAGE}delete/", dialogues.delete_message, name="delete_message"),
+    path(f"{_MESSAGE}branch/", dialogues.branch_dialogue, name="branch_dialogue"),
+    path(f"{_DIALOGUE}composer/", dialogues.save_composer, name="save_composer"),
+    path(f"{_DIALOGUE}submit/", dialogues.submit_dialogue, name="submit_dialogue"),
+    path(f"{_DIALOGUE}undo/", dialogues.undo_submission, name="undo_submission"),
+    path(f"{_DIALOGUE}withdraw/", dialogues.withdraw_dialogue, name="withdraw_dialogue"),
+    path(f"{_DIALOGUE}suggestions/", suggesting.suggestions, name="suggestions"),
+    path(f"{_DIALOGUE}suggestions/ask/", suggesting.suggest, name="suggest"),
+    path(f"{_DIALOGUE}suggestions/<uuid:run_id>/stop/", suggesting.stop_suggestions, name="stop_suggestions"),
+    path(f"{_DIALOGUE}suggestions/<uuid:run_id>/none/", suggesting.none_fit, name="none_fit"),
+    path(f"{_DIALOGUE}take/<uuid:completion_id>/", suggesting.take_suggestion, name="take_suggestion"),
+    # Chatting.
+    path("p/<slug:slug>/chat/", chatting.chat, name="chat"),
+    path("p/<slug:slug>/chat/start/", chatting.start_chat, name="start_chat"),
+    path(_CHAT, chatting.chat_dialogue, name="chat_dialogue"),
+    path(f"{_CHAT}say/", chatting.say, name="say"),
+    path(f"{_CHAT}regenerate/", chatting.regenerate, name="regenerate"),
+    path(f"{_CHAT}stop/<uuid:run_id>/", chatting.stop_answer, name="stop_answer"),
+    path(f"{_CHAT}choose/<uuid:completion_id>/", chatting.choose_answer, name="choose_answer"),
+    path("stream/<uuid:run_id>/", streaming.stream, name="stream"),
+    # Reviewing.
+    path("p/<slug:slug>/review/", reviewing.review, name="review"),
+    path(_REVIEW, reviewing.review_dialogue, name="review_dialogue"),
+    path(f"{_REVIEW}accept/", reviewing.accept_dialogue, name="accept_dialogue"),
+    path(f"{_REVIEW}return/", reviewing.return_dialogue, name="return_dialogue"),
+    # Ranking.
+    path("p/<slug:slug>/rank/", ranking.rank, name="rank"),
+    path("p/<slug:slug>/rank/<uuid:lease_id>/", ranking.lease, name="lease"),
+    path("p/<slug:slug>/rank/<uuid:lease_id>/draft/", ranking.lease_draft, name="lease_draft"),
+    path("p/<slug:slug>/rank/<uuid:lease_id>/renew/", ranking.lease_renew, name="lease_renew"),
+    path("p/<slug:slug>/rank/<uuid:lease_id>/skip/", ranking.skip_lease, name="skip_lease"),
+    path(
+        "p/<slug:slug>/rank/<uuid:lease_id>/report/<uuid:completion_id>/",
+        ranking.report_completion,
+        name="report_completion",
+    ),
+    # Machines that watch over this one.
+    path("health/live/", health.live, name="live"),
+    path("health/ready/", health.ready, name="ready"),
 ]
