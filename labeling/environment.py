@@ -59,6 +59,13 @@ def var_directory() -> Path:
     return path("PARLEY_VAR", default=CHECKOUT / "var")
 
 
+def make_var_directory(var: Path) -> None:
+    """Create the var folder: our own alone, but where root's database runs as a user that must pass through."""
+    if not var.exists():
+        var.mkdir(parents=True, exist_ok=True)
+        var.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+
 def database(url: str) -> dict[str, Any]:
     """A Django database of `postgresql://user:password@host:port/name?option=value`.
 

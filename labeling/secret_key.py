@@ -4,12 +4,14 @@ import os
 import secrets
 from pathlib import Path
 
+from labeling.environment import make_var_directory
+
 
 def development_secret_key(var: Path) -> str:
     """Read var/secret_key, making it first if need be; two processes that both make it end with one."""
     path = var / "secret_key"
     if not path.exists():
-        var.mkdir(parents=True, exist_ok=True)
+        make_var_directory(var)
         _place_whole(path, secrets.token_urlsafe(64))
     return path.read_text().strip()
 

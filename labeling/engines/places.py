@@ -16,6 +16,8 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from labeling import environment
+
 SYSTEM_USER = "pgserver"
 REACHABLE = Path("/var/lib/parley")
 _MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
@@ -58,10 +60,7 @@ class Places:
         return self.var / "log" / f"{name}.log"
 
     def make_var(self) -> None:
-        """Create the var folder: our own alone, but for the system user that must pass through it."""
-        if not self.var.exists():
-            self.var.mkdir(parents=True, exist_ok=True)
-            self.var.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        environment.make_var_directory(self.var)
         (self.var / "log").mkdir(exist_ok=True)
 
     def make(self) -> None:

@@ -46,6 +46,15 @@ def find(pid: int | None, *, program: str, folder: Path) -> psutil.Process | Non
     return None
 
 
+def find_by_command_line(word: str, *, pid_file: Path) -> list[psutil.Process]:
+    """The process that `pid_file` names, if it lives and its command line holds `word`."""
+    try:
+        process = psutil.Process(int(pid_file.read_text()))
+        return [process] if _is_alive(process) and word in process.cmdline() else []
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
+
+
 def is_alive(pid: int) -> bool:
     """Whether any process has this id and is not a zombie."""
     try:
