@@ -1,4 +1,4 @@
-"""What a run of the demo found, as plain values, and the two files it is told in.
+"""What a run of the demo found, as plain values, and the same in JSON.
 
 A part that was not reached is None: a run that stopped half-way is reported as far as it came.
 Figures are reported as they are; the page says how sure they are. Knows nothing of rows or jobs.
@@ -6,7 +6,6 @@ Figures are reported as they are; the page says how sure they are. Knows nothing
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,6 @@ from labeling.intervals import Estimate
 from records import Message
 
 Judge = Literal["simulated", "people"]
-JSON_FILE, PAGE_FILE = "report.json", "report.html"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,27 +138,11 @@ def as_json(report: DemoReport) -> dict[str, Any]:
     return plain
 
 
-def write_report(directory: Path, report: DemoReport) -> Path:
-    """Write report.json and report.html into `directory`, each whole or not at all; returns the page's path."""
-    from labeling.demo.page import render_page
-
-    directory.mkdir(parents=True, exist_ok=True)
-    _write(directory / JSON_FILE, json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n")
-    _write(directory / PAGE_FILE, render_page(report))
-    return directory / PAGE_FILE
-
-
 def read_curve(metrics_file: Path, name: str, *, label: str | None = None) -> Curve:
     """One metric out of a trainer's metrics.jsonl; lines that lack it are passed over."""
     lines = (json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines() if line.strip())
     points = tuple((float(values["step"]), float(values[name])) for values in lines if name in values)
     return Curve(name=label or name, points=points)
-
-
-def _write(path: Path, text: str) -> None:
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    staging.write_text(text, encoding="utf-8", errors="replace")
-    staging.replace(path)
 
 
 def _plain(value: Any) -> Any:

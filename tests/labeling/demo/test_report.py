@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from labeling.demo.files import write_report
 from labeling.demo.page import in_words, percent, render_page, verdict
 from labeling.demo.report import (
     ComparisonFigures,
@@ -21,7 +22,6 @@ from labeling.demo.report import (
     Step,
     as_json,
     read_curve,
-    write_report,
 )
 from labeling.intervals import Estimate
 from records import Message
