@@ -6,8 +6,7 @@ use. Under Django's own ASGI handler each request opens a connection anew, at 0.
 """
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from a2wsgi import WSGIMiddleware
 from asgiref.sync import sync_to_async
@@ -20,9 +19,10 @@ from django.http.response import HttpResponseBase
 
 from labeling import engines, environment
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+# The three arguments of every ASGI application. Django's and a2wsgi's own types for them do not agree.
+Scope = dict[str, Any]
+Receive = Any
+Send = Any
 
 STREAM_PREFIX = "/stream/"
 _CHUNK_BYTES = 64 * 1024
@@ -40,24 +40,29 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     if scope["path"].startswith(STREAM_PREFIX):
-        return await _streams(scope, receive, send)
+        await _streams(scope, receive, send)
+    else:
+        await _serve_page(scope, receive, send)
+
+
+async def _serve_page(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         body = await _streams.read_body(receive)
-    except RequestAborted:
+    except RequestAborted:  # the sender left halfway: half a form is no form
         return
     with body:
         await _pages(_without_ambiguous_headers(scope), _replay(body), send)
 
 
-def _without_ambiguous_headers(scope: Scope) -> Scope:
+def _without_ambiguous_headers(scope: Scope) -> Any:
     """WSGI spells X-Forwarded-For and X_Forwarded_For alike: the second would pass a proxy that sets the first."""
     return {**scope, "headers": [(name, value) for name, value in scope["headers"] if b"_" not in name]}
 
 
-def _replay(body: BinaryIO) -> Receive:
+def _replay(body: IO[bytes]) -> Receive:
     """Hand out a body that has arrived whole, so that a slow or broken sender never occupies a thread."""
 
-    async def receive() -> MutableMapping[str, Any]:
+    async def receive() -> dict[str, Any]:
         chunk = body.read(_CHUNK_BYTES)
         return {"type": "http.request", "body": chunk, "more_body": len(chunk) == _CHUNK_BYTES}
 
@@ -68,7 +73,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
 engines.ensure()
 get_asgi_application()  # sets Django up
 _streams = StreamHandler()
+_wsgi: Any = get_wsgi_application()
 _pages = WSGIMiddleware(
-    get_wsgi_application(),
+    _wsgi,
     workers=environment.integer("PARLEY_WEB_THREADS", default=8, low=1, high=200),
 )
