@@ -3,7 +3,7 @@
 A message may be lost, come twice or come late, and a worker may die at any moment: a run is sent again under
 a new attempt number, and a result that carries another number is dropped. What people wait for is sent at
 once; overnight work goes out through a window, so that the broker never holds more than a little of it.
-Locks are taken in this order: run, comparison. How messages travel is labeling.doorbell.
+Locks are taken in this order: dialogue, run, comparison. How messages travel is labeling.doorbell.
 """
 
 import random
@@ -136,6 +136,7 @@ def record_completions(result: SampleResult) -> bool:
     stopped keeps the text that it had.
     """
     with transaction.atomic(durable=True):
+        _lock_chat_of(result.run_id)
         run = _locked(result.run_id, result.attempt, *UNDER_WAY, State.CANCELLED)
         if run is None or (run.state == State.CANCELLED and not _keeps_partial(run, result)):
             return False
@@ -260,6 +261,12 @@ def _locked(run_id: str | UUID, attempt: int, *states: State) -> SamplingRun | N
     return run if run is not None and run.attempt == attempt and run.state in states else None
 
 
+def _lock_chat_of(run_id: str | UUID) -> None:
+    """Lock the dialogue that a reply goes into. Before the run: who writes on in a chat stops its runs after it."""
+    chats = Dialogue.objects.select_for_update(of=("self",))
+    chats.filter(sampling_runs=run_id, sampling_runs__purpose=Purpose.CHAT).first()
+
+
 def _finish(run: SamplingRun, result: SampleResult) -> None:
     Completion.objects.bulk_create(
         Completion(
@@ -304,6 +311,11 @@ def _open_comparison(run: SamplingRun, comparison_id: UUID) -> None:
 def _place_reply(run: SamplingRun) -> None:
     """Put a chat's only answer into its dialogue, so that a closed tab loses nothing."""
     if run.dialogue is None:
+        return
+    asked_again = SamplingRun.objects.filter(
+        dialogue=run.dialogue, purpose=Purpose.CHAT, position=run.position, created_at__gt=run.created_at
+    )
+    if asked_again.exists():
         return
     try:
         with transaction.atomic():

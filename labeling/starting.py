@@ -45,8 +45,6 @@ def ensure_starting_project() -> Project:
         _ensure_demonstrations(project)
         _ensure_practice(project)
         _ensure_members(project)
-        if policy is not None and not project.rounds.exists():
-            Round.objects.create(project=project, number=1, policy=policy)
     return project
 
 
@@ -59,10 +57,12 @@ def _ensure_project(policy: Policy | None) -> Project:
         },
     )
     if created:
-        AuditEvent.note("create project", project, by=None)
+        Round.objects.create(project=project, number=1)
+        AuditEvent.note("begin project", project, by=None)
     if policy is not None and project.policy is None:
         project.policy = policy
         project.save(update_fields=["policy"])
+        project.rounds.filter(closed_at=None, policy=None).update(policy=policy)
         Policy.objects.filter(id=policy.id, state=Policy.State.CANDIDATE).update(state=Policy.State.PROMOTED)
     return project
 
@@ -102,6 +102,7 @@ def _ensure_demonstrations(project: Project) -> None:
             project=project,
             kind=Dialogue.Kind.IMPORTED,
             state=Dialogue.State.ACCEPTED,
+            topic=record.topic or "",
             source=record.source or "",
             content_sha256=sha256,
         )
@@ -138,6 +139,7 @@ def _add_practice(project: Project, record: Ranking, explained: dict[str, Any]) 
         messages=[encode(message) for message in record.messages],
         prompt_sha256=fingerprint(record.messages),
         source=record.source or "",
+        topic=record.topic or "",
         is_practice=True,
     )
     completions = {

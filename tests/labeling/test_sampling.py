@@ -1,0 +1,438 @@
+"""Runs and their fences, against a real database and a real broker. Real workers are in tests/chaos."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from labeling import doorbell, sampling
+from labeling.models import AuditEvent, Comparison, Dialogue, Message, Project, SamplingRun, User
+from labeling.sampling import SamplingError
+from records import Completion, SampleRequest, SampleResult, SamplingParams, decode
+from records.names import RECORD_COMPLETIONS, RECORD_SAMPLING_FAILURE, cancel_key, stream_key
+from tests.labeling.cast import make_dialogue, make_policy, make_project, make_run, make_user
+
+pytestmark = pytest.mark.django_db
+
+QUEUES = {"urgent": "sample", "overnight": "sample\x06\x169"}
+PROMPT = [{"role": "user", "content": "Hello?"}]
+State = SamplingRun.State
+OnCommit = Callable[..., AbstractContextManager[Any]]
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(max_new_tokens=16)
+
+
+@pytest.fixture
+def alice(project: Project) -> User:
+    return make_user(username="alice", projects=[project])
+
+
+@pytest.fixture
+def broker(engines: object) -> Iterator[redis.Redis]:
+    """The tests' broker, empty."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushdb()
+    yield client
+    client.flushdb()
+
+
+@pytest.fixture
+def commits(django_capture_on_commit_callbacks: Any) -> OnCommit:
+    """`with commits():` runs at its end what waits for a commit, and what that makes wait in turn."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def messages_in(broker: redis.Redis, queue: str) -> list[dict[str, Any]]:
+    """What was sent, oldest first: the request, and where its answers go."""
+    sent = []
+    for raw in reversed(broker.lrange(QUEUES[queue], 0, -1)):  # type: ignore[arg-type]
+        args, kwargs, embed = json.loads(base64.b64decode(json.loads(raw)["body"]))
+        assert args == []
+        sent.append({**kwargs, "answers": embed["callbacks"], "failures": embed["errbacks"]})
+    return sent
+
+
+def completions(*contents: str, finish_reason: str = "stop") -> tuple[Completion, ...]:
+    return tuple(
+        Completion(id=f"c{i}", content=content, finish_reason=finish_reason, num_tokens=3, logprob=-1.5)  # type: ignore[arg-type]
+        for i, content in enumerate(contents)
+    )
+
+
+def result_for(run: SamplingRun, *contents: str, attempt: int | None = None, **fields: Any) -> SampleResult:
+    attempt = run.attempt if attempt is None else attempt
+    return SampleResult(run_id=str(run.id), attempt=attempt, completions=completions(*contents), **fields)
+
+
+def sent_run(project: Project, **fields: Any) -> SamplingRun:
+    values = {"state": State.SENT, "attempt": 1, "sent_at": timezone.now(), "lease_until": in_a_minute(), **fields}
+    return make_run(project=project, **values)
+
+
+def in_a_minute() -> Any:
+    return timezone.now() + timedelta(minutes=1)
+
+
+def a_minute_ago() -> Any:
+    return timezone.now() - timedelta(minutes=1)
+
+
+def test_a_caller_s_request_is_sent_when_it_is_committed(
+    project: Project, alice: User, broker: redis.Redis, commits: OnCommit
+) -> None:
+    with commits():
+        run = sampling.request_completions(
+            project, purpose="suggestion", messages=PROMPT, num_completions=3, by=alice, streams=True
+        )
+        assert messages_in(broker, "urgent") == []
+    run.refresh_from_db()
+    assert (run.state, run.attempt) == (State.SENT, 1)
+    (sent,) = messages_in(broker, "urgent")
+    request = decode(SampleRequest, sent["request"])
+    assert (request.run_id, request.attempt, request.num_completions) == (str(run.id), 1, 3)
+    assert project.policy is not None
+    assert (request.policy, request.policy_path) == (project.policy.name, project.policy.store_path)
+    assert request.policy_sha256 == project.policy.manifest_sha256
+    assert request.sampling.max_new_tokens == 16
+    assert request.stream_key == stream_key(str(run.id), 1)
+    (answer,), (failure,) = sent["answers"], sent["failures"]
+    assert (answer["task"], answer["options"]["queue"], answer["immutable"]) == (RECORD_COMPLETIONS, "web", False)
+    assert (failure["task"], failure["kwargs"]) == (RECORD_SAMPLING_FAILURE, {"run_id": str(run.id), "attempt": 1})
+    assert failure["immutable"]
+
+
+def test_a_request_without_a_policy_is_refused(alice: User) -> None:
+    project = make_project()
+    project.policy = None
+    with pytest.raises(SamplingError, match="no policy"):
+        sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1, by=alice)
+
+
+def test_one_person_cannot_ask_without_end(project: Project, alice: User) -> None:
+    for _ in range(sampling.MOST_OF_ONE_PERSON):
+        sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1, by=alice)
+    with pytest.raises(SamplingError, match="wait"):
+        sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1, by=alice)
+    SamplingRun.objects.filter(requested_by=alice).update(state=State.DONE)
+    sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1, by=alice)
+
+
+def test_overnight_work_goes_out_through_the_window_and_callers_pass_it(
+    project: Project, broker: redis.Redis, commits: OnCommit, settings: Any
+) -> None:
+    settings.SAMPLING_WINDOW = 2
+    with commits():
+        runs = [
+            sampling.request_completions(project, purpose="comparison", messages=PROMPT, num_completions=2)
+            for _ in range(5)
+        ]
+        sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1)
+    assert [sent["request"]["run_id"] for sent in messages_in(broker, "overnight")] == [str(r.id) for r in runs[:2]]
+    assert len(messages_in(broker, "urgent")) == 1
+    assert doorbell.num_on_the_way() == 3
+    assert sampling.fill_window() == 0
+    runs[0].refresh_from_db()
+    with commits():
+        assert sampling.record_completions(result_for(runs[0], "a", "b"))
+    sent = [sent["request"]["run_id"] for sent in messages_in(broker, "overnight")]
+    assert sent == [str(run.id) for run in runs[:3]]  # one went out as one came in
+
+
+def test_with_the_broker_away_a_request_waits_and_loses_no_attempt(
+    project: Project, commits: OnCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from celery import Celery
+
+    from records.broker import celery_settings
+
+    away = Celery("away")
+    away.conf.update(celery_settings("unix:///nowhere/valkey.sock?db=0"))
+    monkeypatch.setattr(doorbell, "_app", lambda: away)
+    with commits():
+        run = sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1)
+    run.refresh_from_db()
+    assert (run.state, run.num_failures, run.error) == (State.WAITING, 0, "")
+    assert doorbell.num_on_the_way() is None
+    sampling.sweep()
+    run.refresh_from_db()
+    assert run.num_failures == 0
+
+
+def test_a_started_run_is_running_and_every_sign_of_life_renews_its_lease(project: Project) -> None:
+    run = sent_run(project)
+    assert sampling.record_started(str(run.id), 1)
+    run.refresh_from_db()
+    assert run.state == State.RUNNING
+    started, run.lease_until = run.started_at, timezone.now()
+    run.save(update_fields=["lease_until"])
+    assert sampling.record_started(str(run.id), 1)
+    run.refresh_from_db()
+    assert run.started_at == started
+    assert run.lease_until > timezone.now() + timedelta(seconds=30)
+    assert not sampling.record_started(str(run.id), 2)
+
+
+def test_completions_become_rows_with_what_they_were_sampled_with(project: Project) -> None:
+    run = sent_run(project, num_completions=2)
+    assert sampling.record_completions(result_for(run, "One.", "Two.", seconds=1.5, device="cpu"))
+    run.refresh_from_db()
+    assert (run.state, run.seconds, run.device) == (State.DONE, 1.5, "cpu")
+    first, second = run.completions.order_by("index")
+    assert (first.content, first.policy, first.finish_reason) == ("One.", project.policy, "stop")
+    assert (first.num_tokens, first.logprob) == (3, -1.5)
+    assert (first.sampling["seed"], second.sampling["seed"]) == (1, 2)
+    assert first.comparison is None
+
+
+def test_a_result_that_comes_twice_is_kept_once(project: Project) -> None:
+    run = sent_run(project)
+    assert sampling.record_completions(result_for(run, "One."))
+    assert not sampling.record_completions(result_for(run, "Another."))
+    assert [completion.content for completion in run.completions.all()] == ["One."]
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_a_result_of_another_attempt_is_dropped(project: Project, attempt: int) -> None:
+    run = sent_run(project, attempt=2)
+    assert not sampling.record_completions(result_for(run, "Late.", attempt=attempt))
+    assert not sampling.record_failure(str(run.id), attempt, "late")
+    run.refresh_from_db()
+    assert run.state == State.SENT
+    assert not run.completions.exists()
+
+
+def test_a_result_for_no_run_is_dropped(project: Project) -> None:
+    ghost = SamplingRun(project=project, attempt=1)
+    assert not sampling.record_completions(result_for(ghost, "Boo."))
+
+
+def test_an_error_of_the_sampler_is_kept_and_ends_the_run(project: Project) -> None:
+    run = sent_run(project)
+    sampling.record_completions(
+        SampleResult(run_id=str(run.id), attempt=1, error="policies/x is not in this worker's store")
+    )
+    run.refresh_from_db()
+    assert (run.state, run.error) == (State.FAILED, "policies/x is not in this worker's store")
+
+
+def test_too_few_completions_are_none(project: Project) -> None:
+    run = sent_run(project, num_completions=3)
+    sampling.record_completions(result_for(run, "One."))
+    run.refresh_from_db()
+    assert (run.state, run.num_failures) == (State.WAITING, 1)
+    assert "1 completions where 3" in run.error
+    assert not run.completions.exists()
+
+
+def test_a_run_that_kills_its_workers_stops_after_its_attempts_with_the_error_kept(
+    project: Project, broker: redis.Redis, commits: OnCommit
+) -> None:
+    comparison = waiting_comparison(project)
+    run = make_run(project=project, purpose="comparison", comparison=comparison)
+    attempts = []
+    for _ in range(10):
+        with commits():
+            sampling.sweep()
+        run.refresh_from_db()
+        if run.state != State.SENT:
+            break
+        attempts.append(run.attempt)
+        sampling.record_started(str(run.id), run.attempt)
+        SamplingRun.objects.filter(id=run.id).update(lease_until=a_minute_ago())
+    comparison.refresh_from_db()
+    assert attempts == [1, 2, 3]
+    assert (run.state, run.num_failures) == (State.FAILED, 3)
+    assert "without a word" in run.error
+    assert comparison.state == Comparison.State.FAILED
+
+
+def test_a_lost_message_is_sent_again_and_costs_no_attempt(
+    project: Project, broker: redis.Redis, commits: OnCommit
+) -> None:
+    with commits():
+        run = sampling.request_completions(project, purpose="comparison", messages=PROMPT, num_completions=1)
+    for attempt in range(2, 7):
+        broker.flushdb()  # the broker loses everything
+        SamplingRun.objects.filter(id=run.id).update(lease_until=a_minute_ago())
+        with commits():
+            sampling.sweep()
+        run.refresh_from_db()
+        assert (run.state, run.attempt, run.num_failures) == (State.SENT, attempt, 0)
+        (sent,) = messages_in(broker, "overnight")
+        assert sent["request"]["attempt"] == attempt
+
+
+def test_a_message_that_waits_in_a_long_queue_is_not_sent_twice(
+    project: Project, broker: redis.Redis, commits: OnCommit
+) -> None:
+    with commits():
+        run = sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1)
+    SamplingRun.objects.filter(id=run.id).update(lease_until=a_minute_ago())
+    with commits():
+        found = sampling.sweep()
+    assert found == {"died": 0, "lost": 0, "sent": 0}
+    assert len(messages_in(broker, "urgent")) == 1
+
+
+def test_a_message_that_others_have_overtaken_is_lost(project: Project, broker: redis.Redis) -> None:
+    broker.lpush("sample", "another message")
+    lost = sent_run(project, lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=3))
+    slow = sent_run(project, lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=1))
+    overnight = sent_run(
+        project, purpose="comparison", lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=3)
+    )
+    sent_run(project, state=State.RUNNING, sent_at=timezone.now() - timedelta(minutes=2), started_at=a_minute_ago())
+    assert sampling.sweep()["lost"] == 1
+    for run, attempt in ((lost, 2), (slow, 1), (overnight, 1)):
+        run.refresh_from_db()
+        assert (run.state, run.attempt) == (State.SENT, attempt)
+
+
+def test_a_comparison_opens_when_its_last_completions_are_there(project: Project) -> None:
+    comparison = waiting_comparison(project, rankings_wanted=3)
+    first = sent_run(project, purpose="comparison", comparison=comparison, num_completions=2)
+    second = sent_run(project, purpose="comparison", comparison=comparison, num_completions=1)
+    sampling.record_completions(result_for(first, "One.", "Two."))
+    comparison.refresh_from_db()
+    assert (comparison.state, comparison.open_slots) == (Comparison.State.SAMPLING, 0)
+    sampling.record_completions(result_for(second, "Three."))
+    comparison.refresh_from_db()
+    assert (comparison.state, comparison.open_slots) == (Comparison.State.OPEN, 3)
+    assert comparison.completions.count() == 3
+
+
+def test_a_comparison_of_equal_texts_is_not_offered(project: Project) -> None:
+    comparison = waiting_comparison(project)
+    run = sent_run(project, purpose="comparison", comparison=comparison, num_completions=2)
+    sampling.record_completions(result_for(run, "Same.", "Same."))
+    comparison.refresh_from_db()
+    run.refresh_from_db()
+    assert comparison.state == Comparison.State.FAILED
+    assert "temperature" in run.error
+
+
+def test_a_chat_reply_stands_in_its_dialogue_though_nobody_watches(project: Project, alice: User) -> None:
+    dialogue = chat_with(project, alice, "Hello?")
+    run = sent_run(project, purpose="chat", dialogue=dialogue, position=1, requested_by=alice)
+    sampling.record_completions(result_for(run, "Hello, Alice."))
+    message = dialogue.messages.get(position=1)
+    assert (message.role, message.content, message.authorship) == ("assistant", "Hello, Alice.", "policy")
+    assert message.policy == project.policy
+
+
+def test_a_chat_reply_to_what_was_changed_since_stays_out_of_the_dialogue(project: Project, alice: User) -> None:
+    dialogue = chat_with(project, alice, "Hello?")
+    run = sent_run(project, purpose="chat", dialogue=dialogue, position=1, requested_by=alice)
+    dialogue.messages.all().delete()
+    sampling.record_completions(result_for(run, "Hello, Alice."))
+    run.refresh_from_db()
+    assert run.state == State.DONE
+    assert run.completions.count() == 1
+    assert not dialogue.messages.exists()
+
+
+def test_a_cancelled_run_tells_its_worker_and_its_comparison(
+    project: Project, alice: User, broker: redis.Redis, commits: OnCommit
+) -> None:
+    comparison = waiting_comparison(project)
+    run = sent_run(project, purpose="comparison", comparison=comparison)
+    with commits():
+        assert sampling.cancel(run, by=alice)
+    assert not sampling.cancel(run, by=alice)
+    assert broker.exists(cancel_key(str(run.id)))
+    assert not sampling.record_completions(result_for(run, "Too late."))
+    run.refresh_from_db()
+    comparison.refresh_from_db()
+    assert (run.state, comparison.state) == (State.CANCELLED, Comparison.State.FAILED)
+    assert AuditEvent.objects.filter(verb="cancel sampling", by=alice, project=project).count() == 1
+
+
+def test_what_a_person_stopped_keeps_the_text_that_it_had(project: Project, alice: User) -> None:
+    dialogue = chat_with(project, alice, "Tell me everything.")
+    run = sent_run(project, purpose="chat", dialogue=dialogue, position=1, requested_by=alice)
+    sampling.cancel(run, by=alice)
+    partial = SampleResult(
+        run_id=str(run.id), attempt=1, completions=completions("In the beg", finish_reason="cancelled")
+    )
+    assert sampling.record_completions(partial)
+    assert not sampling.record_completions(partial)
+    run.refresh_from_db()
+    assert run.state == State.CANCELLED
+    assert dialogue.messages.get(position=1).content == "In the beg"
+
+
+def test_what_was_stopped_to_ask_again_gives_way_to_the_new_answer(project: Project, alice: User) -> None:
+    dialogue = chat_with(project, alice, "Tell me everything.")
+    fields = {"purpose": "chat", "dialogue": dialogue, "position": 1, "requested_by": alice}
+    stopped = sent_run(project, **fields)
+    sampling.cancel(stopped, by=alice)
+    again = sent_run(project, **fields)
+    assert sampling.record_completions(result_for(stopped, "In the beg"))
+    assert sampling.record_completions(result_for(again, "Briefly: it began."))
+    assert dialogue.messages.get(position=1).content == "Briefly: it began."
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_a_failed_run_can_be_begun_anew(
+    project: Project, alice: User, broker: redis.Redis, commits: OnCommit, state: State
+) -> None:
+    comparison = waiting_comparison(project, state=Comparison.State.FAILED)
+    run = make_run(
+        project=project, purpose="comparison", comparison=comparison, state=state, num_failures=3, attempt=3, error="!"
+    )
+    broker.set(cancel_key(str(run.id)), 1)
+    with commits():
+        assert sampling.retry(run, by=alice)
+    run.refresh_from_db()
+    comparison.refresh_from_db()
+    assert (run.state, run.attempt, run.num_failures, run.error) == (State.SENT, 4, 0, "")
+    assert comparison.state == Comparison.State.SAMPLING
+    assert not broker.exists(cancel_key(str(run.id)))
+    assert not sampling.retry(run, by=alice)
+
+
+def test_a_request_says_its_own_policy_and_sampling(project: Project, broker: redis.Redis, commits: OnCommit) -> None:
+    other = make_policy()
+    params = SamplingParams(temperature=0.3, seed=9)
+    with commits():
+        run = sampling.request_completions(
+            project, purpose="evaluation", messages=PROMPT, num_completions=1, policy=other, sampling=params
+        )
+    request = doorbell.request_of(SamplingRun.objects.get(id=run.id))
+    assert (request.policy, request.sampling) == (other.name, params)
+
+
+def test_statements_do_not_grow_with_the_number_of_runs(project: Project, settings: Any) -> None:
+    settings.SAMPLING_WINDOW = 10_000
+    counts = []
+    for num in (2, 40):
+        SamplingRun.objects.all().delete()
+        for _ in range(num):
+            make_run(project=project, purpose="comparison")
+            sent_run(project, purpose="comparison", state=State.SENT, lease_until=a_minute_ago())
+        with CaptureQueriesContext(connection) as counter:
+            sampling.sweep()
+        counts.append(len(counter))
+    assert counts[0] == counts[1]
+
+
+def waiting_comparison(project: Project, **fields: Any) -> Comparison:
+    values = {"state": Comparison.State.SAMPLING, "messages": PROMPT, "prompt_sha256": "0" * 64, **fields}
+    return Comparison.objects.create(project=project, **values)
+
+
+def chat_with(project: Project, author: User, question: str) -> Dialogue:
+    turns = [("user", question, Message.Authorship.TYPED)]
+    return make_dialogue(project=project, author=author, kind=Dialogue.Kind.CHAT, turns=turns)
