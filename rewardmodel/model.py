@@ -38,6 +38,7 @@ class RewardModel(nn.Module):
         self.backbone: Backbone = backbone
         self.head = head
         self.facts = dict(facts or {})
+        self.shares_prompts: bool | None = None  # not known yet; rewardmodel.packing finds out
 
     @property
     def device(self) -> torch.device:

@@ -1,7 +1,4 @@
-"""Scores of comparisons: the plain way, each completion with its own copy of the prompt.
-
-`padded_scores` is the reference that faster ways are tested against.
-"""
+"""Scores of comparisons: with shared prompts where the trunk can, one padded row a completion elsewhere."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,18 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from language.batching import pad_right
 from rewardmodel.comparisons import Comparison, microbatches
-from rewardmodel.model import RewardModel, score_tokens
+from rewardmodel.model import RewardModel
+from rewardmodel.packing import packed_scores, padded_scores, shares_prompts
 
 
-def padded_scores(model: RewardModel, comparisons: Sequence[Comparison]) -> Float[Tensor, " completions"]:
-    """Scores of all completions, laid end to end: one padded row a completion, its prompt repeated."""
-    sequences = [
-        [*comparison.prompt_ids, *completion] for comparison in comparisons for completion in comparison.completion_ids
-    ]
-    batch = pad_right(sequences, pad_token_id=0, device=model.device)
-    return score_tokens(model, batch.input_ids, batch.attention_mask)
+def scores_of(model: RewardModel, comparisons: Sequence[Comparison]) -> Float[Tensor, " completions"]:
+    """Scores of all completions, laid end to end. Each completion is forwarded once; gradients flow."""
+    return (packed_scores if shares_prompts(model, comparisons) else padded_scores)(model, comparisons)
 
 
 @torch.no_grad()
@@ -29,7 +22,7 @@ def score_comparisons(
 ) -> Iterator[tuple[Comparison, list[float]]]:
     """Each comparison with the scores of its completions, in pieces of `token_budget`; not in the given order."""
     for piece in microbatches(comparisons, token_budget=token_budget):
-        scores = padded_scores(model, piece).tolist()
+        scores = scores_of(model, piece).tolist()
         start = 0
         for comparison in piece:
             end = start + len(comparison.completion_ids)

@@ -27,7 +27,7 @@ from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import RewardModel, context_of, start_reward_model
 from rewardmodel.parameters import choose_parameters, merge_adapters
 from rewardmodel.publishing import STATES, directory_sha256, is_published, make_facts, publish, require_room
-from rewardmodel.scoring import padded_scores, score_comparisons
+from rewardmodel.scoring import score_comparisons, scores_of
 from rewardmodel.statistics import correctness
 from rewardmodel.stopping import require_finite, stopping_without_memory
 
@@ -170,7 +170,7 @@ def take_step(
         pairs = pairs_of(piece, model.device)
         with stopping_without_memory(piece, step):
             with autocast(model.device, config.precision):
-                scores = padded_scores(model, piece)
+                scores = scores_of(model, piece)
             margin = config.margin_per_tier * pairs.tier_gaps.to(scores.dtype)
             losses = ranking_losses(scores, pairs.pairs, pairs.ranking_of_pair, pairs.num_rankings, margin)
             share = losses.sum() / num_rankings

@@ -19,7 +19,7 @@ from rewardmodel.model import (
     score_tokens,
     start_reward_model,
 )
-from rewardmodel.scoring import padded_scores
+from rewardmodel.packing import padded_scores
 
 SEQUENCES = [[5, 6, 7, 8, 2], [9, 10, 2], [11, 12, 13, 14, 15, 16, 2]]
 

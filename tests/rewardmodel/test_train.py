@@ -204,7 +204,7 @@ def test_memory_that_runs_out_is_said_with_the_records(config: TrainConfig, monk
     def no_memory(*arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(module, "padded_scores", no_memory)
+    monkeypatch.setattr(module, "scores_of", no_memory)
     with pytest.raises(TrainingStopped, match=r"step 1: out of memory on \d+ tokens of rankings toy-.*--microbatch"):
         main(config)
 

@@ -1,0 +1,217 @@
+"""Completions of one prompt in one row: the prompt is forwarded once, with gradients, for all of them.
+
+The row is [prompt; completion; completion; …; prompt; completion; …]. Positions go on after the prompt
+for each of its completions, and attention is computed span by span: a completion sees its own prompt
+and itself, nothing else. K completions then cost prompt + Σ completions tokens, not K × (prompt +
+completion), without padding; scores and gradients equal those of separate forwards to rounding.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+from language.batching import pad_right
+from rewardmodel.comparisons import Comparison
+from rewardmodel.model import Backbone, RewardModel, score_tokens
+
+_ATTENTION = "parley_shared_prompt"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where one prompt and its completions lie in the row."""
+
+    prompt: slice
+    completions: tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The spans of a row, and the masks that their completions need, made once for all layers."""
+
+    spans: tuple[Span, ...]
+    _masks: dict[tuple[int, int, torch.dtype], Tensor] = field(default_factory=dict)
+
+    def mask(self, num_prompt: int, num_completion: int, like: Tensor) -> Float[Tensor, "completion both"]:
+        """0 where a completion's token may look, −∞ where not: all of the prompt, and itself up to the token."""
+        key = (num_prompt, num_completion, like.dtype)
+        if key not in self._masks:
+            visible = completion_mask(num_prompt, num_completion, like.device)
+            self._masks[key] = torch.zeros_like(visible, dtype=like.dtype).masked_fill_(~visible, -torch.inf)
+        return self._masks[key]
+
+
+@dataclass(frozen=True)
+class PackedRow:
+    """Comparisons as one row of tokens. `read_at` holds the column of each completion's last token."""
+
+    input_ids: Int[Tensor, "1 length"]
+    position_ids: Int[Tensor, "1 length"]
+    read_at: Int[Tensor, " completions"]
+    layout: Layout
+
+
+def packed_scores(model: RewardModel, comparisons: Sequence[Comparison]) -> Float[Tensor, " completions"]:
+    """Scores of all completions, laid end to end, each prompt forwarded once. Gradients flow."""
+    row = pack(comparisons, model.device)
+    with _attending_by_span(model.backbone):
+        hidden: Tensor = model.backbone(
+            input_ids=row.input_ids, position_ids=row.position_ids, use_cache=False, layout=row.layout
+        ).last_hidden_state
+    return model.values_of(hidden[0, row.read_at])
+
+
+def padded_scores(model: RewardModel, comparisons: Sequence[Comparison]) -> Float[Tensor, " completions"]:
+    """The same scores the plain way: one padded row a completion, its prompt repeated in each.
+
+    What packed rows are tested against, and the way for trunks that cannot have them.
+    """
+    sequences = [
+        [*comparison.prompt_ids, *completion] for comparison in comparisons for completion in comparison.completion_ids
+    ]
+    batch = pad_right(sequences, pad_token_id=0, device=model.device)
+    return score_tokens(model, batch.input_ids, batch.attention_mask)
+
+
+def pack(comparisons: Sequence[Comparison], device: torch.device) -> PackedRow:
+    """Lay prompts and completions end to end."""
+    ids: list[int] = []
+    positions: list[int] = []
+    read_at: list[int] = []
+    spans = []
+    for comparison in comparisons:
+        num_prompt = len(comparison.prompt_ids)
+        prompt = slice(len(ids), len(ids) + num_prompt)
+        ids += comparison.prompt_ids
+        positions += range(num_prompt)
+        completions = []
+        for completion in comparison.completion_ids:
+            completions.append(slice(len(ids), len(ids) + len(completion)))
+            ids += completion
+            positions += range(num_prompt, num_prompt + len(completion))
+            read_at.append(len(ids) - 1)
+        spans.append(Span(prompt, tuple(completions)))
+    row, places, ends = (torch.tensor(column, dtype=torch.long, device=device) for column in (ids, positions, read_at))
+    return PackedRow(row[None], places[None], ends, Layout(tuple(spans)))
+
+
+def shared_prompt_attention(
+    module: nn.Module,
+    query: Float[Tensor, "1 heads length dim"],
+    key: Float[Tensor, "1 kv_heads length dim"],
+    value: Float[Tensor, "1 kv_heads length dim"],
+    attention_mask: Tensor | None,
+    *,
+    scaling: float | None = None,
+    layout: Layout,
+    **_: Any,
+) -> tuple[Float[Tensor, "1 length heads dim"], None]:
+    """Attention over a packed row, in the form that transformers calls.
+
+    Keys and values of a prompt serve all its completions, so their gradients add up where they meet.
+    """
+    del module, attention_mask
+    outputs = []
+    for span in layout.spans:
+        prompt_key, prompt_value = key[:, :, span.prompt], value[:, :, span.prompt]
+        num_prompt = prompt_key.shape[2]
+        outputs.append(_attend(query[:, :, span.prompt], prompt_key, prompt_value, None, scaling))
+        for own in span.completions:
+            keys = torch.cat([prompt_key, key[:, :, own]], dim=2)
+            values = torch.cat([prompt_value, value[:, :, own]], dim=2)
+            mask = layout.mask(num_prompt, own.stop - own.start, query)
+            outputs.append(_attend(query[:, :, own], keys, values, mask, scaling))
+    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
+
+
+def completion_mask(
+    num_prompt: int, num_completion: int, device: torch.device | str = "cpu"
+) -> Bool[Tensor, "completion both"]:
+    """True where a completion's token may look: every token of the prompt, its own up to itself."""
+    visible = torch.ones(num_completion, num_prompt + num_completion, dtype=torch.bool, device=device)
+    return visible.tril(diagonal=num_prompt)
+
+
+def shares_prompts(model: RewardModel, comparisons: Sequence[Comparison]) -> bool:
+    """Whether this trunk computes packed rows rightly: asked of the model itself, not of its name.
+
+    Told by a probe, once a model: a small row must score as its completions do apart. Sliding windows
+    are told from the configuration, since a probe would have to be as long as the window.
+    """
+    if _narrowest_window(model.backbone) < max(map(_longest, comparisons), default=0):
+        return False
+    if model.shares_prompts is None:
+        model.shares_prompts = _probe(model)
+    return model.shares_prompts
+
+
+def _attend(
+    query: Float[Tensor, "1 heads length dim"],
+    key: Float[Tensor, "1 kv_heads both dim"],
+    value: Float[Tensor, "1 kv_heads both dim"],
+    mask: Float[Tensor, "length both"] | None,
+    scaling: float | None,
+) -> Float[Tensor, "1 heads length dim"]:
+    """Masked attention; without a mask, causal."""
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        is_causal=mask is None,
+        scale=scaling,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+
+
+@contextmanager
+def _attending_by_span(backbone: Backbone) -> Iterator[None]:
+    # The name is in no table of mask functions, so transformers makes no mask and hands None through.
+    config = backbone.config
+    before = config._attn_implementation
+    config._attn_implementation = _ATTENTION
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+@torch.no_grad()
+def _probe(model: RewardModel) -> bool:
+    probes = [_made_up(0, 5, (2, 4)), _made_up(9, 3, (3, 1, 2))]
+    with torch.autocast(model.device.type, enabled=False):
+        expected = padded_scores(model, probes)
+        try:
+            found = packed_scores(model, probes)
+        except (TypeError, ValueError, RuntimeError, KeyError):
+            return False  # a trunk that does not take the layout, or has attention of its own
+    tolerance = 1e-3 if next(model.backbone.parameters()).dtype == torch.float32 else 5e-2
+    return torch.allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def _made_up(first: int, num_prompt: int, lengths: tuple[int, ...]) -> Comparison:
+    completions = tuple(tuple(range(first + i + 1, first + i + 1 + length)) for i, length in enumerate(lengths))
+    prompt = tuple(range(first, first + num_prompt))
+    return Comparison("probe", prompt, completions, lengths, (), ())
+
+
+def _longest(comparison: Comparison) -> int:
+    return len(comparison.prompt_ids) + max(map(len, comparison.completion_ids))
+
+
+def _narrowest_window(backbone: Backbone) -> float:
+    config = backbone.config.get_text_config()
+    kinds = getattr(config, "layer_types", None)
+    window = getattr(config, "sliding_window", None)
+    slides = window is not None and (kinds is None or "sliding_attention" in kinds)
+    return float(cast(int, window)) if slides else float("inf")
+
+
+AttentionInterface.register(_ATTENTION, shared_prompt_attention)
