@@ -167,6 +167,10 @@ def _load(
         raise CheckpointError(f"{directory}: its model cannot be loaded: {error}") from error
     _require_all_loaded(loading, directory)
     without_dropout(model)
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            # Where a model pads with its end token, this would keep the end token from ever being learnt.
+            module.padding_idx = None
     loaded: PreTrainedModel = model.to(device).eval()
     return loaded
 
@@ -307,3 +311,5 @@ def _write_checkpoint(
             (staging / name).write_bytes(content)
         else:
             save_file({key: tensor.contiguous() for key, tensor in content.items()}, staging / name)
+    for path in staging.iterdir():
+        path.chmod(0o644)  # safetensors keeps its files to their writer, but other workers read them

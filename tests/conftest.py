@@ -75,3 +75,12 @@ def tiny_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import build_tiny_policy
 
     return build_tiny_policy(tmp_path_factory.mktemp("store") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def bundled_policy() -> Path:
+    """The real 135M policy, converted once a machine: PARLEY_TEST_STORE, or var/store of the checkout."""
+    from language.bundled import ensure_bundled_policy
+
+    store = Path(os.environ.get("PARLEY_TEST_STORE") or Path(__file__).parents[1] / "var" / "store")
+    return ensure_bundled_policy(store)[0]
