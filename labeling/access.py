@@ -18,7 +18,18 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
-from labeling.models import Completion, Dialogue, Export, Lease, Project, SamplingRun, TrainingJob, User
+from labeling.models import (
+    Completion,
+    Dialogue,
+    Export,
+    Lease,
+    Message,
+    Project,
+    Prompt,
+    SamplingRun,
+    TrainingJob,
+    User,
+)
 
 View = Callable[..., Any]
 Row = TypeVar("Row", bound=Model)
@@ -56,19 +67,48 @@ def project_for(request: HttpRequest, slug: str) -> Project:
     return get_object_or_404(Project.objects.visible_to(person(request)).select_related("policy"), slug=slug)
 
 
-def own_dialogue(request: HttpRequest, dialogue_id: uuid.UUID) -> Dialogue:
+def own_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:
     """A dialogue that this person is writing or has written, in a project that they still work in."""
     dialogues = _visible(Dialogue.objects.select_related("project__policy", "prompt"), person(request))
-    return get_object_or_404(dialogues.exclude(state=Dialogue.State.WITHDRAWN), id=dialogue_id, author=person(request))
+    found = get_object_or_404(
+        dialogues.exclude(state=Dialogue.State.WITHDRAWN),
+        id=dialogue_id,
+        author=person(request),
+        project__slug=slug,
+    )
+    assert isinstance(found, Dialogue)
+    return found
 
 
-def readable_dialogue(request: HttpRequest, dialogue_id: uuid.UUID) -> Dialogue:
+def message_of(dialogue: Dialogue, message_id: uuid.UUID) -> Message:
+    """A message of a dialogue that this person may change."""
+    message = get_object_or_404(dialogue.messages.select_related("completion"), id=message_id)
+    message.dialogue = dialogue
+    return message
+
+
+def suggestion_for(dialogue: Dialogue, completion_id: uuid.UUID) -> Completion:
+    """A completion that was sampled for this dialogue."""
+    completions = Completion.objects.select_related("run__project", "run__dialogue")
+    return get_object_or_404(completions, id=completion_id, run__dialogue=dialogue)
+
+
+def prompt_of(project: Project, prompt_id: uuid.UUID) -> Prompt:
+    """A prompt of this project's pool."""
+    return get_object_or_404(Prompt, id=prompt_id, project=project)
+
+
+def readable_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:
     """One's own dialogue; for reviewers and admins also any that its author has handed in."""
     reader = person(request)
     mine = Q(author=reader)
     allowed = mine | ~Q(state=Dialogue.State.DRAFT) if reader.can_review else mine
     dialogues = _visible(Dialogue.objects.select_related("project__policy", "author", "prompt"), reader)
-    return get_object_or_404(dialogues.exclude(state=Dialogue.State.WITHDRAWN).filter(allowed), id=dialogue_id)
+    found = get_object_or_404(
+        dialogues.exclude(state=Dialogue.State.WITHDRAWN).filter(allowed), id=dialogue_id, project__slug=slug
+    )
+    assert isinstance(found, Dialogue)
+    return found
 
 
 def own_lease(request: HttpRequest, lease_id: uuid.UUID) -> Lease:

@@ -36,6 +36,17 @@ def not_my_topic(prompt: Prompt, *, by: User) -> None:
             AuditEvent.note("pass prompt", prompt, by=by, topic=prompt.topic)
 
 
+def pool_topics(project: Project) -> list[str]:
+    """The topics that this project's pool has, in alphabetical order."""
+    return list(
+        Prompt.objects.filter(project=project)
+        .exclude(topic="")
+        .values_list("topic", flat=True)
+        .distinct()
+        .order_by("topic")
+    )
+
+
 def _unloved_topics(project: Project, by: User) -> list[str]:
     passes = PassedPrompt.objects.filter(trainer=by, prompt__project=project).exclude(prompt__topic="")
     taken = Dialogue.objects.filter(author=by, project=project, prompt__isnull=False).exclude(prompt__topic="")

@@ -1,5 +1,7 @@
 """What becomes of a dialogue that its author has finished: handed in, accepted, returned, withdrawn."""
 
+from datetime import datetime
+
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -32,12 +34,20 @@ def undo_submission(dialogue: Dialogue, *, by: User) -> None:
     with transaction.atomic():
         lock(dialogue)
         require_author(dialogue, by)
-        if dialogue.state != State.SUBMITTED or dialogue.submitted_at is None:
+        until = undo_until(dialogue)
+        if until is None:
             raise WritingError(_("This dialogue is not waiting for a review."))
-        if timezone.now() > dialogue.submitted_at + dialogue.project.grace_span:
+        if timezone.now() > until:
             raise WritingError(_("The time in which it can be taken back is over. A reviewer can return it."))
         _move(dialogue, State.DRAFT)
         AuditEvent.note("undo submission", dialogue, by=by)
+
+
+def undo_until(dialogue: Dialogue) -> datetime | None:
+    """Until when its author can take a submitted dialogue back; None where it is not submitted."""
+    if dialogue.state != State.SUBMITTED or dialogue.submitted_at is None:
+        return None
+    return dialogue.submitted_at + dialogue.project.grace_span
 
 
 def accept(dialogue: Dialogue, *, by: User) -> None:

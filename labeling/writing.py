@@ -7,6 +7,7 @@ dialogue in, is in prompt_pool and reviewing; a caller finds all of it here.
 
 import random
 from typing import Any, Literal
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -207,8 +208,10 @@ def branch(message: Message, *, by: User) -> Dialogue:
     return dialogue
 
 
-def save_composer(dialogue: Dialogue, *, role: str, content: str, version: int, by: User) -> int:
-    """Keep the text that is not yet a message and return the dialogue's new version.
+def save_composer(
+    dialogue: Dialogue, *, role: str, content: str, version: int, by: User, completion: UUID | None = None
+) -> int:
+    """Keep the text that is not yet a message, and the suggestion it began as; return the dialogue's new version.
 
     Raises StaleVersion, with both texts, if the dialogue was changed elsewhere since `version`.
     """
@@ -216,6 +219,8 @@ def save_composer(dialogue: Dialogue, *, role: str, content: str, version: int, 
     if content:
         require_text(content)
     composer = {"role": role, "content": content}
+    if completion is not None:
+        composer["completion"] = str(completion)
     current = Dialogue.objects.filter(id=dialogue.id, version=version)
     if not current.update(composer=composer, version=version + 1, updated_at=Now()):
         dialogue.refresh_from_db(fields=("version", "composer"))

@@ -26,12 +26,18 @@ class SecondsField(forms.FloatField):
         return super().clean(value) or 0.0
 
 
-class MessageForm(forms.Form):
+class FormWithProblems(forms.Form):
+    """A form whose problems are said in one place, beside the composer, not at each field."""
+
+    def problems(self) -> str:
+        return " ".join(str(problem) for problems in self.errors.values() for problem in problems)
+
+
+class MessageForm(FormWithProblems):
     role = forms.ChoiceField(choices=Message.Role.choices)
     content = ProseField(rows=5, label=_("Message"))
     completion = forms.UUIDField(required=False)  # the suggestion it was begun from
     seconds = SecondsField()
-    version = forms.IntegerField(required=False, min_value=0)  # of the dialogue that its author saw
 
 
 class EditForm(forms.Form):
@@ -39,7 +45,7 @@ class EditForm(forms.Form):
     later = forms.ChoiceField(choices=LATER_CHOICES, initial="keep")
 
 
-class ComposerForm(forms.Form):
+class ComposerForm(FormWithProblems):
     """Text not yet a message. Unlike a message it may be empty: erasing is work as well."""
 
     role = forms.ChoiceField(choices=Message.Role.choices)
@@ -65,13 +71,17 @@ class SuggestForm(forms.Form):
     role = forms.ChoiceField(choices=((Message.Role.USER, "user"), (Message.Role.ASSISTANT, "assistant")))
 
 
-class SayForm(forms.Form):
-    """What the trainer says in a chat, and how many answers are sampled for it."""
+class DraftsForm(FormWithProblems):
+    """How many answers are sampled for one turn of a chat."""
+
+    num_drafts = forms.IntegerField(min_value=1, max_value=4, required=False)
+
+
+class SayForm(DraftsForm):
+    """What the trainer says in a chat."""
 
     content = ProseField(rows=3, label=_("Your message"))
-    num_drafts = forms.IntegerField(min_value=1, max_value=4, required=False)
     seconds = SecondsField()
-    version = forms.IntegerField(required=False, min_value=0)
 
 
 class TopicsForm(forms.Form):

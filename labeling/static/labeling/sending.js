@@ -1,0 +1,23 @@
+// Sends a form's worth of fields and says plainly what came of it; never throws.
+
+import { csrfToken } from "./parley.js";
+
+// {status, body}: status 0 where the network failed, 401 where the person is signed out.
+export async function send(url, fields, { keepalive = false } = {}) {
+  const form = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) form.set(name, value ?? "");
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" },
+      body: form,
+      redirect: "manual",
+      keepalive,
+    });
+    if (answer.type === "opaqueredirect") return { status: 401, body: {} };
+    const isJson = (answer.headers.get("Content-Type") ?? "").startsWith("application/json");
+    return { status: answer.status, body: isJson ? await answer.json() : { text: await answer.text() } };
+  } catch {
+    return { status: 0, body: {} };
+  }
+}

@@ -1,0 +1,50 @@
+// Paints what a sampling run writes, word by word, and fetches the finished text at the end.
+// Where no event stream gets through (a proxy, a sleeping tab) it asks again every two seconds.
+
+const ASK_AGAIN_AFTER = 2000;
+const MOST_FAILURES = 4;
+let streamsGetThrough = "EventSource" in window;
+
+function refresh(run) {
+  if (!run.isConnected) return;
+  const target = document.querySelector(run.dataset.target);
+  htmx.ajax("GET", run.dataset.fragment, { target, swap: "outerHTML" });
+}
+
+function paint(run, { index, text }) {
+  const prose = run.querySelector(`.candidate[data-index="${index}"] .prose`);
+  if (!prose) return;
+  if (run.dataset.state !== "running") {
+    run.dataset.state = "running";
+    run.querySelector(".sentence").textContent = run.dataset.writing;
+  }
+  prose.classList.add("is-streaming");
+  prose.append(text);
+}
+
+function follow(run) {
+  if (!streamsGetThrough) { setTimeout(() => refresh(run), ASK_AGAIN_AFTER); return; }
+  const source = new EventSource(run.dataset.stream);
+  let failures = 0;
+  source.addEventListener("text", (event) => { failures = 0; paint(run, JSON.parse(event.data)); });
+  source.addEventListener("again", () => {
+    for (const prose of run.querySelectorAll(".candidate .prose")) prose.textContent = "";
+  });
+  source.addEventListener("finished", () => { source.close(); refresh(run); });
+  source.onerror = () => {
+    failures += 1;
+    if (!run.isConnected) { source.close(); return; }
+    if (source.readyState !== EventSource.CLOSED && failures < MOST_FAILURES) return;
+    source.close();
+    streamsGetThrough = false;
+    refresh(run);
+  };
+  run.addEventListener("htmx:beforeCleanupElement", () => source.close());
+}
+
+document.addEventListener("htmx:load", (event) => {
+  const added = event.detail.elt;
+  const runs = [...added.querySelectorAll("[data-stream]")];
+  if (added.matches("[data-stream]")) runs.push(added);
+  for (const run of runs) if (!run.dataset.followed) { run.dataset.followed = "yes"; follow(run); }
+});

@@ -1,0 +1,101 @@
+"""Suggestions for the side that is being written. What was shown stays on record: every completion of every run.
+
+A run counts as current while it answers the messages as they stand; after an edit it does not fit any more.
+"""
+
+from typing import Any, Literal, cast
+
+from django.utils.translation import gettext as _
+
+from labeling import sampling
+from labeling.models import AuditEvent, Completion, Dialogue, Message, SamplingRun, User
+from labeling.writing import WritingError, save_composer
+
+_NONE_FITS = "none fits"
+
+
+def plain_messages(messages: list[Message]) -> list[dict[str, str]]:
+    """Roles and contents, as a sampling run keeps its prompt."""
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def next_role(messages: list[Message]) -> Literal["user", "assistant"]:
+    """Whose turn it is."""
+    last = messages[-1].role if messages else None
+    return "assistant" if last == Message.Role.USER else "user"
+
+
+def current_run(dialogue: Dialogue, messages: list[Message], *, purpose: str) -> SamplingRun | None:
+    """The newest run for what comes after these messages, if they are still what it was asked for."""
+    runs = SamplingRun.objects.filter(dialogue=dialogue, purpose=purpose, position=len(messages))
+    newest = runs.filter(as_role=next_role(messages)).select_related("policy").order_by("-created_at").first()
+    if newest is None or newest.messages != plain_messages(messages):
+        return None
+    return newest
+
+
+def why_none(dialogue: Dialogue) -> str:
+    """Why this dialogue offers no suggestions, in words for its author; empty where it does."""
+    if dialogue.project.policy is None:
+        return _("No policy answers in this project yet, so there is nobody to suggest anything.")
+    if dialogue.project.num_suggestions == 0:
+        return _("This project is written without suggestions.")
+    if not dialogue.offers_suggestions:
+        return _("This dialogue is written without suggestions, so that their influence on others can be measured.")
+    return ""
+
+
+def suggest(dialogue: Dialogue, *, again: bool, by: User) -> SamplingRun:
+    """Suggestions for the side whose turn it is: those that are there already, or with `again` new ones.
+
+    Older ones that are still being sampled are stopped. Raises WritingError or sampling.SamplingError.
+    """
+    if reason := why_none(dialogue):
+        raise WritingError(reason)
+    messages = list(dialogue.messages.order_by("position"))
+    present = current_run(dialogue, messages, purpose=SamplingRun.Purpose.SUGGESTION)
+    if present is not None and not again:
+        return present
+    stop_runs(dialogue, by=by)
+    return sampling.request_completions(
+        dialogue.project,
+        purpose=SamplingRun.Purpose.SUGGESTION,
+        messages=cast("Any", plain_messages(messages)),
+        num_completions=dialogue.project.num_suggestions,
+        by=by,
+        as_role=next_role(messages),
+        dialogue=dialogue,
+        position=len(messages),
+        streams=True,
+    )
+
+
+def take(dialogue: Dialogue, completion: Completion, *, by: User) -> None:
+    """Put a suggestion into the composer, from where it can be changed and added."""
+    assert completion.run is not None
+    save_composer(
+        dialogue,
+        role=completion.run.as_role,
+        content=completion.content,
+        completion=completion.pk,
+        version=dialogue.version,
+        by=by,
+    )
+
+
+def stop_runs(dialogue: Dialogue, *, by: User) -> None:
+    """Stop what is still being sampled for this dialogue: nobody waits for it any more."""
+    for run in SamplingRun.objects.filter(dialogue=dialogue, state__in=sampling.UNDER_WAY):
+        sampling.cancel(run, by=by)
+
+
+def note_none_fits(run: SamplingRun, *, by: User) -> None:
+    """Keep that none of these suggestions was of use: a judgement of the policy, made in passing."""
+    if not none_fitted(run):
+        AuditEvent.note(_NONE_FITS, run, by=by)
+
+
+def none_fitted(run: SamplingRun) -> bool:
+    return AuditEvent.objects.filter(
+        subject_type=SamplingRun._meta.model_name, subject_id=str(run.pk), verb=_NONE_FITS
+    ).exists()
