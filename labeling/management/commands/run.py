@@ -47,7 +47,9 @@ class Command(BaseCommand):
         with _alone():
             _require_free(port)
             urls = engines.ensure()
-            self._set_up()
+            _convert_bundled_model()
+            call_command("set_up")
+            call_command("collectstatic", interactive=False, verbosity=0)
             supervisor = _start_supervisor(port=port, redis_url=urls.redis)
             try:
                 self._announce(port, supervisor, stopping)
@@ -57,24 +59,6 @@ class Command(BaseCommand):
                 _stop(supervisor)
         if engines.stop():
             self._say("stopped, and the embedded servers with it")
-
-    def _set_up(self) -> None:
-        """Everything that a first start makes; each step finds its own work done the second time."""
-        from labeling.accounts import ensure_first_accounts
-        from labeling.starting import ensure_starting_project
-
-        call_command("migrate", interactive=False, verbosity=0)
-        self._show_accounts(ensure_first_accounts())
-        _convert_bundled_model()
-        ensure_starting_project()
-        call_command("collectstatic", interactive=False, verbosity=0)
-
-    def _show_accounts(self, accounts: list[tuple[str, str]]) -> None:
-        """At once: a step that fails after this must not take the only copy of the passwords with it."""
-        if accounts:
-            self._say("the first accounts; their passwords are shown this once:")
-        for username, password in accounts:
-            self.stdout.write(f"          {username:<12} {password}")
 
     def _announce(self, port: int, supervisor: subprocess.Popen[bytes], stopping: threading.Event) -> None:
         """Print the address once the pages answer."""
