@@ -1,0 +1,100 @@
+"""Records as JSON values: nothing is lost on the way there and back, and complaints name the place."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from records import (
+    Completion,
+    Demonstration,
+    Message,
+    Ranking,
+    Rating,
+    RecordError,
+    SamplingParams,
+    decode,
+    encode,
+)
+from records.lines import to_line
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20)
+RANKING = {
+    "id": "r-1",
+    "comparison_id": "c-1",
+    "messages": [{"role": "user", "content": "Why?"}],
+    "completions": [{"id": "a", "content": "So."}, {"id": "b", "content": ""}],
+    "tiers": [["a"], ["b"]],
+}
+
+
+def changed(**fields: object) -> dict[str, object]:
+    return {**RANKING, **fields}
+
+
+@given(TEXT, TEXT, st.sampled_from([None, 0, 1, 2]), st.booleans(), st.floats(0, 1e9))
+def test_what_is_written_is_read_again(prompt: str, answer: str, line: int | None, flag: bool, seconds: float) -> None:
+    ranking = Ranking(
+        id="r",
+        comparison_id="c",
+        messages=(Message(role="user", content=prompt, authorship="typed"),),
+        completions=(
+            Completion(id="a", content=answer, sampling=SamplingParams(seed=7), logprob=-1.5),
+            Completion(id="b", content=prompt),
+        ),
+        tiers=(("b",), ("a",)),
+        unacceptable_from=line,
+        ratings=(Rating(completion_id="a", overall=3, flags={"harmful": flag}),),
+        seconds=seconds,
+    )
+    assert decode(Ranking, json.loads(to_line(ranking))) == ranking
+
+
+def test_unset_fields_are_not_written() -> None:
+    message = Message(role="user", content="Hello")
+    assert encode(message) == {"role": "user", "content": "Hello"}
+    assert "flags" not in encode(Rating(completion_id="a", overall=1))
+
+
+def test_an_abstention_keeps_its_empty_tiers() -> None:
+    abstention = decode(Ranking, changed(tiers=[], abstained="not my field"))
+    assert encode(abstention)["tiers"] == []
+
+
+def test_a_line_is_canonical() -> None:
+    assert to_line(Message(role="user", content="ü")) == '{"content":"ü","role":"user"}\n'
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ([], "f:1: expected a JSON object, found a list"),
+        (changed(colour="red"), 'f:1: ranking r-1: unknown field "colour"'),
+        ({"id": "r-1"}, 'f:1: ranking r-1: "comparison_id" is missing'),
+        (changed(seconds="long"), 'f:1: ranking r-1: "seconds" must be a number, not text'),
+        (changed(seconds=True), 'f:1: ranking r-1: "seconds" must be a number, not true or false'),
+        (changed(trainer_kind="robot"), "\"trainer_kind\" must be one of person, simulated, imported, not 'robot'"),
+        (changed(tiers=[["a"], "b"]), 'f:1: ranking r-1: "tiers"[1] must be a list, not text'),
+        (changed(tiers=[["a", "a"], ["b"]]), 'f:1: ranking r-1: "tiers" names completion a twice'),
+        (changed(tiers=[["a"]]), '"tiers" leaves out completion b'),
+        (
+            changed(completions=[{"id": "a", "content": None}]),
+            'f:1: ranking r-1: "completions"[0]: completion a: "content" must be text, not null',
+        ),
+        (
+            changed(ratings=[{"completion_id": "a", "flags": {"rude": 1}}]),
+            '"ratings"[0]: rating: "flags".rude must be true or false, not a whole number',
+        ),
+        (changed(trainer="t\x00"), '"trainer" contains a NUL character'),
+    ],
+)
+def test_a_complaint_names_the_place(values: object, complaint: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        decode(Ranking, values, where="f:1")
+    assert complaint in str(caught.value)
+
+
+def test_a_demonstration_without_an_answer_is_refused() -> None:
+    with pytest.raises(RecordError, match="has no assistant message to learn from"):
+        decode(Demonstration, {"id": "d", "messages": [{"role": "user", "content": "Hello"}]})
