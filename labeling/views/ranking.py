@@ -121,7 +121,8 @@ def report_completion(request: HttpRequest, slug: str, lease_id: uuid.UUID, comp
         "completion": {"id": completion_id, "letter": letter},
         "report_reasons": report_reasons(),
     }
-    if request.POST.get("report_reason") not in dict(report_reasons()):
+    reason = request.POST.get(f"report_reason:{completion_id}")
+    if reason not in dict(report_reasons()):
         return render(
             request, "labeling/_report.html", {**context, "report_error": _("Choose what is wrong.")}, status=422
         )
@@ -130,8 +131,8 @@ def report_completion(request: HttpRequest, slug: str, lease_id: uuid.UUID, comp
         completion=completion,
         reporter=access.person(request),
         content=completion.content,
-        reason=request.POST["report_reason"],
-        note=request.POST.get("report_note", "")[:2000],
+        reason=reason,
+        note=request.POST.get(f"report_note:{completion_id}", "")[:2000],
     )
     return render(request, "labeling/_report.html", {**context, "reported": True})
 

@@ -19,6 +19,8 @@ const submitButton = form.querySelector("#submit-ranking");
 const keeper = new Keeper({ leaseId: facts.lease, urls: facts.urls, version: facts.draft_version, showState, showExpiry });
 const view = layouts(root, cards, { initial: facts.layout, changed: keep });
 
+let expiresAt = 0;
+
 document.documentElement.classList.add("has-board");
 const remembered = keeper.recall();
 const draft = remembered && remembered.at > facts.draft_saved_at * 1000 ? remembered.draft : facts.draft;
@@ -184,7 +186,7 @@ function showContradictions() {
   const found = board.contradictions(ratings.overall());
   note.hidden = found.length === 0;
   note.querySelector("p").textContent = found
-    .map(([rated, ranked]) => facts.words.contradiction.replace("%1", letters.get(rated)).replace("%2", letters.get(ranked)))
+    .map(([rated, ranked]) => facts.words.contradiction.replaceAll("%1", letters.get(rated)).replaceAll("%2", letters.get(ranked)))
     .join(" ");
 }
 
@@ -207,7 +209,6 @@ function showState(state) {
   element.textContent = facts.words[`state_${state.replace("-", "_")}`].replace("%s", time);
 }
 
-let expiresAt = 0;
 function showExpiry({ seconds_left: seconds }) {
   expiresAt = Date.now() + seconds * 1000;
 }

@@ -1,0 +1,160 @@
+"""A real browser against a real server: Chromium from the PATH, uvicorn in a process of its own.
+
+The server uses the tests' database and broker and the hashed static files of production. Every page
+error, console error and violation of the content security policy fails the test that caused it.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+# The browser's event loop runs in this thread; the tests' own queries stand beside it, not inside it.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+if TYPE_CHECKING:  # Django is not set up yet when this file is read
+    from labeling.models import User
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = Path(os.environ.get("PARLEY_SCREENSHOTS", settings.PARLEY_VAR / "screenshots"))
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+NARROW = {"width": 360, "height": 740}
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/browser" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(scope="session")
+def playwright_process() -> Iterator[Playwright]:
+    with sync_playwright() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def browser(playwright_process: Playwright) -> Iterator[Browser]:
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
+        pytest.skip("no browser: put chromium or google-chrome on the PATH (Debian: apt-get install chromium)")
+    launched = playwright_process.chromium.launch(executable_path=executable, args=_FLAGS)
+    yield launched
+    launched.close()
+
+
+@pytest.fixture(scope="session")
+def platform_url(django_db_setup: None, django_db_blocker: object) -> Iterator[str]:
+    """The address of a web server on the tests' own database."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    values = connection.settings_dict
+    host = quote(str(values["HOST"]), safe="/")
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"postgresql://{values['USER']}@/{values['NAME']}?host={host}",
+        "REDIS_URL": settings.REDIS_URL,
+        "PARLEY_VAR": str(settings.PARLEY_VAR),
+    }
+    manage = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
+    subprocess.run(manage, cwd=CHECKOUT, env=environment, check=True)
+    log = (Path(settings.PARLEY_VAR) / "browser-tests-server.log").open("w")
+    command = [sys.executable, "-m", "uvicorn", "labeling.asgi:application", "--port", str(port), "--no-access-log"]
+    server = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(url, server, Path(log.name))
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        log.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, platform_url: str) -> Iterator[Callable[..., Page]]:
+    """Opens a page as somebody: `open_page("/p/x/rank/", user=alice, viewport=PHONE, colour_scheme="dark")`."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def open_as(
+        path: str, *, user: "User | None" = None, viewport: dict[str, int] = DESKTOP, colour_scheme: str = "light"
+    ) -> Page:
+        context = browser.new_context(
+            viewport=viewport,  # type: ignore[arg-type]
+            color_scheme=colour_scheme,  # type: ignore[arg-type]
+            has_touch=viewport["width"] < 600,
+            base_url=platform_url,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        if user is not None:
+            context.add_cookies([{"name": "sessionid", "value": _session_of(user), "url": platform_url}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
+        page.on("console", lambda line: _note_console(line, problems))
+        page.goto(path)
+        return page
+
+    yield open_as
+    for context in contexts:
+        context.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def keep_screenshot() -> Callable[[Page, str], Path]:
+    """Leaves a picture of the page under PARLEY_SCREENSHOTS (var/screenshots of the tests without it)."""
+
+    def keep(page: Page, name: str) -> Path:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        page.screenshot(path=path)
+        return path
+
+    return keep
+
+
+def _session_of(user: "User") -> str:
+    client = Client()
+    client.force_login(user)
+    return client.cookies["sessionid"].value
+
+
+def _note_console(line: object, problems: list[str]) -> None:
+    text = getattr(line, "text", "")
+    # The browser logs every answer of 400 and above as an error; tests of refusals cause those on purpose.
+    if getattr(line, "type", "") == "error" and "Failed to load resource" not in text:
+        problems.append(f"console: {text}")
+
+
+def _wait_until_up(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            raise RuntimeError(f"the web server ended by itself:\n{log.read_text()[-4000:]}")
+        try:
+            urllib.request.urlopen(f"{url}/health/live/", timeout=1)
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the web server did not answer within 30 seconds:\n{log.read_text()[-4000:]}")
