@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import MD5, Cast, Concat
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling import sampling
@@ -29,6 +28,7 @@ from labeling.models import (
     SamplingRun,
     User,
 )
+from labeling.shuffling import shuffled
 from records import encode
 
 Row = TypeVar("Row", bound=Model)
@@ -122,8 +122,7 @@ def keep_ready(project: Project) -> int:
 
 def _drawn(rows: QuerySet[Row], *, num: int, seed: int) -> list[Row]:
     """The first `num` in the order of a hash of seed and id: uniform, and the same for the same seed and rows."""
-    place = MD5(Concat(Value(f"{seed}:"), Cast("id", TextField())))
-    return list(rows.annotate(place=place).order_by("place", "id")[: max(0, num)])
+    return list(rows.order_by(shuffled(seed), "id")[: max(0, num)])
 
 
 def _on_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: User | None) -> list[Comparison]:

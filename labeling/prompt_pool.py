@@ -3,10 +3,10 @@
 from collections import Counter
 
 from django.db import transaction
-from django.db.models import BooleanField, Case, Exists, OuterRef, TextField, Value, When
-from django.db.models.functions import MD5, Cast, Concat
+from django.db.models import BooleanField, Case, Exists, OuterRef, Value, When
 
 from labeling.models import AuditEvent, Dialogue, PassedPrompt, Project, Prompt, User
+from labeling.shuffling import shuffled
 
 
 def next_prompt(project: Project, *, by: User) -> Prompt | None:
@@ -19,13 +19,11 @@ def next_prompt(project: Project, *, by: User) -> Prompt | None:
     prompts = Prompt.objects.filter(~Exists(written), ~Exists(passed), project=project)
     if by.topics:
         prompts = prompts.filter(topic__in=[*by.topics, ""])
-    unloved = Case(
-        When(topic__in=_unloved_topics(project, by), then=Value(True)),
-        default=Value(False),
-        output_field=BooleanField(),
-    )
-    shuffled = MD5(Concat(Value(str(by.id)), Cast("id", TextField())))
-    return prompts.order_by(unloved, shuffled).first()
+    unloved = _unloved_topics(project, by)
+    if not unloved:  # PostgreSQL refuses to order by what would then be a constant
+        return prompts.order_by(shuffled(by.id)).first()
+    passed_over = Case(When(topic__in=unloved, then=Value(True)), default=Value(False), output_field=BooleanField())
+    return prompts.order_by(passed_over, shuffled(by.id)).first()
 
 
 def not_my_topic(prompt: Prompt, *, by: User) -> None:

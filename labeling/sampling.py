@@ -264,7 +264,7 @@ def _locked(run_id: str | UUID, attempt: int, *states: State) -> SamplingRun | N
 def _lock_chat_of(run_id: str | UUID) -> None:
     """Lock the dialogue that a reply goes into. Before the run: who writes on in a chat stops its runs after it."""
     chats = Dialogue.objects.select_for_update(of=("self",))
-    chats.filter(sampling_runs=run_id, sampling_runs__purpose=Purpose.CHAT).first()
+    chats.filter(sampling_runs=UUID(str(run_id)), sampling_runs__purpose=Purpose.CHAT).first()
 
 
 def _finish(run: SamplingRun, result: SampleResult) -> None:

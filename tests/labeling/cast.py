@@ -43,11 +43,12 @@ def make_user(
     role: str | None = None,
     projects: Sequence[Project] = (),
     password: str | None = None,
+    **fields: Any,
 ) -> User:
     """A person of the cast, a member of `projects`. Without a password, which takes time to hash, nobody signs in."""
     name = username or f"user-{uuid.uuid4().hex[:10]}"
     role = role or CAST.get(name, User.Role.TRAINER)
-    user = User.objects.create_user(name, password, role=role, display_name=name.title())
+    user = User.objects.create_user(name, password, role=role, **{"display_name": name.title(), **fields})
     Membership.objects.bulk_create(Membership(project=project, user=user) for project in projects)
     return user
 
