@@ -22,6 +22,7 @@ _TAGS = {
 }  # fmt: skip
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "span": {"class"}}
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_LONE_NUMBER = re.compile(r"\s*(\d{1,9})([.)])\s*")
 _LONGEST_MARKDOWN = 40_000  # characters; longer texts are shown as plain paragraphs, which stays fast
 
 
@@ -54,7 +55,9 @@ def _render(text: str) -> str:
     if len(visible) > _LONGEST_MARKDOWN:
         html = "".join(f"<p>{escape(part)}</p>" for part in visible.split("\n\n"))
     else:
-        html = _MARKDOWN.render(visible)
+        # An answer that is a number, "391.", is not the 391st item of an empty list.
+        lone = _LONE_NUMBER.fullmatch(visible)
+        html = _MARKDOWN.render(rf"{lone[1]}\{lone[2]}" if lone else visible)
     return nh3.clean(
         html,
         tags=_TAGS,

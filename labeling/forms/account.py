@@ -4,6 +4,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.forms import PasswordChangeForm
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import User
@@ -39,3 +40,13 @@ class AccountForm(forms.ModelForm[User]):
 
 class ThemeForm(forms.Form):
     theme = forms.ChoiceField(choices=THEMES, required=False)
+
+
+class PasswordForm(PasswordChangeForm):
+    """A new password of one's own. The rules are said in one line, and the page keeps its focus."""
+
+    def __init__(self, user: User, *args: object, **kwargs: object) -> None:
+        super().__init__(user, *args, **kwargs)
+        del self.fields["old_password"].widget.attrs["autofocus"]
+        self.fields["new_password1"].help_text = _("At least 12 characters, and nothing that others would guess.")
+        self.fields["new_password2"].label = _("The new password again")

@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -11,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import access, accounts
-from labeling.forms.account import AccountForm, ThemeForm
+from labeling.forms.account import AccountForm, PasswordForm, ThemeForm
 from labeling.models import User
 
 
@@ -33,7 +32,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def change_password(request: HttpRequest) -> HttpResponse:
     """A new password of one's own; every other session of this person ends."""
     user = access.person(request)
-    form = PasswordChangeForm(user, request.POST)
+    form = PasswordForm(user, request.POST)
     if not form.is_valid():
         return _page(request, user, password_form=form)
     accounts.change_own_password(user, password=form.cleaned_data["new_password1"])
@@ -59,14 +58,14 @@ def _page(
     user: User,
     *,
     form: AccountForm | None = None,
-    password_form: PasswordChangeForm | None = None,
+    password_form: PasswordForm | None = None,
 ) -> HttpResponse:
     # An unsaved form has written into its instance; the page shows the person as they are.
     user.refresh_from_db()
     invalid = bool((form and form.errors) or (password_form and password_form.errors))
     context = {
         "form": form or AccountForm(instance=user),
-        "password_form": password_form or PasswordChangeForm(user),
+        "password_form": password_form or PasswordForm(user),
         "section": "account",
     }
     return render(request, "labeling/account.html", context, status=422 if invalid else 200)

@@ -107,7 +107,7 @@ def _page(
         "why_not": _("Your own dialogue is for another reviewer.") if is_own else _("It is with its author now."),
         "return_form": form or ReturnForm(),
         "next_dialogue": _after(waiting, dialogue),
-        "num_waiting_sentence": ngettext("%(n)d more waits", "%(n)d more wait", num) % {"n": num},
+        "num_waiting_sentence": ngettext("%(n)d more waits", "%(n)d more wait", num) % {"n": num} if num else "",
         "problem": problem,
     }
     invalid = bool(problem or (form and form.errors))
