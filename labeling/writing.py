@@ -110,10 +110,10 @@ def add_message(
     with transaction.atomic():
         lock(dialogue)
         require_editable(dialogue, by)
-        messages = list(dialogue.messages.order_by("position").only("position", "role"))
-        require_place(dialogue, messages, role)
+        roles = _roles(dialogue)
+        require_place(dialogue, roles, role)
         message = Message(dialogue=dialogue, role=role, content=content, seconds=seconds)
-        message.position = _make_room(dialogue, messages, role)
+        message.position = _make_room(dialogue, roles, role)
         _sign(message, _suggestion(dialogue, completion, role))
         message.save()
         _changed(dialogue, composer={}, seconds=dialogue.seconds + seconds)
@@ -133,11 +133,11 @@ def add_policy_message(dialogue: Dialogue, completion: Completion) -> Message:
         placed = dialogue.messages.filter(completion=completion, authorship=Authorship.POLICY).first()
         if placed is not None:
             return placed
-        messages = list(dialogue.messages.order_by("position").only("position", "role"))
-        _require_still_wanted(dialogue, messages, completion)
+        roles = _roles(dialogue)
+        _require_still_wanted(dialogue, roles, completion)
         message = Message.objects.create(
             dialogue=dialogue,
-            position=len(messages),
+            position=len(roles),
             role=run.as_role,
             content=completion.content,
             authorship=Authorship.POLICY,
@@ -241,9 +241,14 @@ def _locked_dialogue(message: Message, by: User) -> Dialogue:
     return dialogue
 
 
-def _make_room(dialogue: Dialogue, messages: list[Message], role: str) -> int:
+def _roles(dialogue: Dialogue) -> list[str]:
+    """Who speaks at each position."""
+    return list(dialogue.messages.order_by("position").values_list("role", flat=True))
+
+
+def _make_room(dialogue: Dialogue, roles: list[str], role: str) -> int:
     if role != Message.Role.SYSTEM:
-        return len(messages)
+        return len(roles)
     dialogue.messages.update(position=F("position") + 1, needs_second_look=True)
     return 0
 
@@ -285,11 +290,11 @@ def _treat_later(after: QuerySet[Message], later: Later) -> None:
         raise WritingError(_("Later messages can be kept, marked or deleted."))
 
 
-def _require_still_wanted(dialogue: Dialogue, messages: list[Message], completion: Completion) -> None:
+def _require_still_wanted(dialogue: Dialogue, roles: list[str], completion: Completion) -> None:
     assert completion.run is not None
     editable = dialogue.state in (Dialogue.State.DRAFT, Dialogue.State.RETURNED)
-    at_end = completion.run.position in (None, len(messages))
-    last = messages[-1].role if messages else None
+    at_end = completion.run.position in (None, len(roles))
+    last = roles[-1] if roles else None
     if not editable or not at_end or last in (None, completion.run.as_role):
         raise WritingError(_("The dialogue has moved on since this answer was asked for."))
     if not completion.content.strip():

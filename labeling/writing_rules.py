@@ -52,9 +52,8 @@ def require_text(content: str) -> None:
         raise WritingError(_("This text has a character (NUL) that cannot be kept."))
 
 
-def require_place(dialogue: Dialogue, messages: Sequence[Message], role: str) -> None:
+def require_place(dialogue: Dialogue, roles: Sequence[str], role: str) -> None:
     """User and assistant take turns, the user first; a chat's answers are its policy's; one system message."""
-    roles = [message.role for message in messages]
     if role == Message.Role.SYSTEM:
         if Message.Role.SYSTEM in roles:
             raise WritingError(_("There is a system message already. Edit that one."))
