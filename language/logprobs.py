@@ -2,8 +2,7 @@
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
 
 from language.batching import position_ids
 
@@ -22,7 +21,7 @@ def token_logprobs(
 
 
 def response_logprobs(
-    model: PreTrainedModel,
+    model: nn.Module,
     input_ids: Int[Tensor, "batch length"],
     attention_mask: Bool[Tensor, "batch length"],
     num_response: int,
@@ -39,7 +38,7 @@ def response_logprobs(
 
 
 def response_logits(
-    model: PreTrainedModel,
+    model: nn.Module,
     input_ids: Int[Tensor, "batch length"],
     attention_mask: Bool[Tensor, "batch length"],
     num_response: int,

@@ -1,0 +1,158 @@
+"""A running batch: completions of any prompts, sampled together a token at a time, joining and leaving.
+
+The prompt is computed once for its K completions. A completion that ends makes room at once. What a
+row samples is its own affair: its seed, temperature, truncation and length; batch mates can move its
+tokens only by the last bits of floating point.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from language.batching import length_buckets, pad_right
+from language.drawing import Draws, draw, next_token_probabilities, truncate
+from language.slots import Slots, context_length
+from records import SamplingParams
+from records.types import FinishReason
+
+# A CPU is busy with one prompt; a GPU wants several at once.
+_PREFILL_TOKENS = {"cpu": 1}
+_PREFILL_TOKENS_ELSEWHERE = 8192
+
+
+@dataclass(eq=False)
+class Row:
+    """One completion on its way. `finish_reason` is None until it has ended."""
+
+    params: SamplingParams
+    end_token_id: int
+    draws: Draws
+    most_tokens: int
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+
+    def take(self, token_id: int, logprob: float) -> None:
+        """Append a sampled token and see whether it was the last."""
+        self.token_ids.append(token_id)
+        self.logprobs.append(logprob)
+        if token_id == self.end_token_id:
+            self.finish_reason = "stop"
+        elif len(self.token_ids) >= self.most_tokens:
+            self.finish_reason = "length"
+
+
+class RunningBatch:
+    """Rows that are sampled together by `model`. Not for two threads at once."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.context_length = context_length(model)
+        self.rows: list[Row] = []
+        self._slots = Slots()
+        self._device = next(model.parameters()).device
+
+    def rows_for(
+        self, prompt_ids: Sequence[int], params: SamplingParams, *, num_completions: int, end_token_id: int
+    ) -> list[Row]:
+        """The rows of one prompt, not yet begun; completion i has the seed `params.seed + i`.
+
+        Raises ValueError where the prompt is empty or leaves no room for an answer.
+        """
+        room = self.context_length - len(prompt_ids)
+        if not prompt_ids:
+            raise ValueError("the prompt is empty")
+        if room < 1:
+            raise ValueError(
+                f"the prompt has {len(prompt_ids)} tokens and this model holds {self.context_length}; "
+                "shorten the dialogue"
+            )
+        most = min(params.max_new_tokens, room)
+        return [Row(params, end_token_id, Draws(params.seed + i), most) for i in range(num_completions)]
+
+    @torch.inference_mode()
+    def join(self, newcomers: Sequence[tuple[Sequence[int], list[Row]]]) -> None:
+        """Compute each prompt once and sample the first token of each of its rows."""
+        budget = _PREFILL_TOKENS.get(self._device.type, _PREFILL_TOKENS_ELSEWHERE)
+        for bucket in length_buckets([len(prompt) for prompt, _ in newcomers], token_budget=budget):
+            self._prefill([newcomers[index] for index in bucket])
+        self._let_go()
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Sample one more token of every row; those that ended leave the batch."""
+        if not self.rows:
+            return
+        positions, mask = self._slots.begin_token(self._device)
+        latest = torch.tensor([[row.token_ids[-1]] for row in self.rows], device=self._device)
+        logits: Tensor = self.model(
+            input_ids=latest,
+            position_ids=positions,
+            attention_mask=mask,
+            past_key_values=self._slots,
+            use_cache=True,
+        ).logits[:, -1]
+        self._slots.end_token()
+        _sample(logits, self.rows)
+        self._let_go()
+
+    def cancel(self, rows: Sequence[Row]) -> None:
+        """End these rows where they are, begun or not."""
+        for row in rows:
+            row.finish_reason = row.finish_reason or "cancelled"
+        self._let_go()
+
+    def _prefill(self, newcomers: Sequence[tuple[Sequence[int], list[Row]]]) -> None:
+        # Padded right, prompts need no mask: what a token attends to is all before the padding.
+        batch = pad_right([prompt for prompt, _ in newcomers], pad_token_id=0, device=self._device)
+        lasts = torch.tensor([len(prompt) - 1 for prompt, _ in newcomers], device=self._device)
+        wanted, places = lasts.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        cache = DynamicCache()
+        logits: Tensor = self.model(
+            input_ids=batch.input_ids, past_key_values=cache, logits_to_keep=wanted, use_cache=True
+        ).logits
+        for index, (prompt, rows) in enumerate(newcomers):
+            self._slots.add(cache, index=index, length=len(prompt), copies=len(rows))
+            self.rows += rows
+            _sample(logits[index, places[index]].expand(len(rows), -1), rows)
+
+    def _let_go(self) -> None:
+        for index in reversed(range(len(self.rows))):
+            if self.rows[index].finish_reason is not None:
+                self._slots.drop(index)
+                self.rows[index] = self.rows[-1]
+                self.rows.pop()
+        if not self.rows:
+            self._slots = Slots()  # give the memory back
+
+
+def _sample(logits: Tensor, rows: Sequence[Row]) -> None:
+    """Draw the next token of each row from logits (rows, vocabulary).
+
+    Log-probabilities are those of the whole distribution at the row's temperature, before top-k and
+    top-p, so that a re-evaluation finds the same; greedy rows have them at temperature 1.
+    """
+    probabilities = next_token_probabilities(logits, [float(row.params.temperature) for row in rows])
+    offered = probabilities
+    if any(row.params.top_k or row.params.top_p < 1 for row in rows):
+        offered = torch.stack(
+            [
+                truncate(own, top_k=row.params.top_k, top_p=row.params.top_p) if _truncates(row.params) else own
+                for own, row in zip(probabilities, rows, strict=True)
+            ]
+        )
+    uniforms = torch.tensor([row.draws.next() for row in rows], dtype=torch.float64, device=logits.device)
+    chosen = draw(offered, uniforms)
+    greedy = [index for index, row in enumerate(rows) if row.params.temperature == 0]
+    if greedy:
+        chosen[greedy] = logits[greedy].argmax(dim=-1)
+    logprobs = probabilities.gather(1, chosen.unsqueeze(1)).squeeze(1).log()
+    for row, token_id, logprob in zip(rows, chosen.tolist(), logprobs.tolist(), strict=True):
+        row.take(token_id, logprob)
+
+
+def _truncates(params: SamplingParams) -> bool:
+    return params.top_k > 0 or params.top_p < 1
