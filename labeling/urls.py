@@ -12,6 +12,7 @@ from labeling.views import (
     home,
     people,
     projects,
+    quality,
     ranking,
     reviewing,
     signing_in,
@@ -83,6 +84,9 @@ urlpatterns = [
     path(_REVIEW, reviewing.review_dialogue, name="review_dialogue"),
     path(f"{_REVIEW}accept/", reviewing.accept_dialogue, name="accept_dialogue"),
     path(f"{_REVIEW}return/", reviewing.return_dialogue, name="return_dialogue"),
+    # Quality.
+    path("p/<slug:slug>/quality/", quality.quality, name="quality"),
+    path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality.handle_report, name="handle_report"),
     # Ranking.
     path("p/<slug:slug>/rank/", ranking.rank, name="rank"),
     path("p/<slug:slug>/rank/<uuid:lease_id>/", ranking.lease, name="lease"),

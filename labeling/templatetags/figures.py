@@ -1,0 +1,33 @@
+"""Template filters for figures: shares as percentages, intervals beside them, times as people say them."""
+
+from django import template
+
+from labeling.intervals import Estimate
+
+register = template.Library()
+
+
+@register.filter
+def percent(value: object) -> str:
+    """0.726 becomes 73 %; what is no number (a figure that has no value yet) becomes a dash."""
+    return f"{100 * value:.0f} %" if isinstance(value, int | float) else "–"
+
+
+@register.filter
+def interval(estimate: object) -> str:
+    """The interval of an estimate in per cent, with its n; nothing where there is no estimate."""
+    if not isinstance(estimate, Estimate):
+        return ""
+    return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f} %, n = {estimate.n}"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """75 becomes 1 min 15 s."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
