@@ -157,7 +157,7 @@ def check_password(request: HttpRequest, *, username: str, password: str, addres
     """
     keys = {f"name:{_folded(username)}": FAILURES_PER_NAME, f"address:{_network(address)}": FAILURES_PER_ADDRESS}
     _refuse_while_braked(keys)
-    user = authenticate(request, username=unicodedata.normalize("NFKC", username).strip(), password=password)
+    user = authenticate(request, username=_as_typed(username), password=password)
     if not isinstance(user, User):
         for key in keys:
             _count_failure(key)
@@ -205,7 +205,12 @@ def _count_failure(key: str) -> None:
 
 
 def _folded(username: str) -> str:
-    return unicodedata.normalize("NFKC", username).strip().casefold()[:150]
+    return _as_typed(username).casefold()[:150]
+
+
+def _as_typed(username: str) -> str:
+    """A name that was typed at the door, in the form that names are kept in; NUL, which no text here has, replaced."""
+    return unicodedata.normalize("NFKC", username).strip().replace("\x00", "\ufffd")
 
 
 def _network(address: str) -> str:

@@ -44,7 +44,6 @@ def ensure_starting_project() -> Project:
         _ensure_prompts(project)
         _ensure_demonstrations(project)
         _ensure_practice(project)
-        _ensure_members(project)
     return project
 
 
@@ -58,12 +57,14 @@ def _ensure_project(policy: Policy | None) -> Project:
     )
     if created:
         Round.objects.create(project=project, number=1)
+        _let_everybody_in(project)
         AuditEvent.note("begin project", project, by=None)
     if policy is not None and project.policy is None:
         project.policy = policy
         project.save(update_fields=["policy"])
         project.rounds.filter(closed_at=None, policy=None).update(policy=policy)
-        Policy.objects.filter(id=policy.id, state=Policy.State.CANDIDATE).update(state=Policy.State.PROMOTED)
+        policy.state = Policy.State.PROMOTED
+        policy.save(update_fields=["state"])
     return project
 
 
@@ -156,8 +157,7 @@ def _add_practice(project: Project, record: Ranking, explained: dict[str, Any]) 
     comparison.save(update_fields=["gold_tiers", "explanation"])
 
 
-def _ensure_members(project: Project) -> None:
-    people = User.objects.filter(is_active=True).exclude(memberships__project=project)
-    Membership.objects.bulk_create(
-        (Membership(project=project, user=person) for person in people), ignore_conflicts=True
-    )
+def _let_everybody_in(project: Project) -> None:
+    """Once: whom an admin takes out later stays out."""
+    people = User.objects.filter(is_active=True)
+    Membership.objects.bulk_create(Membership(project=project, user=person) for person in people)
