@@ -16,6 +16,7 @@ from labeling.engines import postgresql, valkey
 from labeling.engines.places import Places
 
 _held: dict[Path, int] = {}  # var folder -> descriptor of our shared lock
+_for_children: list[dict[Path, int]] = []  # the same for the child of a fork under way
 
 
 @contextmanager
@@ -61,14 +62,21 @@ def _share(places: Places) -> int:
     return descriptor
 
 
-def _share_anew_in_child() -> None:
-    """A forked child has its parent's lock, not one of its own: leaving, the parent would count for both.
+def _share_for_child() -> None:
+    """Before a fork: a forked child would have its parent's lock, and leaving, the parent would count for both."""
+    _for_children.append({var: _share(Places(var)) for var in _held})
 
-    The inherited one is closed first: the parent may hold it exclusively by now, to stop the servers.
-    """
-    for var, inherited in list(_held.items()):
+
+def _close_in_parent() -> None:
+    for descriptor in _for_children.pop().values():
+        os.close(descriptor)
+
+
+def _take_in_child() -> None:
+    for inherited in _held.values():
         os.close(inherited)
-        _held[var] = _share(Places(var))
+    _held.clear()
+    _held.update(_for_children.pop())
 
 
 def _leave_all() -> None:
@@ -77,4 +85,4 @@ def _leave_all() -> None:
 
 
 atexit.register(_leave_all)
-os.register_at_fork(after_in_child=_share_anew_in_child)
+os.register_at_fork(before=_share_for_child, after_in_parent=_close_in_parent, after_in_child=_take_in_child)

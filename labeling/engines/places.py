@@ -20,6 +20,7 @@ from labeling import environment
 
 SYSTEM_USER = "pgserver"
 REACHABLE = Path("/var/lib/parley")
+_NOT_NEEDED = shutil.ignore_patterns("pginstall", "include", "__pycache__")  # pginstall is PostgreSQL 16
 _MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
 
 
@@ -126,7 +127,7 @@ def reachable_programs(package: Path, account: pwd.struct_passwd | None) -> Path
         staging = Path(tempfile.mkdtemp(prefix="programs-", dir=REACHABLE))
         for source in (package, package.with_name(f"{package.name}.libs")):
             if source.exists():
-                shutil.copytree(source, staging / source.name, symlinks=True)
+                shutil.copytree(source, staging / source.name, symlinks=True, ignore=_NOT_NEEDED)
         for found in [staging, *staging.rglob("*")]:
             if not found.is_symlink():
                 found.chmod(found.stat().st_mode | (0o555 if found.is_dir() else 0o444))
