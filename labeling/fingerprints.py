@@ -7,6 +7,8 @@ from typing import Any
 
 from records import Message
 
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def fingerprint(messages: Iterable[Message | Mapping[str, Any]]) -> str:
     """SHA-256, in hex, of the messages' roles and contents. Authorship and policy do not matter."""
@@ -14,4 +16,4 @@ def fingerprint(messages: Iterable[Message | Mapping[str, Any]]) -> str:
         (message.role, message.content) if isinstance(message, Message) else (message["role"], message["content"])
         for message in messages
     ]
-    return hashlib.sha256(json.dumps(pairs, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_json(pairs).encode()).hexdigest()

@@ -18,6 +18,7 @@ from records.coding import RecordError, decode, encode
 __all__ = ["RecordError", "decode", "encode", "open_text", "read_json_lines", "read_jsonl", "to_line", "write_jsonl"]
 
 Record = TypeVar("Record")
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def read_jsonl(path: str | os.PathLike[str], cls: type[Record]) -> Iterator[Record]:
@@ -60,7 +61,7 @@ def write_jsonl(path: str | os.PathLike[str], records: Iterable[Any]) -> int:
 
 def to_line(record: Any) -> str:
     """One record as its line: canonical JSON (sorted keys, no spaces) and a newline."""
-    return json.dumps(encode(record), ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
+    return _CANONICAL.encode(encode(record)) + "\n"
 
 
 @contextmanager

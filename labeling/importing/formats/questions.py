@@ -1,0 +1,32 @@
+"""Prompts without answers: MT-bench questions {"turns": [first, second], "category"}, or {"prompt": text}.
+
+Only the first turn is kept: the second speaks of an answer that is not there yet.
+"""
+
+from collections.abc import Iterator
+
+from labeling.importing.formats import Format, Said, has_keys
+from labeling.importing.reading import Entry
+from labeling.importing.speech import FormatError, list_of, optional_text, text_of
+from records import Message, Prompt
+
+
+def dialogues(entry: Entry) -> Iterator[Said]:
+    value = entry.value
+    if "turns" in value:
+        turns = list_of(value["turns"], "turns")
+        if not turns:
+            raise FormatError('"turns" is empty')
+        text = text_of(turns[0], "turns[0]")
+    else:
+        text = text_of(value["prompt"], "prompt")
+    topic = optional_text(value.get("category"), "category")
+    yield Prompt(id="", messages=(Message(role="user", content=text),), topic=topic)
+
+
+def _recognises(entry: Entry) -> bool:
+    value = entry.value
+    return has_keys(value, "turns") or (has_keys(value, "prompt") and isinstance(value["prompt"], str))
+
+
+FORMAT = Format(name="questions", label="questions without answers", recognises=_recognises, dialogues=dialogues)

@@ -1,0 +1,31 @@
+"""ShareGPT: {"conversations": [{"from": "human" or "gpt", "value": text}]}."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from labeling.importing.formats import Format, Said, has_keys
+from labeling.importing.formats.chat import said
+from labeling.importing.reading import Entry
+from labeling.importing.speech import FormatError, kind_of, list_of, role_of, take_turns, text_of
+from records import Message
+
+
+def dialogues(entry: Entry) -> Iterator[Said]:
+    turns = list_of(entry.value.get("conversations"), "conversations")
+    yield said(take_turns(_message(turn, f"conversations[{index}]") for index, turn in enumerate(turns)))
+
+
+def _message(value: Any, name: str) -> Message:
+    if not isinstance(value, dict):
+        raise FormatError(f'"{name}" must be an object, not {kind_of(value)}')
+    return Message(
+        role=role_of(value.get("from"), f"{name}.from"), content=text_of(value.get("value"), f"{name}.value")
+    )
+
+
+FORMAT = Format(
+    name="sharegpt",
+    label="ShareGPT conversations",
+    recognises=lambda entry: has_keys(entry.value, "conversations"),
+    dialogues=dialogues,
+)

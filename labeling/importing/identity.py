@@ -1,0 +1,43 @@
+"""What makes an imported thing the same thing: ids and hashes made from content, so that it comes in once."""
+
+import hashlib
+import json
+import uuid
+from typing import Any
+
+from records import Completion, Ranking
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def comparison_id(project_id: uuid.UUID, ranking: Ranking, completions: list[Completion]) -> uuid.UUID:
+    """The same for every ranking of the same completions of the same prompt in a project."""
+    said = [(message.role, message.content) for message in ranking.messages]
+    return _identified(project_id, "comparison", said, [_content(completion) for completion in completions])
+
+
+def completion_id(comparison: uuid.UUID, index: int) -> uuid.UUID:
+    return uuid.uuid5(comparison, f"completion {index}")
+
+
+def submission_key(comparison: uuid.UUID, ranking: Ranking, places: dict[str, int]) -> uuid.UUID:
+    """The same for the same judgement by the same trainer; `places` are the completions' indexes in the comparison.
+
+    Two lines of a file that has no ids are one judgement where they say the same.
+    """
+    tiers = [sorted(places[identifier] for identifier in tier) for tier in ranking.tiers]
+    said = (tiers, ranking.unacceptable_from, ranking.abstained, ranking.trainer, ranking.ranked_at)
+    return _identified(comparison, "ranking", ranking.id if ranking.comparison_id else "", *said)
+
+
+def in_neutral_order(completions: tuple[Completion, ...]) -> list[Completion]:
+    """The completions in an order that says nothing of their rank: by the hash of what they are."""
+    return sorted(completions, key=lambda completion: hashlib.sha256(repr(_content(completion)).encode()).digest())
+
+
+def _content(completion: Completion) -> tuple[str, str | None]:
+    return completion.content, completion.policy
+
+
+def _identified(namespace: uuid.UUID, *parts: Any) -> uuid.UUID:
+    return uuid.uuid5(namespace, _json(parts))

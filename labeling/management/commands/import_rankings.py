@@ -1,0 +1,15 @@
+"""manage.py import_rankings FILE: who preferred what, from a file."""
+
+from pathlib import Path
+from typing import Any
+
+from labeling.importing import import_rankings
+from labeling.importing.command import ImportCommand
+
+
+class Command(ImportCommand):
+    help = "Import rankings with their prompts and completions. The same file twice adds nothing."
+    kind = "rankings"
+
+    def handle(self, **options: Any) -> None:
+        self.report_on(Path(options["file"]), options, import_rankings)
