@@ -29,11 +29,19 @@ class Row:
 
     params: SamplingParams
     end_token_id: int
-    draws: Draws
+    seed: int
     most_tokens: int
+    draws: Draws = field(init=False)
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: FinishReason | None = None
+
+    def __post_init__(self) -> None:
+        self.draws = Draws(self.seed)
+
+    def restart(self) -> None:
+        """Forget what was sampled; the same seed will sample it again."""
+        self.token_ids, self.logprobs, self.draws = [], [], Draws(self.seed)
 
     def take(self, token_id: int, logprob: float) -> None:
         """Append a sampled token and see whether it was the last."""
@@ -71,7 +79,7 @@ class RunningBatch:
                 "shorten the dialogue"
             )
         most = min(params.max_new_tokens, room)
-        return [Row(params, end_token_id, Draws(params.seed + i), most) for i in range(num_completions)]
+        return [Row(params, end_token_id, params.seed + i, most) for i in range(num_completions)]
 
     @torch.inference_mode()
     def join(self, newcomers: Sequence[tuple[Sequence[int], list[Row]]]) -> None:
@@ -99,11 +107,22 @@ class RunningBatch:
         _sample(logits, self.rows)
         self._let_go()
 
+    @torch.inference_mode()
     def cancel(self, rows: Sequence[Row]) -> None:
         """End these rows where they are, begun or not."""
         for row in rows:
             row.finish_reason = row.finish_reason or "cancelled"
         self._let_go()
+
+    @torch.inference_mode()
+    def release(self, rows: Sequence[Row]) -> None:
+        """Take unfinished rows out of the batch, to join again from their beginning, and give memory back."""
+        for index in reversed(range(len(self.rows))):
+            if self.rows[index] in rows:
+                self._drop(index)
+        for row in rows:
+            row.restart()
+        self._slots.shrink()
 
     def _prefill(self, newcomers: Sequence[tuple[Sequence[int], list[Row]]]) -> None:
         # Padded right, prompts need no mask: what a token attends to is all before the padding.
@@ -115,18 +134,21 @@ class RunningBatch:
             input_ids=batch.input_ids, past_key_values=cache, logits_to_keep=wanted, use_cache=True
         ).logits
         for index, (prompt, rows) in enumerate(newcomers):
+            _sample(logits[index, places[index]].expand(len(rows), -1), rows)
             self._slots.add(cache, index=index, length=len(prompt), copies=len(rows))
             self.rows += rows
-            _sample(logits[index, places[index]].expand(len(rows), -1), rows)
 
     def _let_go(self) -> None:
         for index in reversed(range(len(self.rows))):
             if self.rows[index].finish_reason is not None:
-                self._slots.drop(index)
-                self.rows[index] = self.rows[-1]
-                self.rows.pop()
+                self._drop(index)
         if not self.rows:
             self._slots = Slots()  # give the memory back
+
+    def _drop(self, index: int) -> None:
+        self._slots.drop(index)
+        self.rows[index] = self.rows[-1]
+        self.rows.pop()
 
 
 def _sample(logits: Tensor, rows: Sequence[Row]) -> None:

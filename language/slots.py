@@ -50,6 +50,12 @@ class Slots(Cache):
             self.lengths[row] = length
         self.lengths.pop()
 
+    def shrink(self) -> None:
+        """Hold no more slots than rows, one layer at a time: for when memory has run out."""
+        for layer in self.layers:
+            layer.keys = layer.keys[: len(self.lengths)].clone()
+            layer.values = layer.values[: len(self.lengths)].clone()
+
     def begin_token(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Make room for one more token in every row; returns positions (rows, 1) and a mask (rows, 1, 1, length).
 

@@ -1,0 +1,200 @@
+"""One model, one thread, one running batch that the requests of all other threads join and leave.
+
+Continuous batching: a request begins at the next token, whoever is under way, and what ends makes room
+at once. Those who wait come before overnight work; overnight work never starves, since one request of
+it is always under way. Callers sit on a Ticket; nothing they do can hold up the batch.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from language.decoding import Row, RunningBatch
+from language.generation import MOST_ROWS, Sampled
+from records import SamplingParams
+
+
+class EngineError(RuntimeError):
+    """The engine broke while it sampled this request; the cause is chained."""
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One request under way, held by the thread that made it."""
+
+    prompt_ids: Sequence[int]
+    rows: list[Row]
+    urgent: bool
+    _engine: "Engine" = field(repr=False)
+    _told: list[int] = field(default_factory=list)
+    _cancelled: bool = False
+    _error: BaseException | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether every completion has ended, or the engine has broken."""
+        return self._error is not None or all(row.finish_reason is not None for row in self.rows)
+
+    def cancel(self) -> None:
+        """Ask for an end after the token that is being sampled."""
+        self._cancelled = True
+        self._engine.wake()
+
+    def wait(self, timeout: float | None = None) -> list[tuple[int, list[int]]]:
+        """New tokens as (completion, ids) since the last call: at once if there are any, else after a wait.
+
+        Returns an empty list when `timeout` seconds have passed or the request has ended.
+        """
+        with self._engine.changed:
+            if not self._has_news():
+                self._engine.changed.wait_for(lambda: self._has_news() or self.ended, timeout)
+            return list(self._news())
+
+    def result(self) -> list[Sampled]:
+        """The completions, when all have ended. Raises EngineError where the engine broke."""
+        with self._engine.changed:
+            self._engine.changed.wait_for(lambda: self.ended)
+        if self._error is not None:
+            raise EngineError(f"sampling broke off: {self._error}") from self._error
+        return [Sampled(row.token_ids, row.logprobs, row.finish_reason or "cancelled") for row in self.rows]
+
+    def _has_news(self) -> bool:
+        return any(len(row.token_ids) > told for row, told in zip(self.rows, self._told, strict=True))
+
+    def _news(self) -> Iterator[tuple[int, list[int]]]:
+        for index, row in enumerate(self.rows):
+            if len(row.token_ids) > self._told[index]:
+                yield index, row.token_ids[self._told[index] :]
+                self._told[index] = len(row.token_ids)
+
+
+class Engine:
+    """A batching engine around `model`, which nobody else may train or move meanwhile."""
+
+    def __init__(self, model: nn.Module, *, most_rows: int = MOST_ROWS) -> None:
+        self.changed = threading.Condition()
+        self._batch = RunningBatch(model)
+        self._most_rows = most_rows
+        self._waiting: dict[bool, deque[Ticket]] = {True: deque(), False: deque()}
+        self._running: list[Ticket] = []
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        num_completions: int,
+        params: SamplingParams,
+        end_token_id: int,
+        urgent: bool = True,
+    ) -> Ticket:
+        """Ask for completions, as language.generation.sample would give. Raises ValueError as that does."""
+        rows = self._batch.rows_for(prompt_ids, params, num_completions=num_completions, end_token_id=end_token_id)
+        ticket = Ticket(prompt_ids, rows, urgent, self, [0] * len(rows))
+        with self.changed:
+            if self._closed:
+                raise EngineError("the engine is closed")
+            self._waiting[urgent].append(ticket)
+            self.changed.notify_all()
+        return ticket
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way or waiting."""
+        return not (self._running or any(self._waiting.values()))
+
+    def wake(self) -> None:
+        """Have the engine look at its tickets again."""
+        with self.changed:
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        """Take no more requests; the thread ends when those at hand are done."""
+        with self.changed:
+            self._closed = True
+            self.changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self._closed or not self.idle)
+                if self.idle:
+                    return
+            try:
+                newcomer = self._next()
+                if newcomer is not None:
+                    self._batch.join([(newcomer.prompt_ids, newcomer.rows)])
+                    self._tell()
+                self._batch.step()
+            except Exception as error:  # noqa: BLE001 - handed to those who wait for it
+                if not (_is_out_of_memory(error) and self._halve()):
+                    self._break_off(error)
+            self._tell()
+
+    def _next(self) -> Ticket | None:
+        """The next request to join: whoever waits first, and overnight work where there is room.
+
+        People need no room of rows: they would else wait for a whole completion to end.
+        """
+        with self.changed:
+            self._drop_cancelled()
+            return self._pick()
+
+    def _pick(self) -> Ticket | None:
+        people, overnight = self._waiting[True], self._waiting[False]
+        starving = overnight and not any(not ticket.urgent for ticket in self._running)
+        fits = overnight and len(self._batch.rows) + len(overnight[0].rows) <= self._most_rows
+        if people and not (starving and any(ticket.urgent for ticket in self._running)):
+            ticket = people.popleft()
+        elif starving or fits:
+            ticket = overnight.popleft()
+        else:
+            return None
+        self._running.append(ticket)
+        return ticket
+
+    def _drop_cancelled(self) -> None:
+        for tickets in (self._running, *self._waiting.values()):
+            for ticket in tickets:
+                if ticket._cancelled:
+                    self._batch.cancel(ticket.rows)
+        for queue in self._waiting.values():
+            for ticket in [ticket for ticket in queue if ticket.ended]:
+                queue.remove(ticket)
+
+    def _tell(self) -> None:
+        with self.changed:
+            self._running = [ticket for ticket in self._running if not ticket.ended]
+            self.changed.notify_all()
+
+    def _halve(self) -> bool:
+        """After running out of memory: put the younger half of the requests back in line; False where it is one."""
+        kept = len(self._running) // 2
+        if not kept:
+            return False
+        with self.changed:
+            self._running, back = self._running[:kept], self._running[kept:]
+            self._batch.release([row for ticket in back for row in ticket.rows])
+            self._most_rows = max(1, len(self._batch.rows))
+            for ticket in reversed(back):
+                self._waiting[ticket.urgent].appendleft(ticket)
+        return True
+
+    def _break_off(self, error: Exception) -> None:
+        """Give up what was under way, which may be half computed; what waits begins afresh."""
+        with self.changed:
+            for ticket in self._running:
+                ticket._error = error
+            self._running = []
+            self._batch = RunningBatch(self._batch.model)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # The CPU's allocator has no exception of its own.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

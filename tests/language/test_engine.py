@@ -1,0 +1,176 @@
+"""The engine: requests of many threads in one batch, people first, nothing starved, nothing lost."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from language.checkpoints import load_causal_lm
+from language.engine import Engine, EngineError, Ticket
+from language.generation import sample
+from records import SamplingParams
+
+NEVER = -1
+PROMPTS = [[5], [6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 7], [20, 21, 22]]
+
+
+@pytest.fixture
+def model(tiny_policy: Path) -> PreTrainedModel:
+    return load_causal_lm(tiny_policy)
+
+
+@pytest.fixture
+def engine(model: PreTrainedModel) -> Iterator[Engine]:
+    engine = Engine(model, most_rows=8)
+    yield engine
+    engine.close()
+
+
+def ask(
+    engine: Engine, prompt: list[int], *, tokens: int = 30, rows: int = 2, seed: int = 1, urgent: bool = True
+) -> Ticket:
+    how = SamplingParams(max_new_tokens=tokens, seed=seed)
+    return engine.submit(prompt, num_completions=rows, params=how, end_token_id=NEVER, urgent=urgent)
+
+
+def test_requests_of_many_threads_come_out_as_if_each_were_alone(engine: Engine, model: PreTrainedModel) -> None:
+    results: dict[int, list[list[int]]] = {}
+
+    def request(number: int) -> None:
+        ticket = ask(engine, PROMPTS[number % 4], seed=number, urgent=number % 3 == 0)
+        results[number] = [completion.token_ids for completion in ticket.result()]
+
+    threads = [threading.Thread(target=request, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    for number in range(12):
+        how = SamplingParams(max_new_tokens=30, seed=number)
+        alone = sample(model, PROMPTS[number % 4], num_completions=2, params=how, end_token_id=NEVER)
+        assert results[number] == [completion.token_ids for completion in alone]
+
+
+def test_a_newcomer_joins_the_running_batch(engine: Engine, model: PreTrainedModel) -> None:
+    widths: list[int] = []
+    model.register_forward_pre_hook(lambda _, __, kwargs: widths.append(len(kwargs["input_ids"])), with_kwargs=True)
+    first = ask(engine, PROMPTS[0], tokens=400)
+    assert first.wait(timeout=10.0)
+    second = ask(engine, PROMPTS[1], tokens=5)
+    second.result()
+    assert not first.ended
+    assert 4 in widths
+    first.cancel()
+
+
+def test_news_come_in_order_and_join_to_the_result(engine: Engine) -> None:
+    ticket = ask(engine, PROMPTS[0], tokens=40)
+    heard: list[list[int]] = [[], []]
+    while not ticket.ended:
+        for index, ids in ticket.wait(timeout=10.0):
+            heard[index] += ids
+    for index, ids in ticket.wait(timeout=0.0):
+        heard[index] += ids
+    assert heard == [completion.token_ids for completion in ticket.result()]
+    assert ticket.wait(timeout=10.0) == []
+
+
+def test_a_person_comes_before_overnight_work_even_in_a_full_batch(engine: Engine) -> None:
+    overnight = [ask(engine, PROMPTS[0], tokens=300, rows=4, urgent=False) for _ in range(6)]
+    assert overnight[0].wait(timeout=10.0)
+    person = ask(engine, PROMPTS[1], tokens=3, rows=1)
+    person.result()
+    assert sum(ticket.ended for ticket in overnight) == 0
+    assert all(not ticket.rows[0].token_ids for ticket in overnight[2:])  # they did wait for room
+    for ticket in overnight:
+        ticket.cancel()
+
+
+def test_overnight_work_is_not_starved_by_people(engine: Engine) -> None:
+    stop = threading.Event()
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            ask(engine, PROMPTS[0], tokens=20, rows=8).result()
+
+    people = [threading.Thread(target=keep_asking) for _ in range(3)]
+    for thread in people:
+        thread.start()
+    time.sleep(0.2)
+    overnight = ask(engine, PROMPTS[1], tokens=20, rows=2, urgent=False)
+    deadline = time.monotonic() + 30
+    while not overnight.ended and time.monotonic() < deadline:
+        overnight.wait(timeout=1.0)
+    stop.set()
+    for thread in people:
+        thread.join(timeout=30)
+    assert overnight.ended
+
+
+def test_cancelling_ends_within_a_token_or_two_and_leaves_the_others(engine: Engine) -> None:
+    one, two = ask(engine, PROMPTS[0], tokens=400), ask(engine, PROMPTS[1], tokens=40)
+    while not one.wait(timeout=10.0):
+        pass
+    before = len(one.rows[0].token_ids)
+    one.cancel()
+    completions = one.result()
+    assert {completion.finish_reason for completion in completions} == {"cancelled"}
+    assert len(completions[0].token_ids) - before < 20  # the tiny model samples a token in a millisecond
+    assert {completion.finish_reason for completion in two.result()} == {"length"}
+
+
+def test_what_is_cancelled_before_it_began_ends_too(engine: Engine) -> None:
+    running = ask(engine, PROMPTS[0], tokens=400, rows=8, urgent=False)
+    waiting = ask(engine, PROMPTS[1], tokens=400, rows=8, urgent=False)
+    waiting.cancel()
+    assert [completion.token_ids for completion in waiting.result()] == [[]] * 8
+    running.cancel()
+
+
+def test_a_prompt_that_does_not_fit_is_refused_at_the_door(engine: Engine) -> None:
+    with pytest.raises(ValueError, match="shorten the dialogue"):
+        ask(engine, [5] * 600)
+
+
+def test_a_closed_engine_finishes_what_it_has_and_takes_no_more(engine: Engine) -> None:
+    ticket = ask(engine, PROMPTS[0], tokens=50)
+    engine.close()
+    assert {completion.finish_reason for completion in ticket.result()} == {"length"}
+    with pytest.raises(EngineError, match="closed"):
+        ask(engine, PROMPTS[0])
+
+
+def limited(model: PreTrainedModel, most_rows: int, error: Exception) -> None:
+    """Have the model run out of memory as a GPU would, whenever more rows come than fit."""
+
+    def check(_: object, __: object, kwargs: dict[str, Any]) -> None:
+        if len(kwargs["input_ids"]) > most_rows:
+            raise error
+
+    model.register_forward_pre_hook(check, with_kwargs=True)
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(engine: Engine, model: PreTrainedModel) -> None:
+    expected = {
+        number: sample(model, PROMPTS[number], num_completions=2, end_token_id=NEVER,
+                       params=SamplingParams(max_new_tokens=30, seed=number))
+        for number in range(4)
+    }  # fmt: skip
+    limited(model, 4, torch.OutOfMemoryError("CUDA out of memory"))
+    tickets = [ask(engine, PROMPTS[number], seed=number, urgent=False) for number in range(4)]
+    for number, ticket in enumerate(tickets):
+        got = [completion.token_ids for completion in ticket.result()]
+        assert got == [completion.token_ids for completion in expected[number]]
+
+
+def test_an_error_reaches_those_it_concerns_and_the_engine_lives_on(engine: Engine, model: PreTrainedModel) -> None:
+    limited(model, 4, torch.OutOfMemoryError("CUDA out of memory"))
+    too_wide = ask(engine, PROMPTS[0], rows=6)
+    with pytest.raises(EngineError, match="sampling broke off: CUDA out of memory"):
+        too_wide.result()
+    assert len(ask(engine, PROMPTS[1], rows=2).result()) == 2
