@@ -143,8 +143,10 @@ def _session_of(user: "User") -> str:
 
 def _note_console(line: object, problems: list[str]) -> None:
     text = getattr(line, "text", "")
-    # The browser logs every answer of 400 and above as an error; tests of refusals cause those on purpose.
-    if getattr(line, "type", "") == "error" and "Failed to load resource" not in text:
+    # The browser and htmx log every answer of 400 and above, and every lost network, as an error; tests of
+    # refusals cause those on purpose.
+    caused = ("Failed to load resource", "Response Status Error Code", "htmx:sendError", "htmx:afterRequest")
+    if getattr(line, "type", "") == "error" and not any(cause in text for cause in caused):
         problems.append(f"console: {text}")
 
 

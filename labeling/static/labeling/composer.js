@@ -53,8 +53,12 @@ export class Composer {
     this._keep(false);
     this.onState("saving");
     this.onChange();
+    this.saveSoon();
+  }
+
+  saveSoon(after = SAVE_AFTER) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.save(), SAVE_AFTER);
+    if (this.dirty) this.timer = setTimeout(() => this.save(), after);
   }
 
   // Put a suggestion in, so that Ctrl-Z brings back what was there.
@@ -124,7 +128,7 @@ export class Composer {
     if (status === 409) return this._stale(sent, body);
     this.dirty = true;
     this.onState(status === 401 || status === 403 ? "signed-out" : status === 0 || status >= 500 ? "offline" : "refused", body.problem);
-    this.timer = setTimeout(() => this.save(), TRY_AGAIN_AFTER);
+    this.saveSoon(TRY_AGAIN_AFTER);
   }
 
   _stale(sent, { version, saved }) {

@@ -39,6 +39,7 @@ export function beginComposer(onChange) {
     event.preventDefault();
     composer.settle().then(() => event.detail.issueRequest());
   });
+  document.addEventListener("htmx:afterRequest", () => composer.saveSoon());
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt === form) problem.hidden = true;
   });
