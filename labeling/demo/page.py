@@ -8,7 +8,8 @@ from django.template import Context, Engine
 from django.utils.safestring import SafeString, mark_safe
 
 from labeling.charts import Bar, Series, Svg, bar_chart, line_chart
-from labeling.demo.report import ComparisonFigures, Curve, DemoReport, PpoFigures, RewardModelFigures
+from labeling.comparing_policies import ComparisonFigures
+from labeling.demo.report import Curve, DemoReport, PpoFigures, RewardModelFigures
 from labeling.intervals import Estimate
 from labeling.scales import format_number
 

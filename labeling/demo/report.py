@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from labeling.comparing_policies import ComparisonFigures
 from labeling.intervals import Estimate
 from records import Message
 
@@ -62,24 +63,6 @@ class PpoFigures:
     reward_after: float
     kl: float
     curves: tuple[Curve, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ComparisonFigures:
-    """New policy against old on held-out prompts, by the gold preference; a tie is half a win.
-
-    Lengths are mean characters of a completion.
-    """
-
-    win_rate: Estimate
-    length_controlled_win_rate: float
-    wins: int
-    ties: int
-    losses: int
-    gold_before: float
-    gold_after: float
-    length_before: float
-    length_after: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from labeling.comparing_policies import ComparisonFigures
 from labeling.demo.files import write_report
 from labeling.demo.page import in_words, percent, render_page, verdict
 from labeling.demo.report import (
-    ComparisonFigures,
     Curve,
     DemoReport,
     PpoFigures,
