@@ -64,7 +64,8 @@ _EXPIRE = """
 
 # The first free place between two keys of the queue, taken by one statement. A lease of this trainer that
 # ran out is opened again, with its draft; one that they skipped, submitted or were too late with is not.
-# "(SELECT …) IS NULL" is NOT EXISTS that the planner cannot turn into a join: the walk stays in queue order.
+# The three conditions on other tables are written so that the planner neither makes joins of them nor thinks
+# that hardly a row passes: then it would sort the whole queue instead of walking it in its index's order.
 _TAKE = """
     WITH picked AS (
         SELECT c.id, c.queue_key, c.open_slots, c.rankings_wanted
@@ -75,13 +76,12 @@ _TAKE = """
                 SELECT h.queue_key FROM labeling_comparison h
                 WHERE h.project_id = %(project)s AND h.state = 'open' AND h.open_slots > 0 AND NOT h.is_practice
                 ORDER BY h.queue_key, h.id OFFSET %(head)s LIMIT 1), 'Infinity') END
-          AND (SELECT l.id FROM labeling_lease l
-               WHERE l.comparison_id = c.id AND l.trainer_id = %(trainer)s AND l.state <> 'expired') IS NULL
+          AND coalesce((SELECT l.state = 'expired' FROM labeling_lease l
+                        WHERE l.comparison_id = c.id AND l.trainer_id = %(trainer)s), true)
           AND (NOT %(forbids_own)s OR (
-               (SELECT d.id FROM labeling_dialogue d
-                WHERE d.id = c.dialogue_id AND d.author_id = %(trainer)s) IS NULL
-               AND (SELECT o.id FROM labeling_completion o
-                    WHERE o.comparison_id = c.id AND o.author_id = %(trainer)s LIMIT 1) IS NULL))
+               (SELECT d.author_id FROM labeling_dialogue d WHERE d.id = c.dialogue_id) IS DISTINCT FROM %(trainer)s
+               AND coalesce((SELECT bool_and(o.author_id IS DISTINCT FROM %(trainer)s)
+                             FROM labeling_completion o WHERE o.comparison_id = c.id), true)))
         ORDER BY c.queue_key, c.id
         LIMIT 1
         FOR UPDATE OF c SKIP LOCKED

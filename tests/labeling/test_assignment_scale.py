@@ -1,0 +1,111 @@
+"""What a claim costs does not grow with the project: statements, plans, and the walk past one's own work."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from labeling import assignment
+from labeling.assignment import Nothing, Submission
+from labeling.models import Lease, Membership, Project, User
+from tests.labeling.cast import make_comparison, make_comparisons, make_project, make_users, places_of
+
+pytestmark = pytest.mark.django_db
+
+
+def claim(project: Project, by: User) -> Lease:
+    lease = assignment.claim(project, by=by)
+    assert isinstance(lease, Lease), lease
+    return lease
+
+
+def submit(lease: Lease) -> None:
+    submission = Submission(tiers=(tuple(lease.shown_order),))
+    outcome = assignment.submit(lease, submission, key=uuid.uuid4(), by=lease.trainer)
+    assert outcome.ranking is not None
+
+
+def statements_of(work: Callable[[], Any]) -> int:
+    with CaptureQueriesContext(connection) as statements:
+        work()
+    return len(statements)
+
+
+def test_statements_do_not_grow_with_the_number_of_comparisons() -> None:
+    counts = []
+    for num in (4, 400):
+        project = make_project()
+        make_comparisons(project=project, num=num, num_completions=2)
+        alice, bob = make_users(num=2, project=project)
+        claimed: list[Lease] = []
+        acts: dict[str, Callable[[], Any]] = {
+            "claim": lambda project=project, alice=alice, claimed=claimed: claimed.append(claim(project, alice)),
+            "claim again": lambda project=project, alice=alice: claim(project, alice),
+            "renew": lambda claimed=claimed, alice=alice: assignment.renew(claimed[0], by=alice, seconds=3),
+            "draft": lambda claimed=claimed, alice=alice: assignment.save_draft(
+                claimed[0], draft={"n": 1}, version=0, by=alice
+            ),
+            "submit": lambda claimed=claimed: submit(claimed[0]),
+            "skip": lambda project=project, bob=bob: assignment.skip(claim(project, bob), reason="", by=bob),
+            "expire": lambda project=project: assignment.expire_leases(project),
+            "in hand": lambda project=project, bob=bob: assignment.in_hand(project, by=bob),
+        }
+        counts.append({name: statements_of(act) for name, act in acts.items()})
+    assert counts[0] == counts[1]
+    # The savepoints of the test's own transaction stand in for BEGIN and COMMIT: two statements each.
+    assert counts[0]["claim"] <= 5
+    assert counts[0]["submit"] <= 12
+
+
+@pytest.mark.parametrize("analysed", [True, False])
+@pytest.mark.parametrize("head", [0, 256])
+def test_a_claim_walks_the_queues_index_whatever_the_planner_believes(
+    monkeypatch: pytest.MonkeyPatch, analysed: bool, head: int
+) -> None:
+    """Performance reference, traps 1 and 2: a plan that leaves the index costs milliseconds per thousand rows."""
+    project = make_project(rankings_wanted=2)
+    make_comparisons(project=project, num=3_000, num_completions=2)
+    alice, bob = make_users(num=2, project=project)
+    submit(claim(project, bob))
+    monkeypatch.setattr(assignment, "_HEAD", head)
+    with connection.cursor() as cursor:
+        if analysed:
+            cursor.execute("ANALYZE labeling_comparison, labeling_lease, labeling_completion")
+        with CaptureQueriesContext(connection) as statements:
+            claim(project, alice)
+        walks = [statement["sql"] for statement in statements if "WITH picked" in statement["sql"]]
+        assert walks
+        for walk in walks:
+            cursor.execute(f"EXPLAIN {walk}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert "Index Scan using comparison_queue on labeling_comparison c" in plan
+            assert "Seq Scan on labeling_comparison" not in plan
+            assert "Sort Key: c.queue_key" not in plan
+
+
+def test_a_trainer_goes_on_where_they_have_been_and_comes_round_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assignment, "_HEAD", 2)
+    project = make_project(rankings_wanted=2)
+    comparisons = [make_comparison(project=project, queue_key=key / 10) for key in range(6)]
+    alice, bob = make_users(num=2, project=project)
+    membership = Membership.objects.get(project=project, user=alice)
+    for comparison in comparisons[:5]:  # three of them lie beyond the head of two that she has done
+        lease = claim(project, alice)
+        assert lease.comparison_id == comparison.id
+        submit(lease)
+    membership.refresh_from_db()
+    assert membership.queue_cursor == 0.4
+    newer = make_comparison(project=project, queue_key=-0.5)
+    given_back = make_comparison(project=project, queue_key=0.25)
+    found = []
+    for _ in range(3):
+        lease = claim(project, alice)
+        found.append(lease.comparison_id)
+        submit(lease)
+    assert found == [newer.id, comparisons[5].id, given_back.id]
+    assert isinstance(assignment.claim(project, by=alice), Nothing)
+    assert claim(project, bob).comparison_id == newer.id
+    assert places_of(newer) == (2, 0, 1, 1)
