@@ -22,6 +22,10 @@ class EngineError(RuntimeError):
     """The engine broke while it sampled this request; the cause is chained."""
 
 
+class EngineClosed(EngineError):
+    """The engine takes no more requests."""
+
+
 @dataclass(eq=False)
 class Ticket:
     """One request under way, held by the thread that made it."""
@@ -29,38 +33,45 @@ class Ticket:
     prompt_ids: Sequence[int]
     rows: list[Row]
     urgent: bool
-    _engine: "Engine" = field(repr=False)
-    _told: list[int] = field(default_factory=list)
-    _cancelled: bool = False
-    _error: BaseException | None = None
+    listens: bool
+    cancelled: bool = False
+    error: BaseException | None = None
+    _told: list[int] = field(init=False)
+    # Its own, so that a token wakes only those who listen to it, out of perhaps a hundred who wait.
+    _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
+
+    def __post_init__(self) -> None:
+        self._told = [0] * len(self.rows)
 
     @property
     def ended(self) -> bool:
         """Whether every completion has ended, or the engine has broken."""
-        return self._error is not None or all(row.finish_reason is not None for row in self.rows)
+        return self.error is not None or all(row.finish_reason is not None for row in self.rows)
 
     def cancel(self) -> None:
         """Ask for an end after the token that is being sampled."""
-        self._cancelled = True
-        self._engine.wake()
+        self.cancelled = True
 
-    def wait(self, timeout: float | None = None) -> list[tuple[int, list[int]]]:
-        """New tokens as (completion, ids) since the last call: at once if there are any, else after a wait.
-
-        Returns an empty list when `timeout` seconds have passed or the request has ended.
-        """
-        with self._engine.changed:
-            if not self._has_news():
-                self._engine.changed.wait_for(lambda: self._has_news() or self.ended, timeout)
+    def wait(self) -> list[tuple[int, list[int]]]:
+        """Wait for new tokens: (completion, ids) since the last call. Empty only when the request has ended."""
+        assert self.listens, "a ticket that does not listen is told of its end only"
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_news() or self.ended)
             return list(self._news())
 
     def result(self) -> list[Sampled]:
         """The completions, when all have ended. Raises EngineError where the engine broke."""
-        with self._engine.changed:
-            self._engine.changed.wait_for(lambda: self.ended)
-        if self._error is not None:
-            raise EngineError(f"sampling broke off: {self._error}") from self._error
+        with self._changed:
+            self._changed.wait_for(lambda: self.ended)
+        if self.error is not None:
+            raise EngineError(f"sampling broke off: {self.error}") from self.error
         return [Sampled(row.token_ids, row.logprobs, row.finish_reason or "cancelled") for row in self.rows]
+
+    def tell(self) -> None:
+        """Wake whoever waits, where there is something for them."""
+        if self.listens or self.ended:
+            with self._changed:
+                self._changed.notify_all()
 
     def _has_news(self) -> bool:
         return any(len(row.token_ids) > told for row, told in zip(self.rows, self._told, strict=True))
@@ -76,7 +87,7 @@ class Engine:
     """A batching engine around `model`, which nobody else may train or move meanwhile."""
 
     def __init__(self, model: nn.Module, *, most_rows: int = MOST_ROWS) -> None:
-        self.changed = threading.Condition()
+        self._changed = threading.Condition()
         self._batch = RunningBatch(model)
         self._most_rows = most_rows
         self._waiting: dict[bool, deque[Ticket]] = {True: deque(), False: deque()}
@@ -93,15 +104,19 @@ class Engine:
         params: SamplingParams,
         end_token_id: int,
         urgent: bool = True,
+        listens: bool = False,
     ) -> Ticket:
-        """Ask for completions, as language.generation.sample would give. Raises ValueError as that does."""
+        """Ask for completions as language.generation.sample gives them; `listens` to hear of each token.
+
+        Raises ValueError as that does, and EngineClosed.
+        """
         rows = self._batch.rows_for(prompt_ids, params, num_completions=num_completions, end_token_id=end_token_id)
-        ticket = Ticket(prompt_ids, rows, urgent, self, [0] * len(rows))
-        with self.changed:
+        ticket = Ticket(prompt_ids, rows, urgent, listens)
+        with self._changed:
             if self._closed:
-                raise EngineError("the engine is closed")
+                raise EngineClosed("the engine is closed")
             self._waiting[urgent].append(ticket)
-            self.changed.notify_all()
+            self._changed.notify_all()
         return ticket
 
     @property
@@ -109,21 +124,16 @@ class Engine:
         """Whether nothing is under way or waiting."""
         return not (self._running or any(self._waiting.values()))
 
-    def wake(self) -> None:
-        """Have the engine look at its tickets again."""
-        with self.changed:
-            self.changed.notify_all()
-
     def close(self) -> None:
         """Take no more requests; the thread ends when those at hand are done."""
-        with self.changed:
+        with self._changed:
             self._closed = True
-            self.changed.notify_all()
+            self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
-            with self.changed:
-                self.changed.wait_for(lambda: self._closed or not self.idle)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or not self.idle)
                 if self.idle:
                     return
             try:
@@ -142,7 +152,7 @@ class Engine:
 
         People need no room of rows: they would else wait for a whole completion to end.
         """
-        with self.changed:
+        with self._changed:
             self._drop_cancelled()
             return self._pick()
 
@@ -160,25 +170,27 @@ class Engine:
         return ticket
 
     def _drop_cancelled(self) -> None:
-        for tickets in (self._running, *self._waiting.values()):
-            for ticket in tickets:
-                if ticket._cancelled:
-                    self._batch.cancel(ticket.rows)
+        for ticket in (*self._running, *self._waiting[True], *self._waiting[False]):
+            if ticket.cancelled:
+                self._batch.cancel(ticket.rows)
         for queue in self._waiting.values():
             for ticket in [ticket for ticket in queue if ticket.ended]:
                 queue.remove(ticket)
+                ticket.tell()
 
     def _tell(self) -> None:
-        with self.changed:
-            self._running = [ticket for ticket in self._running if not ticket.ended]
-            self.changed.notify_all()
+        """Tell those who listen of their tokens, and all of their end."""
+        with self._changed:
+            told, self._running = self._running, [ticket for ticket in self._running if not ticket.ended]
+        for ticket in told:
+            ticket.tell()
 
     def _halve(self) -> bool:
         """After running out of memory: put the younger half of the requests back in line; False where it is one."""
         kept = len(self._running) // 2
         if not kept:
             return False
-        with self.changed:
+        with self._changed:
             self._running, back = self._running[:kept], self._running[kept:]
             self._batch.release([row for ticket in back for row in ticket.rows])
             self._most_rows = max(1, len(self._batch.rows))
@@ -188,10 +200,9 @@ class Engine:
 
     def _break_off(self, error: Exception) -> None:
         """Give up what was under way, which may be half computed; what waits begins afresh."""
-        with self.changed:
+        with self._changed:
             for ticket in self._running:
-                ticket._error = error
-            self._running = []
+                ticket.error = error
             self._batch = RunningBatch(self._batch.model)
 
 

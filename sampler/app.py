@@ -1,0 +1,26 @@
+"""The sampler's Celery app. Started with: celery -A sampler.app worker -Q sample --pool threads --concurrency 80
+
+A task only waits while the engine samples, so threads are cheap; there must be more of them than overnight
+requests under way (PARLEY_SAMPLING_WINDOW on the web side), or people would queue behind these.
+"""
+
+import sys
+
+from celery import Celery
+from celery.signals import worker_init
+
+from records.broker import celery_settings
+
+app = Celery("sampler", include=["sampler.tasks"])
+app.conf.update(celery_settings())
+
+
+@worker_init.connect
+def check_configuration(**_: object) -> None:
+    """Refuse to start on settings that make no sense, rather than fail every request."""
+    from sampler.configuration import ConfigurationError, configuration  # brings torch, which senders do without
+
+    try:
+        configuration()
+    except ConfigurationError as error:
+        sys.exit(f"sampler: {error}")

@@ -1,0 +1,76 @@
+"""What a sample worker is told by its environment, and what it makes of an untold machine."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from language.bundled import default_store
+from language.generation import MOST_ROWS, default_dtype
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class ConfigurationError(ValueError):
+    """An environment variable that makes no sense: which, what was found, what is wanted."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings of one sample worker."""
+
+    store: Path
+    """Directory of the model store (PARLEY_STORE)."""
+
+    device: str
+    """Where policies live: cpu, cuda, cuda:1 … (PARLEY_SAMPLER_DEVICE; a GPU where there is one)."""
+
+    dtype: torch.dtype
+    """Number format of weights (PARLEY_SAMPLER_DTYPE: float32, bfloat16, float16; the fastest that is exact enough)."""
+
+    memory_bytes: int
+    """How much the weights of all resident policies may take (PARLEY_SAMPLER_MEMORY_GB; half of the device)."""
+
+    most_rows: int
+    """Completions sampled at once, per policy (PARLEY_SAMPLER_ROWS)."""
+
+
+@cache
+def configuration() -> Configuration:
+    """The worker's settings, read once. Raises ConfigurationError."""
+    device = os.environ.get("PARLEY_SAMPLER_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Configuration(
+        store=default_store(),
+        device=device,
+        dtype=_dtype(os.environ.get("PARLEY_SAMPLER_DTYPE"), device),
+        memory_bytes=_memory(os.environ.get("PARLEY_SAMPLER_MEMORY_GB"), device),
+        most_rows=int(_positive("PARLEY_SAMPLER_ROWS", os.environ.get("PARLEY_SAMPLER_ROWS") or str(MOST_ROWS))),
+    )
+
+
+def _dtype(name: str | None, device: str) -> torch.dtype:
+    if not name:
+        return default_dtype(device)
+    if name not in _DTYPES:
+        raise ConfigurationError(f"PARLEY_SAMPLER_DTYPE is {name!r}; it must be one of {', '.join(_DTYPES)}")
+    return _DTYPES[name]
+
+
+def _memory(gigabytes: str | None, device: str) -> int:
+    if gigabytes:
+        return int(_positive("PARLEY_SAMPLER_MEMORY_GB", gigabytes) * 2**30)
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory // 2
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def _positive(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise ConfigurationError(f"{name} is {text!r}; it must be a number above 0")
+    return value

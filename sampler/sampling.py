@@ -1,0 +1,72 @@
+"""One request from its arrival to its answer: watch over it, sample it, show it, say what became of it.
+
+What a person can mend comes back as the result's `error`. What nobody foresaw is raised: Celery reports
+it to labeling, which counts the attempt and tries again.
+"""
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import redis
+
+from records import SampleRequest, SampleResult
+from sampler.app import app
+from sampler.backends import Backend, BackendError
+from sampler.backends.local import LocalBackend
+from sampler.configuration import configuration
+from sampler.runs import Watch
+from sampler.streaming import Stream
+
+
+def answer(request: SampleRequest) -> SampleResult:
+    """Sample the request's completions, with this process's backend."""
+    with _making:  # the first requests come together
+        answerer = _answerer()
+    return answerer.answer(request)
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """What a worker process needs to answer requests, made when the first one comes."""
+
+    client: redis.Redis
+    watch: Watch
+    backend: Backend
+
+    def answer(self, request: SampleRequest) -> SampleResult:
+        """Sample the request's completions."""
+        started = time.monotonic()
+        stream = Stream(self.client, request.stream_key) if request.stream_key else None
+        error: str | None = None
+        try:
+            with self.watch.over(request) as run:
+                completions = self.backend.sample(request, run, on_text=stream.write if stream else None)
+        except BackendError as refusal:
+            error, completions = str(refusal), ()
+        except Exception as failure:
+            error = f"sampling failed: {failure}"
+            raise
+        finally:
+            if stream:
+                stream.finish(error=error)
+        return SampleResult(
+            run_id=request.run_id,
+            attempt=request.attempt,
+            completions=completions,
+            error=error,
+            seconds=round(time.monotonic() - started, 3),
+            device=self.backend.device,
+        )
+
+
+_making = threading.Lock()
+
+
+@cache
+def _answerer() -> Answerer:
+    url = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
+    client = redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
+    return Answerer(client, Watch(client, app), LocalBackend(configuration()))
