@@ -2,7 +2,7 @@
 // Where no event stream gets through (a proxy, a sleeping tab) it asks again every two seconds.
 
 const ASK_AGAIN_AFTER = 2000;
-const MOST_FAILURES = 4;
+const MOST_FAILURES = 2;
 let streamsGetThrough = "EventSource" in window;
 
 function refresh(run) {
