@@ -126,6 +126,28 @@ def test_only_the_trained_layers_need_gradients_for_the_two_ways_to_agree(tiny_p
         assert ((found - straight).norm() / straight.norm()).item() < 1e-5
 
 
+def test_in_bf16_it_is_as_close_to_fp32_as_separate_forwards_are(tiny_policy: Path) -> None:
+    model = start_reward_model(tiny_policy, seed=0)
+    exact, straight = one_by_one(model, RAGGED), gradient_by(model, RAGGED, one_by_one)
+
+    def in_bf16(scorer: Scorer) -> Scorer:
+        def scored(model: RewardModel, comparisons: Sequence[Comparison]) -> torch.Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return scorer(model, comparisons)
+
+        return scored
+
+    errors = {}
+    for scorer in (one_by_one, packed_scores):
+        scores, gradient = in_bf16(scorer)(model, RAGGED), gradient_by(model, RAGGED, in_bf16(scorer))
+        errors[scorer] = (
+            ((scores - exact).norm() / exact.norm()).item(),
+            ((gradient - straight).norm() / straight.norm()).item(),
+        )
+    assert errors[packed_scores][0] < 0.05
+    assert errors[packed_scores][1] < max(0.05, 1.5 * errors[one_by_one][1])
+
+
 def test_a_neighbour_in_the_row_changes_nothing(tiny_policy: Path) -> None:
     model = start_reward_model(tiny_policy, seed=0)
     alone = packed_scores(model, RAGGED[:1])
