@@ -52,21 +52,21 @@ def url(places: Places) -> str:
 def ensure(places: Places) -> None:
     """Have the server accept connections. The caller holds the lock of joining. Raises EngineError."""
     account = database_account()
-    data = reachable_database(places, account)
-    if not (data / "PG_VERSION").exists():
-        _make(data, account)
-    _require_version(data)
-    server = _find(data)
-    if server and _is_ready(data, server.pid) and _has_socket(places):
+    cluster = reachable_database(places, account)
+    if not (cluster / "PG_VERSION").exists():
+        _make(cluster, account)
+    _require_version(cluster)
+    server = _find(cluster)
+    if server and _is_ready(cluster, server.pid) and _has_socket(places):
         return
-    if server and not _has_socket(places) and _is_ready(data, server.pid):
+    if server and not _has_socket(places) and _is_ready(cluster, server.pid):
         processes.end([server], by=signal.SIGINT, patience=_STOP_SECONDS)  # /tmp was cleaned under it
         server = None
     if server is None:
-        _clear_after_crash(data, places)
-        _start(data, places, account)
+        _clear_after_crash(cluster, places)
+        _start(cluster, places, account)
     else:
-        _wait_until_ready(data, places, server.pid)
+        _wait_until_ready(cluster, places, server.pid)
 
 
 def stop(places: Places) -> None:
@@ -85,9 +85,9 @@ def programs(account: pwd.struct_passwd | None = None) -> Path:
     return folder
 
 
-def _make(data: Path, account: pwd.struct_passwd | None) -> None:
-    """Make the cluster with its database beside `data`, then rename: a killed start leaves no half of it."""
-    staging = Path(tempfile.mkdtemp(prefix=".new-postgresql-", dir=data.parent))
+def _make(cluster: Path, account: pwd.struct_passwd | None) -> None:
+    """Make the cluster with its database beside `cluster`, then rename: a killed start leaves no half of it."""
+    staging = Path(tempfile.mkdtemp(prefix=".new-postgresql-", dir=cluster.parent))
     if account:
         os.chown(staging, account.pw_uid, account.pw_gid)
     bin_folder = programs(account)
@@ -97,7 +97,7 @@ def _make(data: Path, account: pwd.struct_passwd | None) -> None:
             account,
         )
         _run([bin_folder / "postgres", "--single", "-D", staging, "postgres"], account, f"CREATE DATABASE {NAME}")
-        staging.rename(data)
+        staging.rename(cluster)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -116,60 +116,60 @@ def _run(command: list[Any], account: pwd.struct_passwd | None, text: str = "") 
         raise EngineError(f"{command[0].name} failed ({done.returncode}): {done.stderr.strip()[-2000:]}")
 
 
-def _require_version(data: Path) -> None:
-    found = (data / "PG_VERSION").read_text().strip()
+def _require_version(cluster: Path) -> None:
+    found = (cluster / "PG_VERSION").read_text().strip()
     if found != VERSION:
         raise EngineError(
-            f"{data} was made by PostgreSQL {found}, and this is {VERSION}. Move it away, or set DATABASE_URL."
+            f"{cluster} was made by PostgreSQL {found}, and this is {VERSION}. Move it away, or set DATABASE_URL."
         )
 
 
-def _start(data: Path, places: Places, account: pwd.struct_passwd | None) -> None:
+def _start(cluster: Path, places: Places, account: pwd.struct_passwd | None) -> None:
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = [str(programs(account) / "postgres"), "-D", str(data), "-k", str(places.database_sockets), *settings]
+    command = [str(programs(account) / "postgres"), "-D", str(cluster), "-k", str(places.database_sockets), *settings]
     server = processes.start(command, log=places.log("postgresql"), **_as_user(account))
-    _wait_until_ready(data, places, server.pid)
+    _wait_until_ready(cluster, places, server.pid)
 
 
-def _wait_until_ready(data: Path, places: Places, pid: int) -> None:
+def _wait_until_ready(cluster: Path, places: Places, pid: int) -> None:
     processes.wait_until(
-        lambda: _is_ready(data, pid) or not processes.is_alive(pid),
+        lambda: _is_ready(cluster, pid) or not processes.is_alive(pid),
         seconds=_START_SECONDS,
     )
-    if not _is_ready(data, pid):
+    if not _is_ready(cluster, pid):
         log = places.log("postgresql")
         raise EngineError(f"PostgreSQL did not start. The end of {log}:\n{log.read_text(errors='replace')[-1500:]}")
 
 
-def _clear_after_crash(data: Path, places: Places) -> None:
-    """Remove what a killed server left, after making sure that no process of it still writes to `data`.
+def _clear_after_crash(cluster: Path, places: Places) -> None:
+    """Remove what a killed server left, after making sure that no process of it still writes to `cluster`.
 
     PostgreSQL's own guard against two servers on one folder is the file removed here.
     """
     processes.end(
-        processes.find_all(program="postgres", folder=data),
+        processes.find_all(program="postgres", folder=cluster),
         by=signal.SIGQUIT,
         patience=_STOP_SECONDS,
     )
-    for leftover in (data / "postmaster.pid", *places.database_sockets.glob(".s.PGSQL.*")):
+    for leftover in (cluster / "postmaster.pid", *places.database_sockets.glob(".s.PGSQL.*")):
         leftover.unlink(missing_ok=True)
 
 
-def _find(data: Path) -> Any:
-    lines = _status_lines(data)
+def _find(cluster: Path) -> Any:
+    lines = _status_lines(cluster)
     pid = int(lines[0]) if lines and lines[0].strip().isdigit() else None
-    return processes.find(pid, program="postgres", folder=data)
+    return processes.find(pid, program="postgres", folder=cluster)
 
 
-def _is_ready(data: Path, pid: int) -> bool:
+def _is_ready(cluster: Path, pid: int) -> bool:
     """The eighth line of postmaster.pid is the server's word on its state."""
-    lines = _status_lines(data)
+    lines = _status_lines(cluster)
     return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
 
-def _status_lines(data: Path) -> list[str]:
+def _status_lines(cluster: Path) -> list[str]:
     try:
-        return (data / "postmaster.pid").read_text().splitlines()
+        return (cluster / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
         return []
 
