@@ -354,7 +354,7 @@ def test_programs_in_a_folder_that_is_closed_to_others_are_copied_to_where_they_
     copy = reachable_programs(package, account)
     try:
         assert copy == reachable_programs(package, account) != package
-        command = [copy / "pginstall18" / "bin" / "postgres", "--version"]
+        command = [str(copy / "pginstall18" / "bin" / "postgres"), "--version"]
         done = subprocess.run(command, user=account.pw_uid, cwd="/", check=True, capture_output=True, text=True)
         assert "PostgreSQL) 18" in done.stdout
     finally:
