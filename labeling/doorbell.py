@@ -1,4 +1,4 @@
-"""What sampling says to the workers over the broker: "look", and "stop". The broker may be away at any time."""
+"""What is said to the workers over the broker: "look", and "stop". The broker may be away at any time."""
 
 import logging
 from typing import Any
@@ -43,6 +43,16 @@ def ring_for(run: SamplingRun) -> bool:
         )
     except _AWAY as error:
         logger.warning("The broker is away, so sampling run %s waits: %s", run.id, error)
+        return False
+    return True
+
+
+def ring(task: str, **arguments: Any) -> bool:
+    """Send any other task by name, to the queue that records.broker gives it; False with the broker away."""
+    try:
+        _app().send_task(task, kwargs=arguments)
+    except _AWAY as error:
+        logger.warning("The broker is away, so %s waits: %s", task, error)
         return False
     return True
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from labeling import accounts, assignment, comparing, sampling
+from labeling import accounts, assignment, comparing, exporting, sampling
 from labeling.models import Project
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ def _keep_comparisons_ready() -> int:
 CHORES: dict[str, Callable[[], int]] = {
     "leases expired": assignment.expire_leases,
     "sampling runs swept": lambda: sum(sampling.sweep().values()),
+    "exports swept": exporting.sweep_exports,
     "comparisons made": _keep_comparisons_ready,
     "sign-in failures forgotten": accounts.forget_old_failures,
 }

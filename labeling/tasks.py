@@ -7,9 +7,15 @@ from typing import Any
 
 from celery import shared_task
 
-from labeling import sampling, sweeping
+from labeling import exporting, sampling, sweeping
 from records import RecordError, SampleResult, decode
-from records.names import RECORD_COMPLETIONS, RECORD_SAMPLING_FAILURE, RECORD_SAMPLING_STARTED, SWEEP
+from records.names import (
+    BUILD_EXPORT,
+    RECORD_COMPLETIONS,
+    RECORD_SAMPLING_FAILURE,
+    RECORD_SAMPLING_STARTED,
+    SWEEP,
+)
 
 
 @shared_task(name=RECORD_SAMPLING_STARTED)
@@ -29,6 +35,11 @@ def record_completions(result: dict[str, Any]) -> None:
 @shared_task(name=RECORD_SAMPLING_FAILURE)
 def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> None:
     sampling.record_failure(run_id, attempt, error or "The sampler broke off with an error; its log says more.")
+
+
+@shared_task(name=BUILD_EXPORT)
+def build_export(*, export_id: str) -> None:
+    exporting.build(export_id)
 
 
 @shared_task(name=SWEEP)

@@ -1,0 +1,174 @@
+"""Building an export: ids frozen, rows read in chunks, records written, one directory published.
+
+Killed at any moment, the next attempt begins anew and nothing half-written is ever seen. The same rows
+under the same filters give the same bytes, manifest and card included.
+"""
+
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from labeling import fences
+from labeling.exporting.card import card_text
+from labeling.exporting.filters import FilterError, Filters, read_filters
+from labeling.exporting.requests import exports_folder, remove_leftovers
+from labeling.exporting.sources import SOURCES, Source
+from labeling.exporting.statistics import Statistics, new_statistics
+from labeling.models import Export
+from records import FORMAT_VERSION, ManifestError, RecordError, publish_directory
+from records.lines import to_line
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 1_000  # rows read at once
+CARD = "card.md"
+_IDS = "ids"
+_RENEW_SECONDS = 2.0
+
+OnProgress = Callable[[float], None]
+
+
+def build(export_id: uuid.UUID | str, *, on_progress: OnProgress | None = None) -> bool:
+    """Build the export if nobody else does; returns whether it is done.
+
+    What a person can mend ends the export with a sentence; anything else is left for the next attempt.
+    """
+    export = fences.claim(Export, export_id)
+    if export is None:
+        return False
+    staging = exports_folder() / f"tmp-{export.id}-{export.attempt}"
+    whole = staging.with_name(f"{staging.name}-whole")
+    try:
+        _build(export, staging, whole, on_progress or _nobody_watches)
+    except fences.FenceLost:
+        logger.info("export %s attempt %s: stopped, or taken over by another attempt", export.id, export.attempt)
+        return False
+    except OSError as error:
+        fences.fail(export, _("The store cannot be written: %(error)s. Mend that, then ask again.") % {"error": error})
+        return False
+    except (RecordError, ManifestError, FilterError, ValueError) as error:
+        logger.exception("export %s failed", export.id)
+        fences.fail(export, str(error))
+        return False
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(whole, ignore_errors=True)
+    return True
+
+
+def _build(export: Export, staging: Path, whole: Path, on_progress: OnProgress) -> None:
+    remove_leftovers(export.id, below_attempt=export.attempt)
+    staging.mkdir(parents=True)
+    source, filters = SOURCES[Export.Kind(export.kind)], read_filters(export.kind, export.filters)
+    left_out = source.left_out(export.project)
+    statistics = new_statistics(export.kind)
+    _write_records(export, staging, source, filters, statistics, on_progress)
+    card = card_text(export.kind, project=export.project, filters=filters, statistics=statistics, left_out=left_out)
+    (staging / CARD).write_text(card, encoding="utf-8")
+    counts = {**statistics.counts(), "left_out": left_out}
+    manifest_sha256 = publish_directory(staging, whole, **_facts(export, filters, statistics, counts))
+    _finish(export, whole, manifest_sha256, statistics.num, counts)
+    on_progress(1.0)
+
+
+def _write_records(
+    export: Export,
+    staging: Path,
+    source: Source,
+    filters: Filters,
+    statistics: Statistics,
+    on_progress: OnProgress,
+) -> None:
+    ids = staging / _IDS
+    total = _freeze(source.rows(export.project, filters), ids)
+    done, renewal_due = 0, 0.0
+    with open(staging / source.file_name, "w", encoding="utf-8", newline="\n") as file:
+        for chunk in _chunks(ids):
+            for record in source.read(chunk, filters):
+                statistics.add(record)
+                file.write(to_line(record))
+            done += len(chunk)
+            if time.monotonic() >= renewal_due:
+                renewal_due = time.monotonic() + _RENEW_SECONDS
+                fences.renew(export, fraction=0.97 * done / total)
+                on_progress(0.97 * done / total)
+    ids.unlink()
+    fences.renew(export, fraction=0.97)
+
+
+def _freeze(rows: QuerySet[Any], path: Path) -> int:
+    """Write the ids of the rows to a file, in order; returns how many. One short statement, no long snapshot."""
+    statement, values = rows.values("id").query.sql_with_params()
+    with open(path, "w") as file, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '10min'")
+        copied = cursor.mogrify(statement, values).decode()
+        cursor.copy_expert(f"COPY ({copied}) TO STDOUT", file)
+        return int(cursor.rowcount)
+
+
+def _chunks(path: Path) -> Iterator[list[uuid.UUID]]:
+    with open(path) as lines:
+        while chunk := [uuid.UUID(line.strip()) for line in islice(lines, CHUNK)]:
+            yield chunk
+
+
+def _facts(export: Export, filters: Filters, statistics: Statistics, counts: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says besides the files: nothing that changes while the rows and filters do not."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "format": export.format,
+        "kind": export.kind,
+        "project": export.project.slug,
+        "filters": filters.encoded(),
+        "splits": {
+            "train": 100 - filters.validation_percent - filters.test_percent,
+            "validation": filters.validation_percent,
+            "test": filters.test_percent,
+            "by": "what the user says first, in normal form, hashed",
+        },
+        "guideline_versions": sorted(int(version) for version in statistics.guideline_versions),
+        "counts": counts,
+    }
+
+
+def _finish(export: Export, whole: Path, manifest_sha256: str, num_records: int, counts: dict[str, Any]) -> None:
+    """Give the directory its name and the row its end, if this attempt still has the work."""
+    target = exports_folder() / str(export.id)
+    num_bytes = sum(path.stat().st_size for path in whole.iterdir())
+    with transaction.atomic():
+        held = fences.hold(export)
+        shutil.rmtree(target, ignore_errors=True)  # of an attempt that died between the name and the row
+        whole.rename(target)
+        _flush(target.parent)
+        held.state, held.fraction, held.lease_until, held.finished_at = Export.State.DONE, 1.0, None, Now()
+        held.store_path, held.manifest_sha256 = f"exports/{export.id}", manifest_sha256
+        held.num_records, held.num_bytes, held.counts = num_records, num_bytes, counts
+        held.save(
+            update_fields=[
+                "state", "fraction", "lease_until", "finished_at", "store_path", "manifest_sha256",
+                "num_records", "num_bytes", "counts",
+            ]
+        )  # fmt: skip
+
+
+def _nobody_watches(_fraction: float) -> None:
+    return
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

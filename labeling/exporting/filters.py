@@ -1,0 +1,137 @@
+"""What goes into an export: which rows, and how many of their prompts are held out. Read strictly."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from labeling.models import Comparison, Dialogue, Export
+
+Kind = Export.Kind
+STATES: dict[str, tuple[str, ...]] = {
+    Kind.RANKINGS: (Comparison.State.OPEN, Comparison.State.DONE),
+    Kind.DEMONSTRATIONS: (Dialogue.State.ACCEPTED, Dialogue.State.SUBMITTED),
+    Kind.PROMPTS: (),
+}
+TRAINER_KINDS = ("person", "simulated", "imported")
+_APPLY = {
+    Kind.RANKINGS: {"rounds", "since", "until", "trainers", "trainer_kinds", "topics", "states"},
+    Kind.DEMONSTRATIONS: {"since", "until", "trainers", "trainer_kinds", "topics", "states"},
+    Kind.PROMPTS: {"since", "until", "topics"},
+}
+
+
+class FilterError(ValueError):
+    """A filter that cannot be: which, why, what there is instead. The text is for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which rows; an empty tuple or None means all of them.
+
+    Rankings count by the day they were made, demonstrations by the day they were accepted, prompts by the
+    day they came in; `until` is included. `states` are of comparisons for rankings, of dialogues for
+    demonstrations (accepted alone, unless others are named).
+    """
+
+    rounds: tuple[int, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    trainers: tuple[str, ...] = ()  # pseudonyms
+    trainer_kinds: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    validation_percent: int = 10
+    test_percent: int = 10
+
+    def encoded(self) -> dict[str, Any]:
+        """As JSON values; what is not set is left out, the held-out shares are always said."""
+        values: dict[str, Any] = {}
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            if value not in ((), None):
+                plain = list(value) if isinstance(value, tuple) else value
+                values[spec.name] = plain.isoformat() if isinstance(plain, date) else plain
+        return values
+
+
+def read_filters(kind: str, values: Mapping[str, Any]) -> Filters:
+    """The filters that JSON or command-line values name. Raises FilterError."""
+    known = {spec.name for spec in fields(Filters)}
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise FilterError(_("There is no filter “%(name)s”.") % {"name": name})
+        if value in (None, "", [], ()):
+            continue
+        read[name] = _READERS[name](name, value)
+    filters = Filters(**read)
+    _require_sense(kind, filters)
+    return filters
+
+
+def _require_sense(kind: str, filters: Filters) -> None:
+    given = {name for name in filters.encoded() if not name.endswith("_percent")}
+    for name in sorted(given - _APPLY[Kind(kind)]):
+        raise FilterError(_("The filter “%(name)s” does not apply to %(kind)s.") % {"name": name, "kind": kind})
+    _require_among("states", filters.states, STATES[kind])
+    _require_among("trainer_kinds", filters.trainer_kinds, TRAINER_KINDS)
+    if filters.since and filters.until and filters.since > filters.until:
+        raise FilterError(_("“since” is after “until”, so nothing can be between them."))
+    if filters.validation_percent + filters.test_percent > 90:
+        raise FilterError(_("At most 90 percent of the prompts can be held out; the rest trains."))
+
+
+def _require_among(name: str, chosen: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    for value in chosen:
+        if value not in allowed:
+            raise FilterError(
+                _("“%(value)s” is not one of %(name)s: %(allowed)s.")
+                % {"value": value, "name": name, "allowed": ", ".join(allowed)}
+            )
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    members = [value] if isinstance(value, str) else value
+    if not isinstance(members, list | tuple) or not all(isinstance(member, str) for member in members):
+        raise FilterError(_("“%(name)s” must be a list of texts.") % {"name": name})
+    return tuple(sorted({member.strip() for member in members if member.strip()}))
+
+
+def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:
+    members = value if isinstance(value, list | tuple) else [value]
+    try:
+        return tuple(sorted({int(member) for member in members}))
+    except (TypeError, ValueError) as error:
+        raise FilterError(_("“%(name)s” must be whole numbers.") % {"name": name}) from error
+
+
+def _day(name: str, value: Any) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise FilterError(_("“%(name)s” must be a day such as 2026-11-24.") % {"name": name}) from error
+
+
+def _percent(name: str, value: Any) -> int:
+    (number,) = _whole_numbers(name, value)
+    if not 0 <= number <= 90:
+        raise FilterError(_("“%(name)s” must lie between 0 and 90.") % {"name": name})
+    return number
+
+
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    "rounds": _whole_numbers,
+    "since": _day,
+    "until": _day,
+    "trainers": _texts,
+    "trainer_kinds": _texts,
+    "topics": _texts,
+    "states": _texts,
+    "validation_percent": _percent,
+    "test_percent": _percent,
+}

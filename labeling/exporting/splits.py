@@ -1,0 +1,47 @@
+"""Which prompts train and which judge: a pure function of what a prompt says.
+
+A prompt never changes sides, whatever else is exported and when. Prompts that begin alike, and all that are
+cut from one dialogue, share a side (but for those cut so early that they hold nothing but a greeting).
+rewardmodel.splits checks the same from the other end, with the same normal form and length.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+
+from records import Message
+from records.types import Split
+
+BEGINNING = 200  # characters, as in rewardmodel.splits: prompts that agree in so many are one prompt
+SAYS_SOMETHING = 24  # characters of the user; "Hello!" alone would put half of all chats on one side
+
+
+def split_of(messages: Sequence[Message], *, validation_percent: int, test_percent: int) -> Split:
+    """The side of a prompt, or of a dialogue by its beginning. A larger share takes in all of a smaller one."""
+    digest = hashlib.sha256(split_key(messages).encode()).digest()
+    percentile = int.from_bytes(digest[:8]) * 100 >> 64
+    if percentile < test_percent:
+        return "test"
+    return "validation" if percentile < test_percent + validation_percent else "train"
+
+
+def split_key(messages: Sequence[Message]) -> str:
+    """What the user says at the beginning, up to the message that says something, in normal form."""
+    opening: list[str] = []
+    num_said, room = 0, BEGINNING
+    for message in messages:
+        if message.role == "system":  # a whole project may share one
+            continue
+        room -= len(message.role) + 2
+        text = _normal_form(message.content)[: max(0, room)]
+        room -= len(text) + 1
+        if message.role == "user":
+            opening.append(text)
+            num_said += len(text)
+        if num_said >= SAYS_SOMETHING or room <= 0:
+            break
+    return "\n".join(opening)
+
+
+def _normal_form(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
