@@ -124,7 +124,7 @@ def record_started(run_id: str | UUID, attempt: int) -> bool:
             return False
         if run.state == State.SENT:
             run.state, run.started_at = State.RUNNING, Now()
-        run.lease_until = Now() + _patience(run)
+        run.lease_until = Now() + timedelta(seconds=settings.SAMPLING_RUN_SECONDS)
         run.save(update_fields=["state", "started_at", "lease_until"])
     return True
 
@@ -359,12 +359,6 @@ def _short_of(run: SamplingRun, result: SampleResult) -> str:
 
 def _sampling_of(run: SamplingRun, index: int) -> dict[str, Any]:
     return {**run.sampling, "seed": run.sampling.get("seed", 0) + index}
-
-
-def _patience(run: SamplingRun) -> timedelta:
-    """How long a worker may be silent: longer for long texts, and for work that gives way to people."""
-    share = 1 if run.purpose in CALLERS else 4
-    return timedelta(seconds=settings.SAMPLING_RUN_SECONDS + share * int(run.sampling.get("max_new_tokens", 256)))
 
 
 def _require_patience(by: User) -> None:

@@ -104,9 +104,8 @@ DATABASES["default"]["OPTIONS"] |= {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = engines.urls().redis
 
-# Sampling: how much overnight work is with the workers at once, and how long one may be silent. A message
-# that is not begun on is looked for after the first time, a worker given up after the second, which grows
-# by the length of the text that it was asked for.
+# Sampling: how much overnight work is with the workers at once; after how long a message that nobody began
+# on is looked for; and after how long a worker that was silent is given up (it gives a sign every 15 seconds).
 SAMPLING_WINDOW = environment.integer("PARLEY_SAMPLING_WINDOW", default=64, low=1)
 SAMPLING_SENT_SECONDS = environment.integer("PARLEY_SAMPLING_SENT_SECONDS", default=30, low=1)
 SAMPLING_RUN_SECONDS = environment.integer("PARLEY_SAMPLING_RUN_SECONDS", default=60, low=1)
