@@ -42,7 +42,7 @@ QUEUES = {
 def celery_settings(redis_url: str | None = None) -> dict[str, Any]:
     """Settings for a Celery app on the broker of `redis_url` (default: the variable REDIS_URL)."""
     return {
-        "broker_url": broker_url(redis_url or os.environ.get("REDIS_URL", "redis://localhost:6379/0")),
+        "broker_url": broker_url(redis_url or environment_redis_url()),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_connection_timeout": 3.0,
@@ -70,6 +70,11 @@ def celery_settings(redis_url: str | None = None) -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
     }
+
+
+def environment_redis_url() -> str:
+    """The variable REDIS_URL, or a Redis on this machine."""
+    return os.environ.get("REDIS_URL", "redis://localhost:6379/0")
 
 
 def broker_url(redis_url: str) -> str:

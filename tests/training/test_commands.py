@@ -1,0 +1,87 @@
+"""What becomes of a training request: a command line, or a refusal that says what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from records import TrainingRequest
+from training.commands import RequestError, command
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    for name in ("exports/e1", "policies/start", "rewardmodels/r1"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+def make_request(**fields: Any) -> TrainingRequest:
+    values = {
+        "job_id": "j1",
+        "attempt": 1,
+        "kind": "sft",
+        "data_path": "exports/e1",
+        "model_path": "policies/start",
+        "out_path": "policies/next",
+        **fields,
+    }
+    return TrainingRequest(**values)
+
+
+def line(store: Path, **fields: Any) -> list[str]:
+    return command(make_request(**fields), store=store, work=store / "jobs/j1/work")
+
+
+def test_each_kind_names_its_own_trainer_and_inputs(store: Path) -> None:
+    assert line(store)[1:7] == [
+        "-m",
+        "policy.sft",
+        "--data",
+        f"{store}/exports/e1",
+        "--model",
+        f"{store}/policies/start",
+    ]
+    assert "rewardmodel.train" in line(store, kind="reward_model")
+    ppo = line(store, kind="ppo", reward_path="rewardmodels/r1")
+    assert ppo[2] == "policy.ppo"
+    assert {"--prompts", "--policy", "--reward"} <= set(ppo)
+
+
+def test_it_always_resumes_in_the_jobs_own_folder(store: Path) -> None:
+    arguments = line(store)
+    assert "--resume" in arguments
+    assert arguments[arguments.index("--work") + 1] == str(store / "jobs/j1/work")
+
+
+def test_options_become_flags(store: Path) -> None:
+    arguments = line(store, options={"lr": 1e-4, "lora": True, "packing": False, "precision": "bf16"})
+    assert arguments[-4:] == ["--lora", "--lr=0.0001", "--no-packing", "--precision=bf16"]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"out": "elsewhere"}, "'out'"),
+        ({"ptx_data": "x"}, "'ptx_data'"),
+        ({"--lr": 1}, "'--lr'"),
+        ({"lr": "1 --out /tmp"}, "lr"),
+        ({"precision": "../x"}, "precision"),
+        ({"lr": [1]}, "lr"),
+        ({"lr": None}, "lr"),
+    ],
+)
+def test_what_is_no_option_is_refused_by_name(store: Path, options: dict[str, Any], named: str) -> None:
+    with pytest.raises(RequestError, match=named):
+        line(store, options=options)
+
+
+@pytest.mark.parametrize("path", ["../elsewhere", "/etc", "", ".", "policies/../../x"])
+def test_no_path_leaves_the_store(store: Path, path: str) -> None:
+    with pytest.raises(RequestError):
+        line(store, out_path=path)
+
+
+def test_a_missing_input_says_that_the_store_must_be_shared(store: Path) -> None:
+    with pytest.raises(RequestError, match="share PARLEY_STORE"):
+        line(store, data_path="exports/none")

@@ -1,0 +1,226 @@
+"""A real train worker on a real broker: it reports, refuses, is killed and goes on, and stops when told to."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import psutil
+import pytest
+import redis
+from kombu import Connection
+
+from records import (
+    TrainingProgress,
+    TrainingRequest,
+    TrainingResult,
+    decode,
+    encode,
+    publish_directory,
+    verify_directory,
+    write_jsonl,
+)
+from records.broker import broker_url
+from records.names import (
+    DEMONSTRATIONS_FILE,
+    RECORD_TRAINING_PROGRESS,
+    RECORD_TRAINING_RESULT,
+    TRAIN,
+    WEB_QUEUE,
+    cancel_key,
+)
+from tests.policy.cast import make_demonstration
+from tests.tiny import build_tiny_policy
+from training.app import app
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.chaos
+
+
+class Ear:
+    """Hears what the worker tells the platform."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.connection = Connection(broker_url(redis_url))
+        self.queue = self.connection.SimpleQueue(WEB_QUEUE)
+        self.queue.clear()
+
+    def next(self, task: str, *, seconds: float = 90.0) -> dict[str, Any]:
+        """The arguments of the next message of this task; others are passed over."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                message = self.queue.get(timeout=1)
+            except Empty:
+                continue
+            message.ack()
+            if message.headers["task"] == task:
+                arguments: dict[str, Any] = message.payload[1]
+                return arguments
+        raise AssertionError(f"no {task} within {seconds} s")
+
+    def result(self, **limits: float) -> TrainingResult:
+        return decode(TrainingResult, self.next(RECORD_TRAINING_RESULT, **limits)["result"])
+
+    def progress(self) -> TrainingProgress:
+        return decode(TrainingProgress, self.next(RECORD_TRAINING_PROGRESS)["progress"])
+
+
+@pytest.fixture(scope="module")
+def redis_url(engines: Any) -> str:
+    """A database of the broker that no other test listens to."""
+    return str(os.environ["REDIS_URL"]).split("?")[0] + "?db=9"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("training-store")
+    build_tiny_policy(store / "policies" / "start")
+    staging = store / "staging"
+    staging.mkdir()
+    dialogues = [make_demonstration(f"Question {n}?", "An answer.", id=f"d-{n}", split="train") for n in range(24)]
+    write_jsonl(staging / DEMONSTRATIONS_FILE, dialogues)
+    publish_directory(staging, store / "exports" / "e1")
+    return store
+
+
+@pytest.fixture
+def ear(redis_url: str) -> Iterator[Ear]:
+    ear = Ear(redis_url)
+    yield ear
+    ear.connection.release()
+
+
+@pytest.fixture
+def start_worker(redis_url: str, store: Path, tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
+    started = []
+
+    def start() -> "subprocess.Popen[bytes]":
+        log = (tmp_path / f"worker-{len(started)}.log").open("w")
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "training.app", "worker", "-Q", "train", "--concurrency", "1"],
+            cwd=CHECKOUT,
+            env={**os.environ, "REDIS_URL": redis_url, "PARLEY_STORE": str(store), "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        kill_tree(worker.pid)
+        worker.wait()
+
+
+def kill_tree(pid: int) -> None:
+    """kill -9 of a worker and its pool, as a machine that goes down would; its training process lives on."""
+    try:
+        parent = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return
+    processes = [parent, *(child for child in parent.children() if "celery" in " ".join(child.cmdline()))]
+    for process in processes:
+        process.kill()
+    # Until it is gone the broker may still hand it a message, which would be lost with it.
+    psutil.wait_procs(processes, timeout=10)
+
+
+def send(redis_url: str, **fields: Any) -> TrainingRequest:
+    values = {
+        "kind": "sft",
+        "data_path": "exports/e1",
+        "model_path": "policies/start",
+        "out_path": f"policies/{fields['job_id']}",
+        "attempt": 1,
+        **fields,
+    }
+    request = TrainingRequest(**values)
+    with Connection(broker_url(redis_url)) as connection:
+        app.send_task(TRAIN, kwargs={"request": encode(request)}, connection=connection)
+    return request
+
+
+QUICK = {"epochs": 2, "batch_size": 8, "lr": 1e-3, "device": "cpu"}
+MIDDLING = {"epochs": 400, "batch_size": 8, "lr": 1e-3, "save_every": 5, "device": "cpu"}
+LONG = {"epochs": 20000, "batch_size": 8, "lr": 1e-3, "save_every": 5, "device": "cpu"}
+
+
+def test_a_job_reports_progress_and_publishes(
+    redis_url: str, store: Path, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    start_worker()
+    send(redis_url, job_id="whole", options=QUICK)
+    assert ear.progress().job_id == "whole"
+    result = ear.result()
+    assert result.error is None
+    assert (result.attempt, result.out_path) == (1, "policies/whole")
+    verify_directory(store / "policies" / "whole", expected_sha256=result.manifest_sha256)
+    assert result.metrics
+
+
+def test_what_the_trainer_refuses_comes_back_as_its_own_words(
+    redis_url: str, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    start_worker()
+    send(redis_url, job_id="refused", options={"epochs": -1})
+    error = ear.result().error
+    assert error is not None
+    assert "epochs" in error
+    send(redis_url, job_id="stray", out_path="../outside")
+    assert "not a place in the model store" in str(ear.result().error)
+
+
+def test_a_killed_worker_costs_only_the_way_from_the_newest_state(
+    redis_url: str, store: Path, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    worker = start_worker()
+    send(redis_url, job_id="killed", options=MIDDLING)
+    states = store / "jobs" / "killed" / "work"
+    wait_for(lambda: states.exists() and any(states.iterdir()))
+    orphan = int((store / "jobs" / "killed" / "lock").read_text())
+    kill_tree(worker.pid)
+    assert psutil.pid_exists(orphan)
+    start_worker()
+    send(redis_url, job_id="killed", attempt=2, options=MIDDLING)
+    result = ear.result()
+    assert (result.error, result.attempt) == (None, 2)
+    assert not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE
+    first_line = (store / "jobs" / "killed" / "attempt-2.progress.jsonl").read_text().splitlines()[0]
+    assert json.loads(first_line)["fraction"] > 0
+
+
+def test_a_cancelled_job_stops_within_seconds(
+    redis_url: str, store: Path, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    start_worker()
+    send(redis_url, job_id="cancelled", options=LONG)
+    ear.progress()
+    redis.Redis.from_url(redis_url).set(cancel_key("cancelled"), "1", ex=60)
+    result = ear.result(seconds=30)
+    assert result.error == "cancelled"
+    assert not (store / "policies" / "cancelled").exists()
+
+
+def test_a_trainer_killed_by_the_system_says_so(
+    redis_url: str, store: Path, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    start_worker()
+    send(redis_url, job_id="oom", options=LONG)
+    ear.progress()
+    os.killpg(int((store / "jobs" / "oom" / "lock").read_text()), signal.SIGKILL)
+    assert "SIGKILL" in str(ear.result().error)
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
