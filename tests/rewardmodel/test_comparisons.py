@@ -43,6 +43,17 @@ def test_a12_rankings_of_one_comparison_share_one_element(tokenizer) -> None:
     assert pairs.tier_gaps.tolist() == [1, 2, 1, 1, 1, 1, 2, 1]
 
 
+def test_the_line_of_acceptability_makes_and_takes_no_pair(tokenizer) -> None:
+    order = [[0], [1, 2], [3]]
+    texts = ("Paris.", "The sea.", "The sky.", "I do not know.")
+    found = []
+    for line in (None, 0, 1, 2, 3):
+        ranking = make_ranking(completions=texts, tiers=order, unacceptable_from=line)
+        found.append(tokenize_rankings([ranking], tokenizer, max_tokens=512).comparisons)
+    assert all(comparisons == found[0] for comparisons in found)
+    assert pairs_of(found[0]).pairs.tolist() == [[0, 1], [0, 2], [0, 3], [1, 3], [2, 3]]
+
+
 def test_every_completion_ends_with_the_end_token_and_the_prompt_with_the_header(tokenizer) -> None:
     ranking = make_ranking()
     (only,) = tokenize_rankings([ranking], tokenizer, max_tokens=512).comparisons
