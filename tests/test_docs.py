@@ -1,0 +1,100 @@
+"""The pages of docs/ tell the truth: what they name is there, and the README's tree is the tree."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGES = ("records", "language", "sampler", "rewardmodel", "policy", "training", "labeling", "benchmarks")
+PAGES = sorted([*CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md"])
+_NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
+_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+_LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)\)")
+
+
+def page_ids(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT))
+
+
+@cache
+def defined_in(path: Path) -> set[str]:
+    """Every name that a file defines, methods and fields as Class.name."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        names |= names_of(node)
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{name}" for member in node.body for name in names_of(member)}
+    return names
+
+
+def names_of(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Assign):
+        return {target.id for target in node.targets if isinstance(target, ast.Name)}
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return {node.target.id}
+    if isinstance(node, ast.ImportFrom | ast.Import):
+        return {alias.asname or alias.name for alias in node.names}
+    return set()
+
+
+def exists(dotted: str) -> bool:
+    """Whether a module, or a name that a module defines, is there."""
+    parts = dotted.split(".")
+    for cut in range(len(parts), 0, -1):
+        place = CHECKOUT.joinpath(*parts[:cut])
+        rest = ".".join(parts[cut:])
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.exists() and (not rest or rest in defined_in(file)):
+                return True
+        if place.is_dir() and not rest:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_ids)
+def test_every_function_and_module_that_a_page_names_is_there(page: Path) -> None:
+    named = set(_NAME.findall(page.read_text(encoding="utf-8")))
+    assert not [name for name in sorted(named) if not exists(name)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_ids)
+def test_every_test_that_a_page_names_is_there(page: Path) -> None:
+    missing = []
+    for file, name in _TEST.findall(page.read_text(encoding="utf-8")):
+        path = CHECKOUT / file
+        if not path.exists() or (name and name not in defined_in(path)):
+            missing.append(f"{file}::{name}")
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_ids)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    targets = [page.parent / target for target in _LINK.findall(page.read_text(encoding="utf-8"))]
+    assert not [str(target) for target in targets if not target.exists()]
+
+
+def test_the_readme_is_short_and_its_tree_is_the_tree() -> None:
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 600
+    listed = set(re.findall(r"^(\w+)/ ", text, flags=re.MULTILINE))
+    present = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")} | {"tests", "docs"}
+    assert listed == present
+
+
+def test_every_record_field_is_documented() -> None:
+    page = (CHECKOUT / "docs" / "records.md").read_text(encoding="utf-8")
+    tree = ast.parse((CHECKOUT / "records" / "types.py").read_text(encoding="utf-8"))
+    fields = {
+        name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for member in node.body
+        if isinstance(member, ast.AnnAssign)
+        for name in names_of(member)
+    }
+    assert not [name for name in sorted(fields) if f"`{name}`" not in page]
