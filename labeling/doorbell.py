@@ -74,12 +74,12 @@ def request_of(run: SamplingRun) -> SampleRequest:
     )
 
 
-def num_on_the_way() -> int | None:
-    """How many requests lie in the sampler's queue, of all priorities; None with the broker away."""
+def num_on_the_way(queue: str = SAMPLE_QUEUE) -> int | None:
+    """How many messages lie in a queue, of all priorities; None with the broker away."""
     try:
         with _app().connection_for_write() as connection:
             channel: Any = connection.default_channel
-            return int(channel.queue_declare(SAMPLE_QUEUE, passive=True).message_count)
+            return int(channel.queue_declare(queue, passive=True).message_count)
     except ChannelError:
         return 0  # Redis has no key for an empty queue
     except _AWAY:

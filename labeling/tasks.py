@@ -7,13 +7,15 @@ from typing import Any
 
 from celery import shared_task
 
-from labeling import exporting, sampling, sweeping
-from records import RecordError, SampleResult, decode
+from labeling import exporting, sampling, sweeping, training_jobs
+from records import RecordError, SampleResult, TrainingProgress, TrainingResult, decode
 from records.names import (
     BUILD_EXPORT,
     RECORD_COMPLETIONS,
     RECORD_SAMPLING_FAILURE,
     RECORD_SAMPLING_STARTED,
+    RECORD_TRAINING_PROGRESS,
+    RECORD_TRAINING_RESULT,
     SWEEP,
 )
 
@@ -40,6 +42,16 @@ def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> No
 @shared_task(name=BUILD_EXPORT)
 def build_export(*, export_id: str) -> None:
     exporting.build(export_id)
+
+
+@shared_task(name=RECORD_TRAINING_PROGRESS)
+def record_training_progress(*, progress: dict[str, Any]) -> None:
+    training_jobs.record_progress(decode(TrainingProgress, progress, where="training progress"))
+
+
+@shared_task(name=RECORD_TRAINING_RESULT)
+def record_training_result(*, result: dict[str, Any]) -> None:
+    training_jobs.record_result(decode(TrainingResult, result, where="training result"))
 
 
 @shared_task(name=SWEEP)
