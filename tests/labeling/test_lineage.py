@@ -1,0 +1,119 @@
+"""From a model back to every ballot, and from a ballot forward to every model."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labeling import lineage
+from labeling.lineage import Registry
+from labeling.models import Dialogue, Export, Policy, Project, RewardModel, TrainingJob
+from tests.labeling.cast import make_dialogue, make_policy, make_project
+from tests.labeling.exporting.material import exported, make_ranking
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, settings: Any) -> Path:
+    settings.PARLEY_STORE = tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(policy=make_policy(name="base"))
+
+
+def trained(project: Project, kind: str, name: str, export: Export, **given: Any) -> Policy | RewardModel:
+    """A model as a job that ended well leaves it."""
+    job = TrainingJob.objects.create(
+        project=project, kind=kind, output_name=name, export=export, state=TrainingJob.State.DONE, **given
+    )
+    made = {"name": name, "store_path": f"models/{name}", "manifest_sha256": "0" * 64, "training_job": job}
+    if kind == "reward_model":
+        return RewardModel.objects.create(export=export, **made)
+    return Policy.objects.create(parent=given["policy"], **made)
+
+
+class Loop:
+    """One round: base → sft on demonstrations; reward model from sft on rankings; PPO from both on prompts."""
+
+    def __init__(self, project: Project, name: str = "one", start: Policy | None = None) -> None:
+        assert project.policy is not None
+        self.start = start or project.policy
+        self.demonstrations = exported(project, "demonstrations")
+        self.rankings = exported(project, "rankings")
+        self.prompts = exported(project, "prompts")
+        self.sft = trained(project, "sft", f"{name}-sft", self.demonstrations, policy=self.start)
+        self.reward = trained(project, "reward_model", f"{name}-rm", self.rankings, policy=self.sft)
+        self.policy = trained(project, "ppo", f"{name}-ppo", self.prompts, policy=self.sft, reward_model=self.reward)
+
+
+def test_back_from_a_policy_to_every_ranking(project: Project) -> None:
+    rankings = {str(make_ranking(project=project).id) for _ in range(5)}
+    loop = Loop(project)
+    late = make_ranking(project=project)
+    assert lineage.rankings_behind(loop.policy) == rankings
+    assert lineage.rankings_behind(loop.sft) == set()
+    assert str(late.id) not in lineage.rankings_behind(loop.reward)
+    assert lineage.exports_behind(loop.policy) == [loop.prompts, loop.demonstrations, loop.rankings]
+
+
+def test_the_whole_way_back_is_one_tree(project: Project) -> None:
+    first = Loop(project)
+    assert isinstance(first.policy, Policy)
+    second = Loop(project, "two", start=first.policy)
+    names = [origin.model.name for origin in Registry().origin_of(second.policy).walk()]
+    assert names == ["two-ppo", "two-sft", "two-rm", "one-ppo", "one-sft", "one-rm", "base"]
+
+
+def test_forward_from_a_ranking_to_every_model(project: Project) -> None:
+    ranking = make_ranking(project=project)
+    first = Loop(project)
+    assert isinstance(first.policy, Policy)
+    second = Loop(project, "two", start=first.policy)
+    late = make_ranking(project=project)
+    assert lineage.exports_holding(ranking) == [first.rankings, second.rankings]
+    found = [model.name for model in lineage.models_from(ranking)]
+    assert found == ["one-rm", "one-ppo", "two-sft", "two-rm", "two-ppo"]
+    assert lineage.models_from(late) == []
+
+
+def test_forward_from_a_dialogue(project: Project) -> None:
+    dialogue = make_dialogue(project=project, state=Dialogue.State.ACCEPTED)
+    loop = Loop(project)
+    assert [model.name for model in lineage.models_from(dialogue)] == [
+        loop.sft.name,
+        loop.reward.name,
+        loop.policy.name,
+    ]
+
+
+def test_every_row_of_an_export_is_found_in_it_and_no_other(project: Project) -> None:
+    inside = [make_ranking(project=project) for _ in range(40)]
+    inside += [make_ranking(project=project, comparison=inside[7].comparison)]
+    export = exported(project)
+    outside = [make_ranking(project=project) for _ in range(20)]
+    outside += [make_ranking(project=project, comparison=inside[7].comparison)]
+    assert all(lineage.exports_holding(ranking) == [export] for ranking in inside)
+    assert not any(lineage.exports_holding(ranking) for ranking in outside)
+
+
+def test_an_export_whose_files_are_gone_holds_nothing(project: Project) -> None:
+    ranking = make_ranking(project=project)
+    export = exported(project)
+    Export.objects.filter(id=export.id).update(store_path=f"exports/{uuid.uuid4()}")
+    assert lineage.exports_holding(ranking) == []
+
+
+def test_the_registry_asks_a_fixed_number_of_times(project: Project, django_assert_num_queries: Any) -> None:
+    first = Loop(project)
+    assert isinstance(first.policy, Policy)
+    Loop(project, "two", start=first.policy)
+    with django_assert_num_queries(3):
+        registry = Registry()
+        for model in (*registry.policies, *registry.reward_models):
+            assert list(registry.origin_of(model).walk())
+            registry.models_after(model)
