@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, retarget
 
 from labeling import access, writing
 from labeling.forms.writing import ComposerForm, EditForm, MessageForm
@@ -71,7 +71,8 @@ def edit_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, messag
     if request.method == "GET" or not form.is_valid():
         context = {**desk.thread_context(found, editing=message, edit_form=form), "message": message}
         if request.headers.get("HX-Request"):
-            return render(request, "labeling/_edit_message.html", context)
+            answer = render(request, "labeling/_edit_message.html", context, status=422 if form.errors else 200)
+            return retarget(answer, f"#message-{message.pk}")
         return _page(request, found, thread=context, status=422 if form.errors else 200)
     try:
         writing.edit_message(message, **form.cleaned_data, by=user)

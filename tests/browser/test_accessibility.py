@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib.resources import files
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from labeling.models import Dialogue, Project, SamplingRun, User
 from tests.answering import send_result
@@ -96,6 +96,7 @@ def test_a_page_is_accessible_narrow_and_light(
 ) -> None:
     for viewport, scheme in ((DESKTOP, "light"), (NARROW, "dark")):
         page = open_page(path.format(**dialogues), user=people[name], viewport=viewport, colour_scheme=scheme)
+        expect(page.locator("header.bar, .door").first).to_be_visible()  # not a page that says what went wrong
         assert _violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         assert 1_000 < _num_bytes(page) < MOST_BYTES

@@ -44,10 +44,6 @@ def address(dialogue: Dialogue) -> str:
     return f"/p/{dialogue.project.slug}/write/{dialogue.pk}/"
 
 
-def composer(page: Page) -> object:
-    return page.locator("#composer-text")
-
-
 def messages_of(dialogue: Dialogue) -> list[tuple[str, str, str]]:
     return list(
         Message.objects.filter(dialogue=dialogue).order_by("position").values_list("role", "content", "authorship")
@@ -150,7 +146,7 @@ def test_an_expired_sign_in_loses_nothing(open_page: OpenPage, alice: User, draf
     page.context.clear_cookies(name="sessionid")
     page.locator("#composer-text").fill("Written while signed out")
     expect(page.locator("#save-state")).to_contain_text("Sign in in another tab")
-    page.context.add_cookies(cookies)
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
     page.evaluate("dispatchEvent(new Event('focus'))")
     saved(page)
     draft.refresh_from_db()
