@@ -22,6 +22,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labeling import engines, environment
+from labeling.engines import processes
+from labeling.policies import BUNDLED
+from records import ManifestError, verify_directory
 
 CONFIGURATION = Path(__file__).parents[2] / "supervisord.conf"
 _HOST = "127.0.0.1"
@@ -43,22 +46,28 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, port: int, **options: Any) -> None:
-        stopping = _stop_on_signals()
-        with _alone():
-            _require_free(port)
-            urls = engines.ensure()
-            _convert_bundled_model()
-            call_command("set_up")
-            call_command("collectstatic", interactive=False, verbosity=0)
-            supervisor = _start_supervisor(port=port, redis_url=urls.redis)
-            try:
-                self._announce(port, supervisor, stopping)
-                self._watch(supervisor, stopping)
-            finally:
-                self._say("stopping …")
-                _stop(supervisor)
+        try:
+            with _alone():
+                self._run(port)
+        except KeyboardInterrupt:
+            self._say("stopped before it was ready; the next start goes on from here")
         if engines.stop():
-            self._say("stopped, and the embedded servers with it")
+            self._say("the embedded servers are stopped")
+
+    def _run(self, port: int) -> None:
+        _require_free(port)
+        urls = engines.ensure()
+        _ensure_bundled_model()
+        call_command("set_up")
+        call_command("collectstatic", interactive=False, verbosity=0)
+        stopping = _stop_on_signals()
+        supervisor = _start_supervisor(port=port, redis_url=urls.redis)
+        try:
+            self._announce(port, supervisor, stopping)
+            self._watch(supervisor, stopping)
+        finally:
+            self._say("stopping …")
+            _stop(supervisor)
 
     def _announce(self, port: int, supervisor: subprocess.Popen[bytes], stopping: threading.Event) -> None:
         """Print the address once the pages answer."""
@@ -106,8 +115,6 @@ def _alone() -> Iterator[None]:
 
 
 def _end_orphan(pid_file: Path) -> None:
-    from labeling.engines import processes
-
     for process in processes.find_by_command_line(str(CONFIGURATION), pid_file=pid_file):
         processes.end([process], by=signal.SIGTERM, patience=_STOP_SECONDS)
 
@@ -124,8 +131,14 @@ def _require_free(port: int) -> None:
             ) from None
 
 
-def _convert_bundled_model() -> None:
-    """In a process of its own: this side imports no model library."""
+def _ensure_bundled_model() -> None:
+    """Converted in a process of its own: this side imports no model library."""
+    try:
+        verify_directory(settings.PARLEY_STORE / "policies" / BUNDLED)
+    except ManifestError:
+        pass
+    else:
+        return
     command = [sys.executable, "-m", "language.bundled", "--store", str(settings.PARLEY_STORE)]
     done = subprocess.run(command, check=False, cwd=environment.CHECKOUT, stdout=subprocess.DEVNULL)
     if done.returncode != 0:
