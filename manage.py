@@ -5,7 +5,17 @@ import os
 import signal
 import sys
 
-NEED_NO_SERVERS = {"check", "collectstatic", "compilemessages", "help", "makemessages", "run", "--help", "--version"}
+NEED_NO_SERVERS = {
+    "check",
+    "collectstatic",
+    "compilemessages",
+    "demo",
+    "help",
+    "makemessages",
+    "run",
+    "--help",
+    "--version",
+}
 
 
 def main() -> None:
