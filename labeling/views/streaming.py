@@ -72,7 +72,7 @@ async def _relay(run_id: uuid.UUID, standing: _Standing, last_id: str) -> AsyncI
     """The broker's stream of the newest attempt, until it or the row says that the run has ended."""
     started = heard = time.monotonic()
     position = _position(last_id, standing.attempt)
-    async with redis.asyncio.Redis.from_url(settings.REDIS_URL, single_connection_client=True) as broker:
+    async with redis.asyncio.Redis.from_url(settings.REDIS_URL, max_connections=1) as broker:
         while time.monotonic() - started < LONGEST_STREAM_SECONDS:
             entries = await _read(broker, stream_key(str(run_id), standing.attempt), position)
             for position, fields in entries:
