@@ -36,7 +36,7 @@ def asked_by(user: User | AnonymousUser) -> HttpRequest:
     async def auser() -> Any:
         return user
 
-    request.auser = auser  # type: ignore[method-assign]
+    request.auser = auser
     return request
 
 
@@ -57,7 +57,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def test_a_public_page_asks_nobody() -> None:
-    view = access.public(page)
+    view: Any = access.public(page)
     assert view(asked_by(AnonymousUser())).content == b"the page"
     assert (view.access, view.login_required) == ("public", False)
 
@@ -70,7 +70,7 @@ def test_a_visitor_is_sent_to_sign_in_and_back() -> None:
 
 
 def test_a_role_opens_its_pages_and_no_others(cast: dict[str, User]) -> None:
-    view = access.role_required(User.Role.REVIEWER, User.Role.ADMIN)(page)
+    view: Any = access.role_required(User.Role.REVIEWER, User.Role.ADMIN)(page)
     assert view.access == ("admin", "reviewer")
     for name, user in cast.items():
         if name in ("rita", "adam"):
@@ -84,7 +84,7 @@ def test_an_asynchronous_view_is_guarded_alike(cast: dict[str, User]) -> None:
     async def stream(request: HttpRequest) -> HttpResponse:
         return HttpResponse("the stream")
 
-    view = access.role_required(User.Role.TRAINER)(stream)
+    view: Any = access.role_required(User.Role.TRAINER)(stream)
     assert asyncio.iscoroutinefunction(view)
     assert asyncio.run(view(asked_by(cast["alice"]))).content == b"the stream"
     assert asyncio.run(view(asked_by(AnonymousUser()))).status_code == 302
