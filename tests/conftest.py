@@ -52,7 +52,17 @@ def pytest_unconfigure() -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """With PARLEY_REQUIRE_ALL=1 a skipped test is a failed one: CI must not grow blind."""
     outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
+    _fail_if_skipped(outcome.get_result())  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """A file may also be skipped as a whole, while it is read."""
+    outcome = yield
+    _fail_if_skipped(outcome.get_result())  # type: ignore[attr-defined]
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     if report.skipped and os.environ.get("PARLEY_REQUIRE_ALL") == "1" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, but PARLEY_REQUIRE_ALL=1 lets nothing be skipped: {report.longrepr}"
