@@ -22,8 +22,10 @@ from labeling.models import (
     Completion,
     Dialogue,
     Export,
+    Import,
     Lease,
     Message,
+    Policy,
     Project,
     Prompt,
     SamplingRun,
@@ -129,14 +131,29 @@ def own_run(request: HttpRequest, run_id: uuid.UUID) -> SamplingRun:
     return get_object_or_404(runs, id=run_id, requested_by=person(request))
 
 
-def export_for(request: HttpRequest, export_id: uuid.UUID) -> Export:
+def export_for(request: HttpRequest, export_id: uuid.UUID, *, slug: str) -> Export:
     """An export of a project that this engineer or admin works in."""
-    return get_object_or_404(_for_engineers(Export.objects.select_related("project"), request), id=export_id)
+    exports = _for_engineers(Export.objects.select_related("project", "requested_by"), request)
+    return get_object_or_404(exports, id=export_id, project__slug=slug)
 
 
-def training_job_for(request: HttpRequest, job_id: uuid.UUID) -> TrainingJob:
+def import_for(request: HttpRequest, import_id: uuid.UUID, *, slug: str) -> Import:
+    """A file that was brought into a project that this engineer or admin works in."""
+    imports = _for_engineers(Import.objects.select_related("project", "requested_by"), request)
+    return get_object_or_404(imports, id=import_id, project__slug=slug)
+
+
+def training_job_for(request: HttpRequest, job_id: uuid.UUID, *, slug: str) -> TrainingJob:
     """A training job of a project that this engineer or admin works in."""
-    return get_object_or_404(_for_engineers(TrainingJob.objects.select_related("project"), request), id=job_id)
+    jobs = TrainingJob.objects.select_related("project", "export", "policy", "reward_model", "requested_by", "round")
+    return get_object_or_404(_for_engineers(jobs, request), id=job_id, project__slug=slug)
+
+
+def policy_for(request: HttpRequest, policy_id: uuid.UUID) -> Policy:
+    """A policy of the registry, which every engineer and admin may see whole."""
+    if not person(request).can_train_models:
+        raise Http404
+    return get_object_or_404(Policy.objects.select_related("training_job__export"), id=policy_id)
 
 
 def _visible(rows: QuerySet[Row], reader: User) -> QuerySet[Row]:

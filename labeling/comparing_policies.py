@@ -81,7 +81,10 @@ def ask_both(
             )
             for messages in prompts
         )
-        AuditEvent.note("compare policies", project, by=by, old=old.name, new=new.name, num_prompts=len(runs))
+        asked = [[str(before), str(after)] for before, after in runs]  # so that the contest can be read again
+        AuditEvent.note(
+            "compare policies", project, by=by, old=old.name, new=new.name, num_prompts=len(runs), runs=asked
+        )
     return Contest(old=old, new=new, runs=runs)
 
 

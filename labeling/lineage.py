@@ -47,6 +47,9 @@ class Registry:
         models: list[Model] = [*self.policies, *self.reward_models]
         self._models = {model.id: model for model in models}
 
+    def find(self, identifier: UUID) -> Model | None:
+        return self._models.get(identifier)
+
     def origin_of(self, model: Model) -> Origin:
         """The model with everything behind it."""
         job = self._jobs.get(model.training_job_id) if model.training_job_id else None

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from labeling import accounts, assignment, comparing, exporting, sampling, training_jobs
+from labeling.importing import uploads
 from labeling.models import Project
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "leases expired": assignment.expire_leases,
     "sampling runs swept": lambda: sum(sampling.sweep().values()),
     "exports swept": exporting.sweep_exports,
+    "imports swept": uploads.sweep_imports,
     "training jobs swept": training_jobs.sweep_jobs,
     "comparisons made": _keep_comparisons_ready,
     "sign-in failures forgotten": accounts.forget_old_failures,

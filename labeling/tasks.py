@@ -8,6 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from labeling import exporting, sampling, sweeping, training_jobs
+from labeling.importing import uploads
 from records import RecordError, SampleResult, TrainingProgress, TrainingResult, decode
 from records.names import (
     BUILD_EXPORT,
@@ -17,6 +18,7 @@ from records.names import (
     RECORD_TRAINING_PROGRESS,
     RECORD_TRAINING_RESULT,
     SWEEP,
+    TAKE_IN,
 )
 
 
@@ -42,6 +44,11 @@ def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> No
 @shared_task(name=BUILD_EXPORT)
 def build_export(*, export_id: str) -> None:
     exporting.build(export_id)
+
+
+@shared_task(name=TAKE_IN)
+def take_in(*, import_id: str) -> None:
+    uploads.take_in(import_id)
 
 
 @shared_task(name=RECORD_TRAINING_PROGRESS)

@@ -5,16 +5,20 @@ from django.urls import path
 from labeling.views import (
     account,
     chatting,
+    data,
     dialogues,
+    exports,
     guidelines,
     health,
     history,
     home,
+    models,
     people,
     projects,
     quality,
     ranking,
     reviewing,
+    rounds,
     signing_in,
     streaming,
     suggesting,
@@ -25,6 +29,9 @@ _DIALOGUE = "p/<slug:slug>/write/<uuid:dialogue_id>/"
 _MESSAGE = f"{_DIALOGUE}messages/<uuid:message_id>/"
 _CHAT = "p/<slug:slug>/chat/<uuid:dialogue_id>/"
 _REVIEW = "p/<slug:slug>/review/<uuid:dialogue_id>/"
+_EXPORT = "p/<slug:slug>/data/exports/<uuid:export_id>/"
+_IMPORT = "p/<slug:slug>/data/imports/<uuid:import_id>/"
+_JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -84,6 +91,32 @@ urlpatterns = [
     path(_REVIEW, reviewing.review_dialogue, name="review_dialogue"),
     path(f"{_REVIEW}accept/", reviewing.accept_dialogue, name="accept_dialogue"),
     path(f"{_REVIEW}return/", reviewing.return_dialogue, name="return_dialogue"),
+    # Data out and in.
+    path("p/<slug:slug>/data/", data.data, name="data"),
+    path("p/<slug:slug>/data/exports/new/", data.new_export, name="new_export"),
+    path(_EXPORT, exports.export, name="export"),
+    path(f"{_EXPORT}state/", exports.export_state, name="export_state"),
+    path(f"{_EXPORT}row/", exports.export_row, name="export_row"),
+    path(f"{_EXPORT}cancel/", exports.cancel_export, name="cancel_export"),
+    path(f"{_EXPORT}files/<str:name>", exports.export_file, name="export_file"),
+    path("p/<slug:slug>/data/imports/new/", data.new_import, name="new_import"),
+    path(_IMPORT, data.import_page, name="import"),
+    path(f"{_IMPORT}state/", data.import_state, name="import_state"),
+    path(f"{_IMPORT}discard/", data.discard_import, name="discard_import"),
+    # Rounds and models.
+    path("p/<slug:slug>/rounds/", rounds.rounds_page, name="rounds"),
+    path("p/<slug:slug>/rounds/stations/", rounds.station_row, name="station_row"),
+    path("p/<slug:slug>/rounds/open/", rounds.open_round, name="open_round"),
+    path("p/<slug:slug>/rounds/train/", rounds.start_training, name="start_training"),
+    path(_JOB, rounds.training_job, name="training_job"),
+    path(f"{_JOB}state/", rounds.job_state, name="job_state"),
+    path(f"{_JOB}row/", rounds.job_row, name="job_row"),
+    path(f"{_JOB}stop/", rounds.stop_job, name="stop_job"),
+    path(f"{_JOB}retry/", rounds.retry_job, name="retry_job"),
+    path("p/<slug:slug>/rounds/compare/<uuid:policy_id>/", rounds.compare_policy, name="compare_policy"),
+    path("p/<slug:slug>/rounds/promote/<uuid:policy_id>/", rounds.promote_policy, name="promote_policy"),
+    path("models/", models.models, name="models"),
+    path("models/<uuid:model_id>/", models.model, name="model"),
     # Quality.
     path("p/<slug:slug>/quality/", quality.quality, name="quality"),
     path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality.handle_report, name="handle_report"),

@@ -9,6 +9,7 @@ RECORD_SAMPLING_STARTED = "labeling.record_sampling_started"
 RECORD_TRAINING_PROGRESS = "labeling.record_training_progress"
 RECORD_TRAINING_RESULT = "labeling.record_training_result"
 BUILD_EXPORT = "labeling.build_export"
+TAKE_IN = "labeling.take_in"
 SWEEP = "labeling.sweep"
 
 # Queues.

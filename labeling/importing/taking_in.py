@@ -55,18 +55,21 @@ def import_dialogues(
     into_prompts: bool = False,
     num_turns: int = 1,
     limit: int | None = None,
+    source: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> ImportReport:
     """Take in dialogues that somebody answered, as accepted dialogues, and questions that nobody did, as prompts.
 
     `into_prompts` keeps only the opening of each, up to the user's `num_turns`-th message. `limit` is a number
-    of entries. Raises FileRefused where the file cannot be read at all.
+    of entries; `source` is what the rows say they come from, the file's name unless given.
+    Raises FileRefused where the file cannot be read at all.
     """
     known = find_format(format, kind="dialogues", path=path)
     change = partial(opening_of, num_turns=num_turns) if into_prompts else lambda record: record
-    store = lambda records: store_said(project, list(map(change, records)), source=path.name, by=by)  # noqa: E731
+    name = source or path.name
+    store = lambda records: store_said(project, list(map(change, records)), source=name, by=by)  # noqa: E731
     report = _take_in(path, known, "dialogues", store, on_error=on_error, limit=limit, on_progress=on_progress)
-    _note("import dialogues", project, by, path, report)
+    _note("import dialogues", project, by, name, report)
     return report
 
 
@@ -78,13 +81,15 @@ def import_rankings(
     format: str = "auto",
     on_error: OnError = "stop",
     limit: int | None = None,
+    source: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> ImportReport:
     """Take in rankings with their comparisons and completions. Raises FileRefused as import_dialogues does."""
     known = find_format(format, kind="rankings", path=path)
-    store = partial(store_rankings, project, source=path.name)
+    name = source or path.name
+    store = partial(store_rankings, project, source=name)
     report = _take_in(path, known, "rankings", store, on_error=on_error, limit=limit, on_progress=on_progress)
-    _note("import rankings", project, by, path, report)
+    _note("import rankings", project, by, name, report)
     return report
 
 
@@ -198,7 +203,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _note(verb: str, project: Project, by: User | None, path: Path, report: ImportReport) -> None:
+def _note(verb: str, project: Project, by: User | None, name: str, report: ImportReport) -> None:
     if report.imported:
         counts = {"imported": report.imported, "repeated": report.repeated, "refused": report.num_refused}
-        AuditEvent.note(verb, project, by=by, file=path.name, format=report.format, **counts)
+        AuditEvent.note(verb, project, by=by, file=name, format=report.format, **counts)

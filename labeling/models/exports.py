@@ -51,3 +51,8 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return f"export of {self.kind} {self.id}"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether somebody works on it, or will."""
+        return self.state in (self.State.WAITING, self.State.RUNNING)

@@ -51,3 +51,8 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return f"import of {self.file_name}"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether somebody works on it, or will."""
+        return self.state in (self.State.WAITING, self.State.RUNNING)

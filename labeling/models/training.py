@@ -68,3 +68,8 @@ class TrainingJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.output_name}"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether somebody works on it, or will."""
+        return self.state in (self.State.WAITING, self.State.SENT, self.State.RUNNING)

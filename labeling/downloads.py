@@ -1,0 +1,68 @@
+"""Files of the store as answers: always attachments, in parts where a broken download is resumed.
+
+Never a page of ours: the browser is told to save the file and not to guess what it is.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
+_PIECE = 2**18  # bytes
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def file_response(request: HttpRequest, path: Path, *, name: str, sha256: str) -> HttpResponseBase:
+    """The file, or the part of it that `Range` asks for. `sha256` of the whole is its entity tag."""
+    size, tag = path.stat().st_size, f'"{sha256}"'
+    span = _span(request, size, tag)
+    if span is None:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"})
+    start, end = span
+    body = _pieces_later(path, start, end) if hasattr(request, "scope") else _pieces(path, start, end)
+    response = StreamingHttpResponse(body, content_type="application/octet-stream")
+    response.headers["Content-Length"] = str(end - start)
+    response.headers["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or ""
+    response.headers["Accept-Ranges"], response.headers["ETag"] = "bytes", tag
+    response.headers["Cache-Control"] = "private, no-cache"
+    if "Range" in request.headers and (start, end) != (0, size):
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return response
+
+
+def begins_at_start(request: HttpRequest) -> bool:
+    """Whether this is a download's beginning and not the rest of one that broke off."""
+    found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    return found is None or found.group(1) in ("", "0")
+
+
+def _span(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | None:
+    """First byte and the one after the last; None where no byte of the file is meant."""
+    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    stale = request.headers.get("If-Range", tag) != tag
+    if asked is None or stale or asked.group() == "bytes=-":
+        return 0, size
+    first, last = asked.groups()
+    if not first:  # the last n bytes
+        return (max(0, size - int(last)), size) if int(last) else None
+    start, end = int(first), min(int(last) + 1, size) if last else size
+    return (start, end) if start < end else None
+
+
+def _pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        file.seek(start)
+        while start < end and (piece := file.read(min(_PIECE, end - start))):
+            start += len(piece)
+            yield piece
+
+
+async def _pieces_later(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
+    """The same without holding the event loop: an iterator of the other kind would be read whole into memory."""
+    pieces = _pieces(path, start, end)
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece

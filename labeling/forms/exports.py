@@ -1,0 +1,99 @@
+"""Forms of the data page: what to take out, and what to bring in."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from labeling.exporting import FilterError, read_filters
+from labeling.models import Comparison, Dialogue, Export, Import, Project, User
+
+_TRAINER_KINDS = (("person", _("people")), ("simulated", _("simulated trainers")), ("imported", _("imported")))
+_STATES = (
+    (Comparison.State.DONE.value, _("finished comparisons")),
+    (Comparison.State.OPEN.value, _("open comparisons")),
+    (Dialogue.State.ACCEPTED.value, _("accepted dialogues")),
+    (Dialogue.State.SUBMITTED.value, _("dialogues that wait for review")),
+)
+
+
+class ExportForm(forms.Form):
+    """What to export. Filters that do not apply to the kind are refused by labeling.exporting."""
+
+    kind = forms.ChoiceField(label=_("What"), choices=Export.Kind.choices, widget=forms.RadioSelect, initial="rankings")
+    rounds = forms.TypedMultipleChoiceField(label=_("Rounds"), coerce=int, required=False)
+    topics = forms.MultipleChoiceField(label=_("Topics"), required=False)
+    trainers = forms.MultipleChoiceField(label=_("Trainers"), required=False)
+    trainer_kinds = forms.MultipleChoiceField(
+        label=_("Made by"), choices=_TRAINER_KINDS, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    states = forms.MultipleChoiceField(
+        label=_("State"), choices=_STATES, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("Up to"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    validation_percent = forms.IntegerField(label=_("Validation, %"), min_value=0, max_value=90, initial=10)
+    test_percent = forms.IntegerField(label=_("Test, %"), min_value=0, max_value=90, initial=10)
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._offer(
+            "rounds", project.rounds.order_by("-number").annotate(name=F("number")).values_list("number", "name")
+        )
+        self._offer("topics", ((topic, topic) for topic in topics_of(project)))
+        people = User.objects.filter(memberships__project=project).order_by("pseudonym")
+        self._offer("trainers", people.annotate(name=F("pseudonym")).values_list("pseudonym", "name"))
+
+    def clean(self) -> dict[str, Any]:
+        values = dict(super().clean() or {})
+        self.filters = {name: value for name, value in values.items() if name != "kind"}
+        if "kind" in values:
+            try:
+                self.filters = read_filters(values["kind"], self.filters).encoded()
+            except FilterError as error:
+                raise forms.ValidationError(str(error)) from error
+        return values
+
+    def _offer(self, name: str, choices: Any) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = list(choices)
+        field.widget.attrs["size"] = min(6, max(2, len(field.choices)))
+
+
+class UploadForm(forms.Form):
+    """A file and what to take from it."""
+
+    INTO = (
+        ("dialogues", _("Dialogues, accepted as they are")),
+        ("prompts", _("Only their openings, into the pool of prompts")),
+        ("rankings", _("Rankings with their completions")),
+    )
+
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("JSON Lines or JSON, gzip or not: Open-Assistant, Anthropic HH, trl, chat messages, ShareGPT, "
+                    "Alpaca, Dolly, chitchat, or Parley's own records."),
+    )  # fmt: skip
+    into = forms.ChoiceField(label=_("Take in"), choices=INTO, widget=forms.RadioSelect, initial="dialogues")
+
+    @property
+    def kind(self) -> str:
+        return Import.Kind.RANKINGS if self.cleaned_data["into"] == "rankings" else Import.Kind.DIALOGUES
+
+
+class ConfirmImportForm(forms.Form):
+    skips_bad_lines = forms.BooleanField(
+        label=_("Leave bad lines out"),
+        required=False,
+        help_text=_("Otherwise one bad line stops the whole file, and nothing is imported."),
+    )
+
+
+def topics_of(project: Project) -> list[str]:
+    """Topics that occur in the project's prompts, dialogues or comparisons."""
+    found: set[str] = set()
+    for rows in (project.prompts, project.dialogues, project.comparisons):
+        found.update(rows.exclude(topic="").order_by().values_list("topic", flat=True).distinct()[:200])
+    return sorted(found)

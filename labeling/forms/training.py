@@ -1,0 +1,123 @@
+"""Forms that start a training job. Every field but the material is an option of the trainer's command line."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models import Export, Policy, Project, RewardModel, TrainingJob
+from labeling.training_jobs import EXPORT_KINDS
+
+_MATERIAL = ("kind", "export", "policy", "reward_model", "output_name")
+
+
+class ExportChoice(forms.ModelChoiceField[Export]):
+    """A finished export by its day and its size, which is how people tell them apart."""
+
+    def label_from_instance(self, export: Export) -> str:
+        return f"{export.created_at:%d %b %H:%M} · {export.num_records:,}"
+
+
+class TrainingForm(forms.Form):
+    """What all trainers need. Subclasses say which job they start and add its options."""
+
+    job_kind: ClassVar[TrainingJob.Kind]
+    suffix: ClassVar[str]
+    title: Any
+    sentence: Any
+
+    kind = forms.CharField(widget=forms.HiddenInput)
+    export = ExportChoice(label=_("Export"), queryset=Export.objects.none(), empty_label=None)
+    policy = forms.ModelChoiceField(label=_("Start from"), queryset=Policy.objects.none(), empty_label=None)
+    output_name = forms.CharField(label=_("Name of what is made"), max_length=100)
+    lora = forms.BooleanField(
+        label=_("Adapters only (LoRA)"),
+        required=False,
+        initial=True,
+        help_text=_("A few small matrices are trained and merged in: a laptop can do it."),
+    )
+    lr = forms.FloatField(
+        label=_("Learning rate"),
+        min_value=1e-9,
+        max_value=1.0,
+        help_text=_("Adapters want about thirty times as much."),
+    )
+    seed = forms.IntegerField(label=_("Seed"), min_value=0, max_value=2**31 - 1, initial=0)
+
+    def __init__(self, values: Any = None, *, project: Project, initial: dict[str, Any] | None = None) -> None:
+        number = project.current_round.number if project.current_round else 0
+        known = {
+            "kind": self.job_kind.value,
+            "policy": project.policy_id,
+            "output_name": f"{project.slug[:60]}-{number}-{self.suffix}",
+        }
+        super().__init__(values, initial=known | (initial or {}), auto_id=f"{self.job_kind.value}-%s")
+        exports = project.exports.filter(kind=EXPORT_KINDS[self.job_kind], state=Export.State.DONE, format="records")
+        self._offer("export", exports.filter(num_records__gt=0))
+        self._offer("policy", Policy.objects.exclude(state=Policy.State.RETIRED).exclude(store_path=""))
+
+    @property
+    def material(self) -> dict[str, Any]:
+        """What the job is made from, as labeling.training_jobs.start_job takes it."""
+        return {name: value for name, value in self.cleaned_data.items() if name in _MATERIAL}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if name not in _MATERIAL}
+
+    @property
+    def main_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name in _MATERIAL and name != "kind"]
+
+    @property
+    def option_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name not in _MATERIAL]
+
+    def _offer(self, name: str, rows: Any) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = rows
+
+
+class SftForm(TrainingForm):
+    job_kind = TrainingJob.Kind.SFT
+    suffix = "sft"
+    title = _("Fine-tune on demonstrations")
+    sentence = _("The policy learns to answer as people did.")
+
+    lr = forms.FloatField(label=_("Learning rate"), min_value=1e-9, max_value=1.0, initial=3e-4)
+    epochs = forms.IntegerField(label=_("Passes over the data"), min_value=1, max_value=100, initial=2)
+    batch_size = forms.IntegerField(label=_("Dialogues per step"), min_value=1, max_value=4096, initial=16)
+
+
+class RewardModelForm(TrainingForm):
+    job_kind = TrainingJob.Kind.REWARD_MODEL
+    suffix = "rm"
+    title = _("Train a reward model")
+    sentence = _("From rankings it learns to score a completion as trainers would rank it.")
+
+    lr = forms.FloatField(label=_("Learning rate"), min_value=1e-9, max_value=1.0, initial=3e-4)
+    epochs = forms.IntegerField(label=_("Passes over the data"), min_value=1, max_value=20, initial=1)
+    batch_size = forms.IntegerField(label=_("Rankings per step"), min_value=1, max_value=4096, initial=16)
+
+
+class PpoForm(TrainingForm):
+    job_kind = TrainingJob.Kind.PPO
+    suffix = "ppo"
+    title = _("Optimise by PPO")
+    sentence = _("The policy answers prompts, the reward model scores, and a price on KL keeps it near its start.")
+
+    reward_model = forms.ModelChoiceField(label=_("Reward model"), queryset=RewardModel.objects.all(), empty_label=None)
+    lr = forms.FloatField(label=_("Learning rate"), min_value=1e-9, max_value=1.0, initial=1e-4)
+    updates = forms.IntegerField(label=_("Updates"), min_value=1, max_value=100_000, initial=20)
+    rollouts_per_update = forms.IntegerField(
+        label=_("Completions per update"), min_value=1, max_value=65_536, initial=64
+    )
+    minibatch_size = forms.IntegerField(label=_("Completions per step"), min_value=1, max_value=65_536, initial=16)
+    max_new_tokens = forms.IntegerField(label=_("Longest completion, tokens"), min_value=1, max_value=4096, initial=64)
+    kl_coef = forms.FloatField(label=_("Price of KL (β)"), min_value=0, max_value=10, initial=0.02)
+
+
+TRAINING_FORMS: dict[str, type[TrainingForm]] = {
+    form.job_kind.value: form for form in (SftForm, RewardModelForm, PpoForm)
+}

@@ -1,0 +1,97 @@
+"""One export: how far it is, what is in it, its files, and what was made of it."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import access
+from labeling.downloads import begins_at_start, file_response
+from labeling.exporting import cancel_export as stop_export
+from labeling.exporting import exports_folder
+from labeling.lineage import Registry
+from labeling.models import AuditEvent, Export
+from labeling.views.data import ENGINEERS
+from records import ManifestError, read_manifest
+from records.manifest import MANIFEST
+
+CARD = "card.md"
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def export(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
+    found = access.export_for(request, export_id, slug=slug)
+    return render(request, "labeling/export.html", {"section": "data", **_context(found)})
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def export_state(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
+    """The part of the page that changes while the export is built."""
+    return render(request, "labeling/_export_state.html", _context(access.export_for(request, export_id, slug=slug)))
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def export_row(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
+    """Its line in the table of the data page."""
+    found = access.export_for(request, export_id, slug=slug)
+    return render(request, "labeling/_export_row.html", {"project": found.project, "export": found})
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def cancel_export(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
+    found = access.export_for(request, export_id, slug=slug)
+    stop_export(found, by=access.person(request))
+    return render(request, "labeling/_export_state.html", _context(found))
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def export_file(request: HttpRequest, slug: str, export_id: uuid.UUID, name: str) -> HttpResponseBase:
+    """One file of a finished export. Only names that its manifest holds are files of it."""
+    found = access.export_for(request, export_id, slug=slug)
+    files = {file["name"]: file for file in _files(found)}
+    if name not in files:
+        raise Http404
+    if begins_at_start(request):
+        AuditEvent.note("download export", found, by=access.person(request), file=name)
+    shown_name = f"{found.project.slug}-{str(found.id)[:8]}-{name}"
+    return file_response(request, _directory(found) / name, name=shown_name, sha256=files[name]["sha256"])
+
+
+def _context(found: Export) -> dict[str, Any]:
+    files = _files(found)
+    return {
+        "project": found.project,
+        "export": found,
+        "files": files,
+        "is_missing": found.state == Export.State.DONE and not files,
+        "card": (_directory(found) / CARD).read_text(encoding="utf-8") if files else "",
+        "models": Registry().models_after(found) if files else [],
+    }
+
+
+def _files(found: Export) -> list[dict[str, Any]]:
+    """The files of a finished export by its manifest; none where it is unfinished, or gone from the store."""
+    if found.state != Export.State.DONE:
+        return []
+    try:
+        listed = read_manifest(_directory(found))["files"]
+    except ManifestError:
+        return []
+    manifest = {
+        "name": MANIFEST,
+        "size": (_directory(found) / MANIFEST).stat().st_size,
+        "sha256": found.manifest_sha256,
+    }
+    return [{"name": name, **facts} for name, facts in sorted(listed.items())] + [manifest]
+
+
+def _directory(found: Export) -> Path:
+    return exports_folder() / str(found.id)

@@ -1,0 +1,149 @@
+"""The page of one export, and its files as downloads: authorised, resumable, logged."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client, RequestFactory
+from django.test.client import AsyncRequestFactory
+from django.urls import reverse
+
+from labeling.downloads import file_response
+from labeling.models import AuditEvent, Export, Project, User
+from tests.labeling.cast import make_project, make_prompt, make_user
+from tests.labeling.exporting.material import directory_of, exported
+from tests.labeling.views.signed_in import as_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, settings: Any) -> Path:
+    settings.PARLEY_STORE = tmp_path / "store"
+    return settings.PARLEY_STORE  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="sky", name="Sky")
+
+
+@pytest.fixture
+def erin(project: Project) -> Client:
+    return as_user(make_user(username="erin", role=User.Role.ENGINEER, projects=[project]))
+
+
+@pytest.fixture
+def export(project: Project) -> Export:
+    for number in range(5):
+        make_prompt(project=project, content=f"Question {number}, and a <script>alert(1)</script>?")
+    return exported(project, "prompts")
+
+
+def file_url(export: Export, name: str = "prompts.jsonl") -> str:
+    return reverse("export_file", args=(export.project.slug, export.id, name))
+
+
+def body(response: Any) -> bytes:
+    return b"".join(response.streaming_content)
+
+
+def test_the_page_shows_files_hashes_and_the_card(erin: Client, export: Export) -> None:
+    content = erin.get(reverse("export", args=("sky", export.id))).content.decode()
+    assert "prompts.jsonl" in content
+    assert export.manifest_sha256 in content
+    assert "<h1>Sky: prompts</h1>" in content
+    assert f"?export={export.id}#train" in content
+
+
+def test_a_failed_export_says_why(project: Project, erin: Client) -> None:
+    failed = Export.objects.create(project=project, kind="prompts", state=Export.State.FAILED, error="No space left")
+    assert "No space left" in erin.get(reverse("export", args=("sky", failed.id))).content.decode()
+
+
+def test_an_export_whose_files_are_gone_says_so(erin: Client, export: Export) -> None:
+    for path in directory_of(export).iterdir():
+        path.unlink()
+    assert "no longer in the store" in erin.get(reverse("export", args=("sky", export.id))).content.decode()
+    assert erin.get(file_url(export)).status_code == 404
+
+
+def test_a_file_comes_whole_as_an_attachment_and_is_logged(erin: Client, export: Export) -> None:
+    response = erin.get(file_url(export))
+    content = (directory_of(export) / "prompts.jsonl").read_bytes()
+    assert body(response) == content
+    assert response.headers["Content-Disposition"].startswith('attachment; filename="sky-')
+    assert response.headers["Content-Type"] == "application/octet-stream"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Content-Length"] == str(len(content))
+    event = AuditEvent.objects.get(verb="download export")
+    assert (str(event.by), event.detail) == ("Erin", {"file": "prompts.jsonl"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "span"),
+    [("bytes=0-9", (0, 10)), ("bytes=10-", (10, None)), ("bytes=-7", (-7, None)), ("bytes=5-99999999", (5, None))],
+)
+def test_a_part_is_what_was_asked_for(erin: Client, export: Export, asked: str, span: tuple[int, int | None]) -> None:
+    content = (directory_of(export) / "prompts.jsonl").read_bytes()
+    response = erin.get(file_url(export), headers={"Range": asked})
+    assert response.status_code == 206
+    part = content[slice(*span)]
+    assert body(response) == part
+    start = content.index(part) if span[0] >= 0 else len(content) - 7
+    assert response.headers["Content-Range"] == f"bytes {start}-{start + len(part) - 1}/{len(content)}"
+
+
+def test_a_download_that_broke_off_is_resumed_only_on_the_same_file(erin: Client, export: Export) -> None:
+    whole = erin.get(file_url(export))
+    tag, content = whole.headers["ETag"], body(whole)
+    rest = erin.get(file_url(export), headers={"Range": "bytes=20-", "If-Range": tag})
+    assert content[:20] + body(rest) == content
+    other = erin.get(file_url(export), headers={"Range": "bytes=20-", "If-Range": '"another"'})
+    assert (other.status_code, body(other)) == (200, content)
+    assert AuditEvent.objects.filter(verb="download export").count() == 1, "the rest of a download is no new one"
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
+def test_a_part_outside_the_file_is_refused(erin: Client, export: Export, asked: str) -> None:
+    response = erin.get(file_url(export), headers={"Range": asked})
+    assert response.status_code == 416
+    assert response.headers["Content-Range"].startswith("bytes */")
+
+
+@pytest.mark.parametrize("asked", ["lines=1-2", "bytes=a-b", "bytes=1-2,5-6", "bytes=-"])
+def test_what_is_no_single_part_gives_the_whole(erin: Client, export: Export, asked: str) -> None:
+    assert erin.get(file_url(export), headers={"Range": asked}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["absent.jsonl", "..", "%2e%2e%2fsecret_key", "..%2f..%2fsecret_key", "manifest.json%00", ".prompts.jsonl", "CON"],
+)
+def test_only_files_of_the_manifest_are_there(erin: Client, export: Export, name: str) -> None:
+    assert erin.get(f"/p/sky/data/exports/{export.id}/files/{name}").status_code == 404
+
+
+def test_strangers_get_nothing(export: Export) -> None:
+    stranger = as_user(make_user(role=User.Role.ENGINEER))
+    trainer = as_user(make_user(role=User.Role.TRAINER, projects=[export.project]))
+    assert stranger.get(file_url(export)).status_code == 404
+    assert trainer.get(file_url(export)).status_code == 403
+    assert Client().get(file_url(export)).status_code == 302
+
+
+def test_under_asgi_a_file_is_streamed_piece_by_piece(tmp_path: Path) -> None:
+    path = tmp_path / "big"
+    path.write_bytes(bytes(range(256)) * 4096)
+    response: Any = file_response(AsyncRequestFactory().get("/"), path, name="big", sha256="x")
+    assert response.is_async
+
+    async def collect(pieces: AsyncIterator[bytes]) -> list[bytes]:
+        return [piece async for piece in pieces]
+
+    pieces = asyncio.run(collect(response.streaming_content))
+    assert b"".join(pieces) == path.read_bytes()
+    assert len(pieces) > 1
+    assert not file_response(RequestFactory().get("/"), path, name="big", sha256="x").is_async  # type: ignore[attr-defined]
