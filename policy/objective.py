@@ -11,26 +11,12 @@ Sources: IG = InstructGPT (Ouyang et al. 2022, arXiv 2203.02155); ZG = Ziegler e
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 # ZG §2.2, Eq. 4: the controller's error is clipped to this, its gain is the K_β = 0.1 printed there.
 KL_ERROR_CLIP = 0.2
 KL_PAPER_GAIN = 0.1
-
-
-def mask_after_end(
-    completion_ids: Int[Tensor, "batch length"], end_token_id: int
-) -> tuple[Bool[Tensor, "batch length"], Bool[Tensor, "batch"]]:
-    """Which tokens count, and which completions ended.
-
-    A row counts up to and including its first end token, whole where there is none (method: truncate
-    at the first end token, mask everything after it). Only completions are looked at: an end token in
-    the prompt, as every chat template has, says nothing.
-    """
-    is_end = completion_ids == end_token_id
-    num_ends_before = is_end.long().cumsum(dim=1) - is_end.long()
-    return num_ends_before == 0, is_end.any(dim=1)
 
 
 def replace_unended_scores(

@@ -1,0 +1,174 @@
+"""Rollouts: completions sampled under the current policy, and what every network says of them.
+
+Rows are ordered by length once, and pieces are runs of rows; the pass that records the old
+log-probabilities and the pass that trains forward the same pieces, so that their ratio begins at
+exactly 1, in any precision (method reference §4.4 row 11).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from peft import PeftModel
+from torch import Tensor
+from torch.nn.functional import pad
+from transformers import PreTrainedModel
+
+from language.generation import Sampled, sample_batch
+from policy.learner import PolicyLearner, for_sampling
+from policy.prompts import TokenizedPrompt
+from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies, group_prompts
+from policy.stopping import in_smaller_pieces
+from policy.value import ValueLearner, completion_scores, completion_values
+from records import SamplingParams
+from rewardmodel.commandline import Precision, autocast
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """`num_completions` completions of each prompt: row i is of prompts[i // num_completions].
+
+    A completion ends with its first end token, or has none where it reached the limit. `mask` is True on its
+    tokens, `ended` where there is an end token.
+    """
+
+    prompts: tuple[TokenizedPrompt, ...]
+    completions: tuple[tuple[int, ...], ...]
+    num_completions: int
+    mask: Bool[Tensor, "rows length"]
+    ended: Bool[Tensor, " rows"]
+    sampled_logprobs: Float[Tensor, "rows length"]
+
+    def prompt_ids(self, rows: Sequence[int]) -> list[str]:
+        """The record ids of the prompts of these rows, for messages."""
+        return [self.prompts[row // self.num_completions].id for row in rows]
+
+    def pieces(self, size: int) -> list[list[int]]:
+        """All rows in runs of `size`: neighbours are of like length, so little is padded."""
+        rows = list(range(len(self.completions)))
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+    def groups(self, rows: Sequence[int]) -> PromptGroups:
+        """These rows as tensors; each prompt once where they hold equally many completions of each."""
+        owners = [row // self.num_completions for row in rows]
+        distinct = list(dict.fromkeys(owners))
+        if any(owners.count(owner) * len(distinct) != len(rows) for owner in distinct):
+            distinct = owners
+        return group_prompts(
+            [self.prompts[owner].token_ids for owner in distinct],
+            [self.completions[row] for row in rows],
+            pad_token_id=0,
+            device=self.mask.device,
+        )
+
+    def take(self, x: Tensor, rows: Sequence[int]) -> Tensor:
+        """These rows of a tensor over all tokens, as wide as the longest completion among them."""
+        return x[list(rows), : max(len(self.completions[row]) for row in rows)]
+
+
+@dataclass(frozen=True)
+class MeasuredRollouts:
+    """Rollouts with what the networks say of every token, and of every completion (`scores`), in nats and points."""
+
+    rollouts: Rollouts
+    logprobs: Float[Tensor, "rows length"]
+    entropies: Float[Tensor, "rows length"]
+    ref_logprobs: Float[Tensor, "rows length"]
+    values: Float[Tensor, "rows length"]
+    scores: Float[Tensor, " rows"]
+
+
+def collect_rollouts(
+    model: PreTrainedModel | PeftModel,
+    prompts: Sequence[TokenizedPrompt],
+    *,
+    num_completions: int,
+    params: SamplingParams,
+    end_token_id: int,
+    precision: Precision,
+) -> Rollouts:
+    """Sample from the policy as it is, temperature only.
+
+    Any narrowing of the distribution (top-k, top-p) would bias the KL estimate (method reference §4.4 row 5).
+    """
+    assert params.top_p == 1.0 and params.top_k == 0, "rollouts are pure samples"  # noqa: PT018
+    with for_sampling(model, precision=precision) as sampler:
+        sampled = sample_batch(
+            sampler,
+            [prompt.token_ids for prompt in prompts],
+            num_completions=num_completions,
+            params=params,
+            end_token_id=end_token_id,
+        )
+    return arrange(prompts, sampled, end_token_id=end_token_id, device=model.device)
+
+
+def arrange(
+    prompts: Sequence[TokenizedPrompt],
+    sampled: Sequence[Sequence[Sampled]],
+    *,
+    end_token_id: int,
+    device: str | torch.device = "cpu",
+) -> Rollouts:
+    """Samples as rollouts, prompts with like numbers of tokens side by side."""
+    order = sorted(
+        range(len(prompts)), key=lambda i: len(prompts[i].token_ids) + max(len(one.token_ids) for one in sampled[i])
+    )
+    rows = [one for index in order for one in sampled[index]]
+    length = max(len(one.token_ids) for one in rows)
+    lengths = torch.tensor([len(one.token_ids) for one in rows], device=device)
+    logprobs = [pad(torch.tensor(one.logprobs), (0, length - len(one.logprobs))) for one in rows]
+    return Rollouts(
+        prompts=tuple(prompts[index] for index in order),
+        completions=tuple(tuple(one.token_ids) for one in rows),
+        num_completions=len(sampled[0]),
+        mask=torch.arange(length, device=device) < lengths[:, None],
+        # Only completions are looked at: every chat prompt has end tokens of its own.
+        ended=torch.tensor([one.token_ids[-1] == end_token_id for one in rows], device=device),
+        sampled_logprobs=torch.stack(logprobs).to(device),
+    )
+
+
+def measure_rollouts(
+    policy: PolicyLearner,
+    value: ValueLearner,
+    rollouts: Rollouts,
+    *,
+    temperature: float,
+    microbatch_size: int,
+    precision: Precision,
+) -> MeasuredRollouts:
+    """Log-probabilities under the policy and its reference, entropies, values and scores, without gradients."""
+
+    def over(function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        return over_rollouts(function, rollouts, microbatch_size=microbatch_size)
+
+    with autocast(rollouts.mask.device, precision):
+        logprobs, entropies = over(
+            lambda groups: completion_logprobs_and_entropies(policy.model, groups, temperature=temperature)
+        )
+        with policy.as_reference() as reference:
+            (ref_logprobs,) = over(lambda groups: completion_logprobs(reference, groups, temperature=temperature))
+        (values,) = over(lambda groups: completion_values(value.model, groups))
+        with value.as_reward_model() as reward_model:
+            (scores,) = over(lambda groups: completion_scores(reward_model, groups))
+    return MeasuredRollouts(rollouts, logprobs, entropies, ref_logprobs, values, scores)
+
+
+@torch.no_grad()
+def over_rollouts(
+    function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]], rollouts: Rollouts, *, microbatch_size: int
+) -> tuple[Tensor, ...]:
+    """What `function` says of every row, computed in pieces; token-wise results at full width."""
+
+    def run(pieces: list[list[int]]) -> tuple[Tensor, ...]:
+        found = [function(rollouts.groups(rows)) for rows in pieces]
+        parts = [part if isinstance(part, tuple) else (part,) for part in found]
+        return tuple(torch.cat([_widen(part, rollouts) for part in column]) for column in zip(*parts, strict=True))
+
+    return in_smaller_pieces(run, rollouts.pieces(microbatch_size))
+
+
+def _widen(part: Tensor, rollouts: Rollouts) -> Tensor:
+    return part if part.ndim == 1 else pad(part, (0, rollouts.mask.shape[1] - part.shape[1]))

@@ -1,0 +1,68 @@
+"""The value model: a network of its own that starts as the reward model, bias included.
+
+Separate and started from the reward model is what InstructGPT (App. C.4) did, and what Stiennon et al.
+2020 (App. G.1) found clearly better than a head on the policy. Its start *is* the reward model, so both
+are kept here, on one trunk where adapters or frozen layers allow it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from peft import PeftModel
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from language.chat import render_dialogue
+from language.lora import without_adapter
+from policy.learner import Trainable, frozen_copy
+from policy.publishing import OptionError
+from policy.shared_prompt import PromptGroups, completion_states
+from records import Message
+from rewardmodel.model import RewardModel
+
+
+class ValueLearner:
+    """The value model as it is trained, and the reward model: what it was."""
+
+    def __init__(self, reward_model: RewardModel, trainable: Trainable) -> None:
+        self.model = reward_model
+        self.model.backbone = trainable.choose(cast(PreTrainedModel, reward_model.backbone))
+        self.model.head.requires_grad_(True)
+        trunk = self.model.backbone if trainable.lora_rank else frozen_copy(self.model.backbone)
+        self._start = RewardModel(trunk, frozen_copy(self.model.head), reward_model.facts)
+
+    @contextmanager
+    def as_reward_model(self) -> Iterator[RewardModel]:
+        """Inside, the reward model. Its parameters never change."""
+        trunk = self._start.backbone
+        with without_adapter(trunk) if isinstance(trunk, PeftModel) else nullcontext():
+            yield self._start
+
+
+def completion_values(model: RewardModel, groups: PromptGroups) -> Float[Tensor, "rows length"]:
+    """V of the state before each completion token: what its advantage is measured from."""
+    return model.values_of(completion_states(model.backbone, groups)[:, :-1])
+
+
+def completion_scores(model: RewardModel, groups: PromptGroups) -> Float[Tensor, " rows"]:
+    """The score of each completion, read after its last token (Stiennon et al. 2020; method reference §2.3)."""
+    states = completion_states(model.backbone, groups)
+    rows = torch.arange(len(states), device=states.device)
+    return model.values_of(states[rows, groups.completions.attention_mask.sum(dim=1)])
+
+
+def require_same_tokens(
+    policy_tokenizer: PreTrainedTokenizerBase, reward_tokenizer: PreTrainedTokenizerBase, *, where: Path
+) -> None:
+    """Raise OptionError unless both tokenizers say the same: token-wise values need one tokenization."""
+    probe = [Message(role="user", content="Qu'est-ce? 1 + 1 = 2\n"), Message(role="assistant", content="“Naïve” 你好")]
+    alike = policy_tokenizer.get_vocab() == reward_tokenizer.get_vocab()
+    if not (alike and render_dialogue(policy_tokenizer, probe) == render_dialogue(reward_tokenizer, probe)):
+        raise OptionError(
+            f"{where}: this reward model has another tokenizer or chat template than the policy, and the value model "
+            "that starts from it must see the policy's own tokens; train a reward model from this policy's family"
+        )
