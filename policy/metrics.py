@@ -1,0 +1,121 @@
+"""Every number that PPO logs, each by one name, and how those about rollouts are computed."""
+
+import resource
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from policy.objective import explained_variance, kl_k1, kl_k3, masked_mean
+from policy.rollout import MeasuredRollouts
+
+PPO_METRICS = {
+    "step": "updates done: one is rollouts, then their epochs of minibatches",
+    "score": "the reward model's score, mean over rollouts, before the rule for missing end tokens",
+    "reward": "sum of a rollout's per-token rewards (score after the rule, less the KL penalty), mean over rollouts",
+    "kl": "log π/π_ref summed over a completion (k1), mean over rollouts, nats: what the penalty is on",
+    "kl_k3": "the same by the estimator k3, which is never negative; far from kl where sampling is not pure",
+    "entropy": "entropy of the distribution each token was drawn from, mean over tokens, nats",
+    "completion_tokens": "tokens of a completion, end token included, mean over rollouts",
+    "unended_share": "share of rollouts that reached the limit without an end token",
+    "explained_variance": "share of the returns' variance that the values foresaw; 0 is as good as a constant",
+    "policy_loss": "clipped policy loss, mean over the update's minibatches",
+    "value_loss": "clipped value loss, mean over the update's minibatches",
+    "clip_fraction": "share of tokens whose policy loss was clipped, mean over minibatches",
+    "update_kl": "k3 between the policy that sampled and the policy trained, mean over tokens and minibatches, nats",
+    "first_ratio_gap": "largest |π/π_old − 1| before the update's first step; above 1e-3 something is inconsistent",
+    "sampler_gap": "largest difference of a token's log-probability between the sampler and the training graph, nats",
+    "ptx_loss": "nats per target token of the demonstrations mixed in; only where the mix is on",
+    "grad_norm": "norm of the policy's gradient before clipping, mean over steps",
+    "value_grad_norm": "the same of the value model",
+    "kl_coef": "β of this update",
+    "lr": "learning rate of the policy",
+    "value_lr": "learning rate of the value model",
+    "tokens_per_second": "completion tokens over the whole update's seconds",
+    "rollout_seconds": "wall time of sampling",
+    "scoring_seconds": "wall time of log-probabilities, values and scores",
+    "training_seconds": "wall time of the minibatches",
+    "seconds": "wall time of the update",
+    "memory_mb": "peak memory of the process so far; of the GPU where there is one",
+}
+
+
+def rollout_metrics(
+    measured: MeasuredRollouts, *, rewards: Float[Tensor, "rows length"], returns: Float[Tensor, "rows length"]
+) -> dict[str, float]:
+    """What the rollouts of one update were like, before it was trained on them."""
+    rollouts, mask = measured.rollouts, measured.rollouts.mask
+    numbers = {
+        "score": measured.scores.mean(),
+        "reward": rewards.sum(dim=1).mean(),
+        "kl": sum_over_tokens(kl_k1(measured.logprobs, measured.ref_logprobs), mask).mean(),
+        "kl_k3": sum_over_tokens(kl_k3(measured.logprobs, measured.ref_logprobs), mask).mean(),
+        "entropy": masked_mean(measured.entropies, mask),
+        "completion_tokens": mask.sum(dim=1).float().mean(),
+        "unended_share": 1 - rollouts.ended.float().mean(),
+        "explained_variance": explained_variance(measured.values, returns, mask),
+        "sampler_gap": (measured.logprobs - rollouts.sampled_logprobs)[mask].abs().max(),
+    }
+    return {name: number.item() for name, number in numbers.items()}
+
+
+def piece_metrics(
+    policy_loss: Float[Tensor, ""],
+    value_loss: Float[Tensor, ""],
+    logprobs: Float[Tensor, "rows length"],
+    old_logprobs: Float[Tensor, "rows length"],
+    clipped: Bool[Tensor, "rows length"],
+    mask: Bool[Tensor, "rows length"],
+    *,
+    total: int,
+) -> dict[str, float]:
+    """One piece's shares of its minibatch's numbers; `total` is the minibatch's number of tokens."""
+    logprobs = logprobs.detach()
+    numbers = {
+        "policy_loss": policy_loss,
+        "value_loss": value_loss,
+        "clip_fraction": masked_mean(clipped.float(), mask, total=total),
+        "update_kl": masked_mean(kl_k3(old_logprobs, logprobs), mask, total=total),
+        "ratio_gap": torch.where(mask, (logprobs - old_logprobs).exp() - 1, 0.0).abs().max(),
+    }
+    return {name: number.item() for name, number in numbers.items()}
+
+
+def join_pieces(parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """A minibatch's numbers from its pieces' shares."""
+    summed = {name: sum(part[name] for part in parts) for name in parts[0]}
+    return summed | {"ratio_gap": max(part["ratio_gap"] for part in parts)}
+
+
+def sum_over_tokens(x: Float[Tensor, "rows length"], mask: Bool[Tensor, "rows length"]) -> Float[Tensor, " rows"]:
+    """The sum of each row's real tokens."""
+    return torch.where(mask, x, 0.0).sum(dim=1)
+
+
+def mean_of_steps(steps: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The means over an update's optimizer steps; of the ratio's gap only what it was before the first."""
+    means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
+    del means["ratio_gap"]
+    return means | {"first_ratio_gap": steps[0]["ratio_gap"]}
+
+
+def time_metrics(clock: Sequence[float], *, num_tokens: int) -> dict[str, float]:
+    """Seconds of an update's phases from the times at which they began and ended."""
+    sampled, measured, trained = (later - earlier for earlier, later in pairwise(clock))
+    seconds = clock[-1] - clock[0]
+    return {
+        "rollout_seconds": sampled,
+        "scoring_seconds": measured,
+        "training_seconds": trained,
+        "seconds": seconds,
+        "tokens_per_second": num_tokens / seconds,
+    }
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory in megabytes: of the GPU where the run is on one, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

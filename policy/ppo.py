@@ -1,0 +1,259 @@
+"""PPO against a reward model, with a KL penalty to the policy's own start: InstructGPT's loop in order.
+
+Every update: sample completions of some prompts; score them; turn scores and KL into per-token rewards;
+estimate advantages; train policy and value model on them in minibatches; log; save. The formulas are in
+`policy.objective`, the options with their sources in `policy.ppo_config`, the numbers logged in
+`policy.metrics`. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads).
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from language.chat import end_token_id
+from language.checkpoints import load_tokenizer
+from language.optimization import build_adamw, build_schedule
+from language.progress import Progress
+from language.training_state import TrainingState, load_latest_training_state, save_training_state
+from policy import objective
+from policy.averaging import WeightAverage
+from policy.dialogues import DialogueSet, load_dialogues
+from policy.learner import PolicyLearner, choose_attention, load_policy
+from policy.metrics import mean_of_steps, peak_memory_mb, rollout_metrics, time_metrics
+from policy.minibatches import Learners, Targets, plan_steps, take_step
+from policy.ppo_config import PpoConfig, require_options
+from policy.prompts import PromptSet, draw, load_prompts
+from policy.publishing import OptionError, publish_policy, require_place, require_room, run_identity
+from policy.rollout import MeasuredRollouts, collect_rollouts, measure_rollouts
+from policy.stopping import require_finite
+from policy.value import ValueLearner, require_same_tokens
+from rewardmodel.commandline import resolve_device, run
+from rewardmodel.metrics import MetricsLog
+from rewardmodel.model import context_of, load_reward_model
+from rewardmodel.publishing import STATES, directory_sha256
+
+# What the progress line shows of an update.
+_SHOWN = ("reward", "score", "kl", "completion_tokens", "seconds")
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run reads: prompts, dialogues to mix in, the tokenizer of all its networks, and their lineage."""
+
+    prompts: PromptSet
+    dialogues: DialogueSet | None
+    tokenizer: PreTrainedTokenizerBase
+    made_from: dict[str, dict[str, str]]
+
+
+def main(config: PpoConfig) -> None:
+    """Read everything and refuse what is wrong; only then train and publish."""
+    require_options(config)
+    torch.manual_seed(config.seed)
+    material = load_material(config)
+    start = {"name": config.policy.name, "sha256": directory_sha256(config.policy)}
+    hashes = {part: source["sha256"] for part, source in {"start": start, **material.made_from}.items()}
+    identity = run_identity(config, **hashes)
+    if not require_place(config.out, config.work_directory, identity, resume=config.resume):
+        print(f"{config.out} is already published by this run", file=sys.stderr)
+        return
+    learners = build_learners(config, longest_prompt=material.prompts.longest)
+    require_room(config.work_directory, [learners.policy.model, learners.value.model])
+    metrics = train(learners, material, config, identity)
+    facts = {
+        "name": config.out.name,
+        "method": "ppo",
+        "start": start,
+        "made_from": material.made_from,
+        "run": identity,
+        "left_out": material.prompts.left_out,
+        "metrics": metrics,
+    }
+    publish_policy(
+        config.out,
+        config.work_directory,
+        model=learners.policy.model,
+        base=config.policy,
+        trainable=config.trainable,
+        tokenizer=material.tokenizer,
+        facts=facts,
+    )
+
+
+def train(learners: Learners, material: Material, config: PpoConfig, identity: dict[str, Any]) -> dict[str, float]:
+    """The loop. Leaves in the policy what is to be published; returns the last update's metrics."""
+    policy, value = learners.policy, learners.value
+    average = WeightAverage(policy.model) if config.ema_decay else None
+    state = make_state(learners, average, config, identity)
+    if config.resume:
+        load_latest_training_state(config.work_directory / STATES, state)
+    log = MetricsLog(config.work_directory, state.step)
+    num_prompts = config.rollouts_per_update // config.completions_per_prompt
+    with Progress(config.updates, description="ppo", unit="updates", done=state.step) as progress:
+        while state.step < config.updates:
+            kl_coef = float(state.facts["kl_coef"])
+            clock = [time.monotonic()]
+
+            # Collect rollouts under the current policy.
+            rollouts = collect_rollouts(
+                policy.model,
+                draw(material.prompts.prompts, start=state.step * num_prompts, count=num_prompts, seed=config.seed),
+                num_completions=config.completions_per_prompt,
+                params=config.sampling_params(state.step),
+                end_token_id=end_token_id(material.tokenizer),
+                precision=config.precision,
+            )
+            clock.append(time.monotonic())
+
+            # Score: log-probabilities under policy and reference, values, scores.
+            measured = measure_rollouts(
+                policy,
+                value,
+                rollouts,
+                temperature=config.temperature,
+                microbatch_size=config.microbatch_size,
+                precision=config.precision,
+            )
+            require_finite_rollouts(measured, state.step + 1)
+            clock.append(time.monotonic())
+
+            # Per-token rewards, advantages.
+            rewards = objective.reward_tokens(
+                objective.replace_unended_scores(measured.scores, rollouts.ended, config.missing_end_score),
+                measured.logprobs,
+                measured.ref_logprobs,
+                rollouts.mask,
+                kl_coef=kl_coef,
+            )
+            advantages, returns = objective.estimate_advantages(
+                rewards, measured.values, rollouts.mask, discount=config.discount, gae_lambda=config.gae_lambda
+            )
+            targets = Targets(
+                old_logprobs=measured.logprobs,
+                old_values=measured.values,
+                advantages=objective.whiten(advantages, rollouts.mask),
+                returns=returns,
+            )
+
+            # Epochs of minibatches.
+            steps = [
+                take_step(learners, rollouts, targets, minibatch, dialogues, config, state.step + 1)
+                for minibatch, dialogues in plan_steps(rollouts, material.dialogues, config, state.step)
+            ]
+            if average is not None:
+                average.update(policy.model, decay=config.ema_decay)
+            clock.append(time.monotonic())
+
+            # Log.
+            metrics = {
+                **rollout_metrics(measured, rewards=rewards, returns=returns),
+                **mean_of_steps(steps),
+                **time_metrics(clock, num_tokens=int(rollouts.mask.sum())),
+                "kl_coef": kl_coef,
+                "lr": float(learners.policy_schedule.get_last_lr()[0]),
+                "value_lr": float(learners.value_schedule.get_last_lr()[0]),
+                "memory_mb": peak_memory_mb(policy.model.device),
+            }
+            state.step += 1
+            log.write({"step": state.step, **metrics})
+            progress.advance(1, {name: metrics[name] for name in _SHOWN})
+
+            # Save.
+            learners.policy_schedule.step()
+            learners.value_schedule.step()
+            state.facts = {"kl_coef": next_kl_coef(kl_coef, metrics["kl"], config), "metrics": metrics}
+            if state.step % config.save_every == 0 or state.step == config.updates:
+                save_training_state(config.work_directory / STATES, state)
+    log.close()
+    if average is not None:
+        average.copy_into(policy.model)
+    return {"updates": float(config.updates), **state.facts["metrics"]}
+
+
+def require_finite_rollouts(measured: MeasuredRollouts, step: int) -> None:
+    """Raise TrainingStopped naming the prompts of the first number that is none, before it can be trained on."""
+    rollouts = measured.rollouts
+    for name in ("logprobs", "ref_logprobs", "values", "scores"):
+        x = getattr(measured, name)
+        wrong = ~torch.isfinite(torch.where(rollouts.mask, x, 0.0).sum(dim=1) if x.ndim == 2 else x)
+        if wrong.any():
+            rows = wrong.nonzero().flatten().tolist()
+            require_finite(float("nan"), f"one of {name}", rollouts.prompt_ids(rows), step)
+
+
+def next_kl_coef(kl_coef: float, kl: float, config: PpoConfig) -> float:
+    """β of the next update: the same, or moved by the form of LMHP's code towards the target."""
+    if not config.adaptive_kl:
+        return kl_coef
+    gain = objective.horizon_gain(config.rollouts_per_update, config.kl_horizon)
+    return objective.adapt_kl_coef(kl_coef, kl, target=config.kl_target, gain=gain)
+
+
+def load_material(config: PpoConfig) -> Material:
+    """Tokenizer, prompts and dialogues. Raises DataError, RecordError or OptionError before any network is loaded."""
+    tokenizer = load_tokenizer(config.policy)
+    require_same_tokens(tokenizer, load_tokenizer(config.reward), where=config.reward)
+    prompts = load_prompts(config.prompts, tokenizer, max_tokens=config.max_prompt_tokens)
+    made_from = {
+        "reward_model": {"name": config.reward.name, "sha256": directory_sha256(config.reward)},
+        "prompts": {"name": config.prompts.name, "sha256": prompts.source.sha256},
+    }
+    dialogues = None
+    if config.ptx_data is not None:
+        dialogues = load_dialogues(
+            config.ptx_data, tokenizer, max_tokens=config.ptx_microbatch_tokens, validation_fraction=0.0
+        )
+        made_from["demonstrations"] = {"name": config.ptx_data.name, "sha256": dialogues.source.sha256}
+    return Material(prompts, dialogues, tokenizer, made_from)
+
+
+def build_learners(config: PpoConfig, *, longest_prompt: int) -> Learners:
+    """Both networks with what they start from. OptionError where rollouts do not fit one of them."""
+    device, trainable = resolve_device(config.device), config.trainable
+    longest = longest_prompt + config.max_new_tokens
+    start = load_policy(config.policy, trainable=trainable, precision=config.precision, device=device, longest=longest)
+    reward_model = load_reward_model(config.reward, dtype=trainable.trunk_dtype(config.precision), device=device)
+    choose_attention(reward_model.backbone, precision=config.precision, longest=longest)
+    context = min(context_of(start), context_of(reward_model.backbone))
+    if longest > context:
+        raise OptionError(
+            f"the longest prompt has {longest_prompt} tokens and --max-new-tokens is {config.max_new_tokens}, but the "
+            f"models hold {context}; lower --max-prompt-tokens or --max-new-tokens"
+        )
+    policy, value = PolicyLearner(start, trainable), ValueLearner(reward_model, trainable)
+    policy_optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
+    value_optimizer = build_adamw(value.model, lr=config.value_lr, eps=config.adam_eps)
+    return Learners(
+        policy,
+        value,
+        policy_optimizer,
+        value_optimizer,
+        *(
+            build_schedule(
+                optimizer, kind=config.schedule, total_steps=config.updates, warmup_steps=config.warmup_updates
+            )
+            for optimizer in (policy_optimizer, value_optimizer)
+        ),
+    )
+
+
+def make_state(
+    learners: Learners, average: WeightAverage | None, config: PpoConfig, identity: dict[str, Any]
+) -> TrainingState:
+    """What is saved between updates. No random state is needed: seeds are functions of the update."""
+    modules = {"policy": learners.policy.model, "value": learners.value.model}
+    return TrainingState(
+        modules=modules | ({"average": average} if average is not None else {}),
+        optimizers={"policy": learners.policy_optimizer, "value": learners.value_optimizer},
+        schedules={"policy": learners.policy_schedule, "value": learners.value_schedule},
+        run=identity,
+        facts={"kl_coef": config.kl_coef, "metrics": {}},
+    )
+
+
+if __name__ == "__main__":
+    run(main, PpoConfig)

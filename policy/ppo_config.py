@@ -1,0 +1,151 @@
+"""The options of PPO, each with where its default comes from.
+
+IG marks what InstructGPT printed (App. C.4). It prints no policy learning rate, GAE λ, value clip, Adam
+eps, whitening, gradient clip or end-token rule: those defaults are substitutes, each with its source.
+ST is Stiennon et al. 2020, LMHP openai/lm-human-preferences, N+ Huang et al. 2024.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from policy.learner import Trainable
+from policy.publishing import OptionError, require_positive
+from records import SamplingParams
+from rewardmodel.commandline import Precision
+
+
+@dataclass(frozen=True)
+class PpoConfig:
+    """PPO from prompts, a policy and a reward model. IG marks what InstructGPT printed."""
+
+    policy: Path
+    """Directory of the policy to start from; it is the reference as well. IG: the SFT model."""
+    reward: Path
+    """Directory of the reward model, which the value model starts from. Its tokenizer must be the policy's."""
+    prompts: Path
+    """An export of prompts, or a .jsonl file of them."""
+    out: Path
+    """Where the trained policy is published, whole or not at all."""
+    work: Path | None = None
+    """Where resumable states and metrics are kept; <out>.work unless given."""
+    seed: int = 0
+    """Seed of the prompts' order, the samples, the minibatches and the adapters."""
+
+    updates: int = 500
+    """Times of sampling and training. IG: 256k episodes, 512 at a time."""
+    rollouts_per_update: int = 512
+    """Completions sampled per update. IG."""
+    completions_per_prompt: int = 1
+    """Completions of each prompt within an update. IG: 1; more share the prompt's computation."""
+    minibatch_size: int = 64
+    """Rollouts per optimizer step. IG."""
+    microbatch_size: int = 8
+    """Rollouts forwarded at once: memory, never the result."""
+    epochs: int = 1
+    """Passes over an update's rollouts. IG; 4 in ST and LMHP, with one minibatch each."""
+    max_new_tokens: int = 256
+    """Longest completion, in tokens. IG: 1k."""
+    max_prompt_tokens: int = 1024
+    """Longer prompts are left out. IG: those over 1k."""
+    temperature: float = 1.0
+    """Temperature of sampling, and of every log-probability. IG."""
+
+    kl_coef: float = 0.02
+    """β, the price of a nat of KL to the reference. IG: fixed."""
+    adaptive_kl: bool = False
+    """Move β to hold the KL at --kl-target, as LMHP's code does; IG kept it fixed."""
+    kl_target: float = 6.0
+    """Nats per completion that an adaptive β aims at. LMHP."""
+    kl_horizon: int = 10_000
+    """Episodes over which an adaptive β acts. LMHP."""
+    missing_end_score: float = -1.0
+    """The score of a completion without an end token, instead of its own. LMHP and N+; needs a reward model
+    that scores good answers at about 0, as ours do."""
+    discount: float = 1.0
+    """γ of the returns. IG."""
+    gae_lambda: float = 0.95
+    """λ of the advantages. ST and LMHP."""
+    clip_range: float = 0.2
+    """ε of the policy's ratio. IG."""
+    value_clip_range: float = 0.2
+    """How far a value may move from the one recorded with the rollout. LMHP."""
+
+    lr: float = 3e-6
+    """Peak learning rate of the policy. N+; IG searched 2.55e-6 to 2.55e-5. LoRA wants about thirty times that."""
+    value_lr: float = 9e-6
+    """Peak learning rate of the value model. IG. LoRA wants about thirty times that."""
+    schedule: Literal["constant", "linear"] = "constant"
+    """After the warm-up: constant (IG), or linear to 0 (ST, LMHP)."""
+    warmup_updates: int = 10
+    """Updates over which both rates rise from a tenth. IG."""
+    adam_eps: float = 1e-5
+    """Adam's ε, betas being IG's (0.9, 0.95). LMHP's, whose TensorFlow form makes smaller first steps."""
+    max_grad_norm: float = 1.0
+    """Gradients of policy and value model are each clipped to this norm. N+ and most successors."""
+    ema_decay: float = 0.0
+    """Publish an average of the weights over updates with this decay; 0 is off. IG: 0.992."""
+
+    ptx_coef: float = 0.0
+    """γ, the weight of demonstrations' loss mixed into the policy's gradient. IG: 0 is PPO, 27.8 is PPO-ptx."""
+    ptx_data: Path | None = None
+    """The demonstrations to mix in, an export or a .jsonl file. IG mixed in pretraining text."""
+    ptx_ratio: float = 8.0
+    """Dialogues mixed in per rollout. IG."""
+    ptx_microbatch_tokens: int = 2048
+    """Positions of dialogues forwarded at once; longer dialogues are left out."""
+
+    precision: Precision = "fp32"
+    """bf16 computes in bf16 over fp32 weights; with LoRA the frozen weights are kept in bf16 too."""
+    lora: bool = False
+    """Train adapters only; the reference and the reward model are then the same networks without them."""
+    lora_rank: int = 16
+    """Rank of the adapters."""
+    train_last_layers: int = 0
+    """Train only that many of the last layers of both networks; 0 trains all."""
+    save_every: int = 10
+    """Updates between resumable states."""
+    resume: bool = False
+    """Go on from the newest state in the work directory, or begin where there is none."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1 …; auto takes the GPU where there is one."""
+
+    @property
+    def work_directory(self) -> Path:
+        """Where this run keeps its states and metrics."""
+        return self.work or self.out.with_name(self.out.name + ".work")
+
+    @property
+    def trainable(self) -> Trainable:
+        """Which parameters move, of the policy and of the value model."""
+        return Trainable(lora_rank=self.lora_rank if self.lora else 0, last_layers=self.train_last_layers)
+
+    def sampling_params(self, update: int) -> SamplingParams:
+        """Pure sampling; every completion of every update has a seed of its own."""
+        seed = self.seed * 2**40 + update * self.rollouts_per_update
+        return SamplingParams(temperature=self.temperature, max_new_tokens=self.max_new_tokens, seed=seed)
+
+
+def require_options(config: PpoConfig) -> None:
+    """Refuse contradictions before anything is read."""
+    if config.lora and config.train_last_layers:
+        raise OptionError("--lora and --train-last-layers exclude one another; choose one")
+    if (config.ptx_coef > 0) != (config.ptx_data is not None):
+        raise OptionError("--ptx-coef and --ptx-data go together; give both or neither")
+    require_positive(
+        config,
+        *("updates", "rollouts_per_update", "completions_per_prompt", "minibatch_size", "microbatch_size", "epochs"),
+        *("max_new_tokens", "max_prompt_tokens", "temperature", "lr", "value_lr", "kl_target", "kl_horizon"),
+        *("max_grad_norm", "ptx_ratio", "lora_rank", "save_every"),
+    )
+    _require_multiple(config, "rollouts_per_update", "minibatch_size")
+    _require_multiple(config, "rollouts_per_update", "completions_per_prompt")
+    _require_multiple(config, "minibatch_size", "microbatch_size")
+    if not 0 <= config.ema_decay < 1:
+        raise OptionError(f"--ema-decay must be at least 0 and below 1, not {config.ema_decay}")
+
+
+def _require_multiple(config: PpoConfig, whole: str, part: str) -> None:
+    if getattr(config, whole) % getattr(config, part):
+        flags = [f"--{name.replace('_', '-')} {getattr(config, name)}" for name in (whole, part)]
+        raise OptionError(f"{flags[0]} must be a multiple of {flags[1]}")

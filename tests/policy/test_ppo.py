@@ -1,0 +1,486 @@
+"""PPO end to end on a world of four answers: it learns, obeys its papers' rules, resumes to the bit."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from language.chat import end_token_id
+from language.checkpoints import load_causal_lm, load_tokenizer
+from policy import minibatches, ppo
+from policy.dialogues import DialogueSet, load_dialogues, pad, target_nlls
+from policy.metrics import PPO_METRICS
+from policy.minibatches import Learners, Targets, add_gradients, plan_steps, take_step
+from policy.objective import estimate_advantages, masked_mean, reward_tokens, whiten
+from policy.ppo import build_learners, load_material, main
+from policy.ppo_config import PpoConfig
+from policy.publishing import OptionError
+from policy.rollout import MeasuredRollouts, Rollouts, collect_rollouts, measure_rollouts
+from records import verify_directory
+from rewardmodel.data import DataError
+from rewardmodel.model import load_reward_model, publish_reward_model, start_reward_model
+from rewardmodel.publishing import PublishingError
+from rewardmodel.stopping import TrainingStopped
+from tests.policy.cast import write_demonstrations
+from tests.tiny import build_tiny_policy
+
+
+@pytest.fixture
+def config(toy_policy: Path, toy_reward_model: Path, toy_prompts: Path, tmp_path: Path) -> PpoConfig:
+    """Three updates of 32 rollouts in two minibatches: enough for every rule, a second's work."""
+    return PpoConfig(
+        policy=toy_policy,
+        reward=toy_reward_model,
+        prompts=toy_prompts,
+        out=tmp_path / "ppo",
+        updates=3,
+        rollouts_per_update=32,
+        completions_per_prompt=4,
+        minibatch_size=16,
+        microbatch_size=8,
+        max_new_tokens=10,
+        lr=2e-3,
+        value_lr=1e-2,
+        warmup_updates=0,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def demonstrations(tmp_path: Path) -> Path:
+    return write_demonstrations(tmp_path / "demonstrations.jsonl", [("Hello!", "a a a"), ("Who are you?", "d d")])
+
+
+def metrics_of(directory: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights_of(directory: Path) -> str:
+    return hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
+
+
+def begin(config: PpoConfig) -> tuple[Learners, Rollouts, Targets]:
+    """Learners, rollouts and targets as the first update has them before its first step."""
+    torch.manual_seed(config.seed)
+    material = load_material(config)
+    learners = build_learners(config, longest_prompt=material.prompts.longest)
+    rollouts = collect_rollouts(
+        learners.policy.model,
+        material.prompts.prompts,
+        num_completions=4,
+        params=config.sampling_params(0),
+        end_token_id=end_token_id(material.tokenizer),
+        precision=config.precision,
+    )
+    measured = measure(learners, rollouts)
+    rewards = reward_tokens(
+        measured.scores, measured.logprobs, measured.ref_logprobs, rollouts.mask, kl_coef=config.kl_coef
+    )
+    advantages, returns = estimate_advantages(rewards, measured.values, rollouts.mask, discount=1.0, gae_lambda=0.95)
+    targets = Targets(measured.logprobs, measured.values, whiten(advantages, rollouts.mask), returns)
+    return learners, rollouts, targets
+
+
+def measure(learners: Learners, rollouts: Rollouts) -> MeasuredRollouts:
+    return measure_rollouts(
+        learners.policy, learners.value, rollouts, temperature=1.0, microbatch_size=4, precision="fp32"
+    )
+
+
+def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def dying_after(function: Callable[..., Any], *calls: int) -> Callable[..., Any]:
+    """`function`, but interrupted at these calls (counted over all its lives)."""
+    count = 0
+
+    def dying(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count in calls:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return dying
+
+
+def test_it_learns_to_say_what_the_reward_model_likes(config: PpoConfig) -> None:
+    """From a score of about −1.2 (a quarter of answers are liked ones) to at least 3 on sampled answers."""
+    main(replace(config, updates=16, rollouts_per_update=64, minibatch_size=32, microbatch_size=32, kl_coef=0.05))
+    scores = [line["score"] for line in metrics_of(config.out)]
+    assert scores[0] < 0
+    assert sum(scores[-3:]) / 3 > 2
+    model, tokenizer = load_causal_lm(config.out), load_tokenizer(config.out)
+    prompt = torch.tensor([load_material(config).prompts.prompts[0].token_ids])
+    answer = model.generate(  # type: ignore[operator]
+        prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=10
+    )
+    assert tokenizer.decode(answer[0, prompt.shape[1] :]).count("b") >= 3
+
+
+def test_the_kl_coefficient_holds_the_policy_near_its_start(config: PpoConfig) -> None:
+    reached = {}
+    for kl_coef in (0.0, 5.0):
+        out = config.out.with_name(f"kl-{kl_coef}")
+        main(replace(config, out=out, kl_coef=kl_coef, updates=6))
+        reached[kl_coef] = metrics_of(out)[-1]["kl_k3"]
+    assert reached[5.0] < 0.5 * reached[0.0]
+
+
+def test_the_first_ratio_is_exactly_one_and_nothing_is_clipped(config: PpoConfig) -> None:
+    learners, rollouts, targets = begin(config)
+    metrics = add_gradients(learners, rollouts, targets, rollouts.pieces(4), [], config)
+    assert metrics["ratio_gap"] < 1e-6
+    assert metrics["clip_fraction"] == 0
+    assert metrics["update_kl"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_update_begins_at_a_ratio_of_exactly_one(config: PpoConfig, precision: Any, *, lora: bool) -> None:
+    main(replace(config, precision=precision, lora=lora))
+    assert [line["first_ratio_gap"] for line in metrics_of(config.out)] == [0.0, 0.0, 0.0]
+
+
+def test_the_first_loss_is_zero_and_its_gradient_is_not(config: PpoConfig) -> None:
+    learners, rollouts, targets = begin(config)
+    metrics = add_gradients(learners, rollouts, targets, rollouts.pieces(4), [], config)
+    assert metrics["policy_loss"] == pytest.approx(0, abs=1e-6)  # −mean A, and A is whitened
+    expected = masked_mean(-targets.advantages, rollouts.mask).item()
+    assert metrics["policy_loss"] == pytest.approx(expected, abs=1e-6)
+    assert max(grad.abs().max().item() for grad in gradients(learners.policy.model).values()) > 1e-3
+
+
+def test_kl_is_zero_before_the_first_update_and_grows(config: PpoConfig) -> None:
+    main(config)
+    lines = metrics_of(config.out)
+    assert lines[0]["kl"] == pytest.approx(0, abs=1e-5)
+    assert lines[0]["kl_k3"] == pytest.approx(0, abs=1e-6)
+    assert lines[-1]["kl_k3"] > 0.01
+
+
+def test_the_cut_into_pieces_does_not_change_a_gradient(config: PpoConfig) -> None:
+    learners, rollouts, targets = begin(config)
+    results = []
+    for pieces in (rollouts.pieces(20), rollouts.pieces(4), rollouts.pieces(3), rollouts.pieces(1)):
+        metrics = add_gradients(learners, rollouts, targets, pieces, [], config)
+        results.append((metrics, gradients(learners.policy.model), gradients(learners.value.model)))
+    for metrics, policy_gradients, value_gradients in results[1:]:
+        assert metrics["policy_loss"] == pytest.approx(results[0][0]["policy_loss"], abs=1e-6)
+        assert metrics["value_loss"] == pytest.approx(results[0][0]["value_loss"], abs=1e-5)
+        for name, grad in policy_gradients.items():
+            torch.testing.assert_close(grad, results[0][1][name], atol=1e-5, rtol=1e-4)
+        for name, grad in value_gradients.items():
+            torch.testing.assert_close(grad, results[0][2][name], atol=1e-5, rtol=1e-4)
+
+
+def test_what_lies_in_the_padding_changes_no_gradient(config: PpoConfig) -> None:
+    learners, rollouts, targets = begin(config)
+    add_gradients(learners, rollouts, targets, [list(range(20))], [], config)
+    clean = gradients(learners.policy.model)
+    spoilt = Targets(
+        *(torch.where(rollouts.mask, x, 1e6) for x in (targets.old_logprobs, targets.old_values)),
+        *(torch.where(rollouts.mask, x, 1e6) for x in (targets.advantages, targets.returns)),
+    )
+    assert (~rollouts.mask).any()
+    add_gradients(learners, rollouts, spoilt, [list(range(20))], [], config)
+    for name, grad in gradients(learners.policy.model).items():
+        assert torch.equal(grad, clean[name])
+
+
+def test_the_reference_and_the_reward_model_do_not_move(config: PpoConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Learners] = []
+
+    def build(*arguments: Any, **options: Any) -> Learners:
+        seen.append(build_learners(*arguments, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(ppo, "build_learners", build)
+    main(config)
+    with seen[0].policy.as_reference() as reference:
+        for name, tensor in load_causal_lm(config.policy).state_dict().items():
+            assert torch.equal(reference.state_dict()[name], tensor)
+    with seen[0].value.as_reward_model() as reward_model:
+        for name, tensor in load_reward_model(config.reward).state_dict().items():
+            assert torch.equal(reward_model.state_dict()[name], tensor)
+
+
+def test_demonstrations_add_gamma_times_their_gradient(config: PpoConfig, demonstrations: Path) -> None:
+    config = replace(config, ptx_coef=27.8, ptx_data=demonstrations)
+    learners, rollouts, targets = begin(config)
+    dialogues = load_material(config).dialogues
+    assert dialogues is not None
+    pieces = rollouts.pieces(4)
+    add_gradients(learners, rollouts, targets, pieces, [], config)
+    of_ppo = gradients(learners.policy.model)
+    learners.policy.model.zero_grad()
+    nlls, is_target = target_nlls(learners.policy.model, pad(dialogues.train))
+    masked_mean(nlls, is_target).backward()  # type: ignore[no-untyped-call]
+    of_demonstrations = gradients(learners.policy.model)
+    metrics = add_gradients(learners, rollouts, targets, pieces, dialogues.train, config)
+    assert metrics["ptx_loss"] == pytest.approx(masked_mean(nlls, is_target).item(), abs=1e-6)
+    for name, grad in gradients(learners.policy.model).items():
+        expected = of_ppo[name] + 27.8 * of_demonstrations[name]
+        torch.testing.assert_close(grad, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_weight_of_zero_is_ppo_to_the_bit(config: PpoConfig, demonstrations: Path) -> None:
+    learners, rollouts, targets = begin(config)
+    add_gradients(learners, rollouts, targets, rollouts.pieces(4), [], config)
+    plain = gradients(learners.policy.model)
+    dialogues = load_dialogues(demonstrations, load_tokenizer(config.policy), max_tokens=100, validation_fraction=0.0)
+    add_gradients(learners, rollouts, targets, rollouts.pieces(4), dialogues.train, replace(config, ptx_coef=0.0))
+    for name, grad in gradients(learners.policy.model).items():
+        assert torch.equal(grad, plain[name])
+
+
+def test_the_mix_takes_its_ratio_of_dialogues_and_goes_through_all(config: PpoConfig, demonstrations: Path) -> None:
+    rollouts, dialogues = fake_rollouts(512), fake_dialogues(demonstrations, config)
+    config = replace(config, rollouts_per_update=512, minibatch_size=64, microbatch_size=8)
+    steps = list(plan_steps(rollouts, dialogues, config, 0))
+    assert len(steps) == 8
+    assert all(sum(map(len, minibatch)) == 64 for minibatch, _ in steps)
+    assert all(len(chosen) == 512 for _, chosen in steps)
+    seen = sorted(row for minibatch, _ in steps for rows in minibatch for row in rows)
+    assert seen == list(range(512))
+
+
+def test_every_epoch_goes_through_all_rollouts_in_a_fresh_order(config: PpoConfig) -> None:
+    config = replace(config, epochs=4, rollouts_per_update=64, minibatch_size=16, microbatch_size=4)
+    plan = [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), None, config, 7)]
+    assert len(plan) == 16
+    epochs = [[row for minibatch in plan[i : i + 4] for rows in minibatch for row in rows] for i in range(0, 16, 4)]
+    assert all(sorted(epoch) == list(range(64)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    assert plan == [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), None, config, 7)]
+
+
+def test_printed_settings_give_the_printed_numbers_of_steps() -> None:
+    config = PpoConfig(policy=Path(), reward=Path(), prompts=Path(), out=Path())
+    assert config.updates == 256_000 // config.rollouts_per_update
+    assert config.updates * config.epochs * config.rollouts_per_update // config.minibatch_size == 4_000
+    assert round(config.ptx_ratio * config.minibatch_size) == 512
+
+
+def test_the_warm_up_begins_at_a_tenth(config: PpoConfig) -> None:
+    main(replace(config, warmup_updates=2))
+    rates = [line["lr"] / config.lr for line in metrics_of(config.out)]
+    assert rates == pytest.approx([0.1, 0.55, 1.0])
+    assert [line["value_lr"] / config.value_lr for line in metrics_of(config.out)] == pytest.approx(rates)
+
+
+def test_the_adaptive_coefficient_moves_by_the_code_of_its_authors(config: PpoConfig) -> None:
+    main(replace(config, adaptive_kl=True, kl_target=1e-3, kl_horizon=64, kl_coef=0.1))
+    betas = [line["kl_coef"] for line in metrics_of(config.out)]
+    assert betas[1] == pytest.approx(0.1 * (1 - 0.2 * 32 / 64))  # a KL of 0 is below the target
+    assert betas[2] == pytest.approx(betas[1] * (1 + 0.2 * 32 / 64))
+    main(replace(config, out=config.out.with_name("fixed"), kl_coef=0.1))
+    assert [line["kl_coef"] for line in metrics_of(config.out.with_name("fixed"))] == [0.1] * 3
+
+
+def test_the_average_of_the_weights_lags_behind_them(config: PpoConfig) -> None:
+    main(config)
+    main(replace(config, out=config.out.with_name("averaged"), ema_decay=0.9))
+    start, last, averaged = (
+        load_causal_lm(path).state_dict() for path in (config.policy, config.out, config.out.with_name("averaged"))
+    )
+    name = "model.layers.0.mlp.up_proj.weight"
+    moved, lag = (last[name] - start[name]).norm(), (averaged[name] - start[name]).norm()
+    assert 0 < lag < 0.5 * moved
+
+
+def test_the_same_seed_gives_the_same_policy_and_another_one_another(config: PpoConfig) -> None:
+    outs = [config.out.with_name(name) for name in ("once", "again", "other")]
+    for out, seed in zip(outs, (0, 0, 1), strict=True):
+        main(replace(config, out=out, seed=seed, updates=2))
+    once, again, other = map(weights_of, outs)
+    assert once == again
+    assert once != other
+
+
+@pytest.mark.parametrize("way", ["all", "lora", "last", "all the options"])
+def test_a_killed_run_resumes_to_the_same_bits(
+    config: PpoConfig, demonstrations: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    torch.set_num_threads(1)
+    options: dict[str, dict[str, Any]] = {
+        "all": {},
+        "lora": {"lora": True},
+        "last": {"train_last_layers": 1},
+        "all the options": {
+            "adaptive_kl": True,
+            "ema_decay": 0.9,
+            "ptx_coef": 1.0,
+            "ptx_data": demonstrations,
+            "ptx_ratio": 0.25,
+            "schedule": "linear",
+            "warmup_updates": 2,
+            "epochs": 2,
+        },
+    }
+    config = replace(config, save_every=1, **options[way])
+    straight = config.out.with_name("straight")
+    main(replace(config, out=straight))
+    steps_per_update = 4 if way == "all the options" else 2
+    monkeypatch.setattr(ppo, "take_step", dying_after(take_step, steps_per_update + 2, 3 * steps_per_update))
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            main(replace(config, resume=True))
+        assert not config.out.exists()
+    main(replace(config, resume=True))
+    assert weights_of(config.out) == weights_of(straight)
+    timeless = [
+        {name: value for name, value in line.items() if "second" not in name and name != "memory_mb"}
+        for out in (config.out, straight)
+        for line in metrics_of(out)
+    ]
+    assert timeless[:3] == timeless[3:]
+
+
+def test_every_logged_metric_is_explained_and_every_explained_one_logged(
+    config: PpoConfig, demonstrations: Path
+) -> None:
+    main(replace(config, ptx_coef=1.0, ptx_data=demonstrations, ptx_ratio=0.25))
+    assert set(metrics_of(config.out)[0]) == set(PPO_METRICS)
+    assert all(math.isfinite(value) for line in metrics_of(config.out) for value in line.values())
+
+
+def test_what_is_published_is_a_plain_checkpoint_with_its_lineage(config: PpoConfig) -> None:
+    main(replace(config, lora=True, precision="bf16"))
+    verify_directory(config.out)
+    assert AutoModelForCausalLM.from_pretrained(config.out) is not None
+    facts = json.loads((config.out / "policy.json").read_text())
+    assert facts["start"]["sha256"] == hashlib.sha256((config.policy / "manifest.json").read_bytes()).hexdigest()
+    of_reward = facts["made_from"]["reward_model"]["sha256"]
+    assert of_reward == hashlib.sha256((config.reward / "manifest.json").read_bytes()).hexdigest()
+    assert facts["made_from"]["prompts"]["sha256"] == hashlib.sha256(config.prompts.read_bytes()).hexdigest()
+    assert facts["run"]["kl_coef"] == 0.02
+    assert of_reward in (config.out / "card.md").read_text()
+    before, after = load_causal_lm(config.policy).state_dict(), load_causal_lm(config.out).state_dict()
+    assert set(before) == set(after)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("poisoned", ["scores", "values", "logprobs"])
+def test_a_number_that_is_not_finite_stops_it_and_names_the_prompt(
+    config: PpoConfig, monkeypatch: pytest.MonkeyPatch, poisoned: str
+) -> None:
+    calls = []
+
+    def poisoning(*arguments: Any, **options: Any) -> MeasuredRollouts:
+        measured = measure_rollouts(*arguments, **options)
+        calls.append(1)
+        if len(calls) == 2:
+            getattr(measured, poisoned)[0] = math.nan
+        return measured
+
+    monkeypatch.setattr(ppo, "measure_rollouts", poisoning)
+    with pytest.raises(TrainingStopped, match=rf"step 2: one of {poisoned} is nan on records p-\d;"):
+        main(replace(config, save_every=1))
+    assert not config.out.exists()
+    monkeypatch.setattr(ppo, "measure_rollouts", measure_rollouts)
+    main(replace(config, save_every=1, resume=True))
+    main(replace(config, save_every=1, out=config.out.with_name("straight")))
+    assert weights_of(config.out) == weights_of(config.out.with_name("straight"))
+
+
+def test_a_learning_rate_that_destroys_the_policy_stops_with_a_reason(config: PpoConfig) -> None:
+    with pytest.raises(TrainingStopped, match="Lower --lr"):
+        main(replace(config, lr=1e30, updates=5))
+    assert not config.out.exists()
+
+
+def test_running_out_of_memory_leads_to_smaller_pieces_and_the_same_gradient(
+    config: PpoConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learners, rollouts, targets = begin(config)
+    minibatch = [list(range(12)), list(range(12, 20))]
+    add_gradients(learners, rollouts, targets, minibatch, [], config)
+    roomy = gradients(learners.policy.model)
+    groups = Rollouts.groups
+
+    def cramped(self: Rollouts, rows: list[int]) -> object:
+        if len(rows) > 3:
+            raise torch.OutOfMemoryError("no room")
+        return groups(self, rows)
+
+    monkeypatch.setattr(Rollouts, "groups", cramped)
+    seen: dict[str, dict[str, torch.Tensor]] = {}
+    monkeypatch.setattr(
+        minibatches,
+        "clip_gradients",
+        lambda model, **_: seen.setdefault(type(model).__name__, gradients(model)) and 1.0,
+    )
+    take_step(learners, rollouts, targets, minibatch, [], config, 1)
+    for name, grad in seen["LlamaForCausalLM"].items():
+        torch.testing.assert_close(grad, roomy[name], atol=1e-5, rtol=1e-4)
+
+
+def test_memory_that_holds_not_even_one_row_is_said_so(config: PpoConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> object:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(Rollouts, "groups", full)
+    with pytest.raises(TrainingStopped, match="out of memory on a single sequence; use --lora"):
+        main(config)
+
+
+def test_a_reward_model_with_another_tokenizer_is_refused(config: PpoConfig, tmp_path: Path) -> None:
+    other = build_tiny_policy(tmp_path / "other", vocab_size=300)
+    target = tmp_path / "other-reward"
+    publish_reward_model(target, model=start_reward_model(other, seed=0), tokenizer=load_tokenizer(other), facts={})
+    with pytest.raises(OptionError, match="another tokenizer or chat template"):
+        main(replace(config, reward=target))
+
+
+def test_rollouts_that_do_not_fit_the_context_are_refused(config: PpoConfig) -> None:
+    with pytest.raises(OptionError, match="the models hold 512; lower"):
+        main(replace(config, max_new_tokens=500))
+
+
+def test_prompts_that_are_all_too_long_are_refused(config: PpoConfig) -> None:
+    with pytest.raises(DataError, match="no prompt of split train fits 3 tokens"):
+        main(replace(config, max_prompt_tokens=3))
+
+
+def test_an_existing_directory_or_work_is_not_overwritten(config: PpoConfig) -> None:
+    main(replace(config, updates=1))
+    with pytest.raises(PublishingError, match="exists already"):
+        main(replace(config, updates=1))
+    left = config.out.with_name("left")
+    (left.with_name("left.work") / "states" / "state-0000000001").mkdir(parents=True)
+    with pytest.raises(PublishingError, match="holds an earlier run; go on with --resume"):
+        main(replace(config, out=left))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"lora": True, "train_last_layers": 1}, "exclude one another"),
+        ({"ptx_coef": 1.0}, "--ptx-coef and --ptx-data go together"),
+        ({"minibatch_size": 15}, "--rollouts-per-update 32 must be a multiple of --minibatch-size 15"),
+        ({"microbatch_size": 5}, "--minibatch-size 16 must be a multiple of --microbatch-size 5"),
+        ({"updates": 0}, "--updates must be above 0"),
+        ({"ema_decay": 1.0}, "--ema-decay must be at least 0 and below 1"),
+    ],
+)
+def test_contradicting_options_are_refused(config: PpoConfig, options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(OptionError, match=complaint):
+        main(replace(config, **options))
+
+
+def fake_rollouts(num_rows: int) -> Rollouts:
+    ones = torch.ones(num_rows, 1)
+    return Rollouts((), ((1,),) * num_rows, 4, ones.bool(), ones[:, 0].bool(), ones)
+
+
+def fake_dialogues(path: Path, config: PpoConfig) -> DialogueSet:
+    return load_dialogues(path, load_tokenizer(config.policy), max_tokens=100, validation_fraction=0.0)
