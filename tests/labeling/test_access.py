@@ -155,7 +155,7 @@ def test_exports_and_training_jobs_are_for_engineers_and_admins(project: Project
     job = TrainingJob.objects.create(
         project=project, kind=TrainingJob.Kind.REWARD_MODEL, output_name="rm-1", export=export
     )
-    assert allowed(cast, access.export_for, export.id) == {"erin", "adam"}
-    assert allowed(cast, access.training_job_for, job.id) == {"erin", "adam"}
+    assert allowed(cast, access.export_for, export.id, slug="ours") == {"erin", "adam"}
+    assert allowed(cast, access.training_job_for, job.id, slug="ours") == {"erin", "adam"}
     stranger = make_user(role=User.Role.ENGINEER)
-    assert not may(access.export_for, asked_by(stranger), export.id)
+    assert not may(access.export_for, asked_by(stranger), export.id, slug="ours")
