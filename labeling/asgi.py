@@ -2,7 +2,7 @@
 
 Pages use the database, so they run where a connection can be kept: one to a thread, checked before
 use. Under Django's own ASGI handler each request opens a connection anew, at 0.6 times the speed
-(docs/decisions/threads-for-pages.md). Streams keep no connection at all.
+(docs/decisions/0004-threads-for-pages.md). Streams keep no connection at all.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Settings as a process meets them: what production refuses, and what a bare clone makes up."""
 
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -120,6 +121,17 @@ def test_it_reads_a_database_url() -> None:
 def test_it_refuses_a_database_that_it_cannot_use(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
         environment.database(url)
+
+
+def test_every_variable_that_is_read_is_on_the_page_of_settings_and_no_other() -> None:
+    read = set()
+    for package in ("labeling", "sampler", "training", "language", "records"):
+        for path in (CHECKOUT / package).rglob("*.py"):
+            read |= set(re.findall(r"[\"'](PARLEY_[A-Z_]+|DATABASE_URL|REDIS_URL)[\"']", path.read_text()))
+    page = (CHECKOUT / "docs" / "settings.md").read_text().split("## Tests")[0]
+    described = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    between_our_own_processes = re.compile(r"PARLEY_(RUN_\w+|PROGRESS_FILE|DEMO_STORE)")
+    assert {name for name in read if not between_our_own_processes.fullmatch(name)} == described
 
 
 @pytest.mark.django_db
