@@ -1,16 +1,20 @@
-"""A training request as a command line. The trainers' own options are the allow-list; paths are ours alone."""
+"""A training request as a command line: its options by an allow-list, its paths inside the store."""
 
+import os
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from records import TrainingRequest
+from records.types import TrainingKind
+from training.options import OPTIONS
 
-_OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
-# What is a path in one of the trainers, or decided here.
-_OURS = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "demonstrations", "ptx_data"}
+_JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,40}")
+MODULES: dict[TrainingKind, str] = {"sft": "policy.sft", "reward_model": "rewardmodel.train", "ppo": "policy.ppo"}
+
+_NAMES = {bool: "true or false", str: "a word", int: "a whole number", float: "a number"}
 
 
 class RequestError(ValueError):
@@ -25,9 +29,22 @@ def command(request: TrainingRequest, *, store: Path, work: Path) -> list[str]:
     inputs = _inputs(request, store)
     flags = [part for name, path in inputs.items() for part in (f"--{name}", str(path))]
     out = inside(store, request.out_path)
-    options = [part for name, value in sorted(request.options.items()) for part in _flag(name, value)]
-    module = {"sft": "policy.sft", "reward_model": "rewardmodel.train", "ppo": "policy.ppo"}[request.kind]
+    options = [_flag(request.kind, name, value) for name, value in sorted(request.options.items())]
+    module = MODULES[request.kind]
     return [sys.executable, "-m", module, *flags, "--out", str(out), "--work", str(work), "--resume", *options]
+
+
+def leashed(arguments: list[str]) -> list[str]:
+    """The same command, to be ended when this process is gone."""
+    python, flag, *rest = arguments
+    return [python, flag, "training.leash", str(os.getpid()), *rest]
+
+
+def job_folder(store: Path, job_id: str) -> Path:
+    """Where a job keeps its lock, states and logs. Raises RequestError on an id that is no plain word."""
+    if not _JOB_ID.fullmatch(job_id):
+        raise RequestError(f"{job_id!r} is not the id of a job")
+    return store / "jobs" / job_id
 
 
 def inside(store: Path, relative: str) -> Path:
@@ -56,12 +73,21 @@ def _inputs(request: TrainingRequest, store: Path) -> dict[str, Path]:
     return inputs
 
 
-def _flag(name: str, value: Any) -> list[str]:
-    if not _OPTION.fullmatch(name) or name in _OURS:
-        raise RequestError(f"{name!r} is not an option of this job")
+def _flag(kind: TrainingKind, name: str, value: Any) -> str:
+    expected = OPTIONS[kind].get(name)
+    if expected is None:
+        raise RequestError(f"{name!r} is not an option of a {kind} job; options are {', '.join(sorted(OPTIONS[kind]))}")
+    if not _fits(value, expected):
+        raise RequestError(f"option {name} of a {kind} job is {value!r}; it must be {_NAMES[expected]}")
     flag = name.replace("_", "-")
     if isinstance(value, bool):
-        return [f"--{flag}" if value else f"--no-{flag}"]
-    if isinstance(value, int | float) or (isinstance(value, str) and _WORD.fullmatch(value)):
-        return [f"--{flag}={value}"]
-    raise RequestError(f"option {name}: {value!r} is neither a number, nor a word, nor true or false")
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag}={value}"
+
+
+def _fits(value: Any, expected: type) -> bool:
+    if expected is str:
+        return isinstance(value, str) and _WORD.fullmatch(value) is not None
+    if expected is float:
+        return type(value) in (int, float)  # JSON has one kind of number: 1 is as good as 1.0
+    return type(value) is expected  # true is an int to isinstance

@@ -1,24 +1,24 @@
 """One attempt of one training job: a subprocess that is followed, reported on, and never left behind.
 
 `jobs/<job id>/` in the model store holds the lock, the resumable states (work/) and each attempt's log.
-If this worker dies, the next attempt ends what it left running and goes on from the newest state.
+If this worker dies its trainer soon does too (training.leash), and the next attempt goes on from the
+newest state. A worker that only hangs is overtaken: the next attempt ends its trainer.
 """
 
-import fcntl
 import json
 import logging
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from records import ManifestError, TrainingProgress, TrainingRequest, TrainingResult, verify_directory
 from records.manifest import MANIFEST, sha256_of
-from training.commands import RequestError, command, inside
+from training.commands import RequestError, command, inside, job_folder, leashed
+from training.locking import JobLock, Overtaken, exclusive
 from training.reporting import Reporter
 
 logger = logging.getLogger(__name__)
@@ -28,49 +28,29 @@ REPORT_SECONDS = 3.0
 GRACE_SECONDS = 10.0  # between asking a process to end and ending it
 
 
-def run_job(request: TrainingRequest, *, store: Path, reporter: Reporter) -> TrainingResult:
-    """Run one attempt to its end and report how it ended; whatever goes wrong becomes the result's error."""
-    folder = store / "jobs" / request.job_id
+def run_job(request: TrainingRequest, *, store: Path, reporter: Reporter) -> TrainingResult | None:
+    """Run one attempt to its end and report how it ended; whatever goes wrong becomes the result's error.
+
+    None, and no report, for an attempt that is not newer than all before it.
+    """
     try:
+        folder = job_folder(store, request.job_id)
         arguments = command(request, store=store, work=folder / "work")
         folder.mkdir(parents=True, exist_ok=True)
-        with _exclusive(folder / "lock") as lock:
+        with exclusive(folder / "lock", request.attempt) as lock:
             error = _follow(request, arguments, folder, lock, reporter)
         result = _ended(request, store, error)
+    except Overtaken as late:
+        logger.warning("job %s: %s", request.job_id, late)
+        return None
     except (RequestError, OSError) as problem:
         result = _failed(request, str(problem))
     reporter.result(result)
     return result
 
 
-@contextmanager
-def _exclusive(path: Path) -> Iterator[IO[str]]:
-    """Hold the job's lock. The subprocess inherits it: while it lives, no other attempt begins."""
-    with path.open("a+") as lock:
-        for _ in range(int(4 * GRACE_SECONDS / POLL_SECONDS)):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                _end_predecessor(lock)
-                time.sleep(POLL_SECONDS)
-        else:
-            raise OSError(f"{path}: an earlier attempt of this job still runs and could not be ended")
-        lock.truncate(0)
-        yield lock
-
-
-def _end_predecessor(lock: IO[str]) -> None:
-    lock.seek(0)
-    recorded = lock.read().strip()
-    if recorded.isdigit():
-        logger.warning("ending process group %s, which an earlier attempt left behind", recorded)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(int(recorded), signal.SIGKILL)
-
-
 def _follow(
-    request: TrainingRequest, arguments: list[str], folder: Path, lock: IO[str], reporter: Reporter
+    request: TrainingRequest, arguments: list[str], folder: Path, lock: JobLock, reporter: Reporter
 ) -> str | None:
     """Run the command, pass on what it says of itself, and return what went wrong, if anything did."""
     progress_path = folder / f"attempt-{request.attempt}.progress.jsonl"
@@ -78,7 +58,7 @@ def _follow(
     progress_path.unlink(missing_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            arguments,
+            leashed(arguments),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -86,10 +66,7 @@ def _follow(
             pass_fds=[lock.fileno()],
             env={**os.environ, "PARLEY_PROGRESS_FILE": str(progress_path)},
         )
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(process.pid))
-        lock.flush()
+        lock.hand_over(process.pid)
         try:
             cancelled = _watch(request, process, progress_path, reporter)
         finally:
@@ -145,13 +122,14 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _what_it_said(code: int, log_path: Path) -> str:
-    """The last line of the log, which says what happened; a signal's name where nothing could be said."""
+    """The log's last error line, or its last line of words; a signal's name where nothing could be said."""
     if code < 0:
         name = signal.Signals(-code).name
         hint = "; the machine may be out of memory" if -code == signal.SIGKILL else ""
         return f"the trainer was killed by {name}{hint}. Its log is {log_path}"
     lines = [line.strip() for line in log_path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    said = next((line for line in reversed(lines) if line), "the trainer said nothing")
+    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    said = (told or [line for line in lines if any(map(str.isalnum, line))] or ["the trainer said nothing"])[-1]
     return f"{said[:2000]} (exit status {code}; log: {log_path.name})"
 
 

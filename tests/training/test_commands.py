@@ -1,12 +1,18 @@
 """What becomes of a training request: a command line, or a refusal that says what is wrong."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin, get_type_hints
 
 import pytest
 
+from policy.ppo_config import PpoConfig
+from policy.sft import SftConfig
 from records import TrainingRequest
-from training.commands import RequestError, command
+from records.types import TrainingKind
+from rewardmodel.train import TrainConfig
+from training.commands import MODULES, RequestError, command, job_folder, leashed
+from training.options import OPTIONS
 
 
 @pytest.fixture
@@ -62,6 +68,12 @@ def test_options_become_flags(store: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
+        ({"epoch": 2}, "'epoch' is not an option of a sft job; options are batch_size, "),
+        ({"margin_per_tier": 1.0}, "'margin_per_tier'"),
+        ({"epochs": 1.5}, "it must be a whole number"),
+        ({"epochs": True}, "it must be a whole number"),
+        ({"lora": 1}, "it must be true or false"),
+        ({"lr": "high"}, "it must be a number"),
         ({"out": "elsewhere"}, "'out'"),
         ({"ptx_data": "x"}, "'ptx_data'"),
         ({"--lr": 1}, "'--lr'"),
@@ -80,6 +92,26 @@ def test_what_is_no_option_is_refused_by_name(store: Path, options: dict[str, An
 def test_no_path_leaves_the_store(store: Path, path: str) -> None:
     with pytest.raises(RequestError):
         line(store, out_path=path)
+
+
+@pytest.mark.parametrize("kind", list(MODULES))
+def test_the_allow_list_is_what_the_trainer_knows_but_for_paths(kind: TrainingKind) -> None:
+    configs = {"sft": SftConfig, "reward_model": TrainConfig, "ppo": PpoConfig}
+    ours = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "demonstrations", "ptx_data"}
+    known = {name: hint for name, hint in get_type_hints(configs[kind]).items() if name not in ours}
+    assert {name: str if get_origin(hint) is Literal else hint for name, hint in known.items()} == OPTIONS[kind]
+
+
+def test_the_leash_runs_the_very_same_command(store: Path) -> None:
+    arguments = line(store)
+    assert leashed(arguments) == [*arguments[:2], "training.leash", str(os.getpid()), *arguments[2:]]
+
+
+@pytest.mark.parametrize("job_id", ["..", "../policies/start", "", "a b", "/etc"])
+def test_a_job_has_no_folder_but_its_own(store: Path, job_id: str) -> None:
+    assert job_folder(store, "0a-1") == store / "jobs" / "0a-1"
+    with pytest.raises(RequestError, match="is not the id of a job"):
+        job_folder(store, job_id)
 
 
 def test_a_missing_input_says_that_the_store_must_be_shared(store: Path) -> None:

@@ -29,6 +29,7 @@ from records import (
 from records.broker import broker_url
 from records.names import (
     DEMONSTRATIONS_FILE,
+    RANKINGS_FILE,
     RECORD_TRAINING_PROGRESS,
     RECORD_TRAINING_RESULT,
     TRAIN,
@@ -36,6 +37,7 @@ from records.names import (
     cancel_key,
 )
 from tests.policy.cast import make_demonstration
+from tests.rewardmodel.cast import make_toy_rankings
 from tests.tiny import build_tiny_policy
 from training.app import app
 
@@ -87,6 +89,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dialogues = [make_demonstration(f"Question {n}?", "An answer.", id=f"d-{n}", split="train") for n in range(24)]
     write_jsonl(staging / DEMONSTRATIONS_FILE, dialogues)
     publish_directory(staging, store / "exports" / "e1")
+    staging.mkdir()
+    write_jsonl(
+        staging / RANKINGS_FILE, make_toy_rankings(32, split="train") + make_toy_rankings(8, seed=1, split="test")
+    )
+    publish_directory(staging, store / "exports" / "e2")
     return store
 
 
@@ -121,16 +128,32 @@ def start_worker(redis_url: str, store: Path, tmp_path: Path) -> Iterator[Callab
 
 
 def kill_tree(pid: int) -> None:
-    """kill -9 of a worker and its pool, as a machine that goes down would; its training process lives on."""
+    """kill -9 of a worker and its pool, but not of the trainer they started."""
     try:
         parent = psutil.Process(pid)
     except psutil.NoSuchProcess:
         return
-    processes = [parent, *(child for child in parent.children() if "celery" in " ".join(child.cmdline()))]
+    processes = [parent, *pool_of(parent)]
     for process in processes:
         process.kill()
     # Until it is gone the broker may still hand it a message, which would be lost with it.
     psutil.wait_procs(processes, timeout=10)
+
+
+def pool_of(worker: psutil.Process) -> list[psutil.Process]:
+    return [child for child in worker.children() if "celery" in " ".join(child.cmdline())]
+
+
+def trainer_of(store: Path, job_id: str) -> psutil.Process:
+    return psutil.Process(json.loads((store / "jobs" / job_id / "lock").read_text())["group"])
+
+
+def has_saved(store: Path, job_id: str) -> bool:
+    return any((store / "jobs" / job_id / "work" / "states").glob("state-*"))
+
+
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def send(redis_url: str, **fields: Any) -> TrainingRequest:
@@ -149,7 +172,7 @@ def send(redis_url: str, **fields: Any) -> TrainingRequest:
 
 
 QUICK = {"epochs": 2, "batch_size": 8, "lr": 1e-3, "device": "cpu"}
-MIDDLING = {"epochs": 400, "batch_size": 8, "lr": 1e-3, "save_every": 5, "device": "cpu"}
+MIDDLING = {"epochs": 60, "batch_size": 8, "lr": 1e-3, "save_every": 5, "device": "cpu"}
 LONG = {"epochs": 20000, "batch_size": 8, "lr": 1e-3, "save_every": 5, "device": "cpu"}
 
 
@@ -183,18 +206,55 @@ def test_a_killed_worker_costs_only_the_way_from_the_newest_state(
 ) -> None:
     worker = start_worker()
     send(redis_url, job_id="killed", options=MIDDLING)
-    states = store / "jobs" / "killed" / "work"
-    wait_for(lambda: states.exists() and any(states.iterdir()))
-    orphan = int((store / "jobs" / "killed" / "lock").read_text())
+    wait_for(lambda: has_saved(store, "killed"))
+    trainer = trainer_of(store, "killed")
     kill_tree(worker.pid)
-    assert psutil.pid_exists(orphan)
+    wait_for(lambda: is_gone(trainer), seconds=10)
     start_worker()
     send(redis_url, job_id="killed", attempt=2, options=MIDDLING)
     result = ear.result()
     assert (result.error, result.attempt) == (None, 2)
-    assert not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE
     first_line = (store / "jobs" / "killed" / "attempt-2.progress.jsonl").read_text().splitlines()[0]
     assert json.loads(first_line)["fraction"] > 0
+
+
+def test_a_worker_that_hangs_is_overtaken_and_comes_too_late(
+    redis_url: str, store: Path, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    worker = psutil.Process(start_worker().pid)
+    send(redis_url, job_id="hung", options=LONG)
+    wait_for(lambda: has_saved(store, "hung"))
+    trainer = trainer_of(store, "hung")
+    frozen = [*pool_of(worker), worker]
+    for process in frozen:
+        process.suspend()
+    # The broker may still hand one message to the frozen worker; the sweeper would send the next.
+    send(redis_url, job_id="hung", attempt=2, options=LONG)
+    start_worker()
+    send(redis_url, job_id="hung", attempt=3, options=LONG)
+    newest = next(progress.attempt for progress in iter(ear.progress, None) if progress.attempt > 1)
+    assert is_gone(trainer)
+    redis.Redis.from_url(redis_url).set(cancel_key("hung"), "1", ex=60)
+    result = ear.result()
+    assert (result.attempt, result.error) == (newest, "cancelled")
+    for process in frozen:
+        process.resume()
+    late = next(result for result in iter(ear.result, None) if result.attempt == 1)
+    assert late.error is not None
+    assert "SIGKILL" in late.error
+
+
+def test_a_reward_model_is_trained_the_same_way(
+    redis_url: str, store: Path, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    start_worker()
+    options = {"batch_size": 8, "lr": 1e-2, "device": "cpu"}
+    paths = {"data_path": "exports/e2", "out_path": "rewardmodels/first"}
+    send(redis_url, job_id="judge", kind="reward_model", options=options, **paths)
+    result = ear.result()
+    assert result.error is None
+    assert result.metrics["num_comparisons"] == 32
+    verify_directory(store / "rewardmodels" / "first", expected_sha256=result.manifest_sha256)
 
 
 def test_a_cancelled_job_stops_within_seconds(
@@ -215,11 +275,11 @@ def test_a_trainer_killed_by_the_system_says_so(
     start_worker()
     send(redis_url, job_id="oom", options=LONG)
     ear.progress()
-    os.killpg(int((store / "jobs" / "oom" / "lock").read_text()), signal.SIGKILL)
+    os.killpg(trainer_of(store, "oom").pid, signal.SIGKILL)
     assert "SIGKILL" in str(ear.result().error)
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], bool], *, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -1,0 +1,69 @@
+"""The options that a training job may carry, by kind: a name, its type, and nothing else.
+
+Paths are not among them: what a job reads and writes is named by its request alone. Kept apart from
+the trainers, so that a worker which only follows them imports no torch; a test holds the two together.
+"""
+
+from records.types import TrainingKind
+
+_SHARED: dict[str, type] = {
+    "seed": int,
+    "epochs": int,
+    "lr": float,
+    "max_grad_norm": float,
+    "precision": str,
+    "lora": bool,
+    "lora_rank": int,
+    "train_last_layers": int,
+    "save_every": int,
+    "device": str,
+}
+
+OPTIONS: dict[TrainingKind, dict[str, type]] = {
+    "sft": {
+        **_SHARED,
+        "batch_size": int,
+        "weight_decay": float,
+        "max_tokens": int,
+        "packing": bool,
+        "microbatch_tokens": int,
+        "validation_fraction": float,
+    },
+    "reward_model": {
+        **_SHARED,
+        "batch_size": int,
+        "weight_decay": float,
+        "margin_per_tier": float,
+        "max_tokens": int,
+        "microbatch_tokens": int,
+        "validation_fraction": float,
+    },
+    "ppo": {
+        **_SHARED,
+        "updates": int,
+        "rollouts_per_update": int,
+        "completions_per_prompt": int,
+        "minibatch_size": int,
+        "microbatch_size": int,
+        "max_new_tokens": int,
+        "max_prompt_tokens": int,
+        "temperature": float,
+        "kl_coef": float,
+        "adaptive_kl": bool,
+        "kl_target": float,
+        "kl_horizon": int,
+        "missing_end_score": float,
+        "discount": float,
+        "gae_lambda": float,
+        "clip_range": float,
+        "value_clip_range": float,
+        "value_lr": float,
+        "schedule": str,
+        "warmup_updates": int,
+        "adam_eps": float,
+        "ema_decay": float,
+        "ptx_coef": float,
+        "ptx_ratio": float,
+        "ptx_microbatch_tokens": int,
+    },
+}
