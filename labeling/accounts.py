@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from zoneinfo import available_timezones
 
 from django.contrib.auth import authenticate
 from django.db import IntegrityError, connection, transaction
@@ -106,6 +107,13 @@ def change_own_password(user: User, *, password: str) -> None:
     with transaction.atomic():
         user.save(update_fields=["password"])
         AuditEvent.note("change own password", user, by=user)
+
+
+def adopt_time_zone(user: User, *, name: str) -> None:
+    """Take over the zone of a person's browser at their first sign-in; what it made up is left alone."""
+    if name in available_timezones():
+        user.time_zone = name
+        user.save(update_fields=["time_zone"])
 
 
 def set_preference(user: User, **preferences: Any) -> None:

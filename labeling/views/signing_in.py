@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling import access
+from labeling import access, accounts
 from labeling.accounts import SignInRefused, check_password
 from labeling.forms.signing_in import SignInForm
 from labeling.models import User
@@ -29,6 +29,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             user = check_password(request, **form.cleaned_data, address=request.META.get("REMOTE_ADDR", ""))
         except SignInRefused as refused:
             return _page(request, form, problem=refused)
+        if user.last_login is None:
+            accounts.adopt_time_zone(user, name=request.POST.get("time_zone", ""))
         login(request, user)
         return redirect(_destination(request))
     return _page(request, form)

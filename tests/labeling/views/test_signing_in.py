@@ -77,3 +77,18 @@ def test_signing_out_ends_the_session(alice: User) -> None:
     assert client.get(reverse("sign_out")).status_code == 405
     assert client.post(reverse("sign_out"))["Location"] == "/sign-in/"
     assert client.get(reverse("home")).status_code == 302
+
+
+def test_the_first_sign_in_takes_over_the_browsers_time_zone(client: Client, alice: User) -> None:
+    sign_in(client, time_zone="Europe/Lisbon")
+    alice.refresh_from_db()
+    assert alice.time_zone == "Europe/Lisbon"
+    sign_in(Client(), time_zone="Asia/Tokyo")
+    alice.refresh_from_db()
+    assert alice.time_zone == "Europe/Lisbon"
+
+
+def test_a_zone_that_a_browser_makes_up_is_left_alone(client: Client, alice: User) -> None:
+    sign_in(client, time_zone="<script>")
+    alice.refresh_from_db()
+    assert alice.time_zone == "UTC"
