@@ -27,7 +27,7 @@ def sample(loop: Loop) -> str:
     comparisons = comparing.make_comparisons(loop.project, num=options.comparisons, seed=options.seed, by=None)
     _await_comparisons(loop, comparisons)
     num_open = _require_open(comparisons)
-    loop.sizes["comparisons sampled"] = num_open
+    loop.sizes["comparisons"] = num_open
     return (
         f"{num_answered} prompts answered; {num_open} of the answers compared, {options.completions} completions each"
     )

@@ -127,7 +127,7 @@ def _charts(curves: Sequence[Curve]) -> list[dict[str, Any]]:
     return [
         {
             "svg": line_chart(
-                [Series(name=curve.name, points=curve.points)],
+                [Series(name=_last(curve), points=curve.points)],
                 title=curve.name,
                 x_label=curve.x_label,
                 y_label=curve.name,
@@ -137,6 +137,11 @@ def _charts(curves: Sequence[Curve]) -> list[dict[str, Any]]:
         }
         for curve in curves
     ]
+
+
+def _last(curve: Curve) -> str:
+    """What stands at the end of the line: the title says already what it is."""
+    return f"last {format_number(curve.points[-1][1])}" if curve.points else ""
 
 
 def _thinned(points: Sequence[tuple[float, float]], *, limit: int = 12) -> list[tuple[float, float]]:

@@ -6,7 +6,7 @@ Figures are reported as they are; the page says how sure they are. Knows nothing
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,6 +86,7 @@ class DemoReport:
     machine: dict[str, str]
     steps: tuple[Step, ...]
     sizes: dict[str, int]
+    options: dict[str, int] = field(default_factory=dict)
     rankings_file: str | None = None
     policy_before: str | None = None
     policy_after: str | None = None

@@ -84,7 +84,8 @@ def make_report(loop: Loop, steps: tuple[Step, ...], *, started_at: datetime, se
         judge="people" if rankings else "simulated",
         machine=describe_machine(),
         steps=steps,
-        sizes={**loop.options.sizes, **loop.sizes},
+        sizes=loop.sizes,
+        options=loop.options.sizes,
         rankings_file=rankings.name if rankings else None,
         policy_before=getattr(getattr(loop, "start", None), "name", None),
         policy_after=getattr(getattr(loop, "new_policy", None), "name", None),
@@ -99,7 +100,7 @@ def make_report(loop: Loop, steps: tuple[Step, ...], *, started_at: datetime, se
 def describe_machine() -> dict[str, str]:
     """What the wall times depend on. The number of cores is the one that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cores": str(cores), "processor": platform.machine(), "system": platform.system()}
+    return {"cores": f"{cores} cores", "processor": platform.machine(), "system": platform.system()}
 
 
 def say_where(report: DemoReport) -> str:

@@ -1,14 +1,19 @@
 """What the demo begins with: conversations drawn by seed, and a policy that is checked before it is used."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labeling.demo import folder
-from labeling.demo.beginning import draw_conversations
+from labeling.demo.beginning import draw_conversations, import_human_rankings
+from labeling.demo.loop import Loop
+from labeling.demo.options import DemoOptions
 from labeling.demo.waiting import StepFailed
+from labeling.models import Ranking
 from records import read_manifest, verify_directory
+from tests.labeling.cast import make_project
 
 
 def conversation(*texts: str, senders: str = "abababab") -> dict[str, Any]:
@@ -82,3 +87,39 @@ def test_a_damaged_policy_is_refused_by_name(tiny_policy: Path, store: Path, tmp
 def test_a_folder_without_a_model_is_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="holds no model"):
         folder.bring_policy(tmp_path)
+
+
+def write_rankings(path: Path, num: int, *, last: str = "") -> Path:
+    """Pairs in the spelling of trl's preference data sets."""
+    pairs = (
+        {
+            "prompt": [{"role": "user", "content": f"What shall I cook for {number} guests on a rainy evening?"}],
+            "chosen": [{"role": "assistant", "content": f"Soup for {number}, with bread."}],
+            "rejected": [{"role": "assistant", "content": "I do not know."}],
+        }
+        for number in range(num)
+    )
+    path.write_text("".join(f"{json.dumps(pair)}\n" for pair in pairs) + last)
+    return path
+
+
+def make_loop(rankings: Path, **changes: Any) -> Loop:
+    loop = Loop(options=DemoOptions(rankings=rankings, **changes))
+    loop.project = make_project()
+    return loop
+
+
+@pytest.mark.django_db
+def test_people_s_rankings_come_in_as_far_as_was_asked_for(tmp_path: Path) -> None:
+    loop = make_loop(write_rankings(tmp_path / "pairs.jsonl", 5), ranking_entries=3)
+    assert import_human_rankings(loop) == "3 rankings by people from pairs.jsonl (trl)"
+    assert loop.sizes == {"rankings": 3}
+    assert Ranking.objects.filter(comparison__project=loop.project, trainer=None).count() == 3
+
+
+@pytest.mark.django_db
+def test_a_bad_line_among_people_s_rankings_is_named_and_nothing_comes_in(tmp_path: Path) -> None:
+    loop = make_loop(write_rankings(tmp_path / "pairs.jsonl", 2, last='{"prompt": \n'))
+    with pytest.raises(StepFailed, match=r"^pairs\.jsonl:3: not JSON"):
+        import_human_rankings(loop)
+    assert not Ranking.objects.exists()

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from records import read_manifest, verify_directory
+from records.manifest import MANIFEST, sha256_of
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 
@@ -72,7 +73,7 @@ def test_the_loop_goes_once_round(var: Path, tiny_policy: Path) -> None:
     assert all(f"parley: {name} " in done.stdout for name in names)
     assert (report["policy_before"], report["policy_after"]) == ("tiny", "demo-round-1")
     assert report["judge"] == "simulated"
-    assert report["sizes"]["rankings"] == report["sizes"]["comparisons sampled"] >= 8
+    assert report["sizes"]["rankings"] == report["sizes"]["comparisons"] >= 8
     assert 0 <= report["reward_model"]["accuracy"] <= 1
     assert 0 <= report["reward_model"]["longer_baseline"] <= 1
     assert all(isinstance(report["ppo"][name], float) for name in ("reward_before", "reward_after", "kl"))
@@ -82,18 +83,6 @@ def test_the_loop_goes_once_round(var: Path, tiny_policy: Path) -> None:
     assert len(report["samples"]) == 3
     assert "Ranked by a simulated trainer" in (var / "demo" / "report.html").read_text(encoding="utf-8")
     _require_lineage(var / "demo" / "store")
-
-
-def test_people_s_rankings_train_the_reward_model(var: Path, tiny_policy: Path, tmp_path: Path) -> None:
-    rankings = tmp_path / "rankings.jsonl"
-    rankings.write_text("".join(f"{json.dumps(_preference(number))}\n" for number in range(24)))
-    done = demo(var, "--policy", str(tiny_policy), "--rankings", str(rankings))
-    assert done.returncode == 0, done.stdout + done.stderr
-    report = read_report(var)
-    assert [step["name"] for step in report["steps"]] == ["prepare", "import", "import rankings", "export", *TRAINING]
-    assert (report["judge"], report["rankings_file"]) == ("people", "rankings.jsonl")
-    assert report["sizes"]["rankings"] == 24
-    assert "The reward model learned from people’s rankings" in (var / "demo" / "report.html").read_text()
 
 
 def test_what_cannot_be_read_is_said_in_one_line_and_nothing_is_started(var: Path, tmp_path: Path) -> None:
@@ -111,15 +100,6 @@ def test_what_cannot_be_read_is_said_in_one_line_and_nothing_is_started(var: Pat
     assert not (var / "demo").exists()
 
 
-def _preference(number: int) -> dict[str, Any]:
-    """A pair in the spelling of trl's preference data sets."""
-    return {
-        "prompt": [{"role": "user", "content": f"What shall I cook for {number} guests on a rainy evening?"}],
-        "chosen": [{"role": "assistant", "content": f"Soup for {number}, with bread."}],
-        "rejected": [{"role": "assistant", "content": "I do not know."}],
-    }
-
-
 def _require_lineage(store: Path) -> None:
     """From the new policy one can walk back to the export of the rankings."""
     for folder in ("policies/demo-sft", "rewardmodels/demo-reward", "policies/demo-round-1"):
@@ -127,8 +107,10 @@ def _require_lineage(store: Path) -> None:
     facts = json.loads((store / "policies" / "demo-round-1" / "policy.json").read_text())
     assert facts["start"]["name"] == "demo-sft"
     assert facts["made_from"]["reward_model"]["name"] == "demo-reward"
-    exported = json.loads((store / "rewardmodels" / "demo-reward" / "reward_model.json").read_text())["data"]["export"]
-    assert read_manifest(store / "exports" / exported)["kind"] == "rankings"
+    learnt_from = json.loads((store / "rewardmodels" / "demo-reward" / "reward_model.json").read_text())["data"]
+    export = store / "exports" / learnt_from["name"].partition("/")[0]
+    assert learnt_from["sha256"] == sha256_of(export / MANIFEST)
+    assert read_manifest(export)["kind"] == "rankings"
 
 
 def _belongs_to(process: psutil.Process, folder: Path) -> bool:

@@ -34,12 +34,13 @@ def make_report(**changes: object) -> DemoReport:
         started_at="2024-05-03 10:12",
         seconds=724.4,
         judge="simulated",
-        machine={"processor": "2 cores", "device": "cpu"},
+        machine={"cores": "2 cores", "processor": "x86_64"},
         steps=(
             Step(name="import", seconds=3.2, ok=True, summary="60 dialogues"),
             Step(name="reward model", seconds=95.0, ok=True, summary="120 pairs"),
         ),
         sizes={"prompts": 106, "comparisons": 40},
+        options={"rollouts": 64},
         policy_before="smollm2-135m-instruct",
         policy_after="demo-round-1",
         sft=SftFigures(curves=(Curve(name="loss", points=((1, 3.0), (2, 2.5))),), loss_before=3.1, loss_after=2.6),
@@ -121,7 +122,8 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
 def test_the_page_tells_every_figure() -> None:
     text = Outline(render_page(make_report())).text
     for expected in (
-        "12 min 04 s",
+        "12 min 04 s on 2 cores, x86_64.",
+        "rollouts",
         "55 %",
         "44 % to 65 %, 48 prompts",
         "24 / 5 / 19",

@@ -66,7 +66,7 @@ def test_the_report_says_who_ranked_and_every_size() -> None:
     loop = Loop(options=DemoOptions(rankings=Path("/data/trees.jsonl.gz"), updates=3), sizes={"rankings": 17})
     report = make_report(loop, (), started_at=datetime(2024, 5, 3, tzinfo=UTC), seconds=1.0)
     assert (report.judge, report.rankings_file) == ("people", "trees.jsonl.gz")
-    assert (report.sizes["updates"], report.sizes["rankings"]) == (3, 17)
+    assert (report.options["updates"], report.sizes["rankings"]) == (3, 17)
     assert report.policy_before is None
 
 
