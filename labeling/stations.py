@@ -1,9 +1,9 @@
 """The eight stations of a round, in the order of the loop: how each stands and what is next there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,6 +22,7 @@ from labeling.models import (
     Round,
     SamplingRun,
     TrainingJob,
+    User,
 )
 
 WAITING, WORKING, READY, DONE, FAILED = "waiting", "working", "ready", "done", "failed"
@@ -40,21 +41,29 @@ class Station:
     note: str = ""
     action: str = ""
     url: str = ""
+    is_next: bool = False
 
 
-def stations(project: Project) -> list[Station]:
-    """All stations of the project's newest round; before the first round nothing but writing."""
+def stations(project: Project, *, viewer: User | None = None) -> list[Station]:
+    """All stations of the project's newest round; before the first round nothing but writing.
+
+    A `viewer` is offered only what their role may do. The first station that is ready is the next.
+    """
+    found = [_for_viewer(station, viewer) for station in _all_stations(project)]
+    coming = next((station for station in found if station.state in (READY, FAILED) and station.action), None)
+    return [replace(station, is_next=station is coming) for station in found]
+
+
+def _all_stations(project: Project) -> list[Station]:
     current = project.current_round
     made = [_write(project)]
     if current is None:
         return made
     sampled, ranked = _sample(project, current), _rank(project, current)
     exported = _export(project, current, ranked)
-    jobs = _newest_jobs(current)
-    reward, ppo = (
-        _train(project, current, jobs, kind, after)
-        for kind, after in ((TrainingJob.Kind.REWARD_MODEL, exported), (TrainingJob.Kind.PPO, None))
-    )
+    jobs = list(current.training_jobs.order_by("-created_at"))
+    reward = _train(project, jobs, TrainingJob.Kind.REWARD_MODEL, ready=exported.count > 0)
+    ppo = _train(project, jobs, TrainingJob.Kind.PPO, ready=reward.count > 0)
     candidate = _candidate(current)
     return [
         *made,
@@ -66,6 +75,14 @@ def stations(project: Project) -> list[Station]:
         _compare(project, current, candidate),
         _promote(project, candidate),
     ]
+
+
+def _for_viewer(station: Station, viewer: User | None) -> Station:
+    if viewer is None:
+        return station
+    writes = viewer.can_write_and_rank if station.name in ("write", "sample", "rank") else True
+    reviews = viewer.can_review or not station.url.endswith("/review/")
+    return station if writes and reviews else replace(station, action="", url="")
 
 
 def _write(project: Project) -> Station:
@@ -133,19 +150,14 @@ def _export(project: Project, current: Round, ranked: Station) -> Station:
         unit=ngettext("export", "exports", num),
         seconds=_span(since.filter(state=Export.State.DONE).first()),
         note=_of(alive, _("%(n)d being built")),
-        action=_("Build an export"),
+        action=_("Build one"),
         url=reverse("data", args=(project.slug,)),
     )
 
 
-def _train(
-    project: Project, current: Round, jobs: dict[str, TrainingJob], kind: TrainingJob.Kind, after: Station | None
-) -> Station:
-    job = jobs.get(kind)
-    num = current.training_jobs.filter(kind=kind, state=TrainingJob.State.DONE).count()
-    ready = after.state == DONE if after else project.training_jobs.filter(
-        kind=TrainingJob.Kind.REWARD_MODEL, state=TrainingJob.State.DONE
-    ).exists()  # fmt: skip
+def _train(project: Project, jobs: list[TrainingJob], kind: TrainingJob.Kind, *, ready: bool) -> Station:
+    job = next((job for job in jobs if job.kind == kind), None)
+    num = sum(job.kind == kind and job.state == TrainingJob.State.DONE for job in jobs)
     is_ppo = kind == TrainingJob.Kind.PPO
     return Station(
         name=kind.value,
@@ -188,14 +200,6 @@ def _promote(project: Project, candidate: Policy | None) -> Station:
         action=_("Promote…") if candidate else "",
         url=reverse("promote_policy", args=(project.slug, candidate.id)) if candidate else "",
     )
-
-
-def _newest_jobs(current: Round) -> dict[str, TrainingJob]:
-    newest = current.training_jobs.order_by().values("kind").annotate(at=Max("created_at"))
-    wanted = Q()
-    for row in newest:
-        wanted |= Q(kind=row["kind"], created_at=row["at"])
-    return {job.kind: job for job in current.training_jobs.filter(wanted)} if wanted else {}
 
 
 def _candidate(current: Round) -> Policy | None:

@@ -4,9 +4,10 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from labeling.charts import Series, Svg, line_chart
 from labeling.models import TrainingJob
@@ -14,10 +15,22 @@ from labeling.training_jobs import FOLDERS, Kind
 
 _MOST_BYTES = 8 * 2**20
 _MOST_POINTS = 400  # of a line; more cannot be told apart on a screen
-_SHOWN = {
-    Kind.SFT: ("loss", "validation_loss"),
-    Kind.REWARD_MODEL: ("loss", "accuracy"),
-    Kind.PPO: ("score", "kl", "entropy", "completion_tokens"),
+# For each kind of job the metrics that are drawn: their name in metrics.jsonl, what they are, and their unit.
+_SHOWN: dict[Kind, tuple[tuple[str, Any, Any], ...]] = {
+    Kind.SFT: (
+        ("loss", _("Loss"), _("nats per token")),
+        ("validation_loss", _("Loss on held-out dialogues"), _("nats per token")),
+    ),
+    Kind.REWARD_MODEL: (
+        ("loss", _("Loss"), _("nats per pair")),
+        ("accuracy", _("Pairs in the trainers' order, before each step"), _("share")),
+    ),
+    Kind.PPO: (
+        ("score", _("Score of the reward model"), _("mean over completions")),
+        ("kl", _("KL to the start"), _("nats per completion")),
+        ("entropy", _("Entropy"), _("nats per token")),
+        ("completion_tokens", _("Length of a completion"), _("tokens")),
+    ),
 }
 
 
@@ -25,7 +38,7 @@ _SHOWN = {
 class MeasuredCurve:
     """One metric over the steps: its chart, and its figures for those who do not see it."""
 
-    name: str
+    label: str
     chart: Svg
     first: float
     last: float
@@ -36,19 +49,20 @@ class MeasuredCurve:
 def curves_of(job: TrainingJob) -> list[MeasuredCurve]:
     """The job's main metrics, where two points or more of them are known."""
     lines = _read(job)
-    return [curve for name in _SHOWN[Kind(job.kind)] if (curve := _curve(name, lines)) is not None]
+    drawn = (_curve(name, str(label), str(unit), lines) for name, label, unit in _SHOWN[Kind(job.kind)])
+    return [curve for curve in drawn if curve is not None]
 
 
-def _curve(name: str, lines: list[dict[str, float]]) -> MeasuredCurve | None:
+def _curve(name: str, label: str, unit: str, lines: list[dict[str, float]]) -> MeasuredCurve | None:
     points = [(line["step"], line[name]) for line in lines if math.isfinite(line.get(name, math.nan))]
     if len(points) < 2:
         return None
     values = [value for _step, value in points]
     every = math.ceil(len(points) / _MOST_POINTS)
     series = Series(name=name, points=tuple(points[::every]))
-    chart = line_chart([series], title=name, x_label=_("step"), y_label=name)
+    chart = line_chart([series], title=label, x_label=str(_("step")), y_label=unit)
     return MeasuredCurve(
-        name=name, chart=chart, first=values[0], last=values[-1], lowest=min(values), highest=max(values)
+        label=label, chart=chart, first=values[0], last=values[-1], lowest=min(values), highest=max(values)
     )
 
 

@@ -21,7 +21,13 @@ _STATES = (
 class ExportForm(forms.Form):
     """What to export. Filters that do not apply to the kind are refused by labeling.exporting."""
 
-    kind = forms.ChoiceField(label=_("What"), choices=Export.Kind.choices, widget=forms.RadioSelect, initial="rankings")
+    KINDS = (
+        (Export.Kind.RANKINGS.value, _("Rankings, for a reward model")),
+        (Export.Kind.DEMONSTRATIONS.value, _("Demonstrations, for fine-tuning")),
+        (Export.Kind.PROMPTS.value, _("Prompts, for PPO")),
+    )
+
+    kind = forms.ChoiceField(label=_("What"), choices=KINDS, widget=forms.RadioSelect, initial="rankings")
     rounds = forms.TypedMultipleChoiceField(label=_("Rounds"), coerce=int, required=False)
     topics = forms.MultipleChoiceField(label=_("Topics"), required=False)
     trainers = forms.MultipleChoiceField(label=_("Trainers"), required=False)

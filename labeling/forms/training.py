@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Export, Policy, Project, RewardModel, TrainingJob
+from labeling.models import Export, Policy, Project, RewardModel, Round, TrainingJob
 from labeling.training_jobs import EXPORT_KINDS
 
 _MATERIAL = ("kind", "export", "policy", "reward_model", "output_name")
@@ -45,16 +45,23 @@ class TrainingForm(forms.Form):
     seed = forms.IntegerField(label=_("Seed"), min_value=0, max_value=2**31 - 1, initial=0)
 
     def __init__(self, values: Any = None, *, project: Project, initial: dict[str, Any] | None = None) -> None:
-        number = project.current_round.number if project.current_round else 0
+        current = project.current_round
         known = {
             "kind": self.job_kind.value,
-            "policy": project.policy_id,
-            "output_name": f"{project.slug[:60]}-{number}-{self.suffix}",
+            "policy": self._start(project, current),
+            "output_name": free_name(f"{project.slug[:60]}-{current.number if current else 0}-{self.suffix}"),
         }
         super().__init__(values, initial=known | (initial or {}), auto_id=f"{self.job_kind.value}-%s")
         exports = project.exports.filter(kind=EXPORT_KINDS[self.job_kind], state=Export.State.DONE, format="records")
         self._offer("export", exports.filter(num_records__gt=0))
         self._offer("policy", Policy.objects.exclude(state=Policy.State.RETIRED).exclude(store_path=""))
+
+    @property
+    def has_export(self) -> bool:
+        """Whether there is anything to train on."""
+        field = self.fields["export"]
+        assert isinstance(field, forms.ModelChoiceField)
+        return field.queryset is not None and field.queryset.exists()
 
     @property
     def material(self) -> dict[str, Any]:
@@ -72,6 +79,12 @@ class TrainingForm(forms.Form):
     @property
     def option_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name not in _MATERIAL]
+
+    def _start(self, project: Project, current: Round | None) -> Any:
+        """Reward model and PPO start from what this round fine-tuned; fine-tuning from the project's policy."""
+        tuned = Policy.objects.filter(training_job__round=current, training_job__kind=TrainingJob.Kind.SFT)
+        newest = tuned.order_by("-created_at").first() if current and self.job_kind != TrainingJob.Kind.SFT else None
+        return newest.id if newest is not None else project.policy_id
 
     def _offer(self, name: str, rows: Any) -> None:
         field = self.fields[name]
@@ -116,6 +129,16 @@ class PpoForm(TrainingForm):
     minibatch_size = forms.IntegerField(label=_("Completions per step"), min_value=1, max_value=65_536, initial=16)
     max_new_tokens = forms.IntegerField(label=_("Longest completion, tokens"), min_value=1, max_value=4096, initial=64)
     kl_coef = forms.FloatField(label=_("Price of KL (β)"), min_value=0, max_value=10, initial=0.02)
+
+
+def free_name(wanted: str) -> str:
+    """This name, or with a number behind it, so that no model or living job has it."""
+    alive = TrainingJob.objects.exclude(state__in=(TrainingJob.State.FAILED, TrainingJob.State.CANCELLED))
+    taken: set[str] = set()
+    for rows, field in ((Policy.objects, "name"), (RewardModel.objects, "name"), (alive, "output_name")):
+        taken.update(rows.filter(**{f"{field}__startswith": wanted}).values_list(field, flat=True))
+    numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
+    return wanted if wanted not in taken else next(name for name in numbered if name not in taken)
 
 
 TRAINING_FORMS: dict[str, type[TrainingForm]] = {

@@ -19,8 +19,10 @@ def thousands(value: Any) -> str:
 
 @register.filter
 def short(value: Any) -> str:
-    """A number in few digits; true, false and words as they are."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """A number in few digits, true and false as yes and no, words as they are."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if not isinstance(value, int | float):
         return str(value)
     return format_number(float(value))
 

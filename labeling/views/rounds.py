@@ -14,7 +14,7 @@ from labeling.contests import begin_contest, newest_contest
 from labeling.forms.training import TRAINING_FORMS, TrainingForm
 from labeling.models import Export, Policy, Project, TrainingJob
 from labeling.rounds import RoundError
-from labeling.stations import stations
+from labeling.stations import Station, stations
 from labeling.training_curves import curves_of
 from labeling.training_jobs import EXPORT_KINDS, JobError
 from labeling.views.data import ENGINEERS
@@ -34,7 +34,7 @@ def rounds_page(request: HttpRequest, slug: str) -> HttpResponse:
 def station_row(request: HttpRequest, slug: str) -> HttpResponse:
     """The stations alone, which the page asks for now and then."""
     project = access.project_for(request, slug)
-    return render(request, "labeling/_stations.html", {"project": project, "stations": stations(project)})
+    return render(request, "labeling/_stations.html", {"project": project, "stations": _stations(request, project)})
 
 
 @access.role_required(*ENGINEERS)
@@ -144,44 +144,39 @@ def promote_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> Htt
 
 
 def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None = None) -> HttpResponse:
-    chosen = _chosen_export(request, project)
-    kind = form.job_kind.value if form else _chosen_kind(request, chosen)
-    forms = {
-        name: form_class(project=project, initial=_initial(name, chosen)) for name, form_class in TRAINING_FORMS.items()
-    }
-    if form is not None:
-        forms[kind] = form
     jobs = project.training_jobs.select_related("export", "policy", "reward_model", "requested_by", "round")
     context = {
         "project": project,
         "section": "rounds",
         "round": project.current_round,
-        "stations": stations(project),
-        "forms": forms.values(),
-        "open_form": kind,
+        "stations": _stations(request, project),
+        "trainings": TRAINING_FORMS.values(),
+        "form": form or _asked_form(request, project),
         "jobs": jobs[:MOST_SHOWN],
         "past_rounds": project.rounds.select_related("policy").order_by("-number")[:MOST_SHOWN],
     }
     return render(request, "labeling/rounds.html", context, status=422 if form else 200)
 
 
-def _chosen_export(request: HttpRequest, project: Project) -> Export | None:
+def _stations(request: HttpRequest, project: Project) -> list[Station]:
+    return stations(project, viewer=access.person(request))
+
+
+def _asked_form(request: HttpRequest, project: Project) -> TrainingForm | None:
+    """The form for the export or the kind of training that the address names."""
+    export = _asked_export(request, project)
+    if export is not None:
+        kind = next(kind for kind, wanted in EXPORT_KINDS.items() if wanted == export.kind)
+        return TRAINING_FORMS[kind.value](project=project, initial={"export": export.id})
+    form_class = TRAINING_FORMS.get(request.GET.get("kind", ""))
+    return form_class(project=project) if form_class else None
+
+
+def _asked_export(request: HttpRequest, project: Project) -> Export | None:
     try:
         return project.exports.filter(id=uuid.UUID(request.GET.get("export", ""))).first()
     except ValueError:
         return None
-
-
-def _chosen_kind(request: HttpRequest, chosen: Export | None) -> str:
-    if chosen is not None:
-        return next(kind.value for kind, wanted in EXPORT_KINDS.items() if wanted == chosen.kind)
-    asked = request.GET.get("kind", "")
-    return asked if asked in TRAINING_FORMS else ""
-
-
-def _initial(kind: str, chosen: Export | None) -> dict[str, Any]:
-    fits = chosen is not None and EXPORT_KINDS[TrainingJob.Kind(kind)] == chosen.kind
-    return {"export": chosen.id} if chosen is not None and fits else {}
 
 
 def _job_context(job: TrainingJob) -> dict[str, Any]:
