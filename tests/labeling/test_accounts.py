@@ -51,6 +51,11 @@ def test_where_there_are_people_no_account_is_made() -> None:
     assert User.objects.count() == 1
 
 
+def test_a_simulated_trainer_is_no_person_who_could_sign_in() -> None:
+    make_user(username="simulated", is_simulated=True)
+    assert len(accounts.ensure_first_accounts()) == 4
+
+
 def test_a_generated_password_can_be_typed_and_not_be_guessed() -> None:
     passwords = {accounts.new_password() for _ in range(200)}
     assert len(passwords) == 200
