@@ -150,7 +150,8 @@ def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None =
         "section": "rounds",
         "round": project.current_round,
         "stations": _stations(request, project),
-        "trainings": TRAINING_FORMS.values(),
+        # Not the classes themselves, which a template would call.
+        "trainings": [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items()],
         "form": form or _asked_form(request, project),
         "jobs": jobs[:MOST_SHOWN],
         "past_rounds": project.rounds.select_related("policy").order_by("-number")[:MOST_SHOWN],

@@ -148,6 +148,8 @@ def test_an_export_leads_to_the_form_that_needs_it(project: Project, erin: Clien
     tuned = make_policy(name="tuned", training_job=make_job(project, state=TrainingJob.State.DONE))
     export = make_export(project, "prompts")
     content = page(erin, "rounds", query=f"?export={export.id}")
+    assert "Optimise by PPO" in content
+    assert "The policy learns to answer as people did." in content
     form = content[content.index('<section class="card training-form">') :]
     assert 'name="rollouts_per_update"' in form
     assert f'<option value="{export.id}" selected>' in form
