@@ -12,12 +12,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling.agreement import PairCounts, compare_rankings
 from labeling.models import Dialogue, Ranking, User
 
 NUM_DAYS = 14
 DAY_WIDTH = 20  # of the drawing, in its own units
 DRAWING_HEIGHT = 64
 FEWEST_TIMES = 3  # a median of fewer says nothing
+FEWEST_PAIRS = 10  # nor does a share of fewer
+NEWEST_RANKINGS = 200  # agreement is of late, not of a beginner's first week
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ def pace_of(user: User) -> Pace:
     days = [since + timedelta(days=number) for number in range(NUM_DAYS)]
     total = sum(per_day.values())
     return Pace(
-        figures=[_accepted(user), _rankings(user), _time_per_ranking(user)],
+        figures=[_accepted(user), _rankings(user), _time_per_ranking(user), _agreement(user)],
         days=_bars(days, per_day),
         summary=ngettext(
             "%(n)d dialogue or ranking in the last two weeks",
@@ -120,3 +123,20 @@ def _time_per_ranking(user: User) -> Figure:
         value=value,
         note=_("minutes, the middle of the last %(n)d") % {"n": len(seconds)},
     )
+
+
+def _agreement(user: User) -> Figure:
+    """How often others who ranked the same comparison put two completions in the same order."""
+    standing = Ranking.objects.filter(retracted_at=None, abstained=None)
+    mine = dict(
+        standing.filter(trainer=user).order_by("-ranked_at").values_list("comparison_id", "tiers")[:NEWEST_RANKINGS]
+    )
+    others = standing.filter(comparison_id__in=list(mine), trainer__isnull=False, trainer__is_simulated=False)
+    counts = PairCounts()
+    for comparison_id, tiers in others.exclude(trainer=user).values_list("comparison_id", "tiers"):
+        counts += compare_rankings(mine[comparison_id], tiers)
+    rate = counts.rate()
+    if rate is None or rate.n < FEWEST_PAIRS:
+        return Figure(label=_("Agreement with others"), value="–", note=_("once others ranked the same comparisons"))
+    note = _("of %(n)d pairs; people agree on about three of four") % {"n": rate.n}
+    return Figure(label=_("Agreement with others"), value=f"{rate.value:.0%}", note=note)

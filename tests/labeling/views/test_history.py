@@ -31,7 +31,7 @@ def client(alice: User) -> Client:
 
 
 def make_ranking(*, trainer: User, project: Project, **fields: Any) -> Ranking:
-    comparison: Comparison = make_comparison(project=project)
+    comparison: Comparison = fields.pop("comparison", None) or make_comparison(project=project)
     ids = [str(completion.pk) for completion in comparison.completions.order_by("index")]
     values = {"tiers": [[ids[1]], [ids[0], ids[2]], [ids[3]]], "shown_order": ids, "seconds": 65.0}
     return Ranking.objects.create(
@@ -63,13 +63,24 @@ def test_the_work_of_others_is_not_there(client: Client, project: Project) -> No
 def test_pace_counts_what_stands_and_says_nothing_of_too_few_times(project: Project, alice: User) -> None:
     make_ranking(trainer=alice, project=project)
     pace = pace_of(alice)
-    assert [figure.value for figure in pace.figures] == ["0", "1", "–"]
+    assert [figure.value for figure in pace.figures] == ["0", "1", "–", "–"]
     for seconds in (30.0, 90.0):
         make_ranking(trainer=alice, project=project, seconds=seconds)
     pace = pace_of(alice)
-    assert [figure.value for figure in pace.figures] == ["0", "3", "1:05"]
+    assert [figure.value for figure in pace.figures] == ["0", "3", "1:05", "–"]
     assert len(pace.days) == 14
     assert pace.days[-1].height == 64
+
+
+def test_agreement_is_with_people_who_ranked_the_same_and_with_nobody_else(project: Project, alice: User) -> None:
+    bob = make_user(username="bob", projects=[project])
+    robot = make_user(username="robot", projects=[project], is_simulated=True)
+    for _ in range(2):
+        mine = make_ranking(trainer=alice, project=project)
+        a, b, c, d = mine.shown_order  # mine is B > A = C > D: five ordered pairs
+        for trainer, tiers in ((bob, [[a], [b], [c], [d]]), (robot, [[d], [c], [b], [a]])):
+            make_ranking(trainer=trainer, project=project, comparison=mine.comparison, tiers=tiers)
+    assert pace_of(alice).figures[3].value == "80%"  # Bob turned one of the five round
 
 
 def test_earlier_work_is_on_further_pages(client: Client, project: Project, alice: User) -> None:
@@ -90,5 +101,5 @@ def test_more_work_costs_no_more_queries(
         for _ in range(num):
             make_dialogue(project=project, author=alice)
             make_ranking(trainer=alice, project=project)
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(12):
             client.get(reverse("history"))
