@@ -33,7 +33,7 @@ class DemoOptions:
 
     conversations: Annotated[int, "openings of chitchat's conversations that become prompts"] = 300
     prompt_characters: Annotated[int, "longer prompts are left to people"] = 400
-    comparisons: Annotated[int, "comparisons to be ranked"] = 120
+    comparisons: Annotated[int, "comparisons to be ranked"] = 100
     completions: Annotated[int, "completions of each comparison"] = 4
     new_tokens: Annotated[int, "longest completion, in tokens, when sampling and in PPO"] = 64
     ranking_entries: Annotated[int, "entries read of the file of --rankings, at most"] = 150
@@ -44,10 +44,10 @@ class DemoOptions:
     reward_batch: Annotated[int, "rankings in an optimizer step"] = 4
     reward_tokens: Annotated[int, "prompt and completion together, as the reward model reads them"] = 320
     updates: Annotated[int, "updates of PPO"] = 5
-    rollouts: Annotated[int, "completions in an update"] = 32
+    rollouts: Annotated[int, "completions in an update"] = 16
     minibatch: Annotated[int, "completions in an optimizer step of PPO"] = 8
 
-    held_out: Annotated[int, "held-out prompts on which the policies are compared, at most"] = 60
+    held_out: Annotated[int, "held-out prompts on which the policies are compared, at most"] = 50
     held_out_completions: Annotated[int, "answers of each policy to each of them"] = 2
     next_comparisons: Annotated[int, "comparisons of round two to begin with"] = 8
 
