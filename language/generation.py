@@ -1,9 +1,9 @@
 """Sampling completions: of one prompt, or of many prompts that share a running batch.
 
-Floating point and seeds: a completion's uniform numbers depend on its seed alone, but the logits of a
-row move in their last bits with the number of rows beside it. In fp32 that is about 1e-6, so a token
-differs about once in a million; in bf16 it is about 1e-2, and long texts of the same seed part ways
-when their batch mates change. Alone or in the same company they repeat exactly.
+Floating point and seeds: a completion's uniform numbers depend on its seed alone. With the linear layers
+packed for the CPU (language.cpu_linears) a row's logits have the same bits in any company, so the same seed
+gives the same tokens, in fp32 and in bf16. Elsewhere logits move in their last bits with the number of
+rows beside them, about 1e-6 in fp32 and 1e-2 in bf16, and now and then a token falls on another side.
 """
 
 from collections import deque

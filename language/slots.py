@@ -12,6 +12,9 @@ from transformers import Cache, DynamicCache
 from transformers.cache_utils import CacheLayerMixin
 
 _STEP = 128
+# Attention over a multiple of 16 keys sums in the same order however many there are; the rest is masked.
+# So a row's bits do not depend on the longest row beside it.
+_KEYS = 16
 
 
 class Slots(Cache):
@@ -21,6 +24,7 @@ class Slots(Cache):
         self.layers: list[SlotLayer] = []  # type: ignore[assignment]
         super().__init__(layers=self.layers)  # type: ignore[arg-type]
         self.lengths: list[int] = []
+        self.num_keys = 0
         self.rows: Tensor | None = None
         self.positions: Tensor | None = None
 
@@ -57,17 +61,17 @@ class Slots(Cache):
             layer.values = layer.values[: len(self.lengths)].clone()
 
     def begin_token(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Make room for one more token in every row; returns positions (rows, 1) and a mask (rows, 1, 1, length).
+        """Make room for one more token in every row; returns positions (rows, 1) and a mask (rows, 1, 1, keys).
 
         The mask is True where a token may attend. It is always given: with it, transformers runs grouped
         heads as they are, and on a CPU that is many times faster than without.
         """
-        longest = max(self.lengths) + 1
+        self.num_keys = -(-(max(self.lengths) + 1) // _KEYS) * _KEYS
         for layer in self.layers:
-            layer.reserve(len(self.lengths), longest)
+            layer.reserve(len(self.lengths), self.num_keys)
         self.rows = torch.arange(len(self.lengths), device=device)
         self.positions = torch.tensor(self.lengths, device=device)
-        mask = torch.arange(longest, device=device) <= self.positions.unsqueeze(1)
+        mask = torch.arange(self.num_keys, device=device) <= self.positions.unsqueeze(1)
         return self.positions.unsqueeze(1), mask[:, None, None, :]
 
     def end_token(self) -> None:
@@ -104,8 +108,8 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         rows, positions = self.slots.rows, self.slots.positions
         self.keys[rows, :, positions] = key_states.squeeze(2)
         self.values[rows, :, positions] = value_states.squeeze(2)
-        num_rows, longest = len(self.slots.lengths), max(self.slots.lengths) + 1
-        return self.keys[:num_rows, :, :longest], self.values[:num_rows, :, :longest]
+        num_rows, num_keys = len(self.slots.lengths), self.slots.num_keys
+        return self.keys[:num_rows, :, :num_keys], self.values[:num_rows, :, :num_keys]
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Nothing: slots are filled by `Slots.add`."""

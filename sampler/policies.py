@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from language.chat import end_token_id
 from language.checkpoints import CheckpointError, load_causal_lm, load_tokenizer, require_safe
+from language.cpu_linears import pack_linears
 from language.engine import Engine
 from records.manifest import MANIFEST, sha256_of
 
@@ -74,6 +75,7 @@ class Policies:
             self._make_room(path, num_bytes)
             tokenizer = load_tokenizer(directory)
             model = load_causal_lm(directory, dtype=self._dtype, device=self._device)
+            pack_linears(model)
             loaded = LoadedPolicy(
                 engine=Engine(model, most_rows=self._most_rows),
                 tokenizer=tokenizer,
