@@ -10,6 +10,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ from django.utils.translation import gettext as _
 from labeling import fences
 from labeling.exporting.card import card_text
 from labeling.exporting.filters import FilterError, Filters, read_filters
+from labeling.exporting.formats import OutputFormat, find_format
 from labeling.exporting.requests import exports_folder, remove_leftovers
 from labeling.exporting.sources import SOURCES, Source
 from labeling.exporting.statistics import Statistics, new_statistics
+from labeling.exporting.writing import FormatWriter, RecordsWriter
 from labeling.models import Export
 from records import FORMAT_VERSION, ManifestError, RecordError, publish_directory
-from records.lines import to_line
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +74,19 @@ def _build(export: Export, staging: Path, whole: Path, on_progress: OnProgress) 
     staging.mkdir(parents=True)
     source, filters = SOURCES[Export.Kind(export.kind)], read_filters(export.kind, export.filters)
     left_out = source.left_out(export.project)
-    statistics = new_statistics(export.kind)
-    _write_records(export, staging, source, filters, statistics, on_progress)
-    card = card_text(export.kind, project=export.project, filters=filters, statistics=statistics, left_out=left_out)
+    statistics, output = new_statistics(export.kind), find_format(export.format, export.kind)
+    lost = _write_records(export, staging, source, filters, statistics, output, on_progress)
+    card = card_text(
+        export.kind,
+        project=export.project,
+        filters=filters,
+        statistics=statistics,
+        left_out=left_out,
+        loses=str(output.loses) if output else "",
+        lost=lost,
+    )
     (staging / CARD).write_text(card, encoding="utf-8")
-    counts = {**statistics.counts(), "left_out": left_out}
+    counts = {**statistics.counts(), "left_out": left_out} | ({"lost": lost} if output else {})
     manifest_sha256 = publish_directory(staging, whole, **_facts(export, filters, statistics, counts))
     _finish(export, whole, manifest_sha256, statistics.num, counts)
     on_progress(1.0)
@@ -88,16 +98,18 @@ def _write_records(
     source: Source,
     filters: Filters,
     statistics: Statistics,
+    output: OutputFormat | None,
     on_progress: OnProgress,
-) -> None:
+) -> dict[str, int]:
+    """Write every record, in its format; returns what the format lost."""
     ids = staging / _IDS
     total = _freeze(source.rows(export.project, filters), ids)
     done, renewal_due = 0, 0.0
-    with open(staging / source.file_name, "w", encoding="utf-8", newline="\n") as file:
+    with closing(FormatWriter(staging, output) if output else RecordsWriter(staging, source.file_name)) as writer:
         for chunk in _chunks(ids):
             for record in source.read(chunk, filters):
                 statistics.add(record)
-                file.write(to_line(record))
+                writer.write(record)
             done += len(chunk)
             if time.monotonic() >= renewal_due:
                 renewal_due = time.monotonic() + _RENEW_SECONDS
@@ -105,6 +117,7 @@ def _write_records(
                 on_progress(0.97 * done / total)
     ids.unlink()
     fences.renew(export, fraction=0.97)
+    return dict(sorted(writer.lost.items()))
 
 
 def _freeze(rows: QuerySet[Any], path: Path) -> int:

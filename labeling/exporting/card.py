@@ -26,7 +26,14 @@ _WHAT = {
 
 
 def card_text(
-    kind: str, *, project: Project, filters: Filters, statistics: Statistics, left_out: Mapping[str, int]
+    kind: str,
+    *,
+    project: Project,
+    filters: Filters,
+    statistics: Statistics,
+    left_out: Mapping[str, int],
+    loses: str = "",
+    lost: Mapping[str, int] | None = None,
 ) -> str:
     """The card as Markdown."""
     lines = [f"# {project.name}: {kind}", "", _WHAT[kind], ""]
@@ -40,6 +47,9 @@ def card_text(
     ]
     lines += _table("Filters", {name: _shown(value) for name, value in filters.encoded().items()})
     lines += _table("Left out", {name: f"{num:,}" for name, num in left_out.items()})
+    if loses:
+        lines += ["## What this format cannot hold", "", loses, ""]
+        lines += _table("Lost here", {name: f"{num:,}" for name, num in (lost or {}).items()})
     for title, counts in _breakdowns(statistics):
         lines += _table(title, {name: f"{num:,}" for name, num in counts.items()})
     cautions = list(_cautions(statistics))

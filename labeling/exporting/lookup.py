@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
+from labeling.exporting.formats import RECORDS
 from labeling.exporting.sources import SOURCES
 from labeling.models import Dialogue, Export, Prompt, Ranking
 
@@ -20,9 +21,10 @@ Key = tuple[str, ...]
 
 
 def holds(export: Export, row: Row) -> bool:
-    """Whether the export's file has this row. False as well where the file is no longer in the store."""
+    """Whether the export's file has this row. False as well where the file is no longer in the store, and for
+    exports in other formats, on which nothing is trained here."""
     path = records_path(export)
-    if KINDS[type(row)] != export.kind or not path.is_file():
+    if KINDS[type(row)] != export.kind or export.format != RECORDS or not path.is_file():
         return False
     key: Key = (str(row.comparison_id), str(row.id)) if isinstance(row, Ranking) else (str(row.id),)
     return _find(path, key)

@@ -12,7 +12,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling import doorbell, fences
-from labeling.exporting.filters import read_filters
+from labeling.exporting.filters import FilterError, read_filters
+from labeling.exporting.formats import find_format
 from labeling.models import AuditEvent, Export, Project, User
 from records.names import BUILD_EXPORT
 
@@ -33,6 +34,7 @@ def request_export(
     With `rings` False no worker is told: the caller builds it at once.
     """
     read = read_filters(kind, filters or {})
+    _require_format(format, kind)
     with transaction.atomic():
         export = Export.objects.create(
             project=project, kind=kind, format=format, filters=read.encoded(), requested_by=by
@@ -41,6 +43,13 @@ def request_export(
         if rings:
             transaction.on_commit(partial(_ring, export.id), robust=True)
     return export
+
+
+def _require_format(name: str, kind: str) -> None:
+    try:
+        find_format(name, kind)
+    except ValueError as error:
+        raise FilterError(str(error)) from error
 
 
 def cancel_export(export: Export, *, by: User | None) -> bool:

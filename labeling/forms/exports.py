@@ -7,6 +7,7 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from labeling.exporting import FilterError, read_filters
+from labeling.exporting.formats import FORMATS, RECORDS, find_format
 from labeling.models import Comparison, Dialogue, Export, Import, Project, User
 
 _TRAINER_KINDS = (("person", _("people")), ("simulated", _("simulated trainers")), ("imported", _("imported")))
@@ -28,6 +29,11 @@ class ExportForm(forms.Form):
     )
 
     kind = forms.ChoiceField(label=_("What"), choices=KINDS, widget=forms.RadioSelect, initial="rankings")
+    format = forms.ChoiceField(
+        label=_("Format"),
+        choices=[(RECORDS, _("records, which lose nothing")), *((one.name, one.label) for one in FORMATS)],
+        required=False,
+    )
     rounds = forms.TypedMultipleChoiceField(label=_("Rounds"), coerce=int, required=False)
     topics = forms.MultipleChoiceField(label=_("Topics"), required=False)
     trainers = forms.MultipleChoiceField(label=_("Trainers"), required=False)
@@ -53,11 +59,13 @@ class ExportForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = dict(super().clean() or {})
-        self.filters = {name: value for name, value in values.items() if name != "kind"}
+        values["format"] = values.get("format") or RECORDS
+        self.filters = {name: value for name, value in values.items() if name not in ("kind", "format")}
         if "kind" in values:
             try:
                 self.filters = read_filters(values["kind"], self.filters).encoded()
-            except FilterError as error:
+                find_format(values["format"], values["kind"])
+            except (FilterError, ValueError) as error:
                 raise forms.ValidationError(str(error)) from error
         return values
 

@@ -35,8 +35,8 @@ def new_export(request: HttpRequest, slug: str) -> HttpResponse:
     form = ExportForm(request.POST, project=project)
     if not form.is_valid():
         return _page(request, project, export_form=form)
-    kind = form.cleaned_data["kind"]
-    asked = request_export(project, kind=kind, filters=form.filters, by=access.person(request))
+    chosen = {name: form.cleaned_data[name] for name in ("kind", "format")}
+    asked = request_export(project, **chosen, filters=form.filters, by=access.person(request))
     messages.success(request, _("The export is being built; you may leave this page."))
     return redirect("export", project.slug, asked.id)
 

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from labeling.command_progress import CommandProgress
 from labeling.exporting import FilterError, build, exports_folder, request_export
 from labeling.exporting.filters import STATES, TRAINER_KINDS
+from labeling.exporting.formats import FORMATS, RECORDS
 from labeling.models import Export, Project
 from records import publish_directory, verify_directory
 
@@ -28,7 +29,11 @@ class Command(BaseCommand):
         parser.add_argument("directory", metavar="DIR", help="where it goes; must not exist, or be empty")
         parser.add_argument("--project", default="first-steps", metavar="SLUG", help="whose data (first-steps)")
         parser.add_argument("--kind", required=True, choices=Export.Kind.values)
-        parser.add_argument("--format", default="records", choices=("records",))
+        parser.add_argument(
+            "--format",
+            default=RECORDS,
+            help=f"records (loses nothing), {', '.join(sorted({one.name for one in FORMATS}))}",
+        )
         for flag, name, meaning in (
             ("--round", "rounds", "a round's number; may be given again"),
             ("--trainer", "trainers", "a trainer's pseudonym; may be given again"),
@@ -60,7 +65,9 @@ def _build(options: dict[str, Any]) -> Export:
         raise CommandError(f'no project "{options["project"]}"; there are: {known or "none yet"}', returncode=2)
     filters = {name: options[name] for name in (*_FILTERS, "validation_percent", "test_percent")}
     try:
-        export = request_export(project, kind=options["kind"], filters=filters, by=None, rings=False)
+        export = request_export(
+            project, kind=options["kind"], filters=filters, format=options["format"], by=None, rings=False
+        )
     except FilterError as error:
         raise CommandError(str(error), returncode=2) from error
     with CommandProgress(sys.stderr, description=f"exporting {export.kind}") as progress:
