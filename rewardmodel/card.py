@@ -67,6 +67,7 @@ def card_text(facts: Mapping[str, Any]) -> str:
         "Left out: "
         + (", ".join(f"{count} {name}" for name, count in sorted(data["left_out"].items())) or "none")
         + ".",
+        f"Cut from the left to fit the context: {data['num_prompts_cut']} prompts. No completion was cut.",
         "",
         "## Figures",
         "",

@@ -20,7 +20,7 @@ from language.checkpoints import load_tokenizer
 from records import Ranking
 from records.names import RANKINGS_FILE
 from rewardmodel.commandline import Precision, autocast, resolve_device, run
-from rewardmodel.comparisons import Comparison, pairs_of, tokenize_rankings
+from rewardmodel.comparisons import Comparison, TokenizedRankings, pairs_of, tokenize_rankings
 from rewardmodel.data import DataError, RankingSet, find_source, load_rankings
 from rewardmodel.model import RewardModel, context_of, load_reward_model
 from rewardmodel.scoring import score_comparisons
@@ -104,14 +104,15 @@ def main(config: EvaluateConfig) -> None:
     data = load_rankings(config.data, validation_fraction=_drawn_fraction(model, config.data))
     rankings = select_rankings(data, config.split)
     with autocast(device, config.precision):
-        evaluation, left_out = evaluate_rankings(
+        evaluation, tokenized = evaluate_rankings(
             model, load_tokenizer(config.model), rankings, token_budget=config.token_budget, seed=config.seed
         )
     report = {
         "model": str(config.model),
         "data": {"path": str(data.source.path), "sha256": data.source.sha256, "export": data.source.export},
         "split": config.split,
-        "left_out": {**data.left_out, **left_out},
+        "left_out": {**data.left_out, "too_long": len(tokenized.too_long)},
+        "num_prompts_cut": tokenized.num_prompts_cut,
         **asdict(evaluation),
     }
     print(json.dumps(report, indent=1) if config.json else summarise(evaluation))
@@ -134,14 +135,14 @@ def evaluate_rankings(
     *,
     token_budget: int,
     seed: int = 0,
-) -> tuple[Evaluation, dict[str, int]]:
-    """The figures, and how many rankings did not fit the model and how many prompts were cut to fit."""
+) -> tuple[Evaluation, TokenizedRankings]:
+    """The figures, and the tokens they are of: what did not fit the model, and how many prompts were cut to fit."""
     tokenized = tokenize_rankings(rankings, tokenizer, max_tokens=context_of(model.backbone))
     if not tokenized.comparisons:
         raise DataError(f"none of the {len(rankings)} rankings fits the model's {context_of(model.backbone)} tokens")
     scored = list(score_comparisons(model, tokenized.comparisons, token_budget=token_budget))
     evaluation = evaluate_scores(scored, seed=seed)
-    return evaluation, {"too_long": len(tokenized.too_long), "prompts_cut": tokenized.num_prompts_cut}
+    return evaluation, tokenized
 
 
 def evaluate_scores(scored: Sequence[tuple[Comparison, Sequence[float]]], *, seed: int = 0) -> Evaluation:

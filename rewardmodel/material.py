@@ -27,6 +27,7 @@ class Material:
     references_are: str
     demonstrations_sha256: str | None
     left_out: dict[str, int]
+    num_prompts_cut: int
     validation_fraction: float
 
 
@@ -58,7 +59,8 @@ def load_material(
         references=_references(answers, tokenizer, max_tokens=max_tokens, seed=seed),
         references_are="demonstrations" if demonstrations else "best-ranked completions",
         demonstrations_sha256=sha256,
-        left_out={**data.left_out, "too_long": len(tokenized.too_long), "prompts_cut": tokenized.num_prompts_cut},
+        left_out={**data.left_out, "too_long": len(tokenized.too_long)},
+        num_prompts_cut=tokenized.num_prompts_cut,
         validation_fraction=validation_fraction,
     )
 

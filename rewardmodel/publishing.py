@@ -67,6 +67,7 @@ def data_facts(material: Material) -> dict[str, Any]:
         "num_rankings": len(material.training),
         "num_comparisons": len(material.comparisons),
         "num_pairs": len(pairs_of(material.comparisons).pairs),
+        "num_prompts_cut": material.num_prompts_cut,
         "left_out": {name: count for name, count in material.left_out.items() if count},
         "trainer_kinds": dict(Counter(ranking.trainer_kind for ranking in material.training)),
     }
