@@ -91,7 +91,7 @@ def platform_url(django_db_setup: None, django_db_blocker: object) -> Iterator[s
 
 
 @pytest.fixture
-def open_page(browser: Browser, platform_url: str) -> Iterator[Callable[..., Page]]:
+def open_page(browser: Browser, platform_url: str, transactional_db: None) -> Iterator[Callable[..., Page]]:
     """Opens a page as somebody: `open_page("/p/x/rank/", user=alice, viewport=PHONE, colour_scheme="dark")`."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
@@ -119,6 +119,7 @@ def open_page(browser: Browser, platform_url: str) -> Iterator[Callable[..., Pag
     yield open_as
     for context in contexts:
         context.close()
+    _wait_until_idle()
     assert not problems, "\n".join(problems)
 
 
@@ -148,6 +149,18 @@ def _note_console(line: object, problems: list[str]) -> None:
     caused = ("Failed to load resource", "Response Status Error Code", "htmx:sendError", "htmx:afterRequest")
     if getattr(line, "type", "") == "error" and not any(cause in text for cause in caused):
         problems.append(f"console: {text}")
+
+
+def _wait_until_idle(seconds: float = 10.0) -> None:
+    """Until the server has done what the closed pages asked of it: emptying the tables could deadlock with that."""
+    deadline = time.monotonic() + seconds
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> %s"
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(busy, [connection.connection.info.backend_pid])
+            if cursor.fetchone()[0] == 0:
+                return
+            time.sleep(0.05)
 
 
 def _wait_until_up(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
