@@ -130,9 +130,9 @@ def _freeze(rows: QuerySet[Any], path: Path) -> int:
         return int(cursor.rowcount)
 
 
-def _chunks(path: Path) -> Iterator[list[uuid.UUID]]:
+def _chunks(path: Path) -> Iterator[list[str]]:
     with open(path) as lines:
-        while chunk := [uuid.UUID(line.strip()) for line in islice(lines, CHUNK)]:
+        while chunk := [line.rstrip("\n") for line in islice(lines, CHUNK)]:
             yield chunk
 
 
