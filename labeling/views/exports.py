@@ -72,9 +72,14 @@ def _context(found: Export) -> dict[str, Any]:
         "export": found,
         "files": files,
         "is_missing": found.state == Export.State.DONE and not files,
-        "card": (_directory(found) / CARD).read_text(encoding="utf-8") if files else "",
+        "card": _card(found) if files else "",
         "models": Registry().models_after(found) if files else [],
     }
+
+
+def _card(found: Export) -> str:
+    """The card without its title, since the page has one."""
+    return (_directory(found) / CARD).read_text(encoding="utf-8").partition("\n")[2]
 
 
 def _files(found: Export) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def test_the_page_shows_files_hashes_and_the_card(erin: Client, export: Export) 
     content = erin.get(reverse("export", args=("sky", export.id))).content.decode()
     assert "prompts.jsonl" in content
     assert export.manifest_sha256 in content
-    assert "<h1>Sky: prompts</h1>" in content
+    assert "<h2>Contents</h2>" in content
     assert f"?export={export.id}#train" in content
 
 
