@@ -2,3 +2,5 @@
 
 It knows records and language models; it knows neither the platform nor what a policy is.
 """
+
+import language  # noqa: F401 - before torch: it says how threads wait

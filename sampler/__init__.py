@@ -2,3 +2,5 @@
 
 It sees the broker and the model store, and nothing else: no Django, no database.
 """
+
+import language  # noqa: F401 - before torch: it says how threads wait
