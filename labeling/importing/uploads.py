@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,6 +28,7 @@ from records.names import TAKE_IN
 logger = logging.getLogger(__name__)
 
 LARGEST = 50 * 2**20  # bytes; larger files go through manage.py import_dialogues and import_rankings
+KEPT_UNCONFIRMED = timedelta(days=7)  # then a file that nobody took in is thrown away
 State = Import.State
 _RENEW_SECONDS = 2.0
 _ENDINGS = (".jsonl.gz", ".json.gz", ".jsonl", ".json", ".gz")
@@ -106,7 +108,8 @@ def take_in(import_id: Any) -> bool:
         logger.info("import %s attempt %s: taken over by another attempt", work.id, work.attempt)
         return False
     except (FileRefused, OSError) as error:
-        fences.fail(work, str(error).replace(path_of(work).name, work.file_name))
+        if fences.fail(work, str(error).replace(path_of(work).name, work.file_name)):
+            _delete_file(work)
         return False
     _delete_file(work)
     return not report.stopped
@@ -118,7 +121,10 @@ def sweep_imports() -> int:
     for identifier in unheard:
         _ring(identifier)
     given_up = fences.give_up(Import, _("Every attempt stopped without a word; the workers' log says more."))
-    return len(unheard) + len(given_up)
+    forgotten = list(Import.objects.filter(state=State.PREVIEWED, created_at__lt=Now() - KEPT_UNCONFIRMED)[:100])
+    for brought in forgotten:
+        discard(brought, by=None)
+    return len(unheard) + len(given_up) + len(forgotten)
 
 
 def path_of(brought: Import) -> Path:

@@ -248,6 +248,22 @@ def test_a_worker_that_died_is_followed_by_another(project: Project, erin: Clien
     assert Ranking.objects.count() == 1
 
 
+def test_a_file_that_nobody_took_in_is_thrown_away_after_a_week(
+    project: Project, erin: Client, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    for age in ("2026-01-01T00:00Z", None):
+        upload(erin, hh_pair())
+        if age:
+            Import.objects.update(created_at=age)
+    old, fresh = Import.objects.order_by("created_at")
+    with django_capture_on_commit_callbacks(execute=True):
+        assert uploads.sweep_imports() == 1
+    old.refresh_from_db()
+    assert old.state == Import.State.DISCARDED
+    assert not uploads.path_of(old).exists()
+    assert uploads.path_of(fresh).exists()
+
+
 def test_files_of_another_project_look_missing(project: Project, erin: Client) -> None:
     other = make_project(slug="sea")
     stranger = as_user(make_user(role=User.Role.ENGINEER, projects=[other]))
