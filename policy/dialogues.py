@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from language.batching import length_buckets, pad_right
 from language.chat import render_dialogue
 from language.logprobs import token_logprobs
+from policy.packing import attending_by_span, pack_row, packs
 from records import Demonstration, RecordError, read_jsonl
 from records.names import DEMONSTRATIONS_FILE
 from rewardmodel.data import DataError, Source, find_source
@@ -33,9 +34,14 @@ class TokenizedDialogue:
     is_target: tuple[bool, ...]
 
     @property
+    def learnt(self) -> tuple[bool, ...]:
+        """`is_target`, but never the first token, which nothing comes before."""
+        return (False, *self.is_target[1:])
+
+    @property
     def num_targets(self) -> int:
         """Tokens that count in the loss."""
-        return sum(self.is_target)
+        return sum(self.learnt)
 
 
 @dataclass(frozen=True)
@@ -46,22 +52,6 @@ class DialogueSet:
     train: tuple[TokenizedDialogue, ...]
     validation: tuple[TokenizedDialogue, ...]
     left_out: dict[str, int]
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest dialogue."""
-        return max(len(dialogue.token_ids) for dialogue in (*self.train, *self.validation))
-
-
-@dataclass(frozen=True)
-class DialogueBatch:
-    """Dialogues in rows. `attention_mask` is True on real tokens, or additive [1, 1, length, length] where packed."""
-
-    ids: tuple[str, ...]
-    input_ids: Int[Tensor, "rows length"]
-    is_target: Bool[Tensor, "rows length"]
-    attention_mask: Tensor
-    position_ids: Int[Tensor, "rows length"]
 
 
 def load_dialogues(
@@ -107,61 +97,50 @@ def cut_batch(
     return [[dialogues[index] for index in bucket] for bucket in buckets]
 
 
-def lay_out(
-    dialogues: Sequence[TokenizedDialogue], *, packing: bool, device: str | torch.device = "cpu"
-) -> DialogueBatch:
-    """Dialogues as tensors: packed into one row without any padding, or padded, a row each."""
-    return pack(dialogues, device=device) if packing else pad(dialogues, device=device)
+def target_nlls(
+    model: nn.Module, dialogues: Sequence[TokenizedDialogue], *, packing: bool
+) -> Float[Tensor, " targets"]:
+    """−log π of every target token, in nats, dialogue by dialogue.
 
-
-def pad(dialogues: Sequence[TokenizedDialogue], *, device: str | torch.device = "cpu") -> DialogueBatch:
-    """One row a dialogue, padded right."""
-    batch = pad_right([dialogue.token_ids for dialogue in dialogues], pad_token_id=0, device=device)
-    targets = pad_right([dialogue.is_target for dialogue in dialogues], pad_token_id=0, device=device)
-    return DialogueBatch(
-        tuple(dialogue.id for dialogue in dialogues),
-        batch.input_ids,
-        targets.input_ids.bool(),
-        batch.attention_mask,
-        batch.position_ids,
-    )
-
-
-def pack(dialogues: Sequence[TokenizedDialogue], *, device: str | torch.device = "cpu") -> DialogueBatch:
-    """All dialogues end to end in one row. Each attends to itself only and counts positions from 0."""
-    lengths = torch.tensor([len(dialogue.token_ids) for dialogue in dialogues], device=device)
-    owner = torch.arange(len(dialogues), device=device).repeat_interleave(lengths)
-    positions = torch.cat([torch.arange(int(length), device=device) for length in lengths])
-    place = torch.arange(len(owner), device=device)
-    allowed = (owner[:, None] == owner[None, :]) & (place[:, None] >= place[None, :])
-    mask = torch.zeros(allowed.shape, device=device).masked_fill(~allowed, torch.finfo(torch.float32).min)
-    is_target = [flag for dialogue in dialogues for flag in dialogue.is_target]
-    for start in (lengths.cumsum(0) - lengths).tolist():
-        is_target[start] = False  # nothing before a first token may predict it, least of all a neighbour
-    return DialogueBatch(
-        tuple(dialogue.id for dialogue in dialogues),
-        torch.tensor([[index for dialogue in dialogues for index in dialogue.token_ids]], device=device),
-        torch.tensor([is_target], device=device),
-        mask[None, None],
-        positions[None],
-    )
-
-
-def target_nlls(model: nn.Module, batch: DialogueBatch) -> tuple[Float[Tensor, "rows kept"], Bool[Tensor, "rows kept"]]:
-    """−log π of the next token where one is a target, in nats, and which entries are targets.
-
-    Logits are computed only for columns in which some row has a target: a user's words cost no unembedding.
+    With `packing` dialogues lie end to end in one row without padding, each attending to itself only; without,
+    or where the model cannot, each in a padded row. A user's words cost no unembedding in the first case.
     """
-    is_predictor = batch.is_target[:, 1:]
+    if packing and packs(model, longest=max(len(dialogue.token_ids) for dialogue in dialogues)):
+        return _packed_nlls(model, dialogues)
+    return _padded_nlls(model, dialogues)
+
+
+def _packed_nlls(model: nn.Module, dialogues: Sequence[TokenizedDialogue]) -> Float[Tensor, " targets"]:
+    device = next(model.parameters()).device
+    row = pack_row(tuple(dialogue.token_ids for dialogue in dialogues), ((),) * len(dialogues), device)
+    is_target = torch.tensor([flag for dialogue in dialogues for flag in dialogue.learnt], device=device)
+    targets = is_target.nonzero().squeeze(1)
+    with attending_by_span(model):
+        logits: Tensor = model(
+            input_ids=row.input_ids,
+            position_ids=row.position_ids,
+            use_cache=False,
+            layout=row.layout,
+            logits_to_keep=targets - 1,
+        ).logits
+    return -token_logprobs(logits[0], row.input_ids[0, targets])
+
+
+def _padded_nlls(model: nn.Module, dialogues: Sequence[TokenizedDialogue]) -> Float[Tensor, " targets"]:
+    device = next(model.parameters()).device
+    batch = pad_right([dialogue.token_ids for dialogue in dialogues], pad_token_id=0, device=device)
+    flags = pad_right([dialogue.learnt for dialogue in dialogues], pad_token_id=0, device=device)
+    is_predictor = flags.input_ids[:, 1:].bool()
+    # Columns in which some row has a target: the others cost no unembedding.
     columns = is_predictor.any(dim=0).nonzero().squeeze(1)
-    logits = model(
+    logits: Tensor = model(
         input_ids=batch.input_ids,
         attention_mask=batch.attention_mask,
         position_ids=batch.position_ids,
-        logits_to_keep=columns,
         use_cache=False,
+        logits_to_keep=columns,
     ).logits
-    return -token_logprobs(logits, batch.input_ids[:, 1:][:, columns]), is_predictor[:, columns]
+    return -token_logprobs(logits, batch.input_ids[:, 1:][:, columns])[is_predictor[:, columns]]
 
 
 def _first_fit(dialogues: Sequence[TokenizedDialogue], token_budget: int) -> list[list[TokenizedDialogue]]:

@@ -9,7 +9,6 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar, cast
 
 import torch
@@ -17,16 +16,11 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
-from language.checkpoints import load_causal_lm
 from language.lora import without_adapter, wrap_with_lora
 from rewardmodel.commandline import Precision
 from rewardmodel.parameters import train_last_layers
 
 Network = TypeVar("Network", bound=nn.Module)
-
-# Up to here plain attention is faster than the fused kernel in bf16 on CPUs, and its memory, quadratic in
-# this length, is small.
-_SHORT = 512
 
 
 @dataclass(frozen=True)
@@ -73,38 +67,15 @@ class PolicyLearner:
             yield reference
 
 
-def load_policy(
-    directory: Path, *, trainable: Trainable, precision: Precision, device: torch.device, longest: int
-) -> PreTrainedModel:
-    """The policy of a checkpoint, kept as `trainable` allows and attending as suits `longest` tokens."""
-    model = load_causal_lm(directory, dtype=trainable.trunk_dtype(precision), device=device)
-    choose_attention(model, precision=precision, longest=longest)
-    return model
+def sampling_model(model: PreTrainedModel | PeftModel, *, precision: Precision) -> nn.Module:
+    """`model` as it is sampled from: in bf16, one of fp32 weights is through a bf16 copy.
 
-
-def choose_attention(model: nn.Module, *, precision: Precision, longest: int) -> None:
-    """Plain attention for short sequences in bf16 on a CPU: a quarter of an update's time less than fused."""
-    model = cast(PreTrainedModel, model)
-    if model.device.type == "cpu" and precision == "bf16" and longest <= _SHORT:
-        model.set_attn_implementation("eager")
-
-
-@contextmanager
-def for_sampling(model: PreTrainedModel | PeftModel, *, precision: Precision) -> Iterator[nn.Module]:
-    """Inside, `model` as the sampling engine wants it: attending by the fused kernel, whole in one number format.
-
-    In bf16 a model of fp32 weights is sampled from through a bf16 copy that lives as long: under autocast
-    every token would cast every weight again. Adapters stay as they are, for in bf16 they would be others.
+    Under autocast every token would cast every weight again. Adapters stay as they are: they lie on weights
+    that are in bf16 already, and rounded they would be others.
     """
-    network = cast(PreTrainedModel, model.get_base_model() if isinstance(model, PeftModel) else model)
-    if precision == "bf16" and network.dtype != torch.bfloat16:
-        network = model = bf16_copy(network)
-    usual = network.config._attn_implementation
-    network.set_attn_implementation("sdpa")
-    try:
-        yield model
-    finally:
-        network.set_attn_implementation(usual)
+    if precision == "fp32" or isinstance(model, PeftModel):
+        return model
+    return bf16_copy(model)
 
 
 def bf16_copy(network: Network) -> Network:

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from language.batching import seeded_order
 from language.optimization import clip_gradients
 from policy import objective
-from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, pad, target_nlls
+from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, target_nlls
 from policy.learner import PolicyLearner
 from policy.metrics import join_pieces, piece_metrics
 from policy.ppo_config import PpoConfig
@@ -149,10 +149,9 @@ def add_ptx_gradient(
         return {}
     total = sum(dialogue.num_targets for dialogue in dialogues)
     loss = 0.0
-    for piece in cut_batch(dialogues, token_budget=config.ptx_microbatch_tokens, packing=False):
+    for piece in cut_batch(dialogues, token_budget=config.ptx_microbatch_tokens, packing=True):
         with autocast(policy.model.device, config.precision):
-            nlls, is_target = target_nlls(policy.model, pad(piece, device=policy.model.device))
-        share = objective.masked_mean(nlls, is_target, total=total)
+            share = target_nlls(policy.model, piece, packing=True).sum() / total
         (config.ptx_coef * share).backward()  # type: ignore[no-untyped-call]
         loss += share.item()
     return {"ptx_loss": loss}

@@ -15,14 +15,14 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.chat import end_token_id
-from language.checkpoints import load_tokenizer
+from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import build_adamw, build_schedule
 from language.progress import Progress
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage
 from policy.dialogues import DialogueSet, load_dialogues
-from policy.learner import PolicyLearner, choose_attention, load_policy
+from policy.learner import PolicyLearner
 from policy.metrics import mean_of_steps, peak_memory_mb, rollout_metrics, time_metrics
 from policy.minibatches import Learners, Targets, plan_steps, take_step
 from policy.ppo_config import PpoConfig, require_options
@@ -215,9 +215,9 @@ def build_learners(config: PpoConfig, *, longest_prompt: int) -> Learners:
     """Both networks with what they start from. OptionError where rollouts do not fit one of them."""
     device, trainable = resolve_device(config.device), config.trainable
     longest = longest_prompt + config.max_new_tokens
-    start = load_policy(config.policy, trainable=trainable, precision=config.precision, device=device, longest=longest)
-    reward_model = load_reward_model(config.reward, dtype=trainable.trunk_dtype(config.precision), device=device)
-    choose_attention(reward_model.backbone, precision=config.precision, longest=longest)
+    dtype = trainable.trunk_dtype(config.precision)
+    start = load_causal_lm(config.policy, dtype=dtype, device=device)
+    reward_model = load_reward_model(config.reward, dtype=dtype, device=device)
     context = min(context_of(start), context_of(reward_model.backbone))
     if longest > context:
         raise OptionError(

@@ -16,9 +16,9 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
 from language.generation import Sampled, sample_batch
-from policy.learner import PolicyLearner, for_sampling
+from policy.learner import PolicyLearner, sampling_model
 from policy.prompts import TokenizedPrompt
-from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies, group_prompts
+from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies
 from policy.stopping import in_smaller_pieces
 from policy.value import ValueLearner, completion_scores, completion_values
 from records import SamplingParams
@@ -50,16 +50,12 @@ class Rollouts:
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def groups(self, rows: Sequence[int]) -> PromptGroups:
-        """These rows as tensors; each prompt once where they hold equally many completions of each."""
-        owners = [row // self.num_completions for row in rows]
-        distinct = list(dict.fromkeys(owners))
-        if any(owners.count(owner) * len(distinct) != len(rows) for owner in distinct):
-            distinct = owners
-        return group_prompts(
-            [self.prompts[owner].token_ids for owner in distinct],
-            [self.completions[row] for row in rows],
-            pad_token_id=0,
-            device=self.mask.device,
+        """These rows, each of their prompts once. Rows must come in order: those of one prompt side by side."""
+        owned: dict[int, list[tuple[int, ...]]] = {}
+        for row in rows:
+            owned.setdefault(row // self.num_completions, []).append(self.completions[row])
+        return PromptGroups(
+            tuple(self.prompts[owner].token_ids for owner in owned), tuple(map(tuple, owned.values())), self.mask.device
         )
 
     def take(self, x: Tensor, rows: Sequence[int]) -> Tensor:
@@ -93,14 +89,13 @@ def collect_rollouts(
     Any narrowing of the distribution (top-k, top-p) would bias the KL estimate (method reference §4.4 row 5).
     """
     assert params.top_p == 1.0 and params.top_k == 0, "rollouts are pure samples"  # noqa: PT018
-    with for_sampling(model, precision=precision) as sampler:
-        sampled = sample_batch(
-            sampler,
-            [prompt.token_ids for prompt in prompts],
-            num_completions=num_completions,
-            params=params,
-            end_token_id=end_token_id,
-        )
+    sampled = sample_batch(
+        sampling_model(model, precision=precision),
+        [prompt.token_ids for prompt in prompts],
+        num_completions=num_completions,
+        params=params,
+        end_token_id=end_token_id,
+    )
     return arrange(prompts, sampled, end_token_id=end_token_id, device=model.device)
 
 

@@ -20,13 +20,12 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from language.batching import seeded_order
-from language.checkpoints import load_tokenizer
+from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.progress import Progress
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
-from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, lay_out, load_dialogues, target_nlls
-from policy.learner import Trainable, load_policy
-from policy.objective import masked_mean
+from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, load_dialogues, target_nlls
+from policy.learner import Trainable
 from policy.publishing import OptionError, publish_policy, require_place, require_positive, require_room, run_identity
 from policy.stopping import in_smaller_pieces, require_finite
 from rewardmodel.commandline import Precision, autocast, resolve_device, run
@@ -73,8 +72,8 @@ class SftConfig:
     """Gradients are clipped to this norm. Not printed in IG."""
     max_tokens: int = 1024
     """Longer dialogues are left out. IG: a context of 2k, prompts over 1k removed."""
-    packing: bool = False
-    """Lay dialogues end to end instead of padding them; none sees another. The loss is the same."""
+    packing: bool = True
+    """Lay dialogues end to end instead of padding them; none sees another, and the loss is the same."""
     microbatch_tokens: int = 2048
     """Positions forwarded at once: memory, never the result."""
     validation_fraction: float = 0.1
@@ -118,14 +117,8 @@ def main(config: SftConfig) -> None:
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
-    model = load_policy(
-        config.model,
-        trainable=config.trainable,
-        precision=config.precision,
-        device=device,
-        longest=dialogues.longest,
-    )
-    learner = config.trainable.choose(model)
+    dtype = config.trainable.trunk_dtype(config.precision)
+    learner = config.trainable.choose(load_causal_lm(config.model, dtype=dtype, device=device))
     require_room(config.work_directory, [learner])
     metrics = train(learner, dialogues, config, identity)
     facts = {
@@ -220,8 +213,7 @@ def add_gradient(
 ) -> float:
     """Add one piece's share of the batch's gradient; returns its share of the loss."""
     with autocast(model.device, config.precision):
-        nlls, is_target = target_nlls(model, lay_out(piece, packing=config.packing, device=model.device))
-    share = masked_mean(nlls, is_target, total=total)
+        share = target_nlls(model, piece, packing=config.packing).sum() / total
     require_finite(share.item(), "the loss", [dialogue.id for dialogue in piece], step + 1)
     share.backward()  # type: ignore[no-untyped-call]
     return share.item()
@@ -238,8 +230,7 @@ def validate(
     loss = 0.0
     for piece in cut_batch(dialogues, token_budget=config.microbatch_tokens, packing=config.packing):
         with autocast(model.device, config.precision):
-            nlls, is_target = target_nlls(model, lay_out(piece, packing=config.packing, device=model.device))
-        loss += masked_mean(nlls, is_target, total=total).item()
+            loss += target_nlls(model, piece, packing=config.packing).sum().item() / total
     return {"validation_loss": loss}
 
 

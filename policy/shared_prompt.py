@@ -1,69 +1,83 @@
-"""Prompts with several completions each, forwarded so that every prompt is computed once.
+"""What a network says of completions, token by token, every prompt forwarded once for all its completions.
 
-The prompt's keys and values are computed with the gradient kept, repeated for its completions, and
-continued by them; outputs exist at completion positions only. The numbers are those of one padded row
-a completion, at a fraction of the work: completions of one prompt repeat nothing but what differs.
+Prompts and completions lie end to end in one row without padding, and logits are computed only where a
+completion's token is predicted. A network that cannot be packed gets one padded row a completion; the
+numbers are the same to rounding.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import cached_property
+from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedConfig
+from transformers import PreTrainedModel
 
-from language.batching import Batch, pad_left, pad_right, position_ids
-from language.logprobs import entropy, token_logprobs
+from language.batching import Batch, pad_prompts_and_responses
+from language.logprobs import entropy, response_logits, token_logprobs
+from policy.packing import attending_by_span, pack_row, packs
+from rewardmodel.packing import PackedRow
 
 
 @dataclass(frozen=True)
 class PromptGroups:
-    """`num_completions` completions of each prompt: completion row i belongs to prompt i // num_completions.
+    """Prompts and the completions of each, as token ids. Results have one row a completion, in this order."""
 
-    Prompts are padded left, so that all end in the last column; completions are padded right.
-    """
+    prompts: tuple[tuple[int, ...], ...]
+    completions: tuple[tuple[tuple[int, ...], ...], ...]
+    device: torch.device
 
-    prompts: Batch
-    completions: Batch
-    num_completions: int
+    @cached_property
+    def mask(self) -> Bool[Tensor, "rows length"]:
+        """True on the completions' tokens, which begin in the first column."""
+        lengths = torch.tensor([len(ids) for own in self.completions for ids in own], device=self.device)
+        return torch.arange(int(lengths.max()), device=self.device) < lengths[:, None]
+
+    @cached_property
+    def token_ids(self) -> Int[Tensor, " tokens"]:
+        """The completions' tokens, end to end."""
+        return torch.tensor([index for own in self.completions for ids in own for index in ids], device=self.device)
+
+    @cached_property
+    def row(self) -> PackedRow:
+        """All of it end to end: each prompt, then its completions."""
+        return pack_row(self.prompts, self.completions, self.device)
 
     @property
-    def num_forwarded(self) -> int:
-        """Positions that a forward pass computes, padding included: what memory and time are made of."""
-        return self.prompts.input_ids.numel() + self.completions.input_ids.numel()
+    def longest(self) -> int:
+        """At most so many tokens are in a prompt with one completion."""
+        return max(map(len, self.prompts)) + self.mask.shape[1]
 
+    @cached_property
+    def padded(self) -> Batch:
+        """One row a completion, its prompt repeated: prompts padded left, completions right."""
+        pairs = [(prompt, ids) for prompt, own in zip(self.prompts, self.completions, strict=True) for ids in own]
+        prompts, completions = zip(*pairs, strict=True)
+        return pad_prompts_and_responses(prompts, completions, pad_token_id=0, device=self.device)
 
-def group_prompts(
-    prompts: Sequence[Sequence[int]],
-    completions: Sequence[Sequence[int]],
-    *,
-    pad_token_id: int,
-    device: str | torch.device = "cpu",
-) -> PromptGroups:
-    """Pad prompts and their completions, which come in the prompts' order, equally many for each."""
-    num_completions, left_over = divmod(len(completions), len(prompts))
-    assert left_over == 0, f"{len(completions)} completions cannot be shared equally by {len(prompts)} prompts"
-    return PromptGroups(
-        pad_left(prompts, pad_token_id=pad_token_id, device=device),
-        pad_right(completions, pad_token_id=pad_token_id, device=device),
-        num_completions,
-    )
+    def columns_before(self, *, and_after_last: bool) -> Int[Tensor, " columns"]:
+        """The row's columns just before each completion's tokens; with the column of its last token if asked."""
+        columns: list[int] = []
+        for span in self.row.layout.spans:
+            for own in span.completions:
+                columns += [span.prompt.stop - 1, *range(own.start, own.stop - (not and_after_last))]
+        return torch.tensor(columns, device=self.device)
 
 
 def completion_logprobs(model: nn.Module, groups: PromptGroups, *, temperature: float) -> Float[Tensor, "rows length"]:
-    """log π of every completion token given all before it, nats; values at padding mean nothing."""
-    return torch.cat([token_logprobs(*part, temperature=temperature) for part in _logits(model, groups)], dim=1)
+    """log π of every completion token given all before it, nats; 0 at padding."""
+    logits = _logits(model, groups)
+    return _widen(token_logprobs(logits, groups.token_ids, temperature=temperature), groups.mask)
 
 
 def completion_logprobs_and_entropies(
     model: nn.Module, groups: PromptGroups, *, temperature: float
 ) -> tuple[Float[Tensor, "rows length"], Float[Tensor, "rows length"]]:
     """The same, and the entropy of the distribution that each token was drawn from, nats."""
-    parts = _logits(model, groups)
-    logprobs = [token_logprobs(logits, ids, temperature=temperature) for logits, ids in parts]
-    return torch.cat(logprobs, dim=1), torch.cat([entropy(part[0], temperature=temperature) for part in parts], dim=1)
+    logits = _logits(model, groups)
+    logprobs = token_logprobs(logits, groups.token_ids, temperature=temperature)
+    return _widen(logprobs, groups.mask), _widen(entropy(logits, temperature=temperature), groups.mask)
 
 
 def completion_states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor, "rows states hidden"]:
@@ -72,45 +86,51 @@ def completion_states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor
     State t is what the policy saw before it chose token t; the state after the last token is where a
     reward model reads its score.
     """
-    prompts, completions = _forward(backbone, groups, groups.completions.input_ids.shape[1], {})
-    last = prompts.last_hidden_state[:, -1:].repeat_interleave(groups.num_completions, dim=0)
-    states: Tensor = torch.cat([last, completions.last_hidden_state], dim=1)
-    return states
+    before_first = torch.ones_like(groups.mask[:, :1])
+    return _widen(_states(backbone, groups), torch.cat([before_first, groups.mask], dim=1))
 
 
-def _logits(
-    model: nn.Module, groups: PromptGroups
-) -> list[tuple[Float[Tensor, "rows part vocab"], Int[Tensor, "rows part"]]]:
-    """Logits and the tokens they predict: the first token's, from the prompt, then all others'."""
-    ids = groups.completions.input_ids
-    # Nothing is predicted from the last token, so it is not forwarded.
-    prompts, completions = _forward(model, groups, ids.shape[1] - 1, {"logits_to_keep": 1})
-    first = (prompts.logits.repeat_interleave(groups.num_completions, dim=0), ids[:, :1])
-    return [first] if completions is None else [first, (completions.logits, ids[:, 1:])]
+def _logits(model: nn.Module, groups: PromptGroups) -> Float[Tensor, "tokens vocab"]:
+    """The logits that predict the completions' tokens, end to end; none for the prompts."""
+    if not packs(model, longest=groups.longest):
+        batch, length = groups.padded, groups.mask.shape[1]
+        wide = response_logits(cast(PreTrainedModel, model), batch.input_ids, batch.attention_mask, length)
+        return wide[groups.mask]
+    with attending_by_span(model):
+        logits: Tensor = model(
+            input_ids=groups.row.input_ids,
+            position_ids=groups.row.position_ids,
+            use_cache=False,
+            layout=groups.row.layout,
+            logits_to_keep=groups.columns_before(and_after_last=False),
+        ).logits
+    return logits[0]
 
 
-def _forward(model: nn.Module, groups: PromptGroups, length: int, prompt_options: dict[str, Any]) -> tuple[Any, Any]:
-    """Outputs for the prompts, and for the first `length` columns of their completions (None for no column)."""
-    prompts, completions = groups.prompts, groups.completions
-    cache = DynamicCache(config=cast(PreTrainedConfig, model.config))
-    of_prompts = model(
-        input_ids=prompts.input_ids,
-        attention_mask=prompts.attention_mask,
-        position_ids=prompts.position_ids,
-        past_key_values=cache,
-        use_cache=True,
-        **prompt_options,
-    )
-    if length == 0:
-        return of_prompts, None
-    cache.batch_repeat_interleave(groups.num_completions)
-    prompt_mask = prompts.attention_mask.repeat_interleave(groups.num_completions, dim=0)
-    mask = torch.cat([prompt_mask, completions.attention_mask[:, :length]], dim=1)
-    of_completions = model(
-        input_ids=completions.input_ids[:, :length],
-        attention_mask=mask,
-        position_ids=position_ids(mask)[:, prompt_mask.shape[1] :],
-        past_key_values=cache,
-        use_cache=True,
-    )
-    return of_prompts, of_completions
+def _states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor, "states hidden"]:
+    """States before each of the completions' tokens and after the last, end to end."""
+    if not packs(backbone, longest=groups.longest):
+        batch, length = groups.padded, groups.mask.shape[1]
+        hidden: Tensor = backbone(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            position_ids=batch.position_ids,
+            use_cache=False,
+        ).last_hidden_state[:, -length - 1 :]
+        return hidden[torch.cat([torch.ones_like(groups.mask[:, :1]), groups.mask], dim=1)]
+    with attending_by_span(backbone):
+        hidden = backbone(
+            input_ids=groups.row.input_ids,
+            position_ids=groups.row.position_ids,
+            use_cache=False,
+            layout=groups.row.layout,
+        ).last_hidden_state
+    return hidden[0, groups.columns_before(and_after_last=True)]
+
+
+def _widen(
+    flat: Float[Tensor, "tokens *rest"], mask: Bool[Tensor, "rows length"]
+) -> Float[Tensor, "rows length *rest"]:
+    """Values end to end as rows padded with 0. Gradients flow."""
+    wide = flat.new_zeros(*mask.shape, *flat.shape[1:])
+    return wide.masked_scatter(mask.reshape(*mask.shape, *[1] * (flat.ndim - 1)), flat)

@@ -52,7 +52,7 @@ def completion_scores(model: RewardModel, groups: PromptGroups) -> Float[Tensor,
     """The score of each completion, read after its last token (Stiennon et al. 2020; method reference §2.3)."""
     states = completion_states(model.backbone, groups)
     rows = torch.arange(len(states), device=states.device)
-    return model.values_of(states[rows, groups.completions.attention_mask.sum(dim=1)])
+    return model.values_of(states[rows, groups.mask.sum(dim=1)])
 
 
 def require_same_tokens(

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
-from policy.dialogues import TokenizedDialogue, cut_batch, load_dialogues, pack, pad, target_nlls, tokenize_dialogue
-from policy.objective import masked_mean
+from policy.dialogues import TokenizedDialogue, cut_batch, load_dialogues, target_nlls, tokenize_dialogue
+from policy.packing import attending_by_span, pack_row
 from records import Message, RecordError, write_jsonl
 from rewardmodel.data import DataError
 from tests.policy.cast import make_demonstration, write_demonstrations
@@ -22,7 +22,7 @@ class Table(nn.Module):
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__()
-        self.logits = logits
+        self.logits = nn.Parameter(logits)
 
     def forward(self, *, logits_to_keep: Tensor, **_: object) -> SimpleNamespace:
         return SimpleNamespace(logits=self.logits[:, logits_to_keep])
@@ -32,14 +32,13 @@ def dialogue(token_ids: list[int], targets: list[int], *, id: str = "d") -> Toke
     return TokenizedDialogue(id, tuple(token_ids), tuple(place in targets for place in range(len(token_ids))))
 
 
-def mean_nll(model: nn.Module, batch: object) -> Tensor:
-    nlls, is_target = target_nlls(model, batch)  # type: ignore[arg-type]
-    return masked_mean(nlls, is_target)
+def mean_nll(model: nn.Module, *dialogues: TokenizedDialogue, packing: bool = False) -> Tensor:
+    return target_nlls(model, dialogues, packing=packing).mean()
 
 
 def test_uniform_logits_cost_the_log_of_the_vocabulary() -> None:
-    batch = pad([dialogue([1, 2, 3, 4], [2, 3]), dialogue([5, 6], [1])])
-    assert mean_nll(Table(torch.zeros(2, 4, 50257)), batch).item() == pytest.approx(10.824905, abs=1e-5)
+    dialogues = dialogue([1, 2, 3, 4], [2, 3]), dialogue([5, 6], [1])
+    assert mean_nll(Table(torch.zeros(2, 4, 50257)), *dialogues).item() == pytest.approx(10.824905, abs=1e-5)
 
 
 def test_only_assistant_tokens_and_their_end_token_count() -> None:
@@ -48,47 +47,40 @@ def test_only_assistant_tokens_and_their_end_token_count() -> None:
     logits = torch.zeros(1, 7, 2, dtype=torch.float64)
     for place, nll in enumerate(nlls):
         logits[0, place] = torch.tensor([math.log(math.expm1(nll)), 0.0])  # token 1 then costs exactly nll
-    logits.requires_grad_()
-    batch = pad([dialogue([0, 1, 1, 1, 1, 1, 1], [3, 4, 5])])
-    loss = mean_nll(Table(logits), batch)
+    table = Table(logits)
+    loss = mean_nll(table, dialogue([0, 1, 1, 1, 1, 1, 1], [3, 4, 5]))
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(2.0)
-    assert logits.grad is not None
-    assert (logits.grad[0, [0, 1, 5, 6]] == 0).all()
-    assert (logits.grad[0, [2, 3, 4]] != 0).all()
+    assert table.logits.grad is not None
+    assert (table.logits.grad[0, [0, 1, 5, 6]] == 0).all()
+    assert (table.logits.grad[0, [2, 3, 4]] != 0).all()
 
 
 def test_a_user_token_as_a_label_makes_no_difference() -> None:
     logits = torch.randn(1, 5, 9, generator=torch.Generator().manual_seed(0))
     one, other = dialogue([1, 2, 3, 4, 5], [3, 4]), dialogue([8, 7, 6, 4, 5], [3, 4])
-    assert mean_nll(Table(logits), pad([one])).item() == mean_nll(Table(logits), pad([other])).item()
+    assert mean_nll(Table(logits), one).item() == mean_nll(Table(logits), other).item()
 
 
 def test_the_loss_is_the_token_mean_however_the_batch_is_cut(tiny_policy: Path) -> None:
     model = load_causal_lm(tiny_policy)
     dialogues = [dialogue([5, 9, 7, 30], [3]), dialogue([8, 11, 12, 13, 14, 15], [3, 4, 5]), dialogue([3, 4], [1])]
-    whole = mean_nll(model, pad(dialogues)).item()
+    whole = mean_nll(model, *dialogues).item()
     for packing in (False, True):
         pieces = cut_batch(dialogues, token_budget=8, packing=packing)
         assert len(pieces) > 1
-        parts = []
-        for piece in pieces:
-            nlls, is_target = target_nlls(model, (pack if packing else pad)(piece))
-            parts.append(masked_mean(nlls, is_target, total=5).item())
+        parts = [target_nlls(model, piece, packing=packing).sum().item() / 5 for piece in pieces]
         assert sum(parts) == pytest.approx(whole, abs=1e-6)
-    means = [mean_nll(model, pad([member])).item() for member in dialogues]
+    means = [mean_nll(model, member).item() for member in dialogues]
     assert abs(sum(means) / 3 - whole) > 1e-3  # the mean of sequence means is another number
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_packed_dialogues_have_the_logits_of_dialogues_alone(tiny_policy: Path, attention: str) -> None:
+def test_packed_dialogues_have_the_logits_of_dialogues_alone(tiny_policy: Path) -> None:
     model = load_causal_lm(tiny_policy)
-    model.set_attn_implementation(attention)
     members = [dialogue([5, 9, 7, 30], [3]), dialogue([8, 11, 12, 13, 14], [3, 4]), dialogue([3, 4, 90], [1])]
-    batch = pack(members)
-    packed = model(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, position_ids=batch.position_ids
-    ).logits[0]
+    row = pack_row(tuple(member.token_ids for member in members), ((),) * 3, torch.device("cpu"))
+    with attending_by_span(model):
+        packed = model(input_ids=row.input_ids, position_ids=row.position_ids, layout=row.layout).logits[0]
     start = 0
     for member in members:
         alone = model(input_ids=torch.tensor([member.token_ids])).logits[0]
@@ -96,13 +88,26 @@ def test_packed_dialogues_have_the_logits_of_dialogues_alone(tiny_policy: Path, 
         start += len(alone)
 
 
+def test_packing_changes_no_loss_and_no_gradient(tiny_policy: Path) -> None:
+    members = [dialogue([5, 9, 7, 30], [2, 3]), dialogue([8, 11, 12, 13, 14], [3, 4])]
+    found = []
+    for packing in (False, True):
+        model = load_causal_lm(tiny_policy)
+        losses = target_nlls(model, members, packing=packing)
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        found.append((losses, model.get_parameter("model.layers.0.mlp.up_proj.weight").grad))
+    torch.testing.assert_close(found[0][0], found[1][0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[0][1], found[1][1], atol=1e-5, rtol=1e-4)
+
+
 def test_a_poisoned_neighbour_changes_nothing_in_a_pack(tiny_policy: Path) -> None:
     model = load_causal_lm(tiny_policy)
     members = [dialogue([5, 9, 7, 30], [2, 3]), dialogue([8, 11, 12], [1, 2])]
-    poisoned = [dialogue([99, 98, 97, 96], []), members[1]]
-    clean, _ = target_nlls(model, pack(members))
-    beside_poison, _ = target_nlls(model, pack(poisoned))
-    torch.testing.assert_close(clean[0, -2:], beside_poison[0, -2:], atol=1e-6, rtol=0)
+    poisoned = [dialogue([99, 98, 97, 96], [2, 3]), members[1]]
+    clean = target_nlls(model, members, packing=True)
+    beside_poison = target_nlls(model, poisoned, packing=True)
+    torch.testing.assert_close(clean[-2:], beside_poison[-2:], atol=1e-6, rtol=0)
+    assert (clean[:2] - beside_poison[:2]).abs().min() > 0.01
 
 
 def test_packing_wastes_no_position_and_loses_no_dialogue() -> None:
@@ -113,9 +118,12 @@ def test_packing_wastes_no_position_and_loses_no_dialogue() -> None:
     assert len(pieces) == 3
 
 
-def test_first_tokens_are_never_predicted_from_the_dialogue_before() -> None:
-    batch = pack([dialogue([1, 2], [0, 1]), dialogue([3, 4], [0, 1])])
-    assert batch.is_target.tolist() == [[False, True, False, True]]
+def test_first_tokens_are_never_predicted_from_the_dialogue_before(tiny_policy: Path) -> None:
+    model = load_causal_lm(tiny_policy)
+    members = [dialogue([1, 2], [0, 1]), dialogue([3, 4], [0, 1])]
+    assert [member.num_targets for member in members] == [1, 1]
+    for packing in (False, True):
+        assert len(target_nlls(model, members, packing=packing)) == 2
 
 
 def test_targets_are_the_answers_and_their_end_tokens(tiny_policy: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from language.checkpoints import load_causal_lm
-from policy.learner import PolicyLearner, Trainable, bf16_copy, choose_attention, for_sampling
+from policy.learner import PolicyLearner, Trainable, bf16_copy, sampling_model
 from policy.publishing import merge_in_full_precision
 
 WAYS = [Trainable(), Trainable(last_layers=1), Trainable(lora_rank=4)]
@@ -57,22 +57,12 @@ def test_the_last_layers_alone_are_kept_twice(tiny_policy: Path) -> None:
 
 def test_sampling_in_bf16_is_from_a_copy_and_in_fp32_from_the_model(tiny_policy: Path) -> None:
     model = load_causal_lm(tiny_policy)
-    choose_attention(model, precision="bf16", longest=100)
-    assert model.config._attn_implementation == "eager"
-    with for_sampling(model, precision="fp32") as sampler:
-        assert sampler is model
-        assert model.config._attn_implementation == "sdpa"
-    assert model.config._attn_implementation == "eager"
-    with for_sampling(model, precision="bf16") as sampler:
-        assert {parameter.dtype for parameter in sampler.parameters()} == {torch.bfloat16}
+    assert sampling_model(model, precision="fp32") is model
+    copied = sampling_model(model, precision="bf16")
+    assert {parameter.dtype for parameter in copied.parameters()} == {torch.bfloat16}
     assert model.dtype == torch.float32
-    assert model.config._attn_implementation == "eager"
-
-
-def test_long_sequences_keep_the_fused_kernel(tiny_policy: Path) -> None:
-    model = load_causal_lm(tiny_policy)
-    choose_attention(model, precision="bf16", longest=4000)
-    assert model.config._attn_implementation == "sdpa"
+    adapted = Trainable(lora_rank=4).choose(load_causal_lm(tiny_policy, dtype=torch.bfloat16))
+    assert sampling_model(adapted, precision="bf16") is adapted
 
 
 def test_a_bf16_copy_keeps_tied_weights_tied(tiny_policy: Path) -> None:

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
 from policy import minibatches, ppo
-from policy.dialogues import DialogueSet, load_dialogues, pad, target_nlls
+from policy.dialogues import DialogueSet, load_dialogues, target_nlls
 from policy.metrics import PPO_METRICS
 from policy.minibatches import Learners, Targets, add_gradients, plan_steps, take_step
 from policy.objective import estimate_advantages, masked_mean, reward_tokens, whiten
@@ -222,11 +222,11 @@ def test_demonstrations_add_gamma_times_their_gradient(config: PpoConfig, demons
     add_gradients(learners, rollouts, targets, pieces, [], config)
     of_ppo = gradients(learners.policy.model)
     learners.policy.model.zero_grad()
-    nlls, is_target = target_nlls(learners.policy.model, pad(dialogues.train))
-    masked_mean(nlls, is_target).backward()  # type: ignore[no-untyped-call]
+    loss = target_nlls(learners.policy.model, dialogues.train, packing=False).mean()
+    loss.backward()  # type: ignore[no-untyped-call]
     of_demonstrations = gradients(learners.policy.model)
     metrics = add_gradients(learners, rollouts, targets, pieces, dialogues.train, config)
-    assert metrics["ptx_loss"] == pytest.approx(masked_mean(nlls, is_target).item(), abs=1e-6)
+    assert metrics["ptx_loss"] == pytest.approx(loss.item(), abs=1e-6)
     for name, grad in gradients(learners.policy.model).items():
         expected = of_ppo[name] + 27.8 * of_demonstrations[name]
         torch.testing.assert_close(grad, expected, atol=1e-4, rtol=1e-4)

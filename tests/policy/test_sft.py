@@ -5,6 +5,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from language.chat import render_completion, render_prompt
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import rate_factor
 from policy import sft
-from policy.dialogues import lay_out, target_nlls, tokenize_dialogue
+from policy.dialogues import target_nlls, tokenize_dialogue
 from policy.publishing import OptionError
 from policy.sft import METRICS, SftConfig, main
 from records import ManifestError, publish_directory, verify_directory, write_jsonl
@@ -153,10 +154,9 @@ def test_a_number_that_is_not_finite_stops_it_and_names_the_records(
 ) -> None:
     calls = []
 
-    def poisoned(*arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
-        nlls, is_target = target_nlls(*arguments)  # type: ignore[arg-type]
+    def poisoned(*arguments: Any, **options: Any) -> torch.Tensor:
         calls.append(1)
-        return (nlls * math.nan if len(calls) == 4 else nlls), is_target  # the first call validates
+        return target_nlls(*arguments, **options) * (math.nan if len(calls) == 4 else 1)  # the first call validates
 
     monkeypatch.setattr(sft, "target_nlls", poisoned)
     with pytest.raises(TrainingStopped, match=r"step 3: the loss is nan on records d-\d+"):
@@ -173,12 +173,12 @@ def test_running_out_of_memory_leads_to_smaller_pieces_and_the_same_weights(
     config = replace(config, epochs=1, lr=1e-3)
     main(replace(config, out=config.out.with_name("roomy")))
 
-    def cramped(dialogues: object, **options: object) -> object:
-        if len(dialogues) > 3:  # type: ignore[arg-type]
+    def cramped(model: Any, dialogues: Any, **options: Any) -> torch.Tensor:
+        if len(dialogues) > 3:
             raise torch.OutOfMemoryError("no room")
-        return lay_out(dialogues, **options)  # type: ignore[arg-type]
+        return target_nlls(model, dialogues, **options)
 
-    monkeypatch.setattr(sft, "lay_out", cramped)
+    monkeypatch.setattr(sft, "target_nlls", cramped)
     monkeypatch.setattr(sft, "validate", lambda *_: {})
     main(config)
     roomy, other = (load_causal_lm(path).state_dict() for path in (config.out.with_name("roomy"), config.out))
