@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
 # Shapes written in signatures are checked on every call. Before any of these packages is imported.
 install_import_hook(["language", "rewardmodel", "policy"], "beartype.beartype")
+
+# A busy machine is slow to draw an example; that says nothing of the test.
+hypothesis.settings.register_profile(
+    "parley", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("parley")
 
 _made_var: Path | None = None
 if find_spec("django"):
