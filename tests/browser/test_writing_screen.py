@@ -153,6 +153,18 @@ def test_an_expired_sign_in_loses_nothing(open_page: OpenPage, alice: User, draf
     assert draft.composer["content"] == "Written while signed out"
 
 
+def test_a_page_from_before_a_new_sign_in_still_works(open_page: OpenPage, alice: User, draft: Dialogue) -> None:
+    page = open_page(address(draft), user=alice)
+    # Signing in anew makes a new token.
+    token = {"name": "csrftoken", "value": "a" * 32, "domain": "127.0.0.1", "path": "/"}
+    page.context.add_cookies([token])  # type: ignore[list-item]
+    page.locator("#composer-text").fill("Cut them off.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#thread article")).to_have_count(4)
+    page.locator("#thread article").first.get_by_role("button", name="Branch from this message").click()
+    expect(page.get_by_text("This is the branch")).to_be_visible()
+
+
 def test_two_windows_that_write_the_same_message_show_both_texts(
     open_page: OpenPage, alice: User, draft: Dialogue
 ) -> None:

@@ -11,6 +11,9 @@ const composer = beginComposer((composer) => {
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt.id !== "thread") return;
   composer.onChange();
+  // Where an answer has come and nothing else has the focus, it is the trainer's turn to speak.
+  const waits = document.querySelector("#thread [data-run]") !== null;
+  if (!waits && document.activeElement === document.body) form.elements.content.focus();
   if (document.activeElement === form.elements.content) event.detail.elt.lastElementChild?.scrollIntoView({ block: "end" });
 });
 document.addEventListener("parley:dialogue-changed", (event) => {

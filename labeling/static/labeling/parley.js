@@ -25,7 +25,12 @@ export function csrfToken() {
 
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRFToken"] = csrfToken();
+  delete event.detail.parameters.csrfmiddlewaretoken; // the page's copy may be older than the sign-in
 });
+document.addEventListener("submit", (event) => {
+  const token = event.target.elements.csrfmiddlewaretoken;
+  if (token) token.value = csrfToken();
+}, { capture: true });
 
 export function isTyping(target) {
   return target.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]") !== null;
