@@ -22,8 +22,9 @@ setup: $(READY)
 run: $(READY)
 	@$(BIN)/python manage.py run
 
+# All tests in two processes, a file to one of them; a part, as ARGS names it, in one.
 test: $(READY)
-	@$(BIN)/pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 demo: $(READY)
 	@$(BIN)/python manage.py demo $(if $(RANKINGS),--rankings "$(RANKINGS)")
