@@ -5,6 +5,8 @@ from pathlib import Path
 
 from records import Demonstration, Message, Prompt, write_jsonl
 
+QUESTIONS = ["How are you?", "What is the capital of France?", "Who are you?", "Hello!", "What is the sea?"]
+
 
 def make_messages(*texts: str) -> tuple[Message, ...]:
     """A dialogue: user, assistant, user …"""

@@ -11,9 +11,8 @@ from policy.sft import SftConfig
 from policy.sft import main as run_sft
 from records import write_jsonl
 from rewardmodel.model import RewardModel, make_head, publish_reward_model
-from tests.policy.cast import make_demonstration, write_prompts
+from tests.policy.cast import QUESTIONS, make_demonstration, write_prompts
 
-QUESTIONS = ["How are you?", "What is the capital of France?", "Who are you?", "Hello!", "What is the sea?"]
 ANSWERS = ["a a a", "b b b", "c c c", "d d d"]
 LIKED = " b"
 
