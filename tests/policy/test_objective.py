@@ -193,6 +193,12 @@ def test_the_average_of_weights_forgets_at_the_printed_rate() -> None:
     assert math.log(0.5) / math.log(0.992) == pytest.approx(86.30, abs=0.01)
 
 
+def test_a_completion_without_end_token_scores_exactly_minus_one() -> None:
+    ended = torch.tensor([True, False, True])
+    scores = objective.replace_unended_scores(torch.tensor([3.0, 4.0, -5.0]), ended, -1.0)
+    assert scores.tolist() == [3.0, -1.0, -5.0]  # replaced, not lowered, and a low score is left alone
+
+
 def test_microbatches_add_up_to_the_mean_of_the_whole() -> None:
     losses = torch.tensor([[4.0, 0, 0], [1.0, 1, 1]], dtype=torch.float64)
     mask = torch.tensor([[True, False, False], [True, True, True]])
