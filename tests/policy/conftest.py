@@ -7,6 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaModel
 
 from language.checkpoints import load_tokenizer
+from policy.ppo_config import PpoConfig
 from policy.sft import SftConfig
 from policy.sft import main as run_sft
 from records import write_jsonl
@@ -70,3 +71,24 @@ def counting_reward_model(vocab_size: int, liked: int) -> RewardModel:
         head.weight[0, 2] = 5.0
         head.bias.fill_(-2.0)
     return RewardModel(backbone, head)
+
+
+@pytest.fixture
+def config(toy_policy: Path, toy_reward_model: Path, toy_prompts: Path, tmp_path: Path) -> PpoConfig:
+    """Three updates of 32 rollouts in two minibatches: enough for every rule, a second's work."""
+    return PpoConfig(
+        policy=toy_policy,
+        reward=toy_reward_model,
+        prompts=toy_prompts,
+        out=tmp_path / "ppo",
+        updates=3,
+        rollouts_per_update=32,
+        completions_per_prompt=4,
+        minibatch_size=16,
+        microbatch_size=8,
+        max_new_tokens=10,
+        lr=2e-3,
+        value_lr=1e-2,
+        warmup_updates=0,
+        device="cpu",
+    )

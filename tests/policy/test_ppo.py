@@ -21,36 +21,11 @@ from policy.minibatches import Learners, Targets, add_gradients, plan_steps, tak
 from policy.objective import estimate_advantages, masked_mean, reward_tokens, whiten
 from policy.ppo import build_learners, load_material, main
 from policy.ppo_config import PpoConfig
-from policy.publishing import OptionError
 from policy.rollout import MeasuredRollouts, Rollouts, collect_rollouts, measure_rollouts
 from records import verify_directory
-from rewardmodel.data import DataError
-from rewardmodel.model import load_reward_model, publish_reward_model, start_reward_model
-from rewardmodel.publishing import PublishingError
+from rewardmodel.model import load_reward_model
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.cast import write_demonstrations
-from tests.tiny import build_tiny_policy
-
-
-@pytest.fixture
-def config(toy_policy: Path, toy_reward_model: Path, toy_prompts: Path, tmp_path: Path) -> PpoConfig:
-    """Three updates of 32 rollouts in two minibatches: enough for every rule, a second's work."""
-    return PpoConfig(
-        policy=toy_policy,
-        reward=toy_reward_model,
-        prompts=toy_prompts,
-        out=tmp_path / "ppo",
-        updates=3,
-        rollouts_per_update=32,
-        completions_per_prompt=4,
-        minibatch_size=16,
-        microbatch_size=8,
-        max_new_tokens=10,
-        lr=2e-3,
-        value_lr=1e-2,
-        warmup_updates=0,
-        device="cpu",
-    )
 
 
 @pytest.fixture
@@ -431,50 +406,6 @@ def test_memory_that_holds_not_even_one_row_is_said_so(config: PpoConfig, monkey
     monkeypatch.setattr(Rollouts, "groups", full)
     with pytest.raises(TrainingStopped, match="out of memory on a single sequence; use --lora"):
         main(config)
-
-
-def test_a_reward_model_with_another_tokenizer_is_refused(config: PpoConfig, tmp_path: Path) -> None:
-    other = build_tiny_policy(tmp_path / "other", vocab_size=300)
-    target = tmp_path / "other-reward"
-    publish_reward_model(target, model=start_reward_model(other, seed=0), tokenizer=load_tokenizer(other), facts={})
-    with pytest.raises(OptionError, match="another tokenizer or chat template"):
-        main(replace(config, reward=target))
-
-
-def test_rollouts_that_do_not_fit_the_context_are_refused(config: PpoConfig) -> None:
-    with pytest.raises(OptionError, match="the models hold 512; lower"):
-        main(replace(config, max_new_tokens=500))
-
-
-def test_prompts_that_are_all_too_long_are_refused(config: PpoConfig) -> None:
-    with pytest.raises(DataError, match="no prompt of split train fits 3 tokens"):
-        main(replace(config, max_prompt_tokens=3))
-
-
-def test_an_existing_directory_or_work_is_not_overwritten(config: PpoConfig) -> None:
-    main(replace(config, updates=1))
-    with pytest.raises(PublishingError, match="exists already"):
-        main(replace(config, updates=1))
-    left = config.out.with_name("left")
-    (left.with_name("left.work") / "states" / "state-0000000001").mkdir(parents=True)
-    with pytest.raises(PublishingError, match="holds an earlier run; go on with --resume"):
-        main(replace(config, out=left))
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ({"lora": True, "train_last_layers": 1}, "exclude one another"),
-        ({"ptx_coef": 1.0}, "--ptx-coef and --ptx-data go together"),
-        ({"minibatch_size": 15}, "--rollouts-per-update 32 must be a multiple of --minibatch-size 15"),
-        ({"microbatch_size": 5}, "--minibatch-size 16 must be a multiple of --microbatch-size 5"),
-        ({"updates": 0}, "--updates must be above 0"),
-        ({"ema_decay": 1.0}, "--ema-decay must be at least 0 and below 1"),
-    ],
-)
-def test_contradicting_options_are_refused(config: PpoConfig, options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(OptionError, match=complaint):
-        main(replace(config, **options))
 
 
 def fake_rollouts(num_rows: int) -> Rollouts:
