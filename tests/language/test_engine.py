@@ -1,5 +1,7 @@
 """The engine: requests of many threads in one batch, people first, nothing starved, nothing lost."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from language.engine import Engine, EngineError, Ticket
 from language.generation import sample
 from records import SamplingParams
 
+ROOT = Path(__file__).parents[2]
 NEVER = -1
 PROMPTS = [[5], [6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 7], [20, 21, 22]]
 
@@ -168,3 +171,16 @@ def test_an_error_reaches_those_it_concerns_and_the_engine_lives_on(engine: Engi
     with pytest.raises(EngineError, match="sampling broke off: CUDA out of memory"):
         too_wide.result()
     assert len(ask(engine, PROMPTS[1], rows=2).result()) == 2
+
+
+def test_a_process_that_ends_in_the_midst_of_sampling_ends_cleanly(tiny_policy: Path) -> None:
+    program = f"""
+from language.checkpoints import load_causal_lm
+from language.engine import Engine
+from records import SamplingParams
+ticket = Engine(load_causal_lm({str(tiny_policy)!r})).submit(
+    [5], num_completions=8, params=SamplingParams(max_new_tokens=500), end_token_id=-1, listens=True)
+print(len(ticket.wait()))
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stderr) == (0, "")
