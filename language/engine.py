@@ -5,7 +5,9 @@ at once. Those who wait come before overnight work; overnight work never starves
 it is always under way. Callers sit on a Ticket; nothing they do can hold up the batch.
 """
 
+import atexit
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -83,6 +85,16 @@ class Ticket:
                 self._told[index] = len(row.token_ids)
 
 
+_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+
+
+@atexit.register
+def _halt_all() -> None:
+    """A thread that is still inside torch when the interpreter ends would abort the process."""
+    for engine in list(_engines):
+        engine.halt()
+
+
 class Engine:
     """A batching engine around `model`, which nobody else may train or move meanwhile."""
 
@@ -92,7 +104,8 @@ class Engine:
         self._most_rows = most_rows
         self._waiting: dict[bool, deque[Ticket]] = {True: deque(), False: deque()}
         self._running: list[Ticket] = []
-        self._closed = False
+        self._closed = self._halted = False
+        _engines.add(self)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -130,11 +143,18 @@ class Engine:
             self._closed = True
             self._changed.notify_all()
 
+    def halt(self) -> None:
+        """Stop after the token that is being sampled, whatever is under way, and wait for that."""
+        with self._changed:
+            self._closed = self._halted = True
+            self._changed.notify_all()
+        self._thread.join(timeout=10)
+
     def _run(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or not self.idle)
-                if self.idle:
+                if self.idle or self._halted:
                     return
             try:
                 newcomer = self._next()

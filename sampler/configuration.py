@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from language.bundled import default_store
-from language.generation import MOST_ROWS, default_dtype
+from language.generation import default_dtype
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -46,7 +46,7 @@ def configuration() -> Configuration:
         device=device,
         dtype=_dtype(os.environ.get("PARLEY_SAMPLER_DTYPE"), device),
         memory_bytes=_memory(os.environ.get("PARLEY_SAMPLER_MEMORY_GB"), device),
-        most_rows=int(_positive("PARLEY_SAMPLER_ROWS", os.environ.get("PARLEY_SAMPLER_ROWS") or str(MOST_ROWS))),
+        most_rows=_rows(os.environ.get("PARLEY_SAMPLER_ROWS"), device),
     )
 
 
@@ -64,6 +64,13 @@ def _memory(gigabytes: str | None, device: str) -> int:
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 2
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def _rows(number: str | None, device: str) -> int:
+    if number:
+        return max(1, int(_positive("PARLEY_SAMPLER_ROWS", number)))
+    # On a CPU, 64 rows sample 7 % more than 32, and a person waits half as long again for a first token.
+    return 32 if torch.device(device).type == "cpu" else 128
 
 
 def _positive(name: str, text: str) -> float:
