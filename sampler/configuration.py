@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from language.bundled import default_store
 from language.generation import default_dtype
+from records.store import model_store
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -42,7 +42,7 @@ def configuration() -> Configuration:
     """The worker's settings, read once. Raises ConfigurationError."""
     device = os.environ.get("PARLEY_SAMPLER_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     return Configuration(
-        store=default_store(),
+        store=model_store(),
         device=device,
         dtype=_dtype(os.environ.get("PARLEY_SAMPLER_DTYPE"), device),
         memory_bytes=_memory(os.environ.get("PARLEY_SAMPLER_MEMORY_GB"), device),
