@@ -34,19 +34,19 @@ def publish_directory(staging: str | os.PathLike[str], target: str | os.PathLike
         if path.name == MANIFEST:
             continue
         _require_plain(path)
-        _flush(path)
+        flush(path)
         files[path.name] = {"sha256": sha256_of(path), "size": path.stat().st_size}
     text = json.dumps({**facts, "files": files}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     manifest = staging / MANIFEST
     manifest.write_text(text, encoding="utf-8")
-    _flush(manifest)
-    _flush(staging)
+    flush(manifest)
+    flush(staging)
     target.parent.mkdir(parents=True, exist_ok=True)
     trash = target.with_name(f"trash-{os.getpid()}-{target.name}")
     if target.exists():
         target.rename(trash)
     staging.rename(target)
-    _flush(target.parent)
+    flush(target.parent)
     shutil.rmtree(trash, ignore_errors=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -98,14 +98,15 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _require_plain(path: Path) -> None:
-    if not path.is_file() or path.is_symlink() or not _SAFE_NAME.match(path.name):
-        raise ManifestError(f"{path}: only plain files with plain names can be published")
-
-
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file's bytes, or a directory's names, on the disk before anything relies on them."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _require_plain(path: Path) -> None:
+    if not path.is_file() or path.is_symlink() or not _SAFE_NAME.match(path.name):
+        raise ManifestError(f"{path}: only plain files with plain names can be published")

@@ -5,7 +5,6 @@ under the same filters give the same bytes, manifest and card included.
 """
 
 import logging
-import os
 import shutil
 import time
 import uuid
@@ -30,6 +29,7 @@ from labeling.exporting.statistics import Statistics, new_statistics
 from labeling.exporting.writing import FormatWriter, RecordsWriter
 from labeling.models import Export
 from records import FORMAT_VERSION, ManifestError, RecordError, publish_directory
+from records.manifest import flush
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ def _finish(export: Export, whole: Path, manifest_sha256: str, num_records: int,
         held = fences.hold(export)
         shutil.rmtree(target, ignore_errors=True)  # of an attempt that died between the name and the row
         whole.rename(target)
-        _flush(target.parent)
+        flush(target.parent)
         held.state, held.fraction, held.lease_until, held.finished_at = Export.State.DONE, 1.0, None, Now()
         held.store_path, held.manifest_sha256 = f"exports/{export.id}", manifest_sha256
         held.num_records, held.num_bytes, held.counts = num_records, num_bytes, counts
@@ -177,11 +177,3 @@ def _finish(export: Export, whole: Path, manifest_sha256: str, num_records: int,
 
 def _nobody_watches(_fraction: float) -> None:
     return
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
