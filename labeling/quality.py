@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from labeling.agreement import PairCounts, compare_rankings, ordered_pairs, position_bias, tied_pairs
+from labeling.agreement import (
+    PairCounts,
+    compare_rankings,
+    ordered_pairs,
+    position_bias,
+    shown_earlier_wins,
+    tied_pairs,
+)
 from labeling.intervals import Estimate, bootstrap, proportion, ratio_of_sums
 from labeling.length_bias import preference_for_longer
 from labeling.models import Project, Ranking, User
@@ -69,7 +76,8 @@ def quality_figures(project: Project) -> QualityFigures:
     judged = [ranking for ranking in people if not ranking.abstained]
     pairs = _pairs_by_comparison(judged)
     together = sum((counts for per in pairs.values() for _, _, counts in per), PairCounts())
-    earlier = position_bias(*_earlier_wins(judged)) if _earlier_wins(judged)[1] else None
+    earlier_won, earlier_total = _earlier_wins(judged)
+    earlier = position_bias(earlier_won, earlier_total) if earlier_total else None
     return QualityFigures(
         num_rankings=len(kept),
         num_abstained=sum(ranking.abstained for ranking in people),
@@ -158,14 +166,8 @@ def _tied(rankings: Iterable[Kept]) -> Estimate | None:
 
 def _earlier_wins(rankings: Iterable[Kept]) -> tuple[int, int]:
     """Over ordered pairs: how often the completion that was shown earlier is ranked better, and of how many."""
-    earlier = total = 0
-    for ranking in rankings:
-        place = {identifier: index for index, identifier in enumerate(ranking.shown_order)}
-        for better, worse in ordered_pairs(ranking.tiers):
-            if better in place and worse in place:
-                total += 1
-                earlier += place[better] < place[worse]
-    return earlier, total
+    outcomes = [shown_earlier_wins(ranking.tiers, ranking.shown_order) for ranking in rankings if ranking.shown_order]
+    return sum(won for won, _ in outcomes), sum(total for _, total in outcomes)
 
 
 def _lengths(rankings: Iterable[Kept]) -> list[tuple[int, int]]:
