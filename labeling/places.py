@@ -66,7 +66,9 @@ _EXPIRE = """
 # ran out is opened again, with its draft; one that they skipped, submitted or were too late with is not.
 # The three conditions on other tables are written so that the planner neither makes joins of them nor thinks
 # that hardly a row passes: then it would sort the whole queue instead of walking it in its index's order.
+# It would do so, too, on statistics from when the queue was short: hence no sorts until the transaction's end.
 _TAKE = """
+    SET LOCAL enable_sort = off;
     WITH picked AS (
         SELECT c.id, c.queue_key, c.open_slots, c.rankings_wanted
         FROM labeling_comparison c
