@@ -64,7 +64,8 @@ _EXPIRE = """
 
 # The first free place between two keys of the queue, taken by one statement. A lease of this trainer that
 # ran out is opened again, with its draft; one that they skipped, submitted or were too late with is not.
-# The three conditions on other tables are written so that the planner neither makes joins of them nor thinks
+# Of a family (labeling.bettering) nobody is given two, nor one whose written text they have reviewed.
+# The conditions on other tables are written so that the planner neither makes joins of them nor thinks
 # that hardly a row passes: then it would sort the whole queue instead of walking it in its index's order.
 # It would do so, too, on statistics from when the queue was short: hence no sorts until the transaction's end.
 _TAKE = """
@@ -84,6 +85,12 @@ _TAKE = """
                (SELECT d.author_id FROM labeling_dialogue d WHERE d.id = c.dialogue_id) IS DISTINCT FROM %(trainer)s
                AND coalesce((SELECT bool_and(o.author_id IS DISTINCT FROM %(trainer)s)
                              FROM labeling_completion o WHERE o.comparison_id = c.id), true)))
+          AND (c.family_id IS NULL OR coalesce((
+               SELECT false FROM labeling_comparison f JOIN labeling_lease l ON l.comparison_id = f.id
+               WHERE f.family_id = c.family_id AND f.id <> c.id AND l.trainer_id = %(trainer)s LIMIT 1), (
+               SELECT bool_and(d.reviewed_by_id IS DISTINCT FROM %(trainer)s) FROM labeling_completion o
+               JOIN labeling_message m ON m.id = o.message_id JOIN labeling_dialogue d ON d.id = m.dialogue_id
+               WHERE o.comparison_id = c.id), true))
         ORDER BY c.queue_key, c.id
         LIMIT 1
         FOR UPDATE OF c SKIP LOCKED

@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.models import AuditEvent, Dialogue, Message, User
+from labeling.models import AuditEvent, Comparison, Dialogue, Message, User
 from labeling.writing_rules import WritingError, lock, require_author, require_editable
 
 State = Dialogue.State
@@ -78,6 +79,9 @@ def withdraw(dialogue: Dialogue, *, by: User) -> None:
         if not by.is_admin:
             require_author(dialogue, by)
         _move(dialogue, State.WITHDRAWN)
+        # Where its text had joined a comparison, that goes with it.
+        joined = Comparison.objects.exclude(family=None).exclude(family=F("id"))
+        joined.filter(completions__message__dialogue=dialogue).update(state=Comparison.State.WITHDRAWN)
         AuditEvent.note("withdraw dialogue", dialogue, by=by)
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from labeling import accounts, assignment, comparing, exporting, sampling, training_jobs
+from labeling import accounts, assignment, bettering, comparing, exporting, sampling, training_jobs
 from labeling.importing import uploads
 from labeling.models import Project
 
@@ -27,12 +27,17 @@ def _keep_comparisons_ready() -> int:
     return sum(comparing.keep_ready(project) for project in Project.objects.current().order_by("created_at"))
 
 
+def _join_written_texts() -> int:
+    return sum(bettering.join_written(project) for project in Project.objects.current().order_by("created_at"))
+
+
 CHORES: dict[str, Callable[[], int]] = {
     "leases expired": assignment.expire_leases,
     "sampling runs swept": lambda: sum(sampling.sweep().values()),
     "exports swept": exporting.sweep_exports,
     "imports swept": uploads.sweep_imports,
     "training jobs swept": training_jobs.sweep_jobs,
+    "written texts joined": _join_written_texts,
     "comparisons made": _keep_comparisons_ready,
     "sign-in failures forgotten": accounts.forget_old_failures,
 }

@@ -40,6 +40,7 @@ __all__ = [
     "not_my_topic",
     "return_dialogue",
     "save_composer",
+    "sign",
     "start_chat",
     "start_demonstration",
     "submit_dialogue",
@@ -114,7 +115,7 @@ def add_message(
         require_place(dialogue, roles, role)
         message = Message(dialogue=dialogue, role=role, content=content, seconds=seconds)
         message.position = _make_room(dialogue, roles, role)
-        _sign(message, _suggestion(dialogue, completion, role))
+        sign(message, _suggestion(dialogue, completion, role))
         message.save()
         _changed(dialogue, composer={}, seconds=dialogue.seconds + seconds)
     return message
@@ -263,8 +264,8 @@ def _suggestion(dialogue: Dialogue, completion: Completion | None, role: str) ->
     return completion
 
 
-def _sign(message: Message, completion: Completion | None) -> None:
-    """Say whose words they are."""
+def sign(message: Message, completion: Completion | None) -> None:
+    """Say whose words a message has: this completion's, unchanged or changed, or without one a person's."""
     message.authorship = Authorship.TYPED
     if completion is not None:
         message.completion, message.policy_id = completion, completion.policy_id
@@ -278,7 +279,7 @@ def _sign_edited(message: Message) -> None:
     if message.completion is None:  # from a file: what it was before is not kept
         message.authorship, message.edit_distance = Authorship.EDITED, None
         return
-    _sign(message, message.completion)
+    sign(message, message.completion)
 
 
 def _treat_later(after: QuerySet[Message], later: Later) -> None:

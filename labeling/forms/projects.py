@@ -53,6 +53,7 @@ class ProjectForm(forms.ModelForm[Project]):
                 "keeps_original",
                 "asks_ratings",
                 "forbids_own_text",
+                "joins_written",
             ),
         ),
         (_("Writing"), _("What helps the people who write."), ("num_suggestions", "control_share", "grace_minutes")),
@@ -81,6 +82,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "keeps_original",
             "asks_ratings",
             "forbids_own_text",
+            "joins_written",
             "num_suggestions",
             "grace_minutes",
         )
@@ -97,6 +99,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "keeps_original": _("The message that was chosen is one of the K"),
             "asks_ratings": _("Rate each completion alone before ranking"),
             "forbids_own_text": _("Nobody ranks what they wrote themselves"),
+            "joins_written": _("Accepted texts that people wrote while ranking are ranked as well"),
             "num_suggestions": _("Suggestions offered"),
             "grace_minutes": _("A submission can be undone for, minutes"),
         }

@@ -85,6 +85,9 @@ class Completion(models.Model):
     outside_policy = models.CharField(max_length=100, blank=True)  # a model that is not in our registry, by its name
     author = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    copied_from = models.ForeignKey(  # the same text in an earlier comparison of the family
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="copies", db_index=False
+    )
     sampling = models.JSONField(null=True, blank=True)
     finish_reason = models.CharField(max_length=16, blank=True)
     num_tokens = models.PositiveIntegerField(null=True, blank=True)
@@ -97,6 +100,7 @@ class Completion(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("run", "index"), condition=~Q(run=None), name="completion_once_per_run"),
         )
+        indexes = (models.Index(fields=("copied_from",), condition=~Q(copied_from=None), name="completion_copies"),)
 
     def __str__(self) -> str:
         return self.content[:60]

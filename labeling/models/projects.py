@@ -41,6 +41,7 @@ class Project(models.Model):
     keeps_original = models.BooleanField(default=False)  # whether the message that was chosen is one of the K
     asks_ratings = models.BooleanField(default=False)
     forbids_own_text = models.BooleanField(default=True)
+    joins_written = models.BooleanField(default=True)  # whether texts written while ranking are ranked themselves
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))
     grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission can be undone
 

@@ -38,6 +38,11 @@ class Comparison(models.Model):
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
     dialogue = models.ForeignKey(Dialogue, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
+    # The first of those that hold the same completions, itself included, once a person's text joined in another
+    # (labeling.bettering). Nobody is given two of a family: they would know which text is new.
+    family = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="relatives", db_index=False
+    )
     topic = models.CharField(max_length=60, blank=True)
     source = models.CharField(max_length=200, blank=True)
     rankings_wanted = models.PositiveSmallIntegerField(default=1)
@@ -71,6 +76,7 @@ class Comparison(models.Model):
                 name="comparison_queue",
             ),
             models.Index(fields=("project", "state"), name="comparison_state"),
+            models.Index(fields=("family",), condition=~Q(family=None), name="comparison_family"),
         )
 
     def __str__(self) -> str:
