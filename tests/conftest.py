@@ -34,12 +34,16 @@ if find_spec("django"):
         os.environ["PARLEY_TEST_VAR"] = str(_made_var)
     os.environ["PARLEY_VAR"] = os.environ["PARLEY_TEST_VAR"]
     os.environ["DJANGO_SETTINGS_MODULE"] = "labeling.settings"
+    # Each worker's own: one may collect its static files while another's pages look for theirs.
+    _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    _static = Path(os.environ["PARLEY_VAR"]) / f"static-{_worker}"
+    _static.mkdir(exist_ok=True)
+    os.environ["PARLEY_STATIC"] = str(_static)
 
     from django.conf import settings
 
     from labeling.engines import Urls, places, start, stop, valkey
 
-    _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     settings.REDIS_URL = os.environ["REDIS_URL"] = valkey.url(places.Places(settings.PARLEY_VAR), db=_worker)
     settings.STORAGES = settings.STORAGES | {
         # No hashed names: a test of a page should not need collectstatic first.
