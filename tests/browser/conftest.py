@@ -78,7 +78,7 @@ def platform_url(django_db_setup: None, django_db_blocker: object) -> Iterator[s
     }
     manage = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
     subprocess.run(manage, cwd=CHECKOUT, env=environment, check=True)
-    log = (Path(settings.PARLEY_VAR) / "browser-tests-server.log").open("w")
+    log = (Path(settings.PARLEY_VAR) / f"browser-tests-{port}.log").open("w")
     command = [sys.executable, "-m", "uvicorn", "labeling.asgi:application", "--port", str(port), "--no-access-log"]
     server = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
@@ -114,6 +114,7 @@ def open_page(browser: Browser, platform_url: str, transactional_db: None) -> It
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
         page.on("console", lambda line: _note_console(line, problems))
+        _press_when_loaded(page)
         page.goto(path)
         return page
 
@@ -135,6 +136,17 @@ def keep_screenshot() -> Callable[[Page, str], Path]:
         return path
 
     return keep
+
+
+def _press_when_loaded(page: Page) -> None:
+    """Keys wait for the page's scripts, as people do: text is on the screen before anything listens."""
+    press = page.keyboard.press
+
+    def press_when_loaded(key: str, **how: float) -> None:
+        page.wait_for_load_state()
+        press(key, **how)
+
+    page.keyboard.press = press_when_loaded  # type: ignore[assignment, method-assign]
 
 
 def _session_of(user: "User") -> str:
