@@ -4,6 +4,7 @@ from django.urls import path
 
 from labeling.views import (
     account,
+    bettering,
     chatting,
     data,
     dialogues,
@@ -126,6 +127,7 @@ urlpatterns = [
     path("p/<slug:slug>/rank/<uuid:lease_id>/draft/", ranking.lease_draft, name="lease_draft"),
     path("p/<slug:slug>/rank/<uuid:lease_id>/renew/", ranking.lease_renew, name="lease_renew"),
     path("p/<slug:slug>/rank/<uuid:lease_id>/skip/", ranking.skip_lease, name="skip_lease"),
+    path("p/<slug:slug>/rank/<uuid:lease_id>/better/", bettering.write_better, name="write_better"),
     path(
         "p/<slug:slug>/rank/<uuid:lease_id>/report/<uuid:completion_id>/",
         ranking.report_completion,

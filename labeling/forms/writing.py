@@ -57,6 +57,15 @@ class ComposerForm(FormWithProblems):
         return str(self.cleaned_data["content"]).replace("\r\n", "\n").replace("\r", "\n")
 
 
+class BetterForm(FormWithProblems):
+    """A completion corrected, or a better one, from the ranking screen."""
+
+    content = ProseField(label=_("Your text"))
+    completion = forms.UUIDField(required=False)  # the one that was corrected
+    key = forms.UUIDField()
+    seconds = SecondsField()
+
+
 class StartForm(forms.Form):
     prompt = forms.ModelChoiceField(queryset=Prompt.objects.none(), required=False)
 

@@ -214,6 +214,7 @@ def _board_page(
         "abstain_reasons": abstain_reasons(),
         "skip_reasons": skip_reasons(),
         "report_reasons": report_reasons(),
+        "may_write": not comparison.is_practice,
         "submission_key": (posted or {}).get("key") or uuid.uuid5(held.id, "submission"),
         "form_error": error,
         "facts": _facts(project, held, layout, len(shelves)),
@@ -236,6 +237,7 @@ def _facts(project: Project, held: Lease, layout: str, num_shelves: int) -> dict
             "submit": reverse("lease", args=arguments),
             "draft": reverse("lease_draft", args=arguments),
             "renew": reverse("lease_renew", args=arguments),
+            "better": reverse("write_better", args=arguments),
         },
         "words": ranking_words(),
     }

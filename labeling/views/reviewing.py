@@ -131,7 +131,9 @@ def _facts(dialogue: Dialogue, thread: list[Message]) -> list[tuple[str, Any]]:
         facts.append((_("time spent"), ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}))
     if dialogue.guideline_version:
         facts.append((_("guidelines"), _("version %(n)d") % {"n": dialogue.guideline_version.version}))
-    if dialogue.kind == Dialogue.Kind.DEMONSTRATION:
+    if dialogue.lease_id is not None:
+        facts.append((_("written"), _("while ranking, beside the completions")))
+    elif dialogue.kind == Dialogue.Kind.DEMONSTRATION:
         facts.append((_("suggestions"), _("offered") if dialogue.offers_suggestions else _("none (control)")))
     if dialogue.reviewed_by:
         facts.append((_("reviewed by"), dialogue.reviewed_by))

@@ -97,17 +97,17 @@ def test_a_page_is_accessible_narrow_and_light(
     page = open_page(path.format(**dialogues), user=people[name])
     expect(page.locator("header.bar, .door").first).to_be_visible()  # not a page that says what went wrong
     assert 1_000 < _num_bytes(page) < MOST_BYTES
-    assert _violations(page) == []
+    assert violations(page) == []
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="dark")
-    assert _violations(page) == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 
 def test_axe_would_find_a_violation(open_page: OpenPage) -> None:
     page = open_page("/sign-in/")
     page.evaluate("document.querySelector('label[for=id_password]').remove()")
-    assert [line.split(":")[0] for line in _violations(page)] == ["label"]
+    assert [line.split(":")[0] for line in violations(page)] == ["label"]
 
 
 def _num_bytes(page: Page) -> int:
@@ -119,7 +119,7 @@ def _num_bytes(page: Page) -> int:
     return sum(entries)
 
 
-def _violations(page: Page) -> list[str]:
+def violations(page: Page) -> list[str]:
     # The policy forbids inline scripts, so axe comes through the debugging door and not as a script tag.
     page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]

@@ -29,7 +29,8 @@ export class Keeper {
 
   // Time counts only while the page is in view and someone moved in the last minute.
   tick() {
-    if (document.visibilityState === "visible" && Date.now() - this.lastActivity < 60_000) this.secondsActive += 1;
+    if (document.visibilityState !== "visible" || Date.now() - this.lastActivity > 60_000) return;
+    if (!document.activeElement?.closest("[data-own-time]")) this.secondsActive += 1;
   }
 
   recall() {
@@ -75,17 +76,22 @@ export class Keeper {
     if (answer?.ok) this.showExpiry(await answer.json());
   }
 
-  // Send until the server acknowledges. Resolves with {status, body}.
   async submit(submission) {
     clearTimeout(this.timer);
+    const sent = { ...submission, seconds: this.secondsActive };
+    const outcome = await this.deliver(this.urls.submit, sent, () => this.showState("sending"));
+    if (outcome.status < 300) this.forget();
+    return outcome;
+  }
+
+  // Send until the server acknowledges; onWait() whenever it did not. Resolves with {status, body}.
+  async deliver(url, body, onWait) {
     for (let wait = 1000; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
-      const answer = await post(this.urls.submit, { ...submission, seconds: this.secondsActive });
+      const answer = await post(url, body);
       if (answer !== null && answer.status < 500) {
-        const body = await answer.json().catch(() => ({}));
-        if (answer.ok) this.forget();
-        return { status: answer.status, body };
+        return { status: answer.status, body: await answer.json().catch(() => ({})) };
       }
-      this.showState("sending");
+      onWait();
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, wait);
         addEventListener("online", () => { clearTimeout(timer); resolve(); }, { once: true });

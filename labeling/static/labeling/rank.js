@@ -2,6 +2,7 @@
 // The radio buttons in the page are the ranking; this file moves cards to where the radios say they stand.
 
 import { announce, isTyping } from "./parley.js";
+import { Betters } from "./better.js";
 import { Board } from "./board.js";
 import { dragByHandle } from "./drag.js";
 import { Keeper } from "./keeping.js";
@@ -17,6 +18,12 @@ const board = new Board([...cards.keys()], facts.num_shelves);
 const ratings = new Ratings(cards, () => { offerRatingOrder(); showContradictions(); keep(); });
 const submitButton = form.querySelector("#submit-ranking");
 const keeper = new Keeper({ leaseId: facts.lease, urls: facts.urls, version: facts.draft_version, showState, showExpiry });
+const betters = new Betters(root, {
+  url: facts.urls.better,
+  deliver: (...sent) => keeper.deliver(...sent),
+  changed: keep,
+  words: facts.words,
+});
 const view = layouts(root, cards, { initial: facts.layout, changed: keep });
 
 let expiresAt = 0;
@@ -26,6 +33,7 @@ const remembered = keeper.recall();
 const draft = remembered && remembered.at > facts.draft_saved_at * 1000 ? remembered.draft : facts.draft;
 if (draft?.board) board.restore(draft.board);
 if (draft?.ratings) ratings.restore(draft.ratings);
+if (draft?.better) betters.restore(draft.better);
 showExpiry({ seconds_left: facts.seconds_left });
 draw();
 view.focus(board.unplaced()[0] ?? board.order()[0]);
@@ -63,7 +71,7 @@ function undo() {
 }
 
 function keep() {
-  keeper.keep({ board: board.snapshot(), ratings: ratings.snapshot(), layout: view.current() });
+  keeper.keep({ board: board.snapshot(), ratings: ratings.snapshot(), better: betters.snapshot(), layout: view.current() });
 }
 
 root.addEventListener("change", (event) => {
@@ -111,6 +119,9 @@ document.addEventListener("keydown", (event) => {
     act(id, board.unplace(id));
   } else if (event.key === "u") {
     undo();
+  } else if (event.key === "c" || event.key === "w") {
+    event.preventDefault();
+    betters.open(event.key === "c" ? id : "");
   } else if (!onRadio && ["ArrowDown", "ArrowRight", "j"].includes(event.key)) {
     event.preventDefault();
     view.step(board.order(), 1);
@@ -226,6 +237,11 @@ form.addEventListener("keydown", (event) => {
 });
 
 form.addEventListener("submit", async (event) => {
+  if (betters.unsaved() !== undefined) {
+    event.preventDefault();
+    betters.open(betters.unsaved());
+    return complain(facts.words.better_unsaved);
+  }
   if (event.submitter?.dataset.plain !== undefined) return keeper.forget();
   event.preventDefault();
   const abstained = event.submitter?.name === "abstained" ? event.submitter.value : null;
@@ -244,9 +260,13 @@ form.addEventListener("submit", async (event) => {
   } else {
     submitButton.disabled = false;
     showState(status === 401 || status === 403 ? "signed-out" : "refused");
-    const problem = document.getElementById("problem");
-    problem.hidden = !body.error;
-    problem.querySelector("p").textContent = body.error ?? "";
-    if (body.error) problem.scrollIntoView({ block: "center" });
+    complain(body.error ?? "");
   }
 });
+
+function complain(sentence) {
+  const problem = document.getElementById("problem");
+  problem.hidden = sentence === "";
+  problem.querySelector("p").textContent = sentence;
+  if (sentence) problem.scrollIntoView({ block: "center" });
+}
