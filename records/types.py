@@ -16,6 +16,7 @@ FinishReason = Literal["stop", "length", "cancelled"]
 Purpose = Literal["suggestion", "chat", "comparison", "evaluation"]
 TrainerKind = Literal["person", "simulated", "imported"]
 TrainingKind = Literal["sft", "reward_model", "ppo"]
+ServerKind = Literal["openai", "vllm", "llama.cpp", "tgi", "transformers"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,12 +158,22 @@ class Ranking:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ModelServer:
+    """An OpenAI-compatible server that samples for a policy. `kind` says how it spells what that API leaves open."""
+
+    kind: ServerKind
+    url: str
+    model: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SampleRequest:
     """Ask for completions of one prompt. `attempt` is the fencing token that the answer must carry.
 
     `policy_path` is the policy's directory relative to the model store, `policy_sha256` the hash of
-    its manifest. With `stream_key` set, text is also written to that Redis stream as it is sampled.
-    The i-th completion is sampled with seed `sampling.seed + i`.
+    its manifest; where a `server` samples for the policy, neither counts. With `stream_key` set, text
+    is also written to that Redis stream as it is sampled. The i-th completion is sampled with seed
+    `sampling.seed + i`, and with a later one where it was sampled again for being a duplicate.
     """
 
     run_id: str
@@ -174,6 +185,7 @@ class SampleRequest:
     num_completions: int
     sampling: SamplingParams
     policy_sha256: str | None = None
+    server: ModelServer | None = None
     as_role: Literal["user", "assistant"] = "assistant"
     stream_key: str | None = None
 

@@ -36,6 +36,15 @@ class Configuration:
     most_rows: int
     """Completions sampled at once, per policy (PARLEY_SAMPLER_ROWS)."""
 
+    backend_hosts: tuple[str, ...]
+    """Model servers that a policy may name, as host or host:port (PARLEY_BACKEND_HOSTS, by commas; none)."""
+
+    backend_requests: int
+    """Completions asked of one model server at once (PARLEY_BACKEND_REQUESTS)."""
+
+    backend_seconds: float
+    """How long a model server may be silent (PARLEY_BACKEND_TIMEOUT_SECONDS)."""
+
 
 @cache
 def configuration() -> Configuration:
@@ -47,6 +56,9 @@ def configuration() -> Configuration:
         dtype=_dtype(os.environ.get("PARLEY_SAMPLER_DTYPE"), device),
         memory_bytes=_memory(os.environ.get("PARLEY_SAMPLER_MEMORY_GB"), device),
         most_rows=_rows(os.environ.get("PARLEY_SAMPLER_ROWS"), device),
+        backend_hosts=_hosts(os.environ.get("PARLEY_BACKEND_HOSTS", "")),
+        backend_requests=max(1, int(_number("PARLEY_BACKEND_REQUESTS", 16))),
+        backend_seconds=_number("PARLEY_BACKEND_TIMEOUT_SECONDS", 120),
     )
 
 
@@ -71,6 +83,19 @@ def _rows(number: str | None, device: str) -> int:
         return max(1, int(_positive("PARLEY_SAMPLER_ROWS", number)))
     # On a CPU, 64 rows sample 7 % more than 32, and a person waits half as long again for a first token.
     return 32 if torch.device(device).type == "cpu" else 128
+
+
+def _hosts(listed: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in listed.split(",") if host.strip())
+    for host in hosts:
+        if "/" in host or "@" in host:
+            raise ConfigurationError(f"PARLEY_BACKEND_HOSTS names {host!r}; it must be host or host:port, nothing more")
+    return hosts
+
+
+def _number(name: str, default: float) -> float:
+    text = os.environ.get(name)
+    return _positive(name, text) if text else default
 
 
 def _positive(name: str, text: str) -> float:

@@ -16,13 +16,14 @@ from records import SampleRequest, SampleResult
 from sampler.app import app
 from sampler.backends import Backend, BackendError
 from sampler.backends.local import LocalBackend
+from sampler.backends.served import ModelServers
 from sampler.configuration import configuration
 from sampler.runs import Watch
 from sampler.streaming import Stream
 
 
 def answer(request: SampleRequest) -> SampleResult:
-    """Sample the request's completions, with this process's backend."""
+    """Sample the request's completions, by whatever its policy is served with."""
     with _making:  # the first requests come together
         answerer = _answerer()
     return answerer.answer(request)
@@ -34,16 +35,18 @@ class Answerer:
 
     client: redis.Redis
     watch: Watch
-    backend: Backend
+    local: LocalBackend
+    servers: ModelServers
 
     def answer(self, request: SampleRequest) -> SampleResult:
         """Sample the request's completions."""
         started = time.monotonic()
+        backend: Backend = self.servers.backend(request) if request.server else self.local
         stream = Stream(self.client, request.stream_key) if request.stream_key else None
         error: str | None = None
         try:
             with self.watch.over(request) as run:
-                completions = self.backend.sample(request, run, on_text=stream.write if stream else None)
+                completions = backend.sample(request, run, on_text=stream.write if stream else None)
         except BackendError as refusal:
             error, completions = str(refusal), ()
         except Exception as failure:
@@ -58,7 +61,7 @@ class Answerer:
             completions=completions,
             error=error,
             seconds=round(time.monotonic() - started, 3),
-            device=self.backend.device,
+            device=backend.device,
         )
 
 
@@ -69,4 +72,4 @@ _making = threading.Lock()
 def _answerer() -> Answerer:
     url = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
     client = redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
-    return Answerer(client, Watch(client, app), LocalBackend(configuration()))
+    return Answerer(client, Watch(client, app), LocalBackend(configuration()), ModelServers(configuration()))

@@ -1,6 +1,7 @@
 """Who samples: a backend answers one request, whatever runs behind it.
 
-Each backend is a module with a class of this shape.
+Each backend is a module with a class of this shape: local for files of the model store, served for
+OpenAI-compatible servers.
 """
 
 from collections.abc import Callable
@@ -8,6 +9,9 @@ from typing import Protocol
 
 from records import Completion, SampleRequest
 from sampler.runs import Run
+
+# Purposes for which a person waits or watches; the rest is overnight work.
+URGENT = ("suggestion", "chat")
 
 
 class BackendError(ValueError):

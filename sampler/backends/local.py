@@ -9,14 +9,11 @@ from language.chat import render_prompt
 from language.engine import EngineClosed, Ticket
 from language.generation import Sampled
 from records import Completion, SampleRequest
-from sampler.backends import BackendError
+from sampler.backends import URGENT, BackendError
 from sampler.configuration import Configuration
 from sampler.policies import LoadedPolicy, Policies, PolicyError
 from sampler.runs import Run
 from sampler.streaming import TextSoFar, decode_text
-
-# Purposes for which a person waits or watches; the rest is overnight work.
-URGENT = ("suggestion", "chat")
 
 
 class LocalBackend:

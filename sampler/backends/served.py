@@ -1,0 +1,160 @@
+"""Sampling by OpenAI-compatible servers: vLLM, text-generation-inference, llama.cpp, `transformers serve`, others.
+
+Each completion is a streamed request of its own, since a request has one seed; servers that cache prefixes
+compute the prompt once all the same. All conversations run on one event loop, so a hundred cost no threads.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import httpx2
+
+from records import Completion, SampleRequest
+from sampler.backends import URGENT, BackendError
+from sampler.backends.addresses import endpoint, host_of
+from sampler.backends.answers import Answer
+from sampler.backends.conversations import ServerAway, converse
+from sampler.backends.dialects import request_body
+from sampler.backends.gates import Gate
+from sampler.configuration import Configuration
+from sampler.runs import Run
+
+_TRIES = {True: 3, False: 6}  # a person will not wait half a minute for a server that restarts
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+
+News = tuple[int, str]
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
+
+
+class ModelServers:
+    """The servers that this worker may call. Safe to ask from many threads."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.hosts = configuration.backend_hosts
+        self._places = configuration.backend_requests
+        self._gates: dict[str, Gate] = {}
+        self._loop = asyncio.new_event_loop()
+        # Redirects are not followed, and no proxy is asked: a request goes where the list of hosts allows.
+        self.client = httpx2.AsyncClient(
+            trust_env=False,
+            timeout=httpx2.Timeout(configuration.backend_seconds, connect=5.0, pool=None),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
+        )
+        threading.Thread(target=self._loop.run_forever, name="servers", daemon=True).start()
+
+    def backend(self, request: SampleRequest) -> "ServedBackend":
+        """Who answers this request."""
+        return ServedBackend(self, request)
+
+    def gate(self, host: str) -> Gate:
+        """The places at one server."""
+        return self._gates.setdefault(host, Gate(self._places))
+
+    def begin(self, work: Coroutine[Any, Any, Result]) -> "Future[Result]":
+        """Start a conversation on the event loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call(self, callback: Callable[[], None]) -> None:
+        """Have the event loop call something."""
+        self._loop.call_soon_threadsafe(callback)
+
+
+class ServedBackend:
+    """One policy as a server serves it."""
+
+    def __init__(self, servers: ModelServers, request: SampleRequest) -> None:
+        assert request.server is not None
+        self._servers, self._server = servers, request.server
+
+    @property
+    def device(self) -> str:
+        """The kind of server and its address."""
+        return f"{self._server.kind} {self._server.url}"[:120]
+
+    def sample(
+        self, request: SampleRequest, run: Run, *, on_text: Callable[[int, str], None] | None
+    ) -> tuple[Completion, ...]:
+        """As Backend.sample; also raises ServerAway where a server broke off what somebody had begun to read."""
+        if request.as_role != "assistant":
+            raise BackendError(f"policy {request.policy} runs on a server, which can only answer, not write a question")
+        asking = _Asking(self._servers, request, endpoint(self._server.url, hosts=self._servers.hosts))
+        asking.bodies()  # a refusal before anything is sent
+        news: SimpleQueue[News | None] = SimpleQueue()
+        work = self._servers.begin(asking.all(news.put if on_text else None))
+        work.add_done_callback(lambda _: news.put(None))
+        run.on_cancel(lambda: self._servers.call(asking.stop))
+        while (word := news.get()) is not None:
+            if on_text is not None:
+                on_text(*word)
+        work.result()
+        return tuple(answer.to_completion(request, index) for index, answer in enumerate(asking.answers))
+
+
+class _Asking:
+    """One request under way: its completions, each asked for by itself. On the event loop, but for its making."""
+
+    def __init__(self, servers: ModelServers, request: SampleRequest, url: httpx2.URL) -> None:
+        self._servers, self._request, self._url = servers, request, url
+        self.answers = [Answer(request.sampling.seed + index) for index in range(request.num_completions)]
+        self._work: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return [request_body(self._request, seed=answer.seed) for answer in self.answers]
+
+    def stop(self) -> None:
+        """End every completion where it is."""
+        self._stopped = True
+        if self._work is not None:
+            self._work.cancel()
+
+    async def all(self, say: Callable[[News], None] | None) -> None:
+        """Fill all answers. Raises BackendError and ServerAway; the others are then given up."""
+        self._work = asyncio.ensure_future(self._gather(say))
+        if self._stopped:
+            self._work.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._work
+
+    async def _gather(self, say: Callable[[News], None] | None) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index, body in enumerate(self.bodies()):
+                    group.create_task(self._one(index, body, say))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _one(self, index: int, body: dict[str, Any], say: Callable[[News], None] | None) -> None:
+        """One completion, tried again while nobody has seen any of it."""
+        urgent, answer = self._request.purpose in URGENT, self.answers[index]
+        pause = _FIRST_PAUSE
+
+        def tell(text: str) -> None:
+            assert say is not None
+            say((index, text))
+
+        for tries_left in reversed(range(_TRIES[urgent])):
+            try:
+                async with self._servers.gate(host_of(self._url)).place(urgent=urgent):
+                    await converse(self._servers.client, self._url, body, answer, tell if say else None)
+                return
+            except ServerAway as away:
+                if answer.text and say is not None:
+                    raise
+                if not tries_left:
+                    raise BackendError(str(away)) from away
+                logger.info("asking %s again: %s", host_of(self._url), away)
+                answer.restart()
+                await asyncio.sleep(min(away.pause or pause * (0.5 + random.random()), _LONGEST_PAUSE))
+                pause *= 2
