@@ -195,12 +195,25 @@ class SampleRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Resemblance:
+    """Completion `index` of a result says much the same as an earlier one: cosine similarity, 1 for the same text."""
+
+    index: int
+    earlier: int
+    similarity: float
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.earlier < self.index, "earlier", f"must come before {self.index}, not at {self.earlier}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SampleResult:
     """The sampler's answer. Either `completions` is whole or `error` says why there is none."""
 
     run_id: str
     attempt: int
     completions: tuple[Completion, ...] = ()
+    resemblances: tuple[Resemblance, ...] = ()
     error: str | None = None
     seconds: float | None = None
     device: str | None = None

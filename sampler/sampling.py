@@ -12,13 +12,14 @@ from functools import cache
 
 import redis
 
-from records import SampleRequest, SampleResult
+from records import Completion, Resemblance, SampleRequest, SampleResult
 from sampler.app import app
 from sampler.backends import Backend, BackendError
 from sampler.backends.local import LocalBackend
 from sampler.backends.served import ModelServers
 from sampler.configuration import configuration
-from sampler.runs import Watch
+from sampler.distinctness import resemblances, sample_distinct, wants_distinct
+from sampler.runs import Run, Watch
 from sampler.streaming import Stream
 
 
@@ -46,9 +47,9 @@ class Answerer:
         error: str | None = None
         try:
             with self.watch.over(request) as run:
-                completions = backend.sample(request, run, on_text=stream.write if stream else None)
+                completions, alike = _sample(request, run, backend, stream)
         except BackendError as refusal:
-            error, completions = str(refusal), ()
+            error, completions, alike = str(refusal), (), ()
         except Exception as failure:
             error = f"sampling failed: {failure}"
             raise
@@ -59,10 +60,20 @@ class Answerer:
             run_id=request.run_id,
             attempt=request.attempt,
             completions=completions,
+            resemblances=alike,
             error=error,
             seconds=round(time.monotonic() - started, 3),
             device=backend.device,
         )
+
+
+def _sample(
+    request: SampleRequest, run: Run, backend: Backend, stream: Stream | None
+) -> tuple[tuple[Completion, ...], tuple[Resemblance, ...]]:
+    if not wants_distinct(request):
+        return backend.sample(request, run, on_text=stream.write if stream else None), ()
+    completions = sample_distinct(request, lambda asked: backend.sample(asked, run, on_text=None))
+    return completions, () if run.cancelled else resemblances(completions)
 
 
 _making = threading.Lock()

@@ -78,6 +78,17 @@ def test_requests_that_share_the_batch_come_out_as_if_alone(web: Web, store: Pat
         assert got == expected_texts(store, request)
 
 
+def test_a_comparison_comes_with_differing_completions_or_a_flag(web: Web) -> None:
+    request = make_request(num_completions=9)
+    web.send(replace(request, sampling=replace(request.sampling, top_k=2, max_new_tokens=1)))
+    result = web.result()
+    texts = [completion.content.strip() for completion in result.completions]
+    assert len(texts) == 9
+    exact = {index for index, text in enumerate(texts) if texts.index(text) < index}
+    assert exact
+    assert exact <= {found.index for found in result.resemblances}
+
+
 def test_the_users_side_can_be_sampled_too(web: Web) -> None:
     messages = (Message(role="user", content="Hi."), Message(role="assistant", content="Hello!"))
     web.send(replace(make_request(purpose="suggestion", as_role="user"), messages=messages))
