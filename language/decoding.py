@@ -14,6 +14,7 @@ from transformers import DynamicCache
 
 from language.batching import length_buckets, pad_right
 from language.drawing import Draws, draw, next_token_probabilities, truncate
+from language.prefixes import Prefixes
 from language.slots import Slots, context_length
 from records import SamplingParams
 from records.types import FinishReason
@@ -56,8 +57,10 @@ class Row:
 class RunningBatch:
     """Rows that are sampled together by `model`. Not for two threads at once."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, prefixes: Prefixes | None = None) -> None:
         self.model = model
+        self._prefixes = prefixes
+        self._reusing: dict[Row, Sequence[int]] = {}  # rows whose tokens the next turn will continue; their prompts
         self.context_length = context_length(model)
         self.rows: list[Row] = []
         self._slots = Slots()
@@ -82,8 +85,17 @@ class RunningBatch:
         return [Row(params, end_token_id, params.seed + i, most) for i in range(num_completions)]
 
     @torch.inference_mode()
-    def join(self, newcomers: Sequence[tuple[Sequence[int], list[Row]]]) -> None:
-        """Compute each prompt once and sample the first token of each of its rows."""
+    def join(self, newcomers: Sequence[tuple[Sequence[int], list[Row]]], *, reuse: bool = False) -> None:
+        """Compute each prompt once and sample the first token of each of its rows.
+
+        With `reuse`, what is known of a prompt is not computed again, and what is computed is kept for the
+        next turn. Its logits then differ in their last bits from those of a prompt computed at once.
+        """
+        if reuse and self._prefixes is not None:
+            for prompt, rows in newcomers:
+                self._prefill_rest(self._prefixes, prompt, rows)
+            self._let_go()
+            return
         budget = _PREFILL_TOKENS.get(self._device.type, _PREFILL_TOKENS_ELSEWHERE)
         for bucket in length_buckets([len(prompt) for prompt, _ in newcomers], token_budget=budget):
             self._prefill([newcomers[index] for index in bucket])
@@ -121,8 +133,20 @@ class RunningBatch:
             if self.rows[index] in rows:
                 self._drop(index)
         for row in rows:
+            self._reusing.pop(row, None)
             row.restart()
         self._slots.shrink()
+
+    def _prefill_rest(self, prefixes: Prefixes, prompt: Sequence[int], rows: list[Row]) -> None:
+        known, cache = prefixes.start(prompt)
+        rest = torch.tensor([prompt[known:]], device=self._device)
+        logits: Tensor = self.model(input_ids=rest, past_key_values=cache, logits_to_keep=1, use_cache=True).logits
+        _sample(logits[0, -1].expand(len(rows), -1), rows)
+        prefixes.keep(prompt, cache, row=0)
+        self._slots.add(cache, index=0, length=len(prompt), copies=len(rows))
+        self.rows += rows
+        if len(rows) == 1:  # of several answers nobody knows which one will be continued
+            self._reusing[rows[0]] = prompt
 
     def _prefill(self, newcomers: Sequence[tuple[Sequence[int], list[Row]]]) -> None:
         # Padded right, prompts need no mask: what a token attends to is all before the padding.
@@ -141,9 +165,17 @@ class RunningBatch:
     def _let_go(self) -> None:
         for index in reversed(range(len(self.rows))):
             if self.rows[index].finish_reason is not None:
+                self._keep(index)
                 self._drop(index)
         if not self.rows:
             self._slots = Slots()  # give the memory back
+
+    def _keep(self, index: int) -> None:
+        """Keep what an answer has added to its prompt; its last token was never fed to the model."""
+        row = self.rows[index]
+        prompt = self._reusing.pop(row, None)
+        if prompt is not None and self._prefixes is not None:
+            self._prefixes.keep([*prompt, *row.token_ids[:-1]], self._slots, row=index)
 
     def _drop(self, index: int) -> None:
         self._slots.drop(index)

@@ -17,6 +17,7 @@ from torch import nn
 
 from language.decoding import Row, RunningBatch
 from language.generation import MOST_ROWS, Sampled
+from language.prefixes import Prefixes
 from records import SamplingParams
 
 
@@ -98,9 +99,10 @@ def _halt_all() -> None:
 class Engine:
     """A batching engine around `model`, which nobody else may train or move meanwhile."""
 
-    def __init__(self, model: nn.Module, *, most_rows: int = MOST_ROWS) -> None:
+    def __init__(self, model: nn.Module, *, most_rows: int = MOST_ROWS, prefixes: Prefixes | None = None) -> None:
         self._changed = threading.Condition()
-        self._batch = RunningBatch(model)
+        self._prefixes = prefixes
+        self._batch = RunningBatch(model, prefixes=prefixes)
         self._most_rows = most_rows
         self._waiting: dict[bool, deque[Ticket]] = {True: deque(), False: deque()}
         self._running: list[Ticket] = []
@@ -159,7 +161,8 @@ class Engine:
             try:
                 newcomer = self._next()
                 if newcomer is not None:
-                    self._batch.join([(newcomer.prompt_ids, newcomer.rows)])
+                    # Overnight work has seeds to be sampled by again; a reused prefix would move last bits.
+                    self._batch.join([(newcomer.prompt_ids, newcomer.rows)], reuse=newcomer.urgent)
                     self._tell()
                 self._batch.step()
             except Exception as error:  # noqa: BLE001 - handed to those who wait for it
@@ -207,6 +210,8 @@ class Engine:
 
     def _halve(self) -> bool:
         """After running out of memory: put the younger half of the requests back in line; False where it is one."""
+        if self._prefixes is not None:
+            self._prefixes.cache.clear()
         kept = len(self._running) // 2
         if not kept:
             return False
@@ -223,7 +228,7 @@ class Engine:
         with self._changed:
             for ticket in self._running:
                 ticket.error = error
-            self._batch = RunningBatch(self._batch.model)
+            self._batch = RunningBatch(self._batch.model, prefixes=self._prefixes)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from language.chat import end_token_id
 from language.checkpoints import CheckpointError, load_causal_lm, load_tokenizer, require_safe
 from language.cpu_linears import pack_linears
 from language.engine import Engine
+from language.prefixes import PrefixCache
 from records.manifest import MANIFEST, sha256_of
 
 
@@ -38,9 +39,19 @@ class LoadedPolicy:
 class Policies:
     """The resident policies of one worker. Safe to ask from many threads."""
 
-    def __init__(self, store: Path, *, device: str, dtype: torch.dtype, memory_bytes: int, most_rows: int) -> None:
+    def __init__(
+        self,
+        store: Path,
+        *,
+        device: str,
+        dtype: torch.dtype,
+        memory_bytes: int,
+        most_rows: int,
+        prefix_bytes: int = 0,
+    ) -> None:
         self._store, self._device, self._dtype = store, device, dtype
         self._memory_bytes, self._most_rows = memory_bytes, most_rows
+        self._prefixes = PrefixCache(prefix_bytes)
         self._resident: OrderedDict[tuple[str, str | None], LoadedPolicy] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
@@ -77,7 +88,7 @@ class Policies:
             model = load_causal_lm(directory, dtype=self._dtype, device=self._device)
             pack_linears(model)
             loaded = LoadedPolicy(
-                engine=Engine(model, most_rows=self._most_rows),
+                engine=Engine(model, most_rows=self._most_rows, prefixes=self._prefixes.of(key)),
                 tokenizer=tokenizer,
                 end_token_id=end_token_id(tokenizer),
                 num_bytes=num_bytes,
@@ -96,8 +107,9 @@ class Policies:
             )
         with self._lock:
             while sum(policy.num_bytes for policy in self._resident.values()) + num_bytes > self._memory_bytes:
-                _, leaving = self._resident.popitem(last=False)
+                gone, leaving = self._resident.popitem(last=False)
                 leaving.engine.close()
+                self._prefixes.forget(gone)
 
     def _directory(self, path: str) -> Path:
         parts = PurePosixPath(path).parts

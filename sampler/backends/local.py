@@ -26,6 +26,7 @@ class LocalBackend:
             dtype=configuration.dtype,
             memory_bytes=configuration.memory_bytes,
             most_rows=configuration.most_rows,
+            prefix_bytes=configuration.prefix_bytes,
         )
         self._device = configuration.device
         self._dtype = configuration.dtype
