@@ -162,6 +162,7 @@ def _load(
             use_safetensors=True,
             attn_implementation="sdpa",
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported, and refused below in words that help
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{directory}: its model cannot be loaded: {error}") from error

@@ -5,9 +5,11 @@ requests under way (PARLEY_SAMPLING_WINDOW on the web side), or people would que
 """
 
 import sys
+from typing import Any
 
 from celery import Celery
 from celery.signals import worker_init
+from celery.worker.control import inspect_command
 
 from records.broker import celery_settings
 
@@ -24,3 +26,14 @@ def check_configuration(**_: object) -> None:
         configuration()
     except ConfigurationError as error:
         sys.exit(f"sampler: {error}")
+
+
+@inspect_command()
+def serving(_: object, **__: object) -> dict[str, Any]:
+    """What this worker serves: its device, the policies at hand, the servers that it may call.
+
+    Asked by `celery -A sampler.app inspect serving`.
+    """
+    from sampler.sampling import serving
+
+    return serving()

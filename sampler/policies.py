@@ -93,8 +93,13 @@ class Policies:
                 end_token_id=end_token_id(tokenizer),
                 num_bytes=num_bytes,
             )
-        except (CheckpointError, ValueError) as error:
+        except (CheckpointError, ValueError, OSError) as error:
             raise PolicyError(f"policy {path} cannot be served: {error}") from error
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise PolicyError(
+                f"policy {path} does not fit beside what else this machine's {self._device} holds ({error}); "
+                "lower PARLEY_SAMPLER_MEMORY_GB, so that others leave sooner, or serve it on a larger machine"
+            ) from error
         with self._lock:
             self._resident[key] = loaded
         return loaded

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import redis
 
@@ -28,6 +29,17 @@ def answer(request: SampleRequest) -> SampleResult:
     with _making:  # the first requests come together
         answerer = _answerer()
     return answerer.answer(request)
+
+
+def serving() -> dict[str, Any]:
+    """What this process serves, for whoever looks after it."""
+    with _making:
+        answerer = _answerer()
+    return {
+        "device": answerer.local.device,
+        "policies": answerer.local.resident(),
+        "servers": list(configuration().backend_hosts),
+    }
 
 
 @dataclass(frozen=True)

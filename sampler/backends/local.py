@@ -38,6 +38,10 @@ class LocalBackend:
         name = torch.cuda.get_device_name(self._device) if is_cuda else self._device
         return f"{name} {str(self._dtype).removeprefix('torch.')}"
 
+    def resident(self) -> list[str]:
+        """Paths of the policies in memory, least recently used first."""
+        return self._policies.resident()
+
     def sample(
         self, request: SampleRequest, run: Run, *, on_text: Callable[[int, str], None] | None
     ) -> tuple[Completion, ...]:

@@ -167,6 +167,16 @@ def test_overnight_work_can_be_cancelled_before_it_begins(web: Web) -> None:
     assert {completion.finish_reason for completion in web.result().completions} == {"cancelled"}
 
 
+def test_a_worker_says_what_it_serves(web: Web) -> None:
+    web.send(make_request(policy="other"))
+    web.result()
+    (answers,) = web.app.control.broadcast("serving", reply=True, timeout=5, limit=1)
+    (served,) = answers.values()
+    assert served["device"] == "cpu float32"
+    assert "policies/other" in served["policies"]
+    assert served["servers"] == []
+
+
 @pytest.mark.chaos
 def test_a_killed_worker_leaves_no_half_result_and_the_next_attempt_is_whole(
     web: Web, broker_url: str, store: Path, tmp_path: Path, worker: Worker
