@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from labeling import access
 from labeling.lineage import Registry
+from labeling.metric_rows import metric_rows
 from labeling.models import Project
 from labeling.views.data import ENGINEERS
 
@@ -42,6 +43,6 @@ def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
         "origin": registry.origin_of(found),
         "after": registry.models_after(found),
         "visible": visible,
-        "metrics": sorted(found.metrics.items()),
+        "metrics": metric_rows(found.metrics),
     }
     return render(request, "labeling/model.html", context)

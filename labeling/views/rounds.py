@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling import access, rounds, training_jobs
 from labeling.contests import begin_contest, newest_contest
 from labeling.forms.training import TRAINING_FORMS, TrainingForm
+from labeling.metric_rows import metric_rows
 from labeling.models import Export, Policy, Project, TrainingJob
 from labeling.rounds import RoundError
 from labeling.stations import Station, stations
@@ -187,7 +188,7 @@ def _job_context(job: TrainingJob) -> dict[str, Any]:
         "job": job,
         "made": made,
         "curves": curves_of(job),
-        "metrics": sorted(job.metrics.items()),
+        "metrics": metric_rows(job.metrics),
     }
 
 
