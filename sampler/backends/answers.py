@@ -22,6 +22,7 @@ class Answer:
     """One completion on its way. `finish_reason` is None until it has ended."""
 
     seed: int
+    most_characters: int
     text: str = ""
     finish_reason: FinishReason | None = None
     num_tokens: int | None = None
@@ -63,6 +64,8 @@ class Answer:
         self._logprobs += [float(token["logprob"]) for token in tokens]
         delta = _plain((choice.get("delta") or {}).get("content") or "")
         self.text += delta
+        if len(self.text) > self.most_characters:
+            raise BackendError("the server sends more than the tokens that were asked for, and does not end")
         return delta
 
     def _logprob(self) -> float | None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from records import Completion, SampleRequest
+from records.types import ServerKind
 from sampler.backends import URGENT, BackendError
 from sampler.backends.addresses import endpoint, host_of
 from sampler.backends.answers import Answer
@@ -29,6 +30,7 @@ from sampler.runs import Run
 _TRIES = {True: 3, False: 6}  # a person will not wait half a minute for a server that restarts
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
+MOST_CHARACTERS = 1000  # of a token: beyond any vocabulary's longest
 
 News = tuple[int, str]
 Result = TypeVar("Result")
@@ -57,9 +59,11 @@ class ModelServers:
         """Who answers this request."""
         return ServedBackend(self, request)
 
-    def gate(self, host: str) -> Gate:
+    def gate(self, host: str, kind: ServerKind) -> Gate:
         """The places at one server."""
-        return self._gates.setdefault(host, Gate(self._places))
+        # It keeps one seed for all that it samples: two at once would not have those on record.
+        places = 1 if kind == "transformers" else self._places
+        return self._gates.setdefault(host, Gate(places))
 
     def begin(self, work: Coroutine[Any, Any, Result]) -> "Future[Result]":
         """Start a conversation on the event loop."""
@@ -106,7 +110,11 @@ class _Asking:
 
     def __init__(self, servers: ModelServers, request: SampleRequest, url: httpx2.URL) -> None:
         self._servers, self._request, self._url = servers, request, url
-        self.answers = [Answer(request.sampling.seed + index) for index in range(request.num_completions)]
+        assert request.server is not None
+        self._gate = servers.gate(host_of(url), request.server.kind)
+        most = MOST_CHARACTERS * request.sampling.max_new_tokens
+        seeds = (request.sampling.seed + index for index in range(request.num_completions))
+        self.answers = [Answer(seed, most_characters=most) for seed in seeds]
         self._work: asyncio.Task[None] | None = None
         self._stopped = False
 
@@ -146,7 +154,7 @@ class _Asking:
 
         for tries_left in reversed(range(_TRIES[urgent])):
             try:
-                async with self._servers.gate(host_of(self._url)).place(urgent=urgent):
+                async with self._gate.place(urgent=urgent):
                     await converse(self._servers.client, self._url, body, answer, tell if say else None)
                 return
             except ServerAway as away:

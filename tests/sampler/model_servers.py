@@ -61,7 +61,7 @@ class ModelServer:
 class Front:
     """Passes requests on to a server, but for those that the next fault takes.
 
-    A fault is an HTTP status, or "cut": the connection ends in the midst of the answer.
+    A fault is an HTTP status; "cut": the connection ends in the midst of the answer; or "silence": it does not.
     """
 
     behind: int
@@ -114,6 +114,9 @@ class Front:
             door.send_header("content-length", str(len(said)))
             door.end_headers()
             door.wfile.write(said)
+            return
+        if fault == "silence":
+            time.sleep(3)
             return
         with suppress(BrokenPipeError, ConnectionResetError):
             self._pass_on(door, body, cut=fault == "cut")

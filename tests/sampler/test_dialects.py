@@ -56,7 +56,7 @@ def test_text_generation_inference_takes_no_top_p_of_one() -> None:
 
 
 def read(*events: dict[str, Any]) -> Answer:
-    answer = Answer(seed=3)
+    answer = Answer(seed=3, most_characters=100)
     for event in events:
         answer.take(json.dumps(event))
     return answer
@@ -104,12 +104,17 @@ def test_an_error_in_the_midst_is_said(error: object) -> None:
 @pytest.mark.parametrize("event", ["<html>", "[1]", '"x"'])
 def test_what_is_no_event_is_refused(event: str) -> None:
     with pytest.raises(BackendError, match="the server sent"):
-        Answer(seed=0).take(event)
+        Answer(seed=0, most_characters=100).take(event)
 
 
 def test_text_that_no_database_holds_is_mended() -> None:
-    answer = Answer(seed=0)
+    answer = Answer(seed=0, most_characters=100)
     answer.take('{"choices": [{"delta": {"content": "a\\u0000b\\ud800c"}}]}')
     assert answer.text == "a\ufffdb?c"
     answer.take("[DONE]")
     assert answer.text == "a\ufffdb?c"
+
+
+def test_a_server_that_does_not_end_is_given_up() -> None:
+    with pytest.raises(BackendError, match="more than the tokens that were asked for"):
+        read(*(said("ten more. ") for _ in range(11)))

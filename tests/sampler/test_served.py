@@ -46,7 +46,9 @@ def ask(
     model: Path | str,
     *,
     hosts: tuple[str, ...] | None = None,
+    kind: Any = "transformers",
     places: int = 4,
+    seconds: float = 20.0,
     run: Run | None = None,
     on_text: Any = None,
     sampling: SamplingParams | None = None,
@@ -54,25 +56,25 @@ def ask(
 ) -> Any:
     """Sample by the server at `url`, which the worker is allowed unless `hosts` says otherwise."""
     request: SampleRequest = make_request(**changes)
-    request = replace(request, server=Named(kind="transformers", url=url, model=str(model)))
+    request = replace(request, server=Named(kind=kind, url=url, model=str(model)))
     request = replace(request, sampling=sampling or request.sampling)
     allowed = (url.split("/")[2],) if hosts is None else hosts
-    servers = ModelServers(configured(backend_hosts=allowed, backend_requests=places))
+    servers = ModelServers(configured(backend_hosts=allowed, backend_requests=places, backend_seconds=seconds))
     return servers.backend(request).sample(request, run or Run(request.run_id, 1), on_text=on_text)
 
 
 def configured(**changes: Any) -> Configuration:
-    return replace(configuration(), backend_seconds=20.0, **changes)
+    return replace(configuration(), **changes)
 
 
 def test_it_samples_with_a_seed_for_each_completion(front: Front, model: Path) -> None:
     # The server's own default for this model would be greedy.
     assert "do_sample" not in (model / "generation_config.json").read_text()
-    completions = ask(front.url, model, places=1, num_completions=3, seed=7, tokens=12)
+    completions = ask(front.url, model, num_completions=3, seed=7, tokens=12)
     assert [completion.sampling.seed for completion in completions] == [7, 8, 9]
     assert len({completion.content for completion in completions}) == 3
     assert {(completion.num_tokens, completion.finish_reason) for completion in completions} == {(12, "length")}
-    again = ask(front.url, model, places=1, num_completions=3, seed=7, tokens=12)
+    again = ask(front.url, model, num_completions=3, seed=7, tokens=12)
     assert [completion.content for completion in again] == [completion.content for completion in completions]
 
 
@@ -101,9 +103,10 @@ def test_text_comes_as_it_is_sampled_and_joins_to_the_completions(front: Front, 
     assert len(heard) > 4
 
 
-def test_no_more_are_asked_for_at_once_than_allowed(front: Front, model: Path) -> None:
-    ask(front.url, model, num_completions=6, places=2, tokens=30)
-    assert front.most_at_once == 2
+@pytest.mark.parametrize(("kind", "at_once"), [("openai", 2), ("transformers", 1)])
+def test_no_more_are_asked_for_at_once_than_allowed(front: Front, model: Path, kind: str, at_once: int) -> None:
+    ask(front.url, model, kind=kind, num_completions=6, places=2, tokens=30)
+    assert front.most_at_once == at_once
 
 
 def test_a_busy_server_is_asked_again(front: Front, model: Path) -> None:
@@ -117,6 +120,12 @@ def test_a_completion_that_broke_off_is_sampled_afresh_with_its_seed(front: Fron
     front.faults.append("cut")
     assert ask(front.url, model, num_completions=1, tokens=40) == whole
     assert len({body["seed"] for body in front.seen}) == 1
+
+
+def test_a_server_that_falls_silent_is_asked_again(front: Front, model: Path) -> None:
+    front.faults.append("silence")
+    assert len(ask(front.url, model, num_completions=1, seconds=1.0)) == 1
+    assert len(front.seen) == 2
 
 
 def test_what_somebody_has_begun_to_read_is_not_written_over(front: Front, model: Path) -> None:
