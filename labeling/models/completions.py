@@ -48,6 +48,9 @@ class SamplingRun(models.Model):
         Dialogue, null=True, blank=True, on_delete=models.CASCADE, related_name="sampling_runs"
     )
     position = models.PositiveIntegerField(null=True, blank=True)  # where in the dialogue the completion would stand
+    replaces = models.ForeignKey(  # the message whose place its completion takes, where an answer is sampled anew
+        Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="regenerations", db_index=False
+    )
     comparison = models.ForeignKey(
         "labeling.Comparison", null=True, blank=True, on_delete=models.CASCADE, related_name="sampling_runs"
     )
@@ -65,6 +68,7 @@ class SamplingRun(models.Model):
                 fields=("lease_until",), condition=Q(state__in=("sent", "running")), name="sampling_run_leases"
             ),
             models.Index(fields=("created_at", "id"), condition=Q(state="waiting"), name="sampling_run_waiting"),
+            models.Index(fields=("replaces",), condition=~Q(replaces=None), name="sampling_run_replaces"),
         )
 
     def __str__(self) -> str:

@@ -128,6 +128,8 @@ class Message(models.Model):
     edit_distance = models.PositiveIntegerField(null=True, blank=True)  # Levenshtein, characters, from the suggestion
     seconds = models.FloatField(default=0.0)
     needs_second_look = models.BooleanField(default=False)  # an earlier message changed under it
+    # What stood here before a policy answered anew, until the author has decided: "content" and whose words.
+    before = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
