@@ -43,7 +43,7 @@ _CLAIM = """
     WITH picked AS (
         SELECT c.id FROM labeling_comparison c
         WHERE c.project_id = (SELECT id FROM labeling_project WHERE slug = %(slug)s)
-          AND c.state = 'open' AND c.open_slots > 0 AND NOT c.is_practice
+          AND c.state = 'open' AND c.open_slots > 0 AND c.use = 'work'
           AND (SELECT l.id FROM labeling_lease l WHERE l.comparison_id = c.id AND l.trainer_id = %(user)s) IS NULL
         ORDER BY c.queue_key, c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
     ), taken AS (

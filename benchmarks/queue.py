@@ -160,10 +160,10 @@ def _project(slug: str, num: int, *, rankings_wanted: int = 1) -> Any:
 _FILL = """
     WITH made AS (
         INSERT INTO labeling_comparison (id, project_id, state, messages, prompt_sha256, topic, source,
-            rankings_wanted, open_slots, num_rankings, queue_key, explanation, is_practice, created_at)
+            rankings_wanted, open_slots, num_rankings, queue_key, use, created_at)
         SELECT gen_random_uuid(), %(project)s, 'open',
             jsonb_build_array(jsonb_build_object('role', 'user', 'content', repeat('A question. ', 20))),
-            md5(n::text), '', '', %(wanted)s, %(wanted)s, 0, random(), '{}', false, now()
+            md5(n::text), '', '', %(wanted)s, %(wanted)s, 0, random(), 'work', now()
         FROM generate_series(1, %(num)s) n RETURNING id
     )
     INSERT INTO labeling_completion (id, comparison_id, index, content, finish_reason, outside_policy, created_at)

@@ -1,8 +1,10 @@
 """Who ranks what: places in comparisons are handed out as leases and come back as rankings.
 
-The rule at the end of every transaction, for every comparison:
+The rule at the end of every transaction, for every comparison that is work:
 
     open_slots = rankings_wanted − open leases − rankings that are not retracted
+
+Gold items are leased and ranked the same way, but have no places that anybody could take from another.
 
 All that changes a term of it holds the lock on the comparison's row first, the lease's after it.
 So nothing can be handed out or submitted twice, and no two transactions wait for each other.
@@ -19,8 +21,10 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext as _
 
+from labeling.gold_turns import is_gold_due
 from labeling.models import AuditEvent, Comparison, Lease, Membership, Project, Ranking, Rating, User
-from labeling.places import give_back, take
+from labeling.places import give_back, take, take_gold
+from labeling.practising import wants_practice
 from labeling.submissions import (
     AssignmentError,
     Outcome,
@@ -57,6 +61,7 @@ class Nothing:
     """No comparison for this trainer now. `reason` is a sentence for them."""
 
     reason: str
+    practice_first: bool = False
 
 
 def in_hand(project: Project, *, by: User) -> Lease | None:
@@ -65,7 +70,7 @@ def in_hand(project: Project, *, by: User) -> Lease | None:
 
 
 def claim(project: Project, *, by: User) -> Lease | Nothing:
-    """The next comparison for this trainer: the one in hand, else a place in the first of the queue.
+    """The next comparison for this trainer: the one in hand, a gold item if one is due, else the first of the queue.
 
     One short transaction. The person's membership row is locked throughout, so that two tabs
     that ask at once are given the same comparison and nobody holds more than one in a project.
@@ -74,7 +79,12 @@ def claim(project: Project, *, by: User) -> Lease | Nothing:
         membership = _lock_membership(project, by)
         if membership is None:
             return Nothing(reason=_("You do not work in this project. An admin can add you."))
-        lease = _reopened(project, by) or _taken_from_queue(project, membership)
+        lease = _reopened(project, by)
+        if lease is None and project.practice_required and wants_practice(project, membership, by=by):
+            return Nothing(reason=_("First the practice set: it shows you what counts here."), practice_first=True)
+        if lease is None and is_gold_due(project, membership):
+            lease = take_gold(project, membership)
+        lease = lease or _taken_from_queue(project, membership)
         if lease is None and expire_leases(project):
             lease = _taken_from_queue(project, membership)
     return lease or Nothing(reason=_why_nothing(project))
@@ -169,7 +179,12 @@ def expire_leases(project: Project | None = None) -> int:
         return give_back(project)
 
 
-_HEAD = 256  # places at the head of the queue that every claim looks at first: new rounds and places given back
+_HEAD = 256  # places at a head of the queue that every claim looks at first: new rounds and places given back
+_BEGINNING = float("-inf")
+# What a ranking takes from the key of a comparison that wants more: those nearest completion come first. It is more
+# than there will ever be rounds, which is what keys differ by among those with as many rankings.
+_NEARER = 10_000.0
+_UNBEGUN = -_NEARER + 1  # keys of comparisons that have no ranking yet are above this
 
 
 def _held(project: Project, by: User) -> QuerySet[Lease]:
@@ -205,17 +220,18 @@ def _extended(project: Project) -> Case:
 def _taken_from_queue(project: Project, membership: Membership) -> Lease | None:
     """A place from the head of the queue, else from where this person has been through, else from anywhere.
 
+    The queue has two heads: of what others have begun on, and of what nobody has, where the newest round stands.
     The cursor keeps a trainer from walking past thousands of comparisons that they have finished and
     that still want others: 87 ms against 0.6 at 50,000 of them (PostgreSQL 18, eight clients).
     """
-    lease = take(project, membership, first=float("-inf"), head=_HEAD)
-    if lease is None and membership.queue_cursor is not None:
-        lease = take(project, membership, first=membership.queue_cursor)
-        lease = lease or take(project, membership, first=float("-inf"))
-    elif lease is None:
-        lease = take(project, membership, first=float("-inf"))
-    else:
+    lease = take(project, membership, first=_BEGINNING, head=_HEAD)
+    if lease is None and project.rankings_wanted > 1:
+        lease = take(project, membership, first=_UNBEGUN, head=_HEAD)
+    if lease is not None:
         return lease
+    if membership.queue_cursor is not None:
+        lease = take(project, membership, first=membership.queue_cursor)
+    lease = lease or take(project, membership, first=_BEGINNING)
     if lease is not None:
         Membership.objects.filter(id=membership.id).update(queue_cursor=lease.queue_key)  # type: ignore[attr-defined]
     return lease
@@ -231,7 +247,7 @@ def _lock_membership(project: Project, by: User) -> Membership | None:
 
 def _why_nothing(project: Project) -> str:
     states = set(
-        Comparison.objects.filter(project=project, is_practice=False).values_list("state", flat=True).distinct()
+        Comparison.objects.filter(project=project, use=Comparison.Use.WORK).values_list("state", flat=True).distinct()
     )
     if Comparison.State.SAMPLING in states:
         return _("The next comparisons are being sampled. Please try again in a moment.")
@@ -245,9 +261,9 @@ def _why_nothing(project: Project) -> str:
 def _locked(lease: Lease | None) -> tuple[Comparison, Lease]:
     """The comparison's row, locked, and the lease as it stands now that nobody else can change it."""
     assert lease is not None
-    comparison = (
-        Comparison.objects.select_for_update(of=("self",)).select_related("project").get(id=lease.comparison_id)
-    )
+    # Not its key: many hold on to that of a gold item, since they are given it, while others submit on it.
+    comparisons = Comparison.objects.select_for_update(of=("self",), no_key=True).select_related("project")
+    comparison = comparisons.get(id=lease.comparison_id)
     return comparison, Lease.objects.get(id=lease.id)
 
 
@@ -271,7 +287,7 @@ def _no_place(comparison: Comparison, lease: Lease) -> str:
     """Why this submission cannot count, or nothing."""
     if comparison.state == Comparison.State.WITHDRAWN:
         return _("This comparison was withdrawn meanwhile. Your ranking is kept, but it does not count.")
-    if lease.state != Lease.State.OPEN and comparison.open_slots == 0:
+    if lease.state != Lease.State.OPEN and comparison.open_slots == 0 and comparison.use == Comparison.Use.WORK:
         return _("Your time was over and others took the place. Your ranking is kept, but it does not count.")
     return ""
 
@@ -316,14 +332,16 @@ def _insert(comparison: Comparison, lease: Lease, submission: Submission, key: u
 
 
 def _change(comparison: Comparison, *, open_slots: int = 0, rankings: int = 0) -> None:
-    """Move the counts of a locked comparison, and its state with them."""
-    comparison.open_slots += open_slots
+    """Move the counts of a locked comparison, and its state and its place in the queue with them."""
     comparison.num_rankings += rankings
-    if comparison.state in (Comparison.State.OPEN, Comparison.State.DONE):
-        full = comparison.num_rankings >= comparison.rankings_wanted
-        comparison.state = Comparison.State.DONE if full else Comparison.State.OPEN
+    if comparison.use == Comparison.Use.WORK:
+        comparison.open_slots += open_slots
+        comparison.queue_key -= _NEARER * rankings
+        if comparison.state in (Comparison.State.OPEN, Comparison.State.DONE):
+            full = comparison.num_rankings >= comparison.rankings_wanted
+            comparison.state = Comparison.State.DONE if full else Comparison.State.OPEN
     # By id alone: with `state` in the condition the planner may leave the primary key.
-    comparison.save(update_fields=["open_slots", "num_rankings", "state"])
+    comparison.save(update_fields=["open_slots", "num_rankings", "state", "queue_key"])
 
 
 def _close(lease: Lease, state: Lease.State, **changes: Any) -> None:

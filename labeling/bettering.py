@@ -15,6 +15,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from labeling.families import begin_family, copies
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, User
 from labeling.writing import sign
 from labeling.writing_rules import WritingError, lock, require_text
@@ -71,7 +72,7 @@ def join_written(project: Project) -> int:
 def _require_wanted(comparison: Comparison, lease: Lease, content: str, by: User) -> None:
     if lease.trainer_id != by.id:
         raise WritingError(_("This place belongs to another trainer."))
-    if comparison.is_practice:
+    if comparison.use == Comparison.Use.PRACTICE:
         raise WritingError(_("This comparison is for practice; what is written here would teach nobody."))
     if comparison.state == Comparison.State.WITHDRAWN:
         raise WritingError(_("This comparison was withdrawn meanwhile, and nothing more is made of it."))
@@ -123,7 +124,7 @@ def _waiting(project: Project) -> QuerySet[Dialogue]:
             lease__comparison__state=Comparison.State.DONE,
             lease__comparison__round__closed_at=None,
             lease__comparison__round__isnull=False,
-            lease__comparison__gold_tiers__isnull=True,
+            lease__comparison__use=Comparison.Use.WORK,
         )
         .annotate(num_completions=Count("lease__comparison__completions"))
         .filter(num_completions__lt=MOST_COMPLETIONS)
@@ -152,9 +153,7 @@ def _join(dialogue: Dialogue) -> bool:
 
 def _relative(first: Comparison) -> Comparison:
     """A new, open comparison of the same prompt, of one family with `first`."""
-    if first.family_id is None:
-        first.family_id = first.id
-        first.save(update_fields=["family"])
+    begin_family(first)
     assert first.round is not None
     wanted = first.project.rankings_wanted
     return Comparison.objects.create(
@@ -174,24 +173,8 @@ def _relative(first: Comparison) -> Comparison:
 
 
 def _fill(joined: Comparison, completions: Sequence[Completion], answer: Message, *, author_id: Any) -> None:
-    copies = [
-        Completion(
-            comparison=joined,
-            index=index,
-            content=one.content,
-            policy_id=one.policy_id,
-            outside_policy=one.outside_policy,
-            author_id=one.author_id,
-            message_id=one.message_id,
-            copied_from=one,
-            sampling=one.sampling,
-            finish_reason=one.finish_reason,
-            num_tokens=one.num_tokens,
-            logprob=one.logprob,
-        )
-        for index, one in enumerate(completions)
-    ]
+    copied = copies(completions, comparison=joined)
     written = Completion(
-        comparison=joined, index=len(copies), content=answer.content, author_id=author_id, message=answer
+        comparison=joined, index=len(copied), content=answer.content, author_id=author_id, message=answer
     )
-    Completion.objects.bulk_create([*copies, written])
+    Completion.objects.bulk_create([*copied, written])

@@ -106,7 +106,7 @@ def keep_ready(project: Project) -> int:
         | Q(state=Comparison.State.OPEN, open_slots__gt=0),
         project=project,
         round=round_,
-        is_practice=False,
+        use=Comparison.Use.WORK,
     )
     missing = project.comparisons_ready - len(waiting.values_list("id")[: project.comparisons_ready])
     if missing <= 0:

@@ -55,7 +55,7 @@ def _prompts(project: Project) -> Holding:
 
 
 def _comparisons(project: Project) -> Holding:
-    waiting = project.comparisons.filter(state=Comparison.State.OPEN, is_practice=False).count()
+    waiting = project.comparisons.filter(state=Comparison.State.OPEN, use=Comparison.Use.WORK).count()
     sampling = project.comparisons.filter(state=Comparison.State.SAMPLING).count()
     note = ngettext("%(n)d is being sampled", "%(n)d are being sampled", sampling) % {"n": sampling}
     return Holding(label=_("Comparisons to rank"), num=waiting, note=note)

@@ -104,7 +104,7 @@ def next_step(project: Project, standing: Standing, *, user: User) -> Step:
 
 def _open_to(user: User) -> QuerySet[Comparison]:
     mine = Lease.objects.filter(comparison=OuterRef("pk"), trainer=user)
-    wanted = Q(state=Comparison.State.OPEN, open_slots__gt=0, is_practice=False)
+    wanted = Q(state=Comparison.State.OPEN, open_slots__gt=0, use=Comparison.Use.WORK)
     own_text = Q(project__forbids_own_text=True, dialogue__author=user)
     return Comparison.objects.filter(wanted).exclude(own_text).filter(~Exists(mine))
 

@@ -22,6 +22,7 @@ from labeling.models import (
     Policy,
     Project,
     Prompt,
+    Reference,
     Round,
     User,
 )
@@ -126,7 +127,7 @@ def _ensure_demonstrations(project: Project) -> None:
 
 def _ensure_practice(project: Project) -> None:
     """Comparisons whose order is known and explained; they are no part of the queue."""
-    if project.comparisons.filter(is_practice=True).exists():
+    if project.comparisons.filter(use=Comparison.Use.PRACTICE).exists():
         return
     explanations = json.loads((SEED / "practice_explanations.json").read_text(encoding="utf-8"))
     for record in read_jsonl(SEED / "practice.jsonl", Ranking):
@@ -141,20 +142,21 @@ def _add_practice(project: Project, record: Ranking, explained: dict[str, Any]) 
         prompt_sha256=fingerprint(record.messages),
         source=record.source or "",
         topic=record.topic or "",
-        is_practice=True,
+        use=Comparison.Use.PRACTICE,
     )
     completions = {
         completion.id: Completion(comparison=comparison, index=index, content=completion.content)
         for index, completion in enumerate(record.completions)
     }
     Completion.objects.bulk_create(completions.values())
-    comparison.gold_tiers = [[str(completions[identifier].id) for identifier in tier] for tier in record.tiers]
-    comparison.explanation = {
-        **explained,
-        "completions": {str(completions[key].id): remark for key, remark in explained["completions"].items()},
-        "unacceptable_from": record.unacceptable_from,
-    }
-    comparison.save(update_fields=["gold_tiers", "explanation"])
+    Reference.objects.create(
+        comparison=comparison,
+        tiers=[[str(completions[identifier].id) for identifier in tier] for tier in record.tiers],
+        unacceptable_from=record.unacceptable_from,
+        lesson=explained["lesson"],
+        explanation=explained["explanation"],
+        remarks={str(completions[key].id): remark for key, remark in explained["completions"].items()},
+    )
 
 
 def _let_everybody_in(project: Project) -> None:

@@ -121,7 +121,7 @@ def _sample(project: Project, current: Round) -> Station:
 
 
 def _rank(project: Project, current: Round) -> Station:
-    rankings = Ranking.objects.filter(comparison__round=current, retracted_at=None, comparison__is_practice=False)
+    rankings = Ranking.objects.filter(comparison__round=current, retracted_at=None, comparison__use=Comparison.Use.WORK)
     figures = rankings.aggregate(num=Count("id"), seconds=Sum("seconds"))
     open_places = current.comparisons.filter(state=Comparison.State.OPEN).aggregate(sum=Sum("open_slots"))["sum"] or 0
     return Station(

@@ -35,7 +35,9 @@ def sample(loop: Loop) -> str:
 
 def rank(loop: Loop) -> str:
     """The simulated trainer ranks by the same door as people: claim, submit."""
-    num_open = Comparison.objects.filter(project=loop.project, state=Comparison.State.OPEN, is_practice=False).count()
+    num_open = Comparison.objects.filter(
+        project=loop.project, state=Comparison.State.OPEN, use=Comparison.Use.WORK
+    ).count()
     num_ranked = 0
     while num := rank_with_gold(loop.project, trainer=loop.trainer, limit=_RANKED_AT_ONCE):
         num_ranked += num

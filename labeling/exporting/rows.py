@@ -14,7 +14,7 @@ from labeling.models import Comparison, Dialogue, Message, Project, Prompt, Rank
 
 def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
     """Rankings that count, those of one comparison together."""
-    rows = Ranking.objects.filter(comparison__project=project, retracted_at=None, comparison__is_practice=False)
+    rows = Ranking.objects.filter(comparison__project=project, retracted_at=None, comparison__use=Comparison.Use.WORK)
     rows = rows.exclude(comparison__state=Comparison.State.WITHDRAWN)
     if filters.rounds:
         rows = rows.filter(comparison__round__number__in=filters.rounds)
@@ -58,7 +58,7 @@ def rankings_left_out(project: Project) -> dict[str, int]:
     return _positive(
         retracted=rows.exclude(retracted_at=None).count(),
         withdrawn=rows.filter(retracted_at=None, comparison__state=Comparison.State.WITHDRAWN).count(),
-        practice=rows.filter(retracted_at=None, comparison__is_practice=True).count(),
+        gold=rows.filter(retracted_at=None, comparison__use=Comparison.Use.GOLD).count(),
     )
 
 

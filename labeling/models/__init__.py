@@ -8,6 +8,7 @@ from labeling.models.imports import Import
 from labeling.models.people import Membership, SignInFailures, User
 from labeling.models.projects import GuidelineVersion, Project, Round
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
+from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
 from labeling.models.training import TrainingJob
 
@@ -24,10 +25,12 @@ __all__ = [
     "Message",
     "PassedPrompt",
     "Policy",
+    "PracticeRanking",
     "Project",
     "Prompt",
     "Ranking",
     "Rating",
+    "Reference",
     "Report",
     "RewardModel",
     "Round",

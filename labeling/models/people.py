@@ -93,7 +93,8 @@ class Membership(models.Model):
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     guidelines_read = models.PositiveIntegerField(default=0)  # the newest guideline version this person has opened
-    practised_at = models.DateTimeField(null=True, blank=True)
+    practised_at = models.DateTimeField(null=True, blank=True)  # when they had done the practice set for the first time
+    num_claims = models.PositiveIntegerField(default=0)  # comparisons given out to them while gold items are mixed in
     queue_cursor = models.FloatField(null=True, blank=True)  # queue_key below which this person has been through
     created_at = models.DateTimeField(auto_now_add=True)
 

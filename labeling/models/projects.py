@@ -42,6 +42,8 @@ class Project(models.Model):
     asks_ratings = models.BooleanField(default=False)
     forbids_own_text = models.BooleanField(default=True)
     joins_written = models.BooleanField(default=True)  # whether texts written while ranking are ranked themselves
+    practice_required = models.BooleanField(default=False)  # whether newcomers do the practice set before they rank
+    gold_every = models.PositiveSmallIntegerField(default=0)  # one gold item in so many comparisons; 0: none
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))
     grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission can be undone
 

@@ -2,7 +2,8 @@
 
 `Comparison.open_slots` counts places that are neither leased nor ranked:
 rankings_wanted − open leases − rankings that are not retracted. It can never fall below zero (a check constraint),
-which is what keeps a comparison that wants N rankings from ever getting more.
+which is what keeps a comparison that wants N rankings from ever getting more. Where the order is known beforehand
+(practice and gold) there are no places to count: open_slots stays 0, and any number of people may rank it.
 """
 
 import random
@@ -29,6 +30,11 @@ class Comparison(models.Model):
         FAILED = "failed", "Failed"  # sampling failed; its run says why
         WITHDRAWN = "withdrawn", "Withdrawn"  # taken out; never exported
 
+    class Use(models.TextChoices):
+        WORK = "work", "Work"  # ranked for training; the only ones that have places and are exported
+        PRACTICE = "practice", "Practice"  # its order is known and explained to those who begin
+        GOLD = "gold", "Gold"  # its order is known; looks like work, and measures agreement
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons")
     round = models.ForeignKey(Round, null=True, blank=True, on_delete=models.PROTECT, related_name="comparisons")
@@ -38,8 +44,8 @@ class Comparison(models.Model):
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
     dialogue = models.ForeignKey(Dialogue, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
-    # The first of those that hold the same completions, itself included, once a person's text joined in another
-    # (labeling.bettering). Nobody is given two of a family: they would know which text is new.
+    # The first of those that hold the same completions, itself included, once there are several (labeling.families).
+    # Nobody is given two of a family: they would know which text is new, or have been told the order.
     family = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="relatives", db_index=False
     )
@@ -49,10 +55,7 @@ class Comparison(models.Model):
     open_slots = models.SmallIntegerField(default=0)
     num_rankings = models.PositiveIntegerField(default=0)
     queue_key = models.FloatField(default=new_queue_key)  # order within the queue; smaller comes first
-    gold_tiers = models.JSONField(null=True, blank=True)  # the known order of a practice or gold comparison
-    # Shown after a practice ranking: {"lesson", "explanation", "completions": {id: remark}, "unacceptable_from"}.
-    explanation = models.JSONField(default=dict, blank=True)
-    is_practice = models.BooleanField(default=False)
+    use = models.CharField(max_length=16, choices=Use.choices, default=Use.WORK)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -72,15 +75,21 @@ class Comparison(models.Model):
             # The queue. Ordered by a key of its own: ordered by id the planner would leave this index.
             models.Index(
                 fields=("project", "queue_key", "id"),
-                condition=Q(state="open", open_slots__gt=0, is_practice=False),
+                condition=Q(state="open", open_slots__gt=0, use="work"),
                 name="comparison_queue",
             ),
+            models.Index(fields=("project", "use"), condition=~Q(use="work"), name="comparison_references"),
             models.Index(fields=("project", "state"), name="comparison_state"),
             models.Index(fields=("family",), condition=~Q(family=None), name="comparison_family"),
         )
 
     def __str__(self) -> str:
         return f"comparison {self.id}"
+
+    @property
+    def question(self) -> str:
+        """The last message of the prompt."""
+        return str(self.messages[-1]["content"])
 
 
 class Lease(models.Model):

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import access, assignment
 from labeling.board import RATING_FLAGS, BoardError, read_request, read_seconds, read_submission
-from labeling.models import Lease, Project, Report, User
+from labeling.models import Comparison, Lease, Project, Report, User
 from labeling.ranking_words import (
     abstain_reasons,
     layout_choices,
@@ -214,7 +214,7 @@ def _board_page(
         "abstain_reasons": abstain_reasons(),
         "skip_reasons": skip_reasons(),
         "report_reasons": report_reasons(),
-        "may_write": not comparison.is_practice,
+        "may_write": comparison.use != Comparison.Use.PRACTICE,
         "submission_key": (posted or {}).get("key") or uuid.uuid5(held.id, "submission"),
         "form_error": error,
         "facts": _facts(project, held, layout, len(shelves)),

@@ -20,6 +20,7 @@ from labeling.models import (
     Policy,
     Project,
     Prompt,
+    Reference,
     Round,
     SamplingRun,
     User,
@@ -141,6 +142,14 @@ def make_comparisons(*, project: Project, num: int, num_completions: int = 4, **
         for index in range(num_completions)
     )
     return comparisons
+
+
+def make_reference(*, project: Project, use: str = "gold", **fields: Any) -> Reference:
+    """A practice or gold comparison whose known order is that of its completions, the first one best."""
+    comparison = make_comparison(project=project, use=use, open_slots=0)
+    tiers = [[str(completion.id)] for completion in comparison.completions.order_by("index")]
+    values = {"tiers": tiers, "lesson": "The first is best", "explanation": "Each is *worse* than the one before."}
+    return Reference.objects.create(comparison=comparison, **values | fields)
 
 
 def make_run(*, project: Project, **fields: Any) -> SamplingRun:

@@ -316,7 +316,7 @@ def test_the_queue_is_drawn_by_its_key(project: Project, alice: User) -> None:
 
 
 def test_practice_and_other_projects_are_not_in_the_queue(project: Project, alice: User) -> None:
-    make_comparison(project=project, is_practice=True)
+    make_comparison(project=project, use="practice")
     make_comparison(project=make_project())
     nothing = assignment.claim(project, by=alice)
     assert isinstance(nothing, Nothing)

@@ -29,15 +29,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BROKEN = """
     SELECT count(*) FROM labeling_comparison c
-    WHERE c.open_slots <> c.rankings_wanted
+    WHERE c.open_slots <> CASE WHEN c.use = 'work' THEN c.rankings_wanted
           - (SELECT count(*) FROM labeling_lease l WHERE l.comparison_id = c.id AND l.state = 'open')
-          - (SELECT count(*) FROM labeling_ranking r WHERE r.comparison_id = c.id AND r.retracted_at IS NULL)
+          - (SELECT count(*) FROM labeling_ranking r WHERE r.comparison_id = c.id AND r.retracted_at IS NULL) ELSE 0 END
        OR c.num_rankings <>
           (SELECT count(*) FROM labeling_ranking r WHERE r.comparison_id = c.id AND r.retracted_at IS NULL)
-       OR (c.state = 'done') <> (c.num_rankings >= c.rankings_wanted)
+       OR (c.state = 'done') <> (c.use = 'work' AND c.num_rankings >= c.rankings_wanted)
 """
 OVERFULL = """
-    SELECT count(*) FROM labeling_comparison c WHERE c.rankings_wanted <
+    SELECT count(*) FROM labeling_comparison c WHERE c.use = 'work' AND c.rankings_wanted <
         (SELECT count(*) FROM labeling_ranking r WHERE r.comparison_id = c.id AND r.retracted_at IS NULL)
 """
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from labeling import assignment
 from labeling.assignment import Nothing, Submission
 from labeling.models import Lease, Membership, Project, User
-from tests.labeling.cast import make_comparison, make_comparisons, make_project, make_users, places_of
+from tests.labeling.cast import make_comparison, make_comparisons, make_project, make_reference, make_users, places_of
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +60,25 @@ def test_statements_do_not_grow_with_the_number_of_comparisons() -> None:
     assert counts["submit"] <= 12
 
 
+@pytest.mark.parametrize("num_gold", [0, 3, 30])
+def test_mixing_in_gold_costs_one_statement_where_it_is_due(num_gold: int) -> None:
+    project = make_project(gold_every=1)
+    make_comparisons(project=project, num=50, num_completions=2)
+    for _ in range(num_gold):
+        make_reference(project=project)
+    (alice,) = make_users(num=1, project=project)
+    assert statements_of(lambda: claim(project, alice)) == (6 if num_gold == 0 else 5)
+
+
+def test_the_longest_way_through_the_queue_is_a_constant_number_of_statements() -> None:
+    """Nothing in either head, from the cursor, or anywhere; and leases that could have run out."""
+    project = make_project(rankings_wanted=2, gold_every=1)
+    make_comparisons(project=project, num=50, num_completions=2, open_slots=0)
+    (alice,) = make_users(num=1, project=project)
+    Membership.objects.filter(user=alice).update(queue_cursor=0.5)
+    assert statements_of(lambda: assignment.claim(project, by=alice)) <= 13
+
+
 def analyse() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE labeling_comparison, labeling_lease, labeling_completion")
@@ -101,10 +120,10 @@ def test_a_trainer_goes_on_where_they_have_been_and_comes_round_again(monkeypatc
     comparisons = [make_comparison(project=project, queue_key=key / 10) for key in range(6)]
     alice, bob = make_users(num=2, project=project)
     membership = Membership.objects.get(project=project, user=alice)
-    for comparison in comparisons[:5]:  # three of them lie beyond the head of two that she has done
+    for comparison in comparisons[:5]:  # three of them lie beyond the head of two that she has passed on
         lease = claim(project, alice)
         assert lease.comparison_id == comparison.id
-        submit(lease)
+        assignment.skip(lease, reason="", by=alice)
     membership.refresh_from_db()
     assert membership.queue_cursor == 0.4
     newer = make_comparison(project=project, queue_key=-0.5)

@@ -140,10 +140,10 @@ def test_a_copied_answer_is_not_chosen_for_comparisons_a_second_time(project: Pr
 
 
 def test_practice_and_withdrawn_comparisons_teach_nothing(held: Lease) -> None:
-    Comparison.objects.filter(id=held.comparison_id).update(is_practice=True)
+    Comparison.objects.filter(id=held.comparison_id).update(use="practice")
     with pytest.raises(WritingError, match="practice"):
         write(held)
-    Comparison.objects.filter(id=held.comparison_id).update(is_practice=False, state=Comparison.State.WITHDRAWN)
+    Comparison.objects.filter(id=held.comparison_id).update(use="work", state=Comparison.State.WITHDRAWN)
     with pytest.raises(WritingError, match="withdrawn"):
         write(held)
 
@@ -180,7 +180,7 @@ def test_a_text_does_not_join_before_its_time(held: Lease, rita: User, project: 
     if missing == "setting":
         project.joins_written = False
     if missing == "gold":
-        Comparison.objects.update(gold_tiers=[held.shown_order])
+        Comparison.objects.update(use="gold")
     if missing == "room":
         Completion.objects.bulk_create(
             Completion(comparison=held.comparison, index=index, content=f"More {index}") for index in range(4, 9)

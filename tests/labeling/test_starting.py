@@ -53,10 +53,10 @@ def test_practice_is_explained_and_never_in_the_queue(store: Path) -> None:
     assert practice
     for comparison in practice:
         ids = {str(completion.id) for completion in comparison.completions.all()}
-        assert comparison.is_practice
-        assert {identifier for tier in comparison.gold_tiers or [] for identifier in tier} == ids
-        assert set(comparison.explanation["completions"]) == ids
-        assert comparison.explanation["lesson"]
+        assert (comparison.use, comparison.open_slots) == ("practice", 0)
+        assert {identifier for tier in comparison.reference.tiers for identifier in tier} == ids
+        assert set(comparison.reference.remarks) == ids
+        assert comparison.reference.lesson
 
 
 def test_starting_twice_changes_nothing(store: Path) -> None:

@@ -115,11 +115,11 @@ def test_what_does_not_count_is_left_out_and_counted(project: Project) -> None:
     kept = make_ranking(project=project)
     make_ranking(project=project, retracted_at="2026-01-01T00:00Z")
     make_ranking(project=project, comparison=make_comparison(project=project, state=Comparison.State.WITHDRAWN))
-    make_ranking(project=project, comparison=make_comparison(project=project, is_practice=True))
+    make_ranking(project=project, comparison=make_comparison(project=project, use="gold"))
     make_ranking(project=make_project())
     export = exported(project)
     assert ids_in(export) == ids(kept)
-    assert export.counts["left_out"] == {"practice": 1, "retracted": 1, "withdrawn": 1}
+    assert export.counts["left_out"] == {"gold": 1, "retracted": 1, "withdrawn": 1}
 
 
 def test_each_filter_of_rankings(project: Project, alice: User) -> None:

@@ -100,5 +100,5 @@ def test_without_scripts_the_button_says_which_text_is_meant(held: Lease, alice:
 def test_practice_offers_no_editor(held: Lease, alice: User) -> None:
     client, address = as_user(alice), reverse("lease", args=("bread", held.id))
     assert "Write a better one" in client.get(address).content.decode()
-    Comparison.objects.update(is_practice=True)
+    Comparison.objects.update(use="practice")
     assert "Write a better one" not in client.get(address).content.decode()

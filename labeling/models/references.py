@@ -1,0 +1,56 @@
+"""References: orders that are known beforehand, what people learn from them, and how they did in practice.
+
+A practice comparison is shown to newcomers, with its explanation right afterwards; a gold comparison looks
+like any other in the queue and measures agreement. Neither is exported or counted as work.
+"""
+
+import uuid
+
+from django.db import models
+
+from labeling.models.people import User
+from labeling.models.rankings import Comparison
+
+
+class Reference(models.Model):
+    """The reference ranking of a practice or gold comparison; `tiers` and the line as in Ranking."""
+
+    comparison = models.OneToOneField(Comparison, on_delete=models.CASCADE, related_name="reference", primary_key=True)
+    tiers = models.JSONField()
+    unacceptable_from = models.PositiveSmallIntegerField(null=True, blank=True)
+    lesson = models.CharField(max_length=120, blank=True)  # what it teaches, in a few words
+    explanation = models.TextField(blank=True)  # Markdown
+    remarks = models.JSONField(default=dict, blank=True)  # completion id → a sentence on it, Markdown
+    made_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.lesson or f"reference of {self.comparison_id}"
+
+    @property
+    def question(self) -> str:
+        return self.comparison.question
+
+    @property
+    def is_retired(self) -> bool:
+        return self.comparison.state == Comparison.State.WITHDRAWN
+
+
+class PracticeRanking(models.Model):
+    """One trainer's order over a practice comparison, each time that they practised it. Never a Ranking."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="practice_rankings")
+    trainer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="practice_rankings")
+    submission_key = models.UUIDField(unique=True)  # the same submission twice is one
+    tiers = models.JSONField()
+    unacceptable_from = models.PositiveSmallIntegerField(null=True, blank=True)
+    shown_order = models.JSONField()
+    seconds = models.FloatField(default=0.0)
+    ranked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = (models.Index(fields=("trainer", "comparison", "-ranked_at"), name="practice_by_trainer"),)
+
+    def __str__(self) -> str:
+        return f"practice of {self.trainer} on {self.comparison_id}"
