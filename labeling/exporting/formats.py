@@ -12,8 +12,10 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from labeling.agreement import ordered_pairs, tied_pairs
+from labeling.exporting.tables import row_of
+from labeling.exporting.trees import lost_in_tree, tree_lines
 from labeling.models import Export
-from records import Completion, Demonstration, Message, Ranking
+from records import Completion, Demonstration, Message, Prompt, Ranking
 
 Lines = Iterator[dict[str, Any]]
 RECORDS = "records"
@@ -27,14 +29,15 @@ _LOST_IN_DIALOGUES = _("Who wrote what and under which guidelines, topics and so
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFormat:
-    """How one record becomes lines, and what of it is lost: in words, and counted."""
+    """How one record becomes lines, in which kind of file, and what of it is lost: in words, and counted."""
 
     name: str
     label: Any
     kind: str
-    loses: Any
     lines: Callable[[Any], Lines]
-    count_lost: Callable[[Any], Counter[str]]
+    loses: Any = ""
+    count_lost: Callable[[Any], Counter[str]] = lambda _record: Counter()
+    ending: str = ".jsonl"  # or .jsonl.gz, .parquet
 
 
 def find_format(name: str, kind: str) -> OutputFormat | None:
@@ -114,6 +117,19 @@ def prompt_completion_lines(demonstration: Demonstration) -> Lines:
     for place, message in enumerate(demonstration.messages):
         if message.role == "assistant":
             yield {"prompt": _plain(demonstration.messages[:place]), "completion": _plain((message,))}
+
+
+# Prompts, and every kind.
+
+
+def prompt_lines(prompt: Prompt) -> Lines:
+    """trl's prompt-only format, conversational; its online trainers read it."""
+    yield {"prompt": _plain(prompt.messages)}
+
+
+def row_lines(record: Any) -> Lines:
+    """The record itself, as a row of a table."""
+    yield row_of(record)
 
 
 def _pairs(ranking: Ranking) -> Iterator[tuple[Completion, Completion, int]]:
@@ -206,6 +222,30 @@ FORMATS = (
             "where each completion came from."
         ),
     ),
+    _of_rankings(
+        "oasst",
+        _("Open-Assistant trees"),
+        tree_lines,
+        count_lost=lost_in_tree,
+        ending=".jsonl.gz",
+        loses=_(
+            "Abstentions, the line of acceptability, ratings, system messages, the shown order, who ranked, when and "
+            "how long, and how each completion was sampled; of where it came from the policy's name stays."
+        ),
+    ),
     _of_demonstrations("openai", _("OpenAI chat messages"), openai_chat_lines),
     _of_demonstrations("prompt-completion", _("trl prompt and completion"), prompt_completion_lines),
+    OutputFormat(
+        name="prompt-only",
+        label=_("trl prompts alone"),
+        kind=Export.Kind.PROMPTS,
+        lines=prompt_lines,
+        loses=_("Topics and sources."),
+    ),
+    *(
+        OutputFormat(
+            name="parquet", label=_("Parquet, which loses nothing"), kind=kind, lines=row_lines, ending=".parquet"
+        )
+        for kind in Export.Kind.values
+    ),
 )

@@ -1,6 +1,7 @@
 """Other formats: what each line says, what is lost and counted, and that it can be read again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from labeling.importing.reading import EntryReader, Refusal
 from labeling.importing.taking_in import read_records
 from labeling.models import Dialogue, Export, Project
 from records import Completion, Demonstration, Message, Ranking, Rating
-from tests.labeling.cast import make_comparison, make_dialogue, make_project
+from tests.labeling.cast import make_comparison, make_dialogue, make_project, make_prompt
 from tests.labeling.exporting.material import directory_of, make_ranking, manifest_of
 
 
@@ -117,9 +118,29 @@ def test_what_is_lost_is_counted() -> None:
 
 @pytest.mark.parametrize("output", FORMATS, ids=lambda output: f"{output.kind}-{output.name}")
 def test_an_abstention_gives_no_line_and_every_format_says_what_it_loses(output: Any) -> None:
-    assert str(output.loses)
-    if output.kind == "rankings":
+    assert bool(str(output.loses)) == (output.name != "parquet")
+    if output.kind == "rankings" and output.name != "parquet":
         assert list(output.lines(ranking(tiers=(), abstained="no idea"))) == []
+
+
+def test_a_tree_has_the_prompt_as_its_trunk_and_the_tiers_as_ranks() -> None:
+    turns = (
+        Message(role="system", content="Be brief."),
+        Message(role="user", content="Hi"),
+        Message(role="assistant", content="Hello."),
+        Message(role="user", content="Why?"),
+    )
+    (tree,) = lines_of("oasst", replace(ranking(), messages=turns))
+    root = tree["prompt"]
+    assert (root["role"], root["text"], root["message_id"]) == ("prompter", "Hi", "r-0")
+    (answer,) = root["replies"]
+    (question,) = answer["replies"]
+    assert (answer["role"], question["text"], question["message_id"]) == ("assistant", "Why?", "r")
+    ranks = {reply["text"]: reply["rank"] for reply in question["replies"]}
+    assert ranks == {"B": 0, "A": 1, "C": 1, "D": 2}
+    output = find_format("oasst", "rankings")
+    assert output is not None
+    assert output.count_lost(ranking(unacceptable_from=1)) == {"lines of acceptability": 1, "system messages": 1}
 
 
 # Whole exports.
@@ -204,6 +225,7 @@ def test_demonstrations_are_read_again(project: Project, name: str) -> None:
 def test_the_same_rows_give_the_same_bytes_in_every_format(project: Project) -> None:
     make_ranking(project=project)
     make_dialogue(project=project, state=Dialogue.State.ACCEPTED)
+    make_prompt(project=project)
     for output in FORMATS:
         first, again = (exported_as(project, output.kind, output.name) for _ in range(2))
         assert first.manifest_sha256 == again.manifest_sha256
