@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.agreement import PairCounts, compare_rankings
-from labeling.models import Dialogue, Ranking, User
+from labeling.models import Comparison, Dialogue, Ranking, User
+from labeling.reference_figures import gold_agreement_until_today, practice_agreement
 
 NUM_DAYS = 14
 DAY_WIDTH = 20  # of the drawing, in its own units
@@ -53,7 +54,13 @@ def pace_of(user: User) -> Pace:
     days = [since + timedelta(days=number) for number in range(NUM_DAYS)]
     total = sum(per_day.values())
     return Pace(
-        figures=[_accepted(user), _rankings(user), _time_per_ranking(user), _agreement(user)],
+        figures=[
+            _accepted(user),
+            _rankings(user),
+            _time_per_ranking(user),
+            _agreement(user),
+            *_where_order_is_known(user),
+        ],
         days=_bars(days, per_day),
         summary=ngettext(
             "%(n)d dialogue or ranking in the last two weeks",
@@ -127,7 +134,7 @@ def _time_per_ranking(user: User) -> Figure:
 
 def _agreement(user: User) -> Figure:
     """How often others who ranked the same comparison put two completions in the same order."""
-    standing = Ranking.objects.filter(retracted_at=None, abstained=None)
+    standing = Ranking.objects.filter(retracted_at=None, abstained=None, comparison__use=Comparison.Use.WORK)
     mine = dict(
         standing.filter(trainer=user).order_by("-ranked_at").values_list("comparison_id", "tiers")[:NEWEST_RANKINGS]
     )
@@ -140,3 +147,16 @@ def _agreement(user: User) -> Figure:
         return Figure(label=_("Agreement with others"), value="–", note=_("once others ranked the same comparisons"))
     note = _("of %(n)d pairs; people agree on about three of four") % {"n": rate.n}
     return Figure(label=_("Agreement with others"), value=f"{rate.value:.0%}", note=note)
+
+
+def _where_order_is_known(user: User) -> list[Figure]:
+    """Practice and gold, each once there is something to say."""
+    figures = []
+    practice, gold = practice_agreement(user), gold_agreement_until_today(user)
+    if practice is not None:
+        note = _("of %(n)d pairs; practise again whenever you like") % {"n": practice.n}
+        figures.append(Figure(label=_("As in the practice set"), value=f"{practice.value:.0%}", note=note))
+    if gold is not None and gold.n >= FEWEST_PAIRS:
+        note = _("of %(n)d pairs until yesterday; some comparisons have a known order") % {"n": gold.n}
+        figures.append(Figure(label=_("As on gold items"), value=f"{gold.value:.0%}", note=note))
+    return figures

@@ -6,10 +6,11 @@ imported rankings are counted apart from people's, never mixed into their agreem
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
+from uuid import UUID
 
 from labeling.agreement import (
     PairCounts,
@@ -21,7 +22,8 @@ from labeling.agreement import (
 )
 from labeling.intervals import Estimate, bootstrap, proportion, ratio_of_sums
 from labeling.length_bias import preference_for_longer
-from labeling.models import Project, Ranking, User
+from labeling.models import Comparison, Project, Ranking, User
+from labeling.reference_figures import gold_agreement_by_trainer
 
 NEWEST = 5000  # rankings that the page looks at
 
@@ -47,6 +49,7 @@ class TrainerFigures:
     num_abstained: int
     median_seconds: float | None
     agreement: Estimate | None
+    gold: Estimate | None  # agreement with the project's gold items
     prefers_longer: Estimate | None
 
 
@@ -91,13 +94,13 @@ def quality_figures(project: Project) -> QualityFigures:
         earlier_wins_p=earlier.p if earlier else None,
         prefers_longer=preference_for_longer(_lengths(judged)),
         median_seconds=_median(ranking.seconds for ranking in judged),
-        trainers=_trainer_figures(people, pairs),
+        trainers=_trainer_figures(people, pairs, gold_agreement_by_trainer(project)),
     )
 
 
 def _newest(project: Project) -> list[Kept]:
     rankings = (
-        Ranking.objects.filter(comparison__project=project, retracted_at=None)
+        Ranking.objects.filter(comparison__project=project, comparison__use=Comparison.Use.WORK, retracted_at=None)
         .select_related("trainer")
         .prefetch_related("comparison__completions")
         .order_by("-ranked_at")[:NEWEST]
@@ -184,7 +187,9 @@ def _median(values: Iterable[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _trainer_figures(people: Sequence[Kept], pairs: PairsByComparison) -> list[TrainerFigures]:
+def _trainer_figures(
+    people: Sequence[Kept], pairs: PairsByComparison, gold: Mapping[UUID, Estimate]
+) -> list[TrainerFigures]:
     by_trainer: defaultdict[User, list[Kept]] = defaultdict(list)
     for ranking in people:
         if ranking.trainer is not None:
@@ -196,6 +201,7 @@ def _trainer_figures(people: Sequence[Kept], pairs: PairsByComparison) -> list[T
             num_abstained=sum(ranking.abstained for ranking in rankings),
             median_seconds=_median(ranking.seconds for ranking in rankings if not ranking.abstained),
             agreement=_clustered([[pair for pair in per if trainer in pair[:2]] for per in pairs.values()]),
+            gold=gold.get(trainer.id),
             prefers_longer=preference_for_longer(_lengths(ranking for ranking in rankings if not ranking.abstained)),
         )
         for trainer, rankings in by_trainer.items()
