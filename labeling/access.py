@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from labeling.models import (
+    Comparison,
     Completion,
     Dialogue,
     Export,
@@ -26,12 +27,16 @@ from labeling.models import (
     Lease,
     Message,
     Policy,
+    PracticeRanking,
     Project,
     Prompt,
+    Reference,
     SamplingRun,
     TrainingJob,
     User,
 )
+from labeling.practising import practice_set
+from labeling.references import candidates, references_of
 
 View = Callable[..., Any]
 Row = TypeVar("Row", bound=Model)
@@ -123,6 +128,28 @@ def own_lease(request: HttpRequest, lease_id: uuid.UUID) -> Lease:
 def completion_of(lease: Lease, completion_id: uuid.UUID) -> Completion:
     """A completion of the comparison that this lease is on."""
     return get_object_or_404(Completion, id=completion_id, comparison=lease.comparison_id)
+
+
+def practice_of(project: Project, comparison_id: uuid.UUID) -> Comparison:
+    """A comparison of this project's practice set."""
+    return get_object_or_404(practice_set(project), id=comparison_id)
+
+
+def own_practice(request: HttpRequest, ranking_id: uuid.UUID, *, slug: str) -> PracticeRanking:
+    """A practice ranking that this person made, in a project that they still work in."""
+    project = project_for(request, slug)
+    rankings = PracticeRanking.objects.select_related("comparison__reference")
+    return get_object_or_404(rankings, id=ranking_id, trainer=person(request), comparison__project=project)
+
+
+def candidate_of(project: Project, comparison_id: uuid.UUID) -> Comparison:
+    """A comparison that may be given a reference ranking."""
+    return get_object_or_404(candidates(project), id=comparison_id)
+
+
+def reference_of(project: Project, comparison_id: uuid.UUID) -> Reference:
+    """A practice or gold item of this project, retired or not."""
+    return get_object_or_404(references_of(project), comparison_id=comparison_id)
 
 
 def own_run(request: HttpRequest, run_id: uuid.UUID) -> SamplingRun:

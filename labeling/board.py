@@ -5,6 +5,7 @@ from shelf `line` on is unacceptable. This rule is the screen's half of records.
 """
 
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,6 +75,14 @@ def read_submission(values: Mapping[str, Any]) -> Submission:
     )
 
 
+def read_key(values: Mapping[str, Any]) -> uuid.UUID:
+    """The key under which a page sends itself, so that however often it does, it counts once."""
+    try:
+        return uuid.UUID(str(values.get("key")))
+    except ValueError as error:
+        raise BoardError(_("The page lost its key. Please reload it; your work is kept.")) from error
+
+
 def read_seconds(values: Mapping[str, Any]) -> float:
     """Time at work as the page counted it, 0 where it makes no sense."""
     seconds = values.get("seconds")
@@ -122,11 +131,8 @@ def _from_plain_form(request: HttpRequest) -> dict[str, Any]:
     post = request.POST
     rated = {key.split(":", 1)[1] for key in post if key.startswith(("overall:", "flag:"))}
     return {
-        "key": post.get("key"),
+        **{name: value for name, value in post.items() if ":" not in name},
         "shelves": {key.split(":", 1)[1]: value for key, value in post.items() if key.startswith("shelf:")},
-        "line": post.get("line"),
-        "abstained": post.get("abstained"),
-        "layout": post.get("layout"),
         "ratings": {
             identifier: {
                 "overall": post.get(f"overall:{identifier}"),

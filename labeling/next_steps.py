@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.models import Comparison, Dialogue, GuidelineVersion, Lease, Membership, Project, User
+from labeling.practising import unpractised
 
 MOST_COUNTED = 100  # comparisons; a longer queue is "99+", since counting a million rows helps nobody
 
@@ -37,6 +38,7 @@ class Standing:
     num_members: int = 0
     dialogues: dict[str, int] = field(default_factory=dict)  # my own, by state
     num_to_review: int = 0
+    practice_waits: bool = False
     holds_lease: bool = False
     comparisons_wait: bool = False
 
@@ -51,8 +53,13 @@ def standings(projects: Sequence[Project], *, user: User) -> dict[Any, Standing]
     newest = GuidelineVersion.objects.filter(project__in=ids).values("project").annotate(newest=Max("version"))
     for pk, version in newest.values_list("project", "newest"):
         found[pk].guidelines = version
-    for pk, version in Membership.objects.filter(project__in=ids, user=user).values_list("project", "guidelines_read"):
+    mine_there = Membership.objects.filter(project__in=ids, user=user)
+    unpractised_in = []
+    for pk, version, practised_at in mine_there.values_list("project", "guidelines_read", "practised_at"):
         found[pk].guidelines_read = version
+        unpractised_in += [pk] * (practised_at is None)
+    for pk in _with_practice(unpractised_in, user=user).values_list("pk", flat=True):
+        found[pk].practice_waits = True
     members = Membership.objects.filter(project__in=ids).values("project").annotate(num=Count("pk"))
     for pk, num in members.values_list("project", "num"):
         found[pk].num_members = num
@@ -73,6 +80,13 @@ def standings(projects: Sequence[Project], *, user: User) -> dict[Any, Standing]
     return found
 
 
+def _with_practice(ids: Sequence[Any], *, user: User) -> QuerySet[Project]:
+    """Projects whose practice set this person should do first: it is required, or they have not yet begun to rank."""
+    practice = unpractised(user).filter(project=OuterRef("pk"))
+    begun = Lease.objects.filter(trainer=user, comparison__project=OuterRef("pk"))
+    return Project.objects.filter(Q(practice_required=True) | ~Exists(begun), Exists(practice), pk__in=ids)
+
+
 def awaiting_review(reader: User) -> QuerySet[Dialogue]:
     """Dialogues that this person may review: submitted, and another's (an admin may take their own)."""
     waiting = Dialogue.objects.filter(state=Dialogue.State.SUBMITTED)
@@ -91,6 +105,8 @@ def next_step(project: Project, standing: Standing, *, user: User) -> Step:
         return step
     if standing.guidelines > standing.guidelines_read and not user.is_admin:
         return _read_guidelines(project, standing)
+    if user.can_write_and_rank and standing.practice_waits:
+        return _practise(project)
     if user.can_review and standing.num_to_review:
         return _review(project, standing)
     if user.can_write_and_rank:
@@ -140,6 +156,14 @@ def _read_guidelines(project: Project, standing: Standing) -> Step:
         else _("The guidelines changed since you read them."),
         label=_("Read the guidelines"),
         url=reverse("guidelines", args=(project.slug,)),
+    )
+
+
+def _practise(project: Project) -> Step:
+    return Step(
+        sentence=_("Before real work: comparisons whose order is known, each explained at once."),
+        label=_("Practise"),
+        url=reverse("practice", args=(project.slug,)),
     )
 
 

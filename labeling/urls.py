@@ -15,9 +15,11 @@ from labeling.views import (
     home,
     models,
     people,
+    practice,
     projects,
     quality,
     ranking,
+    references,
     reviewing,
     rounds,
     signing_in,
@@ -32,6 +34,7 @@ _CHAT = "p/<slug:slug>/chat/<uuid:dialogue_id>/"
 _REVIEW = "p/<slug:slug>/review/<uuid:dialogue_id>/"
 _EXPORT = "p/<slug:slug>/data/exports/<uuid:export_id>/"
 _IMPORT = "p/<slug:slug>/data/imports/<uuid:import_id>/"
+_REFERENCE = "p/<slug:slug>/quality/references/<uuid:comparison_id>/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
@@ -121,6 +124,15 @@ urlpatterns = [
     # Quality.
     path("p/<slug:slug>/quality/", quality.quality, name="quality"),
     path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality.handle_report, name="handle_report"),
+    path("p/<slug:slug>/quality/references/", references.references, name="references"),
+    path("p/<slug:slug>/quality/references/choose/", references.choose_comparison, name="choose_comparison"),
+    path(f"{_REFERENCE}new/", references.new_reference, name="new_reference"),
+    path(_REFERENCE, references.reference, name="reference"),
+    path(f"{_REFERENCE}retire/", references.retire_reference, name="retire_reference"),
+    # Practice.
+    path("p/<slug:slug>/practice/", practice.practice, name="practice"),
+    path("p/<slug:slug>/practice/<uuid:comparison_id>/", practice.practice_board, name="practice_board"),
+    path("p/<slug:slug>/practice/done/<uuid:ranking_id>/", practice.practice_result_page, name="practice_result"),
     # Ranking.
     path("p/<slug:slug>/rank/", ranking.rank, name="rank"),
     path("p/<slug:slug>/rank/<uuid:lease_id>/", ranking.lease, name="lease"),

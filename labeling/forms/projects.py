@@ -56,6 +56,11 @@ class ProjectForm(forms.ModelForm[Project]):
                 "joins_written",
             ),
         ),
+        (
+            _("Known orders"),
+            _("Comparisons that have a reference ranking: to practise on, or mixed into the queue."),
+            ("practice_required", "gold_every"),
+        ),
         (_("Writing"), _("What helps the people who write."), ("num_suggestions", "control_share", "grace_minutes")),
     )
 
@@ -64,6 +69,14 @@ class ProjectForm(forms.ModelForm[Project]):
         min_value=0,
         max_value=100,
         help_text=_("So many of a hundred dialogues offer none, so that their influence can be measured."),
+    )
+
+    gold_every = forms.IntegerField(
+        label=_("One gold item in so many comparisons"),
+        required=False,
+        min_value=0,
+        max_value=1000,
+        help_text=_("0 mixes in none. Where in so many it comes, nobody can tell."),
     )
 
     class Meta:
@@ -83,6 +96,8 @@ class ProjectForm(forms.ModelForm[Project]):
             "asks_ratings",
             "forbids_own_text",
             "joins_written",
+            "practice_required",
+            "gold_every",
             "num_suggestions",
             "grace_minutes",
         )
@@ -100,6 +115,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "asks_ratings": _("Rate each completion alone before ranking"),
             "forbids_own_text": _("Nobody ranks what they wrote themselves"),
             "joins_written": _("Accepted texts that people wrote while ranking are ranked as well"),
+            "practice_required": _("Newcomers do the practice set before they rank"),
             "num_suggestions": _("Suggestions offered"),
             "grace_minutes": _("A submission can be undone for, minutes"),
         }
@@ -123,6 +139,9 @@ class ProjectForm(forms.ModelForm[Project]):
 
     def clean_control_share(self) -> float:
         return float(self.cleaned_data["control_share"]) / 100
+
+    def clean_gold_every(self) -> int:
+        return int(self.cleaned_data["gold_every"] or 0)
 
     def groups(self) -> list[tuple[Any, Any, list[forms.BoundField]]]:
         """The fields as the page shows them: heading, sentence, fields."""

@@ -30,7 +30,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "section": "history",
         "pace": pace_of(user),
         "dialogues": [_with_url(dialogue) for dialogue in dialogues[:PAGE]],
-        "rankings": [_row(ranking) for ranking in rankings[:PAGE]],
+        "rankings": [_row(ranking, user) for ranking in rankings[:PAGE]],
         "more_url": f"{reverse('history')}?page={page + 1}" if has_more else "",
     }
     return render(request, "labeling/history.html", context)
@@ -56,14 +56,23 @@ def _with_url(dialogue: Dialogue) -> Dialogue:
     return dialogue
 
 
-def _row(ranking: Ranking) -> dict[str, Any]:
+def _row(ranking: Ranking, user: User) -> dict[str, Any]:
     return {
         "question": ranking.comparison.messages[-1]["content"],
         "project_name": ranking.comparison.project.name,
         "ranked_at": ranking.ranked_at,
         "retracted_at": ranking.retracted_at,
         "order": _order(ranking),
+        "reference_url": _reference_url(ranking, user),
     }
+
+
+def _reference_url(ranking: Ranking, user: User) -> str:
+    """Where a reviewer makes this order a reference ranking. A gold item has the link too: it looks like the rest."""
+    if not user.can_review or ranking.abstained is not None:
+        return ""
+    url = reverse("new_reference", args=(ranking.comparison.project.slug, ranking.comparison_id))
+    return f"{url}?adopt={ranking.id}"
 
 
 def _order(ranking: Ranking) -> str:

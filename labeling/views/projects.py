@@ -10,6 +10,7 @@ from labeling import access, projects
 from labeling.forms.projects import MembershipForm, NewProjectForm, ProjectForm
 from labeling.models import User
 from labeling.next_steps import next_step, standings
+from labeling.practising import practice_set
 from labeling.rooms import rooms
 
 
@@ -27,6 +28,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "rooms": rooms(found, standing, user=user),
         "round": found.current_round,
         "guidelines": found.guidelines,
+        "has_practice": user.can_write_and_rank and practice_set(found).exists(),
     }
     return render(request, "labeling/project.html", context)
 

@@ -15,15 +15,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import access, assignment
-from labeling.board import RATING_FLAGS, BoardError, read_request, read_seconds, read_submission
+from labeling.board import BoardError, read_key, read_request, read_seconds, read_submission
 from labeling.models import Comparison, Lease, Project, Report, User
-from labeling.ranking_words import (
-    abstain_reasons,
-    layout_choices,
-    ranking_words,
-    report_reasons,
-    skip_reasons,
-)
+from labeling.ranking_words import abstain_reasons, report_reasons, skip_reasons
+from labeling.views import boards
 
 RANKERS = (User.Role.TRAINER, User.Role.REVIEWER, User.Role.ADMIN)
 
@@ -52,7 +47,7 @@ def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     values: dict[str, Any] = {}
     try:
         values = read_request(request)
-        outcome = assignment.submit(held, read_submission(values), key=_key(values), by=user)
+        outcome = assignment.submit(held, read_submission(values), key=read_key(values), by=user)
     except (BoardError, assignment.AssignmentError) as error:
         return _refusal(request, project, held, values, str(error))
     if outcome.ranking is not None:
@@ -114,7 +109,7 @@ def report_completion(request: HttpRequest, slug: str, lease_id: uuid.UUID, comp
     project = access.project_for(request, slug)
     held = access.own_lease(request, lease_id)
     completion = access.completion_of(held, completion_id)
-    letter = _letters(held)[str(completion_id)]
+    letter = boards.letters(held.shown_order)[str(completion_id)]
     context: dict[str, Any] = {
         "project": project,
         "lease": held,
@@ -143,7 +138,7 @@ def _next_url(project: Project, user: User, request: HttpRequest) -> str:
     if isinstance(claimed, Lease):
         return reverse("lease", args=(project.slug, claimed.id))
     messages.info(request, claimed.reason)
-    return reverse("rank", args=(project.slug,))
+    return reverse("practice" if claimed.practice_first else "rank", args=(project.slug,))
 
 
 def _answer(request: HttpRequest, url: str) -> HttpResponse:
@@ -156,18 +151,6 @@ def _refusal(
     if request.content_type == "application/json":
         return JsonResponse({"error": sentence}, status=422)
     return _board_page(request, project, held, posted=values, error=sentence)
-
-
-def _key(values: dict[str, Any]) -> uuid.UUID:
-    try:
-        return uuid.UUID(str(values.get("key")))
-    except ValueError as error:
-        raise BoardError(_("The page lost its key. Please reload it; your work is kept.")) from error
-
-
-def _letters(held: Lease) -> dict[str, str]:
-    """A, B, C … in the order in which this trainer sees the completions."""
-    return {identifier: chr(ord("A") + index) for index, identifier in enumerate(held.shown_order)}
 
 
 def _seconds_left(held: Lease) -> int:
@@ -183,61 +166,34 @@ def _board_page(
     error: str = "",
 ) -> HttpResponse:
     comparison = held.comparison
-    letters = _letters(held)
-    contents = {str(completion.id): completion for completion in comparison.completions.all()}
-    shelves = list(range(1, len(letters) + 1))
-    posted_shelves = (posted or {}).get("shelves") or {}
-    completions = [
-        {
-            "id": identifier,
-            "letter": letter,
-            "content": contents[identifier].content,
-            "posted_shelf": int(posted_shelves[identifier])
-            if str(posted_shelves.get(identifier, "")).isdigit()
-            else None,
-        }
-        for identifier, letter in letters.items()
-    ]
-    layout = held.draft.get("layout") or access.person(request).preferences.get("layout") or "stacked"
-    context = {
+    layout = held.draft.get("layout") or boards.layout_of(access.person(request))
+    context = boards.board_context(comparison, shown_order=held.shown_order, layout=layout, posted=posted, error=error)
+    context |= {
         "project": project,
         "section": "rank",
         "lease": held,
-        "layout": layout,
-        "layouts": layout_choices(),
-        "earlier_messages": comparison.messages[:-1],
-        "last_message": comparison.messages[-1],
-        "completions": completions,
-        "shelves": shelves,
-        "rating_values": range(1, 8),
-        "rating_flags": list(RATING_FLAGS.items()),
+        "why_this_one": held.reason,
         "abstain_reasons": abstain_reasons(),
         "skip_reasons": skip_reasons(),
         "report_reasons": report_reasons(),
         "may_write": comparison.use != Comparison.Use.PRACTICE,
         "submission_key": (posted or {}).get("key") or uuid.uuid5(held.id, "submission"),
-        "form_error": error,
-        "facts": _facts(project, held, layout, len(shelves)),
+        "facts": _facts(project, held, layout),
     }
     return render(request, "labeling/ranking.html", context, status=422 if error else 200)
 
 
-def _facts(project: Project, held: Lease, layout: str, num_shelves: int) -> dict[str, Any]:
-    """What rank.js needs to know; its words come from here, so that they are translated."""
+def _facts(project: Project, held: Lease, layout: str) -> dict[str, Any]:
     arguments = (project.slug, held.id)
-    return {
-        "lease": str(held.id),
-        "num_shelves": num_shelves,
-        "layout": layout,
+    urls = {
+        "submit": reverse("lease", args=arguments),
+        "draft": reverse("lease_draft", args=arguments),
+        "renew": reverse("lease_renew", args=arguments),
+        "better": reverse("write_better", args=arguments),
+    }
+    return boards.board_facts(f"lease:{held.id}", num=len(held.shown_order), layout=layout, urls=urls) | {
         "draft": held.draft,
         "draft_version": held.draft_version,
         "draft_saved_at": held.draft_saved_at.timestamp() if held.draft_saved_at else 0,
         "seconds_left": _seconds_left(held),
-        "urls": {
-            "submit": reverse("lease", args=arguments),
-            "draft": reverse("lease_draft", args=arguments),
-            "renew": reverse("lease_renew", args=arguments),
-            "better": reverse("write_better", args=arguments),
-        },
-        "words": ranking_words(),
     }

@@ -9,8 +9,8 @@ const RENEW_EVERY = 60_000;
 const LONGEST_WAIT = 20_000;
 
 export class Keeper {
-  constructor({ leaseId, urls, version, showState, showExpiry }) {
-    this.storageKey = `parley:lease:${leaseId}`;
+  constructor({ name, urls, version, showState, showExpiry }) {
+    this.storageKey = `parley:${name}`;
     this.urls = urls;
     this.version = version;
     this.showState = showState;
@@ -22,6 +22,7 @@ export class Keeper {
       addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
     }
     setInterval(() => this.tick(), 1000);
+    if (!urls.draft) return; // no place is held: what stands on the board is kept in this browser only
     setInterval(() => this.renew(), RENEW_EVERY);
     addEventListener("online", () => this.save());
     addEventListener("pagehide", () => this.saveNow());
@@ -44,6 +45,7 @@ export class Keeper {
   keep(draft) {
     this.draft = draft;
     try { localStorage.setItem(this.storageKey, JSON.stringify({ draft, at: Date.now() })); } catch { /* full or private */ }
+    if (!this.urls.draft) return;
     this.showState("saving");
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.save(), SAVE_AFTER);

@@ -17,7 +17,7 @@ const letters = new Map([...cards].map(([id, card]) => [id, card.dataset.letter]
 const board = new Board([...cards.keys()], facts.num_shelves);
 const ratings = new Ratings(cards, () => { offerRatingOrder(); showContradictions(); keep(); });
 const submitButton = form.querySelector("#submit-ranking");
-const keeper = new Keeper({ leaseId: facts.lease, urls: facts.urls, version: facts.draft_version, showState, showExpiry });
+const keeper = new Keeper({ name: facts.name, urls: facts.urls, version: facts.draft_version, showState, showExpiry });
 const betters = new Betters(root, {
   url: facts.urls.better,
   deliver: (...sent) => keeper.deliver(...sent),
@@ -34,7 +34,7 @@ const draft = remembered && remembered.at > facts.draft_saved_at * 1000 ? rememb
 if (draft?.board) board.restore(draft.board);
 if (draft?.ratings) ratings.restore(draft.ratings);
 if (draft?.better) betters.restore(draft.better);
-showExpiry({ seconds_left: facts.seconds_left });
+if (facts.urls.renew) countDown();
 draw();
 view.focus(board.unplaced()[0] ?? board.order()[0]);
 
@@ -223,12 +223,18 @@ function showState(state) {
 function showExpiry({ seconds_left: seconds }) {
   expiresAt = Date.now() + seconds * 1000;
 }
-setInterval(() => {
+
+function countDown() {
+  showExpiry({ seconds_left: facts.seconds_left });
+  setInterval(showTimeLeft, 1000);
+}
+
+function showTimeLeft() {
   const left = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
   const clock = document.getElementById("lease-clock");
   clock.textContent = left ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : facts.words.expired;
   clock.closest(".lease").classList.toggle("is-short", left < 120);
-}, 1000);
+}
 
 // ---- Sending -----------------------------------------------------------------------------
 
@@ -248,6 +254,7 @@ form.addEventListener("submit", async (event) => {
   if (abstained === null && !board.isComplete()) return;
   submitButton.disabled = true;
   const { status, body } = await keeper.submit({
+    ...said(),
     key: form.elements.key.value,
     shelves: Object.fromEntries(board.shelves),
     line: board.line > facts.num_shelves ? null : board.line,
@@ -263,6 +270,11 @@ form.addEventListener("submit", async (event) => {
     complain(body.error ?? "");
   }
 });
+
+// What else the form of this page asks for.
+function said() {
+  return Object.fromEntries([...form.querySelectorAll("[data-said]")].filter((field) => field.type !== "radio" || field.checked).map((field) => [field.name, field.value]));
+}
 
 function complain(sentence) {
   const problem = document.getElementById("problem");

@@ -1,0 +1,183 @@
+"""Practice and gold items: listed with how people did, made from a comparison of the project, retired."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeling import access
+from labeling.board import BoardError, read_key, read_request, read_submission
+from labeling.forms.references import ReferenceForm, WordsForm
+from labeling.models import Comparison, Project, Ranking
+from labeling.reference_figures import NOBODY, figures_by_reference
+from labeling.references import (
+    UnfitReference,
+    candidates,
+    change_words,
+    live_reference,
+    make_reference,
+    references_of,
+    set_retired,
+)
+from labeling.submissions import AssignmentError
+from labeling.views import boards
+from labeling.views.quality import WATCHERS
+
+PAGE = 25
+
+
+@access.role_required(*WATCHERS)
+@require_GET
+def references(request: HttpRequest, slug: str) -> HttpResponse:
+    """Every practice and gold item with how people did on it."""
+    project = access.project_for(request, slug)
+    figures = figures_by_reference(project)
+    rows = [(row, figures.get(row.comparison_id, NOBODY)) for row in references_of(project)]
+    context = {
+        "project": project,
+        "section": "quality",
+        "groups": [
+            (_("Practice"), [row for row in rows if row[0].comparison.use == Comparison.Use.PRACTICE]),
+            (_("Gold"), [row for row in rows if row[0].comparison.use == Comparison.Use.GOLD]),
+        ],
+        "is_empty": not rows,
+    }
+    return render(request, "labeling/references.html", context)
+
+
+@access.role_required(*WATCHERS)
+@require_GET
+def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
+    """The project's comparisons, newest first, to pick one that shall have a reference ranking."""
+    project = access.project_for(request, slug)
+    sought = request.GET.get("q", "").strip()[:200]
+    found = candidates(project)
+    if sought:
+        found = found.filter(messages__icontains=sought)
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    context = {"project": project, "section": "quality", "page": page, "sought": sought}
+    return render(request, "labeling/choose_comparison.html", context)
+
+
+@access.role_required(*WATCHERS)
+@require_http_methods(["GET", "POST"])
+def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
+    """The board, empty or as somebody ranked it, with what the order is for and why it is right."""
+    project = access.project_for(request, slug)
+    if project.comparisons.exclude(use=Comparison.Use.WORK).filter(id=comparison_id).exists():
+        return redirect("reference", project.slug, comparison_id)
+    comparison = access.candidate_of(project, comparison_id)
+    if request.method == "GET":
+        return _board_page(request, project, comparison)
+    values: dict[str, Any] = {}
+    try:
+        values = read_request(request)
+        form = ReferenceForm(values)
+        if not form.is_valid():
+            raise UnfitReference(" ".join(str(errors[0]) for errors in form.errors.values()))
+        submission, by = read_submission(values), access.person(request)
+        make_reference(comparison, submission, key=read_key(values), by=by, **form.cleaned_data)
+    except (BoardError, AssignmentError, UnfitReference) as error:
+        if request.content_type == "application/json":
+            return JsonResponse({"error": str(error)}, status=422)
+        return _board_page(request, project, comparison, posted=values, error=str(error))
+    messages.success(request, _("The reference ranking is in use."))
+    url = reverse("references", args=(project.slug,))
+    return JsonResponse({"next": url}) if request.content_type == "application/json" else redirect(url)
+
+
+@access.role_required(*WATCHERS)
+@require_http_methods(["GET", "POST"])
+def reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
+    """One of them whole, and its words to be changed."""
+    project = access.project_for(request, slug)
+    found = access.reference_of(project, comparison_id)
+    form = WordsForm(request.POST or None, initial={"lesson": found.lesson, "explanation": found.explanation})
+    if request.method == "POST" and form.is_valid():
+        change_words(found, by=access.person(request), **form.cleaned_data)
+        messages.success(request, _("Saved."))
+        return redirect("reference", project.slug, comparison_id)
+    comparison = found.comparison
+    letters = boards.letters([identifier for tier in found.tiers for identifier in tier])
+    context = {
+        "project": project,
+        "section": "quality",
+        "reference": found,
+        "form": form,
+        "figures": figures_by_reference(project).get(comparison.id, NOBODY),
+        "earlier_messages": comparison.messages[:-1],
+        "last_message": comparison.messages[-1],
+        "completions": boards.completions_in(found, comparison, letters),
+    }
+    return render(request, "labeling/reference.html", context, status=422 if form.errors else 200)
+
+
+@access.role_required(*WATCHERS)
+@require_POST
+def retire_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
+    """Hand it out no more, or again."""
+    project = access.project_for(request, slug)
+    found = access.reference_of(project, comparison_id)
+    set_retired(found, retired=request.POST.get("retired") == "yes", by=access.person(request))
+    return redirect("references", project.slug)
+
+
+def _board_page(
+    request: HttpRequest,
+    project: Project,
+    comparison: Comparison,
+    *,
+    posted: dict[str, Any] | None = None,
+    error: str = "",
+) -> HttpResponse:
+    user = access.person(request)
+    order = [
+        str(identifier) for identifier in comparison.completions.order_by("index", "id").values_list("id", flat=True)
+    ]
+    layout = boards.layout_of(user)
+    adopted, draft = _adopted(request, comparison, len(order))
+    urls = {"submit": reverse("new_reference", args=(project.slug, comparison.id))}
+    name = f"reference:{comparison.id}:{user.id}:{adopted}"
+    facts = boards.board_facts(name, num=len(order), layout=layout, urls=urls)
+    context = boards.board_context(comparison, shown_order=order, layout=layout, posted=posted, error=error)
+    context |= {
+        "project": project,
+        "section": "quality",
+        "why_this_one": _("A reference ranking: the order as it should be."),
+        "submit_label": _("Use this order"),
+        "submission_key": (posted or {}).get("key") or uuid.uuid4(),
+        "facts": facts | draft,
+        "reference_form": ReferenceForm(posted or None, initial={"use": Comparison.Use.PRACTICE}),
+        "in_use": live_reference(comparison),
+        "rankings": _rankings(comparison, order),
+        "adopted": adopted,
+    }
+    return render(request, "labeling/ranking.html", context, status=422 if error else 200)
+
+
+def _rankings(comparison: Comparison, order: list[str]) -> list[tuple[Ranking, str]]:
+    """What people made of it, to begin from."""
+    standing = comparison.rankings.filter(retracted_at=None, abstained=None).select_related("trainer")
+    letters = boards.letters(order)
+    return [
+        (ranking, boards.order_shown(ranking.tiers, ranking.unacceptable_from, letters))
+        for ranking in standing.order_by("ranked_at")[:20]
+    ]
+
+
+def _adopted(request: HttpRequest, comparison: Comparison, num_shelves: int) -> tuple[str, dict[str, Any]]:
+    """The ranking to begin from, if one is named, and its board."""
+    named = request.GET.get("adopt", "")
+    ranking = next((one for one in comparison.rankings.filter(abstained=None) if str(one.id) == named), None)
+    if ranking is None:
+        return "", {}
+    line = num_shelves + 1 if ranking.unacceptable_from is None else ranking.unacceptable_from + 1
+    shelves = {identifier: place + 1 for place, tier in enumerate(ranking.tiers) for identifier in tier}
+    return named, {"draft": {"board": {"shelves": shelves, "line": line}}, "draft_saved_at": timezone.now().timestamp()}
