@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.batching import position_ids
 from language.checkpoints import CheckpointError, load_backbone, publish_checkpoint
+from rewardmodel.classifier import as_classifier, ending_at_end_token, read_head_weight
 
 HEAD_FILE = "head.safetensors"
 FACTS_FILE = "reward_model.json"
@@ -28,7 +29,7 @@ Backbone = PreTrainedModel | PeftModel
 
 
 class RewardModel(nn.Module):
-    """`backbone` and `head`; `head.bias` holds the normalisation, so no reader can forget to add it.
+    """`backbone` and `head`. Of a trained model the bias is 0: rewardmodel.normalisation keeps it in the weights.
 
     `facts` is what the card says of a published model: its data, its settings, how well it does.
     """
@@ -78,9 +79,16 @@ def score_tokens(
     That token is the end token where the completion has one (Stiennon et al. 2020; summarize-from-feedback
     `reward_model.py`). Gradients flow; callers that only score use torch.no_grad().
     """
+    return model.values_of(last_states(model, input_ids, attention_mask))
+
+
+def last_states(
+    model: RewardModel, input_ids: Int[Tensor, "batch length"], attention_mask: Bool[Tensor, "batch length"]
+) -> Float[Tensor, "batch hidden"]:
+    """The hidden state of each row's last real token."""
     hidden = model.hidden_states(input_ids, attention_mask)
     rows = torch.arange(len(hidden), device=hidden.device)
-    return model.values_of(hidden[rows, last_token_index(attention_mask)])
+    return hidden[rows, last_token_index(attention_mask)]
 
 
 def last_token_index(attention_mask: Bool[Tensor, "batch length"]) -> Int[Tensor, " batch"]:
@@ -147,14 +155,22 @@ def publish_reward_model(
     facts: Mapping[str, Any],
     extra_files: Mapping[str, bytes] | None = None,
 ) -> str:
-    """Publish trunk, head, tokenizer and facts by one rename; returns the SHA-256 of the manifest."""
-    head = {"weight": model.head.weight.detach().float().cpu(), "bias": model.head.bias.detach().float().cpu()}
+    """Publish trunk, head, tokenizer and facts by one rename; returns the SHA-256 of the manifest.
+
+    As the sequence classifier of the trunk's family wherever that gives these very scores. A head with a
+    bias, or of a family without one, is written apart instead, for `load_reward_model` alone.
+    """
     text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    extra: dict[str, Any] = {FACTS_FILE: text.encode(), **(extra_files or {})}
+    published = as_classifier(cast(PreTrainedModel, model.backbone), model.head, tokenizer)
+    if published is None:
+        head = {"weight": model.head.weight.detach().float().cpu(), "bias": model.head.bias.detach().float().cpu()}
+        extra[HEAD_FILE] = head
     return publish_checkpoint(
         target,
-        model=cast(PreTrainedModel, model.backbone),
-        tokenizer=tokenizer,
-        extra_files={HEAD_FILE: head, FACTS_FILE: text.encode(), **(extra_files or {})},
+        model=published or cast(PreTrainedModel, model.backbone),
+        tokenizer=ending_at_end_token(tokenizer),
+        extra_files=extra,
         kind="reward_model",
     )
 
@@ -171,15 +187,22 @@ def context_of(backbone: Backbone) -> int:
 
 def _load_head(directory: Path, hidden_size: int) -> nn.Linear:
     path = directory / HEAD_FILE
-    if not path.is_file():
-        raise CheckpointError(f"{directory}: {HEAD_FILE} is missing; restore the directory or train again")
-    tensors = load_file(path)
+    tensors = load_file(path) if path.is_file() else _head_without_bias(directory)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if shapes != {"weight": (1, hidden_size), "bias": (1,)}:
-        raise CheckpointError(f"{path}: holds {shapes}, but this trunk needs weight (1, {hidden_size}) and bias (1,)")
+        raise CheckpointError(
+            f"{directory}: its head is {shapes}, but this trunk needs weight (1, {hidden_size}) and bias (1,)"
+        )
     head = nn.Linear(hidden_size, 1)
     head.load_state_dict(tensors)
     return head
+
+
+def _head_without_bias(directory: Path) -> dict[str, Tensor]:
+    weight = read_head_weight(directory)
+    if weight is None:
+        raise CheckpointError(f"{directory}: holds no head; restore the directory or train again")
+    return {"weight": weight, "bias": torch.zeros(1)}
 
 
 def _read_facts(directory: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from transformers import AttentionInterface
 
 from language.batching import pad_right
 from rewardmodel.comparisons import Comparison
-from rewardmodel.model import Backbone, RewardModel, score_tokens
+from rewardmodel.model import Backbone, RewardModel, last_states
 
 _ATTENTION = "parley_shared_prompt"
 
@@ -60,12 +60,17 @@ class PackedRow:
 
 def packed_scores(model: RewardModel, comparisons: Sequence[Comparison]) -> Float[Tensor, " completions"]:
     """Scores of all completions, laid end to end, each prompt forwarded once. Gradients flow."""
+    return model.values_of(packed_states(model, comparisons))
+
+
+def packed_states(model: RewardModel, comparisons: Sequence[Comparison]) -> Float[Tensor, "completions hidden"]:
+    """The hidden states that `packed_scores` reads scores from: those of each completion's last token."""
     row = pack(comparisons, model.device)
     with _attending_by_span(model.backbone):
         hidden: Tensor = model.backbone(
             input_ids=row.input_ids, position_ids=row.position_ids, use_cache=False, layout=row.layout
         ).last_hidden_state
-    return model.values_of(hidden[0, row.read_at])
+    return hidden[0, row.read_at]
 
 
 def padded_scores(model: RewardModel, comparisons: Sequence[Comparison]) -> Float[Tensor, " completions"]:
@@ -73,11 +78,16 @@ def padded_scores(model: RewardModel, comparisons: Sequence[Comparison]) -> Floa
 
     What packed rows are tested against, and the way for trunks that cannot have them.
     """
+    return model.values_of(padded_states(model, comparisons))
+
+
+def padded_states(model: RewardModel, comparisons: Sequence[Comparison]) -> Float[Tensor, "completions hidden"]:
+    """The hidden states that `padded_scores` reads scores from."""
     sequences = [
         [*comparison.prompt_ids, *completion] for comparison in comparisons for completion in comparison.completion_ids
     ]
     batch = pad_right(sequences, pad_token_id=0, device=model.device)
-    return score_tokens(model, batch.input_ids, batch.attention_mask)
+    return last_states(model, batch.input_ids, batch.attention_mask)
 
 
 def pack(comparisons: Sequence[Comparison], device: torch.device) -> PackedRow:

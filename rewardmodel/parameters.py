@@ -13,7 +13,7 @@ from rewardmodel.model import RewardModel
 def choose_parameters(model: RewardModel, *, lora_rank: int | None, last_layers: int) -> None:
     """Freeze what is not to be trained. `lora_rank` None is no LoRA; `last_layers` 0 is all layers.
 
-    The head's bias is always frozen: no pair can tell its value, and normalisation sets it afterwards.
+    The head's bias is always frozen: no pair can tell its value, and normalisation does without it.
     """
     model.head.bias.requires_grad_(False)
     backbone = cast(PreTrainedModel, model.backbone)

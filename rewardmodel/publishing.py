@@ -20,6 +20,7 @@ from rewardmodel.evaluate import Evaluation
 from rewardmodel.material import Material
 from rewardmodel.metrics import METRICS_FILE
 from rewardmodel.model import FACTS_FILE, RewardModel, publish_reward_model
+from rewardmodel.normalisation import Normalisation
 
 STATES = "states"  # folder of the work directory
 
@@ -36,7 +37,7 @@ def make_facts(
     base: str,
     identity: Mapping[str, Any],
     material: Material,
-    model: RewardModel,
+    normalisation: Normalisation,
     evaluation: Evaluation | None,
 ) -> dict[str, Any]:
     """Everything that the model's card may say: lineage, data, normalisation, figures, cautions."""
@@ -46,7 +47,7 @@ def make_facts(
         "base": {"name": base, "sha256": identity["base"]},
         "data": data_facts(material),
         "normalisation": {
-            "bias": model.head.bias.item(),
+            **asdict(normalisation),
             "over": material.references_are,
             "count": len(material.references),
         },

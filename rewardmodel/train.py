@@ -21,13 +21,14 @@ from language.training_state import TrainingState, load_latest_training_state, s
 from rewardmodel.commandline import Precision, autocast, resolve_device, run
 from rewardmodel.comparisons import Comparison, batches, microbatches, pairs_of
 from rewardmodel.evaluate import Evaluation, evaluate_rankings, summarise
-from rewardmodel.loss import normalisation_bias, ranking_losses
+from rewardmodel.loss import ranking_losses
 from rewardmodel.material import Material, load_material
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import RewardModel, context_of, start_reward_model
+from rewardmodel.normalisation import normalise
 from rewardmodel.parameters import choose_parameters, merge_adapters
 from rewardmodel.publishing import STATES, directory_sha256, is_published, make_facts, publish, require_room
-from rewardmodel.scoring import score_comparisons, scores_of
+from rewardmodel.scoring import scores_of
 from rewardmodel.statistics import correctness
 from rewardmodel.stopping import require_finite, stopping_without_memory
 
@@ -117,9 +118,10 @@ def main(config: TrainConfig) -> None:
     require_room(config.work_directory, model)
     train(model, material.comparisons, config, identity)
     merge_adapters(model)
-    normalise(model, material.references, config)
+    with autocast(model.device, config.precision):
+        normalisation = normalise(model, material.references, token_budget=config.microbatch_tokens)
     evaluation = validate(model, tokenizer, material, config)
-    facts = make_facts(config.out.name, config.model.name, identity, material, model, evaluation)
+    facts = make_facts(config.out.name, config.model.name, identity, material, normalisation, evaluation)
     publish(config.out, config.work_directory, model, tokenizer, facts)
     if evaluation is not None:
         print(summarise(evaluation))
@@ -192,15 +194,6 @@ def take_step(
         "comparisons_per_second": len(batch) / seconds,
         "tokens_per_second": sum(comparison.num_tokens for comparison in batch) / seconds,
     }
-
-
-def normalise(model: RewardModel, references: Sequence[Comparison], config: TrainConfig) -> None:
-    """Set the head's bias so that the references average 0 (InstructGPT §3.5)."""
-    with autocast(model.device, config.precision):
-        scored = list(score_comparisons(model, references, token_budget=config.microbatch_tokens))
-    scores = torch.tensor([score for _, row in scored for score in row])
-    with torch.no_grad():
-        model.head.bias.add_(normalisation_bias(scores).to(model.device))
 
 
 def validate(model: RewardModel, tokenizer: Any, material: Material, config: TrainConfig) -> Evaluation | None:

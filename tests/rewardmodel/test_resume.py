@@ -12,7 +12,7 @@ import pytest
 from records import write_jsonl
 from tests.rewardmodel.cast import make_toy_rankings
 
-FILES = ("model.safetensors", "head.safetensors")
+FILES = ("model.safetensors",)
 
 
 def start(data: Path, model: Path, out: Path, *options: str) -> subprocess.Popen[str]:
