@@ -8,8 +8,8 @@ from celery import Celery
 from django.conf import settings
 from kombu.exceptions import ChannelError, OperationalError
 
-from labeling.models import SamplingRun
-from records import Message, SampleRequest, SamplingParams, decode, encode
+from labeling.models import Policy, SamplingRun
+from records import Message, ModelServer, SampleRequest, SamplingParams, decode, encode
 from records.names import (
     PRIORITY_OVERNIGHT,
     PRIORITY_WAITING,
@@ -66,12 +66,19 @@ def request_of(run: SamplingRun) -> SampleRequest:
         policy=run.policy.name,
         policy_path=run.policy.store_path,
         policy_sha256=run.policy.manifest_sha256 or None,
+        server=_server_of(run.policy),
         messages=tuple(decode(Message, message) for message in run.messages),
         num_completions=run.num_completions,
         sampling=decode(SamplingParams, run.sampling),
         as_role=run.as_role,  # type: ignore[arg-type]
         stream_key=stream_key(str(run.id), run.attempt) if run.streams else None,
     )
+
+
+def _server_of(policy: Policy) -> ModelServer | None:
+    if policy.backend != Policy.Backend.OPENAI:
+        return None
+    return ModelServer(kind=policy.server_kind, url=policy.server_url, model=policy.server_model)  # type: ignore[arg-type]
 
 
 def num_on_the_way(queue: str = SAMPLE_QUEUE) -> int | None:

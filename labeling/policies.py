@@ -1,7 +1,9 @@
-"""Policies come into the registry from directories of the model store that carry a manifest."""
+"""Policies come into the registry from directories of the model store that carry a manifest, or as the
+address of a server that samples for them."""
 
 import re
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -26,8 +28,7 @@ def register_policy(store_path: str, *, name: str | None = None, by: User | None
     """
     directory = _inside_store(store_path)
     name = name or directory.name.lower()
-    if not _NAME.match(name):
-        raise PolicyError(f"{name!r} is no name for a policy: use small letters, digits, - and _.")
+    _require_name(name)
     verify_directory(directory)
     sha256 = sha256_of(directory / MANIFEST)
     with transaction.atomic():
@@ -47,12 +48,48 @@ def register_policy(store_path: str, *, name: str | None = None, by: User | None
     return policy
 
 
+def register_server(name: str, *, kind: str, url: str, model: str, by: User | None = None, note: str = "") -> Policy:
+    """The policy that an OpenAI-compatible server samples for; the same again is the same policy.
+
+    Which servers a worker may call, and by which key, its own environment says. Raises PolicyError.
+    """
+    _require_name(name)
+    if kind not in Policy.ServerKind.values:
+        raise PolicyError(f"There is no kind of server {kind!r}: it is one of {', '.join(Policy.ServerKind.values)}.")
+    _require_address(url)
+    if not model:
+        raise PolicyError("Name the model as its server does.")
+    served = {"backend": Policy.Backend.OPENAI, "server_kind": kind, "server_url": url, "server_model": model}
+    with transaction.atomic():
+        policy, created = Policy.objects.get_or_create(
+            name=name, defaults={**served, "state": Policy.State.CANDIDATE, "note": note}
+        )
+        if created:
+            AuditEvent.note("register policy", policy, by=by, kind=kind, url=url, model=model)
+    if any(getattr(policy, field) != value for field, value in served.items()):
+        raise PolicyError(f"Another policy is called {name}: it is not this model on this server. Choose another name.")
+    return policy
+
+
 def register_bundled_policy() -> Policy | None:
     """The model that Parley brings along, if its directory is in the store."""
     store_path = f"policies/{BUNDLED}"
     if not (settings.PARLEY_STORE / store_path / MANIFEST).is_file():
         return None
     return register_policy(store_path, note="SmolLM2-135M-Instruct (Apache-2.0), bundled with Parley.")
+
+
+def _require_name(name: str) -> None:
+    if not _NAME.match(name):
+        raise PolicyError(f"{name!r} is no name for a policy: use small letters, digits, - and _.")
+
+
+def _require_address(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise PolicyError(f"{url!r} is no address of a server: give it as https://host:8000/v1.")
+    if parts.username is not None or parts.password is not None:
+        raise PolicyError("An address with a password in it would be seen by many: keys belong to the sample workers.")
 
 
 def _inside_store(store_path: str) -> Path:

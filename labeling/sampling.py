@@ -268,6 +268,7 @@ def _lock_chat_of(run_id: str | UUID) -> None:
 
 
 def _finish(run: SamplingRun, result: SampleResult) -> None:
+    alike = {found.index: found for found in result.resemblances}
     Completion.objects.bulk_create(
         Completion(
             run=run,
@@ -279,6 +280,8 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
             finish_reason=completion.finish_reason or "",
             num_tokens=completion.num_tokens,
             logprob=completion.logprob,
+            resembles=alike[index].earlier if index in alike else None,
+            similarity=alike[index].similarity if index in alike else None,
         )
         for index, completion in enumerate(result.completions)
     )

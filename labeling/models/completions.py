@@ -96,6 +96,9 @@ class Completion(models.Model):
     finish_reason = models.CharField(max_length=16, blank=True)
     num_tokens = models.PositiveIntegerField(null=True, blank=True)
     logprob = models.FloatField(null=True, blank=True)  # of the whole completion, nats
+    # The earlier completion of the run that says much the same, by its index. Never shown to those who rank.
+    resembles = models.PositiveSmallIntegerField(null=True, blank=True)
+    similarity = models.FloatField(null=True, blank=True)  # how much: a cosine, 1 for the same text
     taken_at = models.DateTimeField(null=True, blank=True)  # a suggestion that was used
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -7,7 +7,8 @@ from django.db.models import Q
 
 
 class Policy(models.Model):
-    """A language model that writes completions. Its files lie in the model store, sealed by a manifest hash."""
+    """A language model that writes completions: from files in the model store, sealed by a manifest hash, or on
+    a server of its own, whose key is known to the sample workers alone."""
 
     class State(models.TextChoices):
         CANDIDATE = "candidate", "Candidate"  # trained or brought, not yet chosen
@@ -18,11 +19,21 @@ class Policy(models.Model):
         LOCAL = "local", "Local transformers"
         OPENAI = "openai", "OpenAI-compatible server"
 
+    class ServerKind(models.TextChoices):  # records.ServerKind
+        OPENAI = "openai", "OpenAI, or another that speaks as it does"
+        VLLM = "vllm", "vLLM"
+        LLAMA_CPP = "llama.cpp", "llama.cpp server"
+        TGI = "tgi", "text-generation-inference"
+        TRANSFORMERS = "transformers", "transformers serve"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.SlugField(max_length=100, unique=True)
     backend = models.CharField(max_length=16, choices=Backend.choices, default=Backend.LOCAL)
     store_path = models.CharField(max_length=300, blank=True)  # relative to the model store
     manifest_sha256 = models.CharField(max_length=64, blank=True)
+    server_kind = models.CharField(max_length=16, choices=ServerKind.choices, blank=True)
+    server_url = models.CharField(max_length=300, blank=True)  # where its interface begins, as https://host:8000/v1
+    server_model = models.CharField(max_length=300, blank=True)  # the server's own name for the model
     state = models.CharField(max_length=16, choices=State.choices, default=State.CANDIDATE)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     training_job = models.OneToOneField(
@@ -40,6 +51,10 @@ class Policy(models.Model):
         constraints = (
             models.CheckConstraint(
                 condition=~Q(backend="local") | ~Q(store_path=""), name="policy_local_has_store_path"
+            ),
+            models.CheckConstraint(
+                condition=~Q(backend="openai") | ~(Q(server_kind="") | Q(server_url="") | Q(server_model="")),
+                name="policy_openai_has_server",
             ),
         )
 
