@@ -1,5 +1,8 @@
 """Policies on servers of their own: how they are registered and asked; and completions that resemble each other."""
 
+import json
+import re
+import uuid
 from io import StringIO
 from typing import Any
 
@@ -9,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from labeling import assignment, doorbell, sampling
-from labeling.models import AuditEvent, Comparison, Lease, Policy, SamplingRun, User
+from labeling.models import AuditEvent, Comparison, Lease, Policy, Ranking, SamplingRun, User
 from labeling.policies import PolicyError, register_server
 from records import Completion, ModelServer, Resemblance, SampleResult
 from tests.labeling.cast import make_comparison, make_policy, make_project, make_run, make_user
@@ -102,8 +105,12 @@ def test_completions_that_resemble_an_earlier_one_say_so_to_nobody_who_ranks() -
     assert kept == [(None, None), (None, None), (0, 0.9721)]
     lease = assignment.claim(project, by=alice)
     assert isinstance(lease, Lease)
-    page = as_user(alice).get(f"/p/bread/rank/{lease.id}/").content.decode()
-    assert "Bread does rise." in page
-    assert "0.97" not in page
-    assert "resembl" not in page
-    assert "similar" not in page
+    client, address = as_user(alice), f"/p/bread/rank/{lease.id}/"
+    while_ranking = client.get(address)
+    shelves = {identifier: 1 + number for number, identifier in enumerate(lease.shown_order)}
+    sent = {"key": str(uuid.uuid4()), "shelves": shelves, "line": None}
+    assert client.post(address, json.dumps(sent), content_type="application/json").status_code == 200
+    assert Ranking.objects.count() == 1
+    assert "Bread does rise." in while_ranking.content.decode()
+    for page in (while_ranking, client.get(address, follow=True), client.get("/history/")):
+        assert not re.search(r"0[.,]97|resembl|similar", page.content.decode())
