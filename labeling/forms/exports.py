@@ -88,7 +88,7 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
         help_text=_("JSON Lines or JSON, gzip or not: Open-Assistant, Anthropic HH, trl, chat messages, ShareGPT, "
-                    "Alpaca, Dolly, chitchat, or Parley's own records."),
+                    "Alpaca, Dolly, chitchat, UltraFeedback, Label Studio, Argilla, or Parley's own records."),
     )  # fmt: skip
     into = forms.ChoiceField(label=_("Take in"), choices=INTO, widget=forms.RadioSelect, initial="dialogues")
 

@@ -6,14 +6,17 @@ from typing import Literal
 
 from labeling.importing.formats import (
     Format,
+    argilla,
     chat,
     chitchat,
     hh,
     instructions,
+    label_studio,
     oasst,
     own,
     preference,
     questions,
+    rated,
     sharegpt,
 )
 from labeling.importing.reading import Entry, EntryReader, FileRefused
@@ -29,6 +32,9 @@ FORMATS = (
     oasst.MESSAGES,
     hh.FORMAT,
     preference.FORMAT,
+    label_studio.FORMAT,
+    argilla.FORMAT,
+    rated.FORMAT,
     chitchat.FORMAT,
     chat.FORMAT,
     sharegpt.FORMAT,
@@ -36,7 +42,13 @@ FORMATS = (
     instructions.ALPACA,
     questions.FORMAT,
 )
-ALIASES = {"chatml": "openai", "instruction": "alpaca", "mt_bench": "questions"}
+ALIASES = {
+    "chatml": "openai",
+    "instruction": "alpaca",
+    "mt_bench": "questions",
+    "ultrafeedback": "rated",
+    "openai-dpo": "trl",
+}
 _LOOKED_AT = 50  # entries, the first of which that can be read decides
 
 

@@ -1,13 +1,15 @@
 """Instructions with answers, which become dialogues of one turn, as OpenAI did with the InstructGPT data.
 
 Alpaca {"instruction", "input", "output"}; self-instruct seed tasks {"instruction", "instances": [{"input",
-"output"}]}; Dolly {"instruction", "context", "response", "category"}; {"prompt", "completion"}.
+"output"}]}; Dolly {"instruction", "context", "response", "category"};
+trl's {"prompt", "completion"}, as text or messages.
 The user says the instruction and, after a blank line, the input; the assistant says the output.
 """
 
 from collections.abc import Iterator
 
 from labeling.importing.formats import Format, Said, has_keys
+from labeling.importing.formats.chat import read_messages, said
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, list_of, optional_text, take_turns, text_of
 from records import Demonstration, Message
@@ -15,6 +17,10 @@ from records import Demonstration, Message
 
 def alpaca(entry: Entry) -> Iterator[Said]:
     value = entry.value
+    if isinstance(value.get("prompt"), list):
+        whole = [*value["prompt"], *list_of(value["completion"], "completion")]
+        yield said(read_messages(whole, "prompt and completion"))
+        return
     if "prompt" in value:
         yield _turn(text_of(value["prompt"], "prompt"), None, text_of(value["completion"], "completion").strip())
         return

@@ -1,7 +1,8 @@
-"""trl preference pairs: {"prompt", "chosen", "rejected"}, or the last two with the prompt inside both.
+"""trl preference pairs: {"prompt", "chosen", "rejected"}, or the last two with the prompt inside both; OpenAI's too.
 
 Each is text or a list of {"role", "content"}. An implicit prompt is the longest beginning that both
-share, in whole messages or in whole words.
+share, in whole messages or in whole words. OpenAI says {"input": {"messages"}, "preferred_output",
+"non_preferred_output"} for the same.
 """
 
 from collections.abc import Iterator
@@ -10,18 +11,21 @@ from typing import Any
 
 from labeling.importing.formats import Format, Said, has_keys
 from labeling.importing.formats.chat import read_messages
-from labeling.importing.formats.hh import is_transcript, pair, parse_transcript, ranking_of_pair
+from labeling.importing.formats.hh import is_transcript, pair, ranking_of_pair
+from labeling.importing.formats.prompts import read_prompt
 from labeling.importing.reading import Entry
-from labeling.importing.speech import FormatError, take_turns, text_of
+from labeling.importing.speech import FormatError, text_of
 from records import Demonstration, Message, Ranking
+
+_OPENAI = ("input", "preferred_output", "non_preferred_output")
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
-    value = entry.value
+    value = _as_trl(entry.value)
     if isinstance(value["chosen"], list):
         yield _ranking_of_messages(value)
     elif value.get("prompt") is not None:
-        prompt = _prompt(value["prompt"])
+        prompt = read_prompt(value["prompt"], "prompt")
         yield ranking_of_pair(prompt, text_of(value["chosen"], "chosen"), text_of(value["rejected"], "rejected"))
     else:
         yield _ranking_of_texts(text_of(value["chosen"], "chosen"), text_of(value["rejected"], "rejected"))
@@ -32,6 +36,16 @@ def dialogues(entry: Entry) -> Iterator[Said]:
     for ranking in rankings(entry):
         chosen = next(completion.content for completion in ranking.completions if completion.id == "chosen")
         yield Demonstration(id="", messages=(*ranking.messages, Message(role="assistant", content=chosen)))
+
+
+def _as_trl(value: dict[str, Any]) -> dict[str, Any]:
+    if not has_keys(value, *_OPENAI):
+        return value
+    asked = value["input"]
+    messages = asked.get("messages") if isinstance(asked, dict) else None
+    if not isinstance(messages, list):
+        raise FormatError('"input" must be an object with "messages"')
+    return {"prompt": messages, "chosen": value["preferred_output"], "rejected": value["non_preferred_output"]}
 
 
 def _ranking_of_messages(value: dict[str, Any]) -> Ranking:
@@ -54,24 +68,6 @@ def _whole(before: list[Any], answer: Any, name: str) -> tuple[Message, ...]:
     return read_messages([*before, *answer], name)
 
 
-def _prompt(value: Any) -> tuple[Message, ...]:
-    messages = (
-        read_messages(value, "prompt")
-        if isinstance(value, list)
-        else parse_transcript(_without_open_end(value), "prompt")
-        if is_transcript(value)
-        else take_turns((Message(role="user", content=text_of(value, "prompt")),))
-    )
-    if messages[-1].role != "user":
-        raise FormatError('"prompt" must end with the user')
-    return messages
-
-
-def _without_open_end(transcript: str) -> str:
-    """A transcript prompt without the "Assistant:" that asks for the answer."""
-    return transcript.rstrip().removesuffix("Assistant:")
-
-
 def _ranking_of_texts(chosen: str, rejected: str) -> Ranking:
     num_shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False)))
     shared = chosen[: chosen.rfind(" ", 0, num_shared) + 1]
@@ -84,9 +80,11 @@ def _ranking_of_texts(chosen: str, rejected: str) -> Ranking:
 
 
 def _recognises(entry: Entry) -> bool:
-    return has_keys(entry.value, "chosen", "rejected") and not (
-        is_transcript(entry.value["chosen"]) and entry.value.get("prompt") is None
-    )
+    value = entry.value
+    if has_keys(value, *_OPENAI):
+        return True
+    whole = has_keys(value, "chosen", "rejected") and is_transcript(value["chosen"]) and value.get("prompt") is None
+    return has_keys(value, "chosen", "rejected") and not whole
 
 
 FORMAT = Format(

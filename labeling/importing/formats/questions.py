@@ -1,4 +1,4 @@
-"""Prompts without answers: MT-bench questions {"turns": [first, second], "category"}, or {"prompt": text}.
+"""Prompts without answers: MT-bench questions {"turns": [first, second], "category"}, or {"prompt"}, text or messages.
 
 Only the first turn is kept: the second speaks of an answer that is not there yet.
 """
@@ -6,6 +6,7 @@ Only the first turn is kept: the second speaks of an answer that is not there ye
 from collections.abc import Iterator
 
 from labeling.importing.formats import Format, Said, has_keys
+from labeling.importing.formats.prompts import read_prompt
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, list_of, optional_text, text_of
 from records import Message, Prompt
@@ -17,16 +18,15 @@ def dialogues(entry: Entry) -> Iterator[Said]:
         turns = list_of(value["turns"], "turns")
         if not turns:
             raise FormatError('"turns" is empty')
-        text = text_of(turns[0], "turns[0]")
+        messages: tuple[Message, ...] = (Message(role="user", content=text_of(turns[0], "turns[0]")),)
     else:
-        text = text_of(value["prompt"], "prompt")
-    topic = optional_text(value.get("category"), "category")
-    yield Prompt(id="", messages=(Message(role="user", content=text),), topic=topic)
+        messages = read_prompt(value["prompt"], "prompt")
+    yield Prompt(id="", messages=messages, topic=optional_text(value.get("category"), "category"))
 
 
 def _recognises(entry: Entry) -> bool:
     value = entry.value
-    return has_keys(value, "turns") or (has_keys(value, "prompt") and isinstance(value["prompt"], str))
+    return has_keys(value, "turns") or (has_keys(value, "prompt") and isinstance(value["prompt"], str | list))
 
 
 FORMAT = Format(name="questions", label="questions without answers", recognises=_recognises, dialogues=dialogues)

@@ -60,6 +60,12 @@ DIALOGUES: list[tuple[str, Any, Said]] = [
         [("user", "Add"), ("assistant", "3")],
     ),
     ("alpaca", {"prompt": "Q", "completion": " A"}, [("user", "Q"), ("assistant", "A")]),
+    ("alpaca", {"prompt": [user("Q")], "completion": [assistant("A")]}, [("user", "Q"), ("assistant", "A")]),
+    (
+        "questions",
+        {"prompt": [user("Q"), assistant("A"), user("R")]},
+        [("user", "Q"), ("assistant", "A"), ("user", "R")],
+    ),
     (
         "dolly",
         {"instruction": "Sum up", "context": "Text", "response": "T", "category": "summarization"},
@@ -98,7 +104,7 @@ def test_a_dialogue_is_recognised_and_read(tmp_path: Path, name: str, value: Any
     found, records, refused = read(tmp_path, "dialogues", value)
     assert (found, refused) == (name, [])
     assert [spoken(record) for record in records] == [expected]
-    answered = any(role == "assistant" for role, _ in expected)
+    answered = expected[-1][0] == "assistant" or name == "chitchat"
     assert isinstance(records[0], Demonstration if answered else Prompt)
 
 
@@ -274,6 +280,15 @@ def test_an_hh_pair_that_makes_no_sense_is_refused(tmp_path: Path, value: Any, r
         ),
         ({"chosen": "The sky is blue.", "rejected": "The sky is brown."}, ["The sky is"], ["blue.", "brown."]),
         (
+            {
+                "input": {"messages": [user("Q")]},
+                "preferred_output": [assistant("A")],
+                "non_preferred_output": [assistant("B")],
+            },
+            ["Q"],
+            ["A", "B"],
+        ),
+        (
             {"prompt": "\n\nHuman: Q\n\nAssistant:", "chosen": " A", "rejected": " B"},
             ["Q"],
             [" A", " B"],
@@ -353,7 +368,7 @@ def test_a_format_can_be_named_and_an_unknown_name_is_refused(tmp_path: Path) ->
     assert find_format("chatml", kind="dialogues", path=path).name == "openai"
     with pytest.raises(FileRefused, match='no format "csv" for rankings; known are auto, records, oasst'):
         find_format("csv", kind="rankings", path=path)
-    assert set(names_of("rankings")) < set(names_of("dialogues"))
+    assert set(names_of("rankings")) - set(names_of("dialogues")) == {"label-studio", "argilla"}
 
 
 JUNK = st.recursive(
@@ -365,7 +380,29 @@ JUNK = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["role", "content", "text", "sender", "message_id", "rank"]), inner, max_size=4
+            st.sampled_from(
+                [
+                    "role",
+                    "content",
+                    "text",
+                    "sender",
+                    "message_id",
+                    "rank",
+                    "value",
+                    "user_id",
+                    "status",
+                    "score",
+                    "result",
+                    "type",
+                    "ranker",
+                    "annotations",
+                    "Rating",
+                    "id",
+                    "messages",
+                ]
+            ),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=8,
@@ -374,6 +411,8 @@ KEYS = sorted(
     {"message_tree_id", "message_id", "parent_id", "text", "role", "replies", "id", "comparison_id", "tiers"}
     | {"messages", "conversations", "instruction", "output", "instances", "response", "context", "turns", "prompt"}
     | {"chosen", "rejected", "completion", "completions", "category", "trainer", "seconds", "ratings", "shown_order"}
+    | {"fields", "responses", "data", "annotations", "lead_time", "rank", "rank.responses", "scores", "source"}
+    | {"input", "preferred_output", "non_preferred_output"}
 )
 
 
