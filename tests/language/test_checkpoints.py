@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_it_loads_a_published_checkpoint_in_eval_mode_without_dropout(tiny_polic
     assert not model.training
     assert model.dtype == torch.float32
     assert model.config.attention_dropout == 0.0
+
+
+def test_many_threads_can_load_at_once(tiny_policy: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        models = list(pool.map(lambda _: load_causal_lm(tiny_policy), range(32)))
+    for model in models:
+        assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
 
 def test_dropout_in_the_configuration_is_turned_off(foreign: Path) -> None:
