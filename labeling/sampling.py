@@ -21,7 +21,8 @@ from django.utils.translation import gettext as _
 
 from labeling import doorbell
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Policy, Project, SamplingRun, User
-from labeling.writing import WritingError, add_policy_message
+from labeling.models import Message as DialogueMessage
+from labeling.writing import WritingError, add_policy_message, replace_message
 from records import Message, SampleResult, SamplingParams, encode
 
 State = SamplingRun.State
@@ -50,6 +51,7 @@ def request_completions(
     dialogue: Dialogue | None = None,
     position: int | None = None,
     comparison: Comparison | None = None,
+    replaces: DialogueMessage | None = None,
     streams: bool = False,
 ) -> SamplingRun:
     """Ask for completions of `messages`; by the project's policy and its sampling where nothing else is said.
@@ -72,6 +74,7 @@ def request_completions(
         dialogue=dialogue,
         position=position,
         comparison=comparison,
+        replaces=replaces,
         streams=streams,
         requested_by=by,
     )
@@ -79,6 +82,28 @@ def request_completions(
         run.save()
         send_soon(run)
     return run
+
+
+def regenerate_next(dialogue: Dialogue, *, after: int, by: User | None) -> SamplingRun | None:
+    """Ask for the next answer after this position that is marked for a second look; None where there is none.
+
+    It is sampled as answers in a chat are, so that whatever counts as wholly a policy's was drawn alike.
+    """
+    messages = list(dialogue.messages.order_by("position"))
+    marked = (one for one in messages[after + 1 :] if one.role == "assistant" and one.needs_second_look)
+    found = next(marked, None)
+    if found is None:
+        return None
+    return request_completions(
+        dialogue.project,
+        purpose=Purpose.SUGGESTION,
+        messages=[{"role": one.role, "content": one.content} for one in messages[: found.position]],
+        num_completions=1,
+        by=by,
+        dialogue=dialogue,
+        position=found.position,
+        replaces=found,
+    )
 
 
 def default_sampling(project: Project, *, seed: int | None = None) -> SamplingParams:
@@ -136,7 +161,7 @@ def record_completions(result: SampleResult) -> bool:
     stopped keeps the text that it had.
     """
     with transaction.atomic(durable=True):
-        _lock_chat_of(result.run_id)
+        _lock_dialogue_of(result.run_id)
         run = _locked(result.run_id, result.attempt, *UNDER_WAY, State.CANCELLED)
         if run is None or (run.state == State.CANCELLED and not _keeps_partial(run, result)):
             return False
@@ -261,10 +286,10 @@ def _locked(run_id: str | UUID, attempt: int, *states: State) -> SamplingRun | N
     return run if run is not None and run.attempt == attempt and run.state in states else None
 
 
-def _lock_chat_of(run_id: str | UUID) -> None:
-    """Lock the dialogue that a reply goes into. Before the run: who writes on in a chat stops its runs after it."""
-    chats = Dialogue.objects.select_for_update(of=("self",))
-    chats.filter(sampling_runs=UUID(str(run_id)), sampling_runs__purpose=Purpose.CHAT).first()
+def _lock_dialogue_of(run_id: str | UUID) -> None:
+    """Lock the dialogue that an answer goes into. Before the run: who writes on in it stops its runs after it."""
+    goes_in = Q(sampling_runs__purpose=Purpose.CHAT) | Q(sampling_runs__replaces__isnull=False)
+    Dialogue.objects.select_for_update(of=("self",)).filter(goes_in, sampling_runs=UUID(str(run_id))).first()
 
 
 def _finish(run: SamplingRun, result: SampleResult) -> None:
@@ -289,7 +314,9 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
     _end(run, State.CANCELLED if run.state == State.CANCELLED else State.DONE)
     if run.comparison_id is not None:
         _open_comparison(run, run.comparison_id)
-    if run.purpose == Purpose.CHAT and run.num_completions == 1:
+    if run.replaces is not None and run.state == State.DONE:
+        _place_anew(run, run.replaces)
+    elif run.purpose == Purpose.CHAT and run.num_completions == 1:
         _place_reply(run)
     if run.purpose in OVERNIGHT:
         transaction.on_commit(fill_window, robust=True)
@@ -325,6 +352,16 @@ def _place_reply(run: SamplingRun) -> None:
             add_policy_message(run.dialogue, run.completions.select_related("run").get())
     except WritingError:
         return  # the dialogue has moved on meanwhile; the completion stays with its run
+
+
+def _place_anew(run: SamplingRun, replaced: DialogueMessage) -> None:
+    """Put an answer in the place of the one before it, and go on to the next that is marked."""
+    try:
+        with transaction.atomic():
+            replace_message(replaced, run.completions.select_related("run").get())
+        regenerate_next(replaced.dialogue, after=replaced.position, by=run.requested_by)
+    except (WritingError, SamplingError):
+        return  # the dialogue has moved on, or nobody answers any more; what stands there stays, marked
 
 
 def _fail(run: SamplingRun, error: str, *, for_good: bool) -> None:

@@ -27,7 +27,7 @@ def next_role(messages: list[Message]) -> Literal["user", "assistant"]:
 
 def current_run(dialogue: Dialogue, messages: list[Message], *, purpose: str) -> SamplingRun | None:
     """The newest run for what comes after these messages, if they are still what it was asked for."""
-    runs = SamplingRun.objects.filter(dialogue=dialogue, purpose=purpose, position=len(messages))
+    runs = SamplingRun.objects.filter(dialogue=dialogue, purpose=purpose, position=len(messages), replaces=None)
     newest = runs.filter(as_role=next_role(messages)).select_related("policy").order_by("-created_at").first()
     if newest is None or newest.messages != plain_messages(messages):
         return None
@@ -84,8 +84,8 @@ def take(dialogue: Dialogue, completion: Completion, *, by: User) -> None:
 
 
 def stop_runs(dialogue: Dialogue, *, by: User) -> None:
-    """Stop what is still being sampled for this dialogue: nobody waits for it any more."""
-    for run in SamplingRun.objects.filter(dialogue=dialogue, state__in=sampling.UNDER_WAY):
+    """Stop what is still being sampled for this dialogue's end: nobody waits for it any more."""
+    for run in SamplingRun.objects.filter(dialogue=dialogue, replaces=None, state__in=sampling.UNDER_WAY):
         sampling.cancel(run, by=by)
 
 

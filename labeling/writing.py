@@ -22,6 +22,7 @@ from labeling.writing_rules import (
     StaleVersion,
     WritingError,
     lock,
+    mark_of,
     require_editable,
     require_place,
     require_text,
@@ -38,6 +39,8 @@ __all__ = [
     "edit_message",
     "next_prompt",
     "not_my_topic",
+    "put_back",
+    "replace_message",
     "return_dialogue",
     "save_composer",
     "sign",
@@ -150,24 +153,68 @@ def add_policy_message(dialogue: Dialogue, completion: Completion) -> Message:
     return message
 
 
-def edit_message(message: Message, *, content: str, by: User, later: Later = "mark") -> Message:
+def edit_message(
+    message: Message, *, content: str, by: User, later: Later = "mark", seen: str | None = None
+) -> Message:
     """Change a message's text; `later` says what becomes of those after it: kept, marked for a second look, deleted.
 
     A text edited back to its suggestion is taken again. Saving without a change takes the mark away.
+    `seen` is the mark of the text that the change began from: raises StaleVersion, with both texts, if that
+    is no longer the message's.
     """
     require_text(content)
     with transaction.atomic():
         dialogue = _locked_dialogue(message, by)
         changed = message.content != content
+        if changed and seen is not None and seen != mark_of(message.content):
+            texts = {"saved": {"content": message.content}, "yours": {"content": content}}
+            raise StaleVersion(version=dialogue.version, **texts)
         after = dialogue.messages.filter(position__gt=message.position)
-        message.content, message.needs_second_look = content, False
+        message.content, message.needs_second_look, message.before = content, False, None
         if changed:
             _sign_edited(message)
             _treat_later(after, later)
             AuditEvent.note("edit message", message, by=by, position=message.position, later=later)
-        message.save(update_fields=["content", "authorship", "edit_distance", "needs_second_look", "updated_at"])
+        message.save(update_fields=[*_TEXT, "needs_second_look", "before", "updated_at"])
         _changed(dialogue)
     return message
+
+
+def replace_message(message: Message, completion: Completion) -> None:
+    """Put a policy's answer, word for word, where one stands that is marked for a second look.
+
+    The mark stays, and what stood there is kept beside it, until its author has decided. Raises WritingError
+    where the message, or what comes before it, changed since the answer was asked for.
+    """
+    assert completion.run is not None
+    with transaction.atomic():
+        dialogue = _locked_dialogue(message, message.dialogue.author)
+        earlier = dialogue.messages.filter(position__lt=message.position).order_by("position")
+        asked = [{"role": one.role, "content": one.content} for one in earlier]
+        if not message.needs_second_look or asked != completion.run.messages:
+            raise WritingError(_("The dialogue has moved on since this answer was asked for."))
+        if not completion.content.strip():
+            raise WritingError(_("This answer is empty."))
+        message.before = {name: _plain(getattr(message, name)) for name in _TEXT}
+        message.content, message.authorship, message.edit_distance = completion.content, Authorship.POLICY, None
+        message.policy_id, message.completion_id = completion.policy_id, completion.id
+        message.save(update_fields=[*_TEXT, "before", "updated_at"])
+        Completion.objects.filter(id=completion.id).update(taken_at=Now(), message=message)
+        _changed(dialogue)
+
+
+def put_back(message: Message, *, by: User) -> None:
+    """Bring back what stood there before a policy answered anew. It still wants a second look."""
+    with transaction.atomic():
+        dialogue = _locked_dialogue(message, by)
+        if message.before is None:
+            raise WritingError(_("There is no earlier text to bring back."))
+        for name, value in message.before.items():
+            setattr(message, name, value)
+        message.before = None
+        message.save(update_fields=[*_TEXT, "before", "updated_at"])
+        AuditEvent.note("put message back", message, by=by, position=message.position)
+        _changed(dialogue)
 
 
 def delete_from(message: Message, *, by: User) -> None:
@@ -203,6 +250,7 @@ def branch(message: Message, *, by: User) -> Dialogue:
         copies = list(origin.messages.filter(position__lte=message.position).order_by("position"))
         for copy in copies:
             copy.id, copy.dialogue, copy.seconds = Message._meta.pk.get_default(), dialogue, 0.0
+            copy.before = None
             copy._state.adding = True
         Message.objects.bulk_create(copies)
         AuditEvent.note("branch dialogue", dialogue, by=by, origin=str(origin.id), position=message.position)
@@ -230,13 +278,21 @@ def save_composer(
     return dialogue.version
 
 
-def _locked_dialogue(message: Message, by: User) -> Dialogue:
+_TEXT = ("content", "authorship", "edit_distance", "policy_id", "completion_id")  # a text and whose words it has
+
+
+def _plain(value: Any) -> Any:
+    """As JSON keeps it: ids as text."""
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _locked_dialogue(message: Message, by: User | None) -> Dialogue:
     """The message's dialogue, locked, and the message as it stands. Raises WritingError if it is gone."""
     dialogue = message.dialogue
     lock(dialogue)
     require_editable(dialogue, by)
     try:
-        message.refresh_from_db(fields=("content", "position", "authorship", "edit_distance", "needs_second_look"))
+        message.refresh_from_db(fields=(*_TEXT, "position", "needs_second_look", "before"))
     except Message.DoesNotExist as error:
         raise WritingError(_("This message was deleted in another tab.")) from error
     return dialogue

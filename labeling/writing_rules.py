@@ -1,5 +1,6 @@
 """What makes a message fit its dialogue, and how a dialogue is locked. Shared by writing and reviewing."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,11 @@ class StaleVersion(WritingError):
         self.version, self.saved, self.yours = version, saved, yours
 
 
+def mark_of(content: str) -> str:
+    """What tells one text from another without being it; a page carries the mark of the text that it shows."""
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
 _CHANGING = (
     "state", "version", "composer", "seconds", "submitted_at", "reviewed_at", "review_comment",
 )  # fmt: skip
@@ -32,12 +38,12 @@ def lock(dialogue: Dialogue) -> None:
     dialogue.refresh_from_db(fields=_CHANGING, from_queryset=Dialogue.objects.select_for_update(of=("self",)))
 
 
-def require_author(dialogue: Dialogue, by: User) -> None:
-    if dialogue.author_id != by.id:
+def require_author(dialogue: Dialogue, by: User | None) -> None:
+    if by is None or dialogue.author_id != by.id:
         raise WritingError(_("Only its author can change this dialogue."))
 
 
-def require_editable(dialogue: Dialogue, by: User) -> None:
+def require_editable(dialogue: Dialogue, by: User | None) -> None:
     require_author(dialogue, by)
     if dialogue.state not in (Dialogue.State.DRAFT, Dialogue.State.RETURNED):
         raise WritingError(_("This dialogue is handed in. Undo that, or branch from it, to write on."))

@@ -11,6 +11,7 @@ from labeling.models import Message, Project, Prompt
 LATER_CHOICES = (
     ("keep", _("Keep later messages")),
     ("mark", _("Mark them for a second look")),
+    ("regenerate", _("Have the policy answer anew")),
     ("delete", _("Remove them")),
 )
 LONGEST_SITTING = 4 * 3600  # seconds; more than that was not spent on one message
@@ -43,6 +44,8 @@ class MessageForm(FormWithProblems):
 class EditForm(forms.Form):
     content = ProseField(rows=5, label=_("Message"))
     later = forms.ChoiceField(choices=LATER_CHOICES, initial="keep")
+    seen = forms.CharField(required=False, max_length=64)  # the mark of the text that the change began from
+    keep = forms.ChoiceField(choices=(("mine", ""), ("both", "")), required=False)  # of two texts of one message
 
 
 class ComposerForm(FormWithProblems):

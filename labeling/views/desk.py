@@ -7,6 +7,7 @@ back to the page.
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from django_htmx.http import reswap, trigger_client_event
 from labeling.chatting import answer_run
 from labeling.forms.writing import LATER_CHOICES, EditForm
 from labeling.models import Completion, Dialogue, Message, SamplingRun, User
+from labeling.regenerating import note_standings
 from labeling.sampling import UNDER_WAY
 from labeling.suggesting import current_run, next_role, none_fitted, why_none
 
@@ -36,6 +38,10 @@ def thread_context(
 ) -> dict[str, Any]:
     """The messages, what may be done with them, and in a chat the answer that is awaited."""
     thread = list(dialogue.messages.order_by("position"))
+    note_standings(dialogue, thread)
+    for message in thread[-1:]:
+        message.is_last = True  # type: ignore[attr-defined]
+    later = [message for message in thread if editing and message.position > editing.position]
     context = {
         "project": dialogue.project,
         "dialogue": dialogue,
@@ -44,8 +50,8 @@ def thread_context(
         "can_edit": dialogue.state in EDITABLE,
         "editing": editing,
         "edit_form": edit_form,
-        "num_later": sum(message.position > editing.position for message in thread) if editing else 0,
-        "later_choices": LATER_CHOICES,
+        "num_later": len(later),
+        "later_choices": _later_choices(dialogue, later),
     }
     if dialogue.kind == Dialogue.Kind.CHAT:
         context |= _answer_context(dialogue, thread)
@@ -62,9 +68,14 @@ def thread_response(
     template = "_chat_thread.html" if dialogue.kind == Dialogue.Kind.CHAT else "_thread.html"
     response = render(request, f"labeling/{template}", context)
     if changed:
-        event = {"version": dialogue.version, "added": added, **composer_roles(context["thread"])}
-        trigger_client_event(response, "parley:dialogue-changed", event)
+        tell_of_change(response, dialogue, context["thread"], added=added)
     return response
+
+
+def tell_of_change(response: HttpResponse, dialogue: Dialogue, thread: list[Message], *, added: bool = False) -> None:
+    """Tell the rest of the page that the dialogue is another now."""
+    event = {"version": dialogue.version, "added": added, **composer_roles(thread)}
+    trigger_client_event(response, "parley:dialogue-changed", event)
 
 
 def problem_response(request: HttpRequest, sentence: str) -> HttpResponse | None:
@@ -72,6 +83,14 @@ def problem_response(request: HttpRequest, sentence: str) -> HttpResponse | None
     if not request.headers.get("HX-Request"):
         return None
     return trigger_client_event(reswap(HttpResponse(status=422), "none"), "parley:problem", sentence)  # type: ignore[arg-type]
+
+
+def say_problem(request: HttpRequest, response: HttpResponse, sentence: str) -> HttpResponse:
+    """Say what did not work beside what did: by an event, or without scripts on the next page."""
+    if not request.headers.get("HX-Request"):
+        messages.warning(request, sentence)
+        return response
+    return trigger_client_event(response, "parley:problem", sentence)  # type: ignore[arg-type]
 
 
 def stopped_response(request: HttpRequest, dialogue: Dialogue) -> HttpResponse:
@@ -138,6 +157,12 @@ def suggestions_context(dialogue: Dialogue, thread: list[Message], *, problem: s
 def saved_at() -> str:
     """The time, as the state line says it: in the person's own zone."""
     return date_format(timezone.localtime(), "H:i")
+
+
+def _later_choices(dialogue: Dialogue, later: list[Message]) -> list[tuple[str, Any]]:
+    """What may become of the messages after one that is edited; only answers are sampled anew."""
+    answers = dialogue.project.policy is not None and any(one.role == Message.Role.ASSISTANT for one in later)
+    return [(name, label) for name, label in LATER_CHOICES if answers or name != "regenerate"]
 
 
 def _answer_context(dialogue: Dialogue, thread: list[Message]) -> dict[str, Any]:

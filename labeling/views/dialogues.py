@@ -12,14 +12,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect, retarget
 
-from labeling import access, writing
+from labeling import access, regenerating, writing
 from labeling.forms.writing import ComposerForm, EditForm, MessageForm
-from labeling.models import Completion, Dialogue
+from labeling.models import Completion, Dialogue, Message, User
 from labeling.reviewing import undo_until
 from labeling.suggesting import stop_runs
 from labeling.views import desk
 from labeling.views.desk import WRITERS
 from labeling.writing import StaleVersion, WritingError
+from labeling.writing_rules import mark_of
 
 
 @access.role_required(*WRITERS)
@@ -69,16 +70,16 @@ def edit_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, messag
     message = access.message_of(found, message_id)
     form = EditForm(request.POST if request.method == "POST" else None)
     if request.method == "GET" or not form.is_valid():
-        context = {**desk.thread_context(found, editing=message, edit_form=form), "message": message}
-        if request.headers.get("HX-Request"):
-            answer = render(request, "labeling/_edit_message.html", context, status=422 if form.errors else 200)
-            return retarget(answer, f"#message-{message.pk}")
-        return _page(request, found, thread=context, status=422 if form.errors else 200)
+        return _edit_form(request, message, form, seen=mark_of(message.content), status=422 if form.errors else 200)
     try:
-        writing.edit_message(message, **form.cleaned_data, by=user)
+        problem = _edit(message, **form.cleaned_data, by=user)
+    except StaleVersion as stale:
+        theirs = stale.saved["content"]
+        return _edit_form(request, message, form, seen=mark_of(theirs), saved_elsewhere=theirs, status=409)
     except WritingError as error:
         return _refused(request, found, str(error))
-    return desk.thread_response(request, found, changed=True)
+    answer = desk.thread_response(request, message.dialogue, changed=True)
+    return desk.say_problem(request, answer, problem) if problem else answer
 
 
 @access.role_required(*WRITERS)
@@ -128,6 +129,7 @@ def submit_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> 
     except WritingError as error:
         return _refused(request, found, str(error), emptied=has_text)
     stop_runs(found, by=user)
+    regenerating.stop_regenerating(found, by=user)
     url = desk.dialogue_url(found)
     return HttpResponseClientRedirect(url) if request.headers.get("HX-Request") else redirect(url)
 
@@ -150,9 +152,29 @@ def withdraw_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
     stop_runs(found, by=user)
+    regenerating.stop_regenerating(found, by=user)
     writing.withdraw(found, by=user)
     messages.info(request, _("The dialogue is deleted."))
     return redirect("chat" if found.kind == Dialogue.Kind.CHAT else "write", slug)
+
+
+def _edit(message: Message, *, content: str, later: str, seen: str, keep: str, by: User) -> str:
+    """Change the message as the form says; returns why the policy cannot answer anew, where it was asked to."""
+    if keep == "both":
+        content = f"{message.content}\n\n{content}"
+    if later == "regenerate":
+        return regenerating.edit_and_regenerate(message, content=content, by=by, seen=seen or None)
+    writing.edit_message(message, content=content, by=by, later=later, seen=seen or None)  # type: ignore[arg-type]
+    return ""
+
+
+def _edit_form(request: HttpRequest, message: Message, form: EditForm, *, status: int, **more: Any) -> HttpResponse:
+    """The message in its place as a form; `saved_elsewhere` is its other text where two were written."""
+    context = {**desk.thread_context(message.dialogue, editing=message, edit_form=form), "message": message, **more}
+    if request.headers.get("HX-Request"):
+        answer = render(request, "labeling/_edit_message.html", context, status=status)
+        return retarget(answer, f"#message-{message.pk}")
+    return _page(request, message.dialogue, thread=context, status=status)
 
 
 def _add_posted(request: HttpRequest, dialogue: Dialogue) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Dialogue, Message, Project, User
+from labeling.models import Dialogue, Message, Project, SamplingRun, User
 from tests.answering import answer, finish_stream, send_result, stream_words, wait_for_run
 from tests.browser.conftest import NARROW, PHONE
+from tests.browser.test_accessibility import violations
 from tests.labeling.cast import make_dialogue, make_project, make_prompt, make_user
 
 OpenPage = Callable[..., Page]
@@ -210,6 +211,76 @@ def test_an_earlier_message_is_edited_and_later_ones_marked(
     page.get_by_role("button", name="It still fits").click()
     expect(page.get_by_text("a second look", exact=True)).to_have_count(0)
     assert messages_of(draft)[1] == ("assistant", "Keep it warm.", "typed")
+
+
+def test_later_answers_are_written_anew_in_their_places(
+    open_page: OpenPage, alice: User, draft: Dialogue, keep_screenshot: KeepScreenshot
+) -> None:
+    page = open_page(address(draft), user=alice)
+    page.locator("#thread article").nth(0).get_by_role("link", name="Edit this message").click()
+    field = page.get_by_label("The message", exact=True)
+    field.fill("How do I keep mint alive?")
+    page.get_by_label("Have the policy answer anew").check()
+    field.press("Control+Enter")
+    answered = page.locator("#thread article").nth(1)
+    expect(answered).to_contain_text("being written anew")
+    expect(answered).to_contain_text("Give it light")  # the old text, until then
+    keep_screenshot(page, "writing-anew-waiting")
+    run = SamplingRun.objects.get(dialogue=draft, replaces__isnull=False)
+    answer(run, "Cut it **often**.")
+    expect(answered).to_contain_text("Cut it often.")
+    expect(answered).to_contain_text("answered anew")
+    assert violations(page) == []
+    answered.get_by_text("The old text", exact=True).click()
+    keep_screenshot(page, "writing-anew")
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    assert violations(page) == []
+    keep_screenshot(page, "writing-anew-phone")
+    assert messages_of(draft)[1] == ("assistant", "Cut it **often**.", "policy")
+    answered.get_by_role("button", name="Bring the old text back").click()
+    expect(answered).not_to_contain_text("The old text")
+    assert messages_of(draft)[1] == ("assistant", ANSWER, "typed")
+
+
+def test_a_sampler_that_fails_leaves_the_old_answer_and_says_so(
+    open_page: OpenPage, alice: User, draft: Dialogue
+) -> None:
+    page = open_page(address(draft), user=alice)
+    page.locator("#thread article").nth(0).get_by_role("link", name="Edit this message").click()
+    page.get_by_label("The message", exact=True).fill("How do I keep mint alive?")
+    page.get_by_label("Have the policy answer anew").check()
+    page.get_by_label("The message", exact=True).press("Control+Enter")
+    answered = page.locator("#thread article").nth(1)
+    expect(answered).to_contain_text("being written anew")
+    SamplingRun.objects.filter(replaces__isnull=False).update(state=SamplingRun.State.FAILED, error="out of memory")
+    expect(answered).to_contain_text("the text that was here stays: out of memory")
+    expect(answered).to_contain_text("Give it light")
+    answered.get_by_role("button", name="Try again").click()
+    expect(answered).to_contain_text("being written anew")
+    answered.get_by_role("button", name="Stop").click()
+    expect(answered).to_contain_text("an earlier message changed")
+
+
+def test_two_windows_that_edit_the_same_message_show_both_texts(
+    open_page: OpenPage, alice: User, draft: Dialogue, keep_screenshot: KeepScreenshot
+) -> None:
+    here, there = (open_page(address(draft), user=alice) for _ in range(2))
+    for page, text in ((here, "from here"), (there, "from there")):
+        page.locator("#thread article").nth(1).get_by_role("link", name="Edit this message").click()
+        page.get_by_label("The message", exact=True).fill(text)
+    there.get_by_label("The message", exact=True).press("Control+Enter")
+    expect(there.locator("#thread")).to_contain_text("from there")
+    here.get_by_label("The message", exact=True).press("Control+Enter")
+    expect(here.locator(".conflict pre").first).to_have_text("from there")
+    expect(here.get_by_label("The message", exact=True)).to_have_value("from here")
+    assert messages_of(draft)[1][1] == "from there"
+    keep_screenshot(here, "writing-edit-conflict")
+    assert violations(here) == []
+    here.get_by_role("button", name="Keep both").first.click()
+    expect(here.locator("#thread .edit-form")).to_have_count(0)
+    assert messages_of(draft)[1][1] == "from there\n\nfrom here"
 
 
 def test_escape_cancels_an_edit(open_page: OpenPage, alice: User, draft: Dialogue) -> None:

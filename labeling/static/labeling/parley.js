@@ -71,13 +71,13 @@ for (const time of document.querySelectorAll("time[datetime]")) {
 
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  if (status === 422) return;
+  if (status === 422 || status === 409) return; // the answer itself says what is wrong
   if (status === 401 || status === 403) toast("You are signed out or may not do this. Your text is still here; sign in in another tab and try again.", "stop");
   else toast("Parley could not do that just now. Nothing was lost; please try again.", "stop");
 });
 document.addEventListener("htmx:sendError", () => toast("No connection. Nothing was lost; it will work again when the network is back.", "stop"));
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.status === 422) { event.detail.shouldSwap = true; event.detail.isError = false; }
+  if ([409, 422].includes(event.detail.xhr.status)) { event.detail.shouldSwap = true; event.detail.isError = false; }
 });
 document.addEventListener("parley:toast", (event) => toast(event.detail.text, event.detail.kind));
 
