@@ -185,7 +185,8 @@ def _delete_file(brought: Import) -> None:
 def _plain_name(name: str) -> str:
     """The name without folders and without characters that have no place in a name."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    return "".join(letter for letter in last if letter.isprintable())[-200:] or "file"
+    plain = "".join(letter for letter in last if letter.isprintable())[-200:]
+    return plain if plain.strip(". ") else "file"
 
 
 def _ending(name: str) -> str:

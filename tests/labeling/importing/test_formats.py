@@ -371,6 +371,7 @@ def test_a_format_can_be_named_and_an_unknown_name_is_refused(tmp_path: Path) ->
     assert set(names_of("rankings")) - set(names_of("dialogues")) == {"label-studio", "argilla"}
 
 
+MESSAGE_KEYS = ("role", "content", "text", "sender", "message_id", "rank", "messages")
 JUNK = st.recursive(
     st.none()
     | st.booleans()
@@ -381,25 +382,7 @@ JUNK = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                [
-                    "role",
-                    "content",
-                    "text",
-                    "sender",
-                    "message_id",
-                    "rank",
-                    "value",
-                    "user_id",
-                    "status",
-                    "score",
-                    "result",
-                    "type",
-                    "ranker",
-                    "annotations",
-                    "Rating",
-                    "id",
-                    "messages",
-                ]
+                [*MESSAGE_KEYS, "value", "user_id", "status", "score", "result", "type", "ranker", "annotations", "id"]
             ),
             inner,
             max_size=4,
