@@ -3,13 +3,15 @@
 A run counts as current while it answers the messages as they stand; after an edit it does not fit any more.
 """
 
+import random
 from typing import Any, Literal, cast
 
 from django.utils.translation import gettext as _
 
 from labeling import sampling
-from labeling.models import AuditEvent, Completion, Dialogue, Message, SamplingRun, User
+from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, SamplingRun, User
 from labeling.writing import WritingError, save_composer
+from records import SamplingParams
 
 _NONE_FITS = "none fits"
 
@@ -66,7 +68,18 @@ def suggest(dialogue: Dialogue, *, again: bool, by: User) -> SamplingRun:
         as_role=next_role(messages),
         dialogue=dialogue,
         position=len(messages),
+        sampling=suggestion_sampling(dialogue.project),
         streams=True,
+    )
+
+
+def suggestion_sampling(project: Project) -> SamplingParams:
+    """How the project samples suggestions, apart from what is compared."""
+    return SamplingParams(
+        temperature=project.suggestion_temperature,
+        top_p=project.suggestion_top_p,
+        max_new_tokens=project.suggestion_max_new_tokens,
+        seed=random.randrange(2**31),
     )
 
 

@@ -5,7 +5,6 @@ which dialogue is labeling.access. What trainers do before and after, choose a p
 dialogue in, is in prompt_pool and reviewing; a caller finds all of it here.
 """
 
-import random
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from labeling.control_arm import is_control
 from labeling.edit_distance import edit_distance
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, Prompt, User
 from labeling.prompt_pool import next_prompt, not_my_topic
@@ -67,8 +67,8 @@ def start_demonstration(project: Project, *, by: User, prompt: Prompt | None = N
         prompt=prompt,
         topic=prompt.topic if prompt else "",
         guideline_version=project.guidelines,
-        offers_suggestions=random.random() >= project.control_share,
     )
+    dialogue.offers_suggestions = not is_control(project, by=by, subject=prompt.id if prompt else dialogue.id)
     opening = prompt.messages if prompt else []
     with transaction.atomic():
         dialogue.save()
@@ -82,7 +82,8 @@ def start_demonstration(project: Project, *, by: User, prompt: Prompt | None = N
             )
             for position, message in enumerate(opening)
         )
-        AuditEvent.note("start dialogue", dialogue, by=by)
+        arm = {"offers_suggestions": dialogue.offers_suggestions, "control_share": project.control_share}
+        AuditEvent.note("start dialogue", dialogue, by=by, **arm)
     return dialogue
 
 

@@ -39,7 +39,7 @@ class ProjectForm(forms.ModelForm[Project]):
         (_("The project"), "", ("name", "description")),
         (
             _("Sampling"),
-            _("How completions and suggestions are drawn from the policy."),
+            _("How what is compared, and what is said in chats, is drawn from the policy."),
             ("policy", "temperature", "top_p", "max_new_tokens"),
         ),
         (
@@ -61,7 +61,18 @@ class ProjectForm(forms.ModelForm[Project]):
             _("Comparisons that have a reference ranking: to practise on, or mixed into the queue."),
             ("practice_required", "gold_every"),
         ),
-        (_("Writing"), _("What helps the people who write."), ("num_suggestions", "control_share", "grace_minutes")),
+        (
+            _("Writing"),
+            _("What helps the people who write."),
+            (
+                "num_suggestions",
+                "suggestion_temperature",
+                "suggestion_top_p",
+                "suggestion_max_new_tokens",
+                "control_share",
+                "grace_minutes",
+            ),
+        ),
     )
 
     control_share = forms.FloatField(
@@ -99,6 +110,9 @@ class ProjectForm(forms.ModelForm[Project]):
             "practice_required",
             "gold_every",
             "num_suggestions",
+            "suggestion_temperature",
+            "suggestion_top_p",
+            "suggestion_max_new_tokens",
             "grace_minutes",
         )
         labels = {  # noqa: RUF012
@@ -117,6 +131,9 @@ class ProjectForm(forms.ModelForm[Project]):
             "joins_written": _("Accepted texts that people wrote while ranking are ranked as well"),
             "practice_required": _("Newcomers do the practice set before they rank"),
             "num_suggestions": _("Suggestions offered"),
+            "suggestion_temperature": _("Temperature of suggestions"),
+            "suggestion_top_p": _("Top-p of suggestions"),
+            "suggestion_max_new_tokens": _("Longest suggestion, tokens"),
             "grace_minutes": _("A submission can be undone for, minutes"),
         }
         help_texts = {  # noqa: RUF012
@@ -126,6 +143,9 @@ class ProjectForm(forms.ModelForm[Project]):
             "num_completions": _("2 to 9."),
             "comparisons_ready": _("How many are sampled ahead of the trainers."),
             "num_suggestions": _("0 to 6; 0 offers none."),
+            "suggestion_temperature": _(
+                "Lower than what is compared: suggestions are to help, not to show the policy."
+            ),
         }
         widgets = {"description": forms.Textarea(attrs={"rows": 2})}  # noqa: RUF012
 

@@ -58,6 +58,12 @@ class Project(models.Model):
         default=3, validators=(MinValueValidator(0), MaxValueValidator(6))
     )
     control_share = models.FloatField(default=0.0, validators=SHARE)  # dialogues written without suggestions
+    # Suggestions are to help; comparisons are to show the policy as it is, so the two are sampled apart.
+    suggestion_temperature = models.FloatField(default=0.7, validators=(MinValueValidator(0.0), MaxValueValidator(5.0)))
+    suggestion_top_p = models.FloatField(default=1.0, validators=(MinValueValidator(0.01), MaxValueValidator(1.0)))
+    suggestion_max_new_tokens = models.PositiveIntegerField(
+        default=256, validators=(MinValueValidator(1), MaxValueValidator(4096))
+    )
 
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

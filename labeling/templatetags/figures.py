@@ -22,6 +22,14 @@ def interval(estimate: object) -> str:
 
 
 @register.filter
+def span(estimate: object, digits: int) -> str:
+    """A figure that is no share, with its interval: 412 (380–450); a dash where there is none."""
+    if not isinstance(estimate, Estimate):
+        return "–"
+    return f"{estimate.value:,.{digits}f} ({estimate.low:,.{digits}f} – {estimate.high:,.{digits}f})"
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """75 becomes 1 min 15 s."""
     if seconds is None:

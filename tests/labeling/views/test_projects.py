@@ -37,7 +37,8 @@ def page(client: Client, name: str, *arguments: str) -> str:
 def settings_of(project: Project, **values: Any) -> dict[str, Any]:
     plain = (
         "name", "description", "temperature", "top_p", "max_new_tokens", "num_completions", "rankings_wanted",
-        "comparisons_ready", "lease_minutes", "num_suggestions", "grace_minutes",
+        "comparisons_ready", "lease_minutes", "num_suggestions", "grace_minutes", "suggestion_temperature",
+        "suggestion_top_p", "suggestion_max_new_tokens",
     )  # fmt: skip
     return {name: getattr(project, name) for name in plain} | {"policy": project.policy_id, "control_share": 0} | values
 

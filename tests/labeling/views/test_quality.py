@@ -101,3 +101,12 @@ def test_an_admin_handles_a_report(project: Project, client: Client) -> None:
     client.post(reverse("handle_report", args=("quality", report.id)))
     report.refresh_from_db()
     assert report.state == Report.State.HANDLED
+
+
+def test_the_arms_are_shown_once_there_is_a_control_arm(project: Project) -> None:
+    client = Client()
+    client.force_login(make_user(username="rita", projects=[project]))
+    address = reverse("quality", args=("quality",))
+    assert "Written with suggestions and without" not in client.get(address).content.decode()
+    Project.objects.update(control_share=0.2)
+    assert "Written with suggestions and without" in client.get(address).content.decode()
