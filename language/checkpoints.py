@@ -31,7 +31,7 @@ from transformers.utils import logging as transformers_logging
 from language.chat import end_token_id
 from records.manifest import MANIFEST, ManifestError, publish_directory, verify_directory
 
-_ALLOWED_SUFFIXES = {".json", ".jsonl", ".safetensors", ".txt", ".model", ".jinja", ".md"}
+_ALLOWED_SUFFIXES = {".json", ".jsonl", ".safetensors", ".txt", ".model", ".jinja", ".md", ".html"}
 _ALLOWED_NAMES = re.compile(r"^(LICENSE|NOTICE|USE_POLICY)(\.[a-z]+)?$")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 _REFUSED_NAMES = {"adapter_config.json": "an adapter; merge it into its base model first"}

@@ -16,6 +16,7 @@ from records import FORMAT_VERSION, Completion, Demonstration, ManifestError, Me
 from records.lines import read_json_lines
 from records.manifest import MANIFEST, sha256_of, verify_directory
 from records.names import DEMONSTRATIONS_FILE, RANKINGS_FILE
+from rewardmodel.rewardbench import holds_pairs, read_pairs
 from rewardmodel.splits import assign_splits, find_leaks
 
 Record = TypeVar("Record")
@@ -90,10 +91,13 @@ def find_source(path: Path, file_name: str) -> Source:
 
 
 def read_rankings(path: Path) -> Iterator[Ranking]:
-    """Rankings of a file, checked against one another. RecordError names file, line and field."""
+    """Rankings of a file, checked against one another; pairs (rewardmodel.rewardbench) count as rankings of two.
+
+    RecordError names file, line and field.
+    """
     seen: set[str] = set()
     compared: dict[str, tuple[str, str]] = {}
-    for where, ranking in _located(path, Ranking):
+    for where, ranking in read_pairs(path) if holds_pairs(path) else _located(path, Ranking):
         label = f"{where}: ranking {ranking.id}"
         if ranking.id in seen:
             raise RecordError(f'{label}: "id" is used twice in this file')

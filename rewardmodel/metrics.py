@@ -28,10 +28,22 @@ class MetricsLog:
             if name != "step":
                 self._board.add_scalar(name, value, int(metrics["step"]))
 
+    def board(self, step: int, figures: Mapping[str, float]) -> None:
+        """Figures of another kind than a step's, for TensorBoard alone."""
+        for name, value in figures.items():
+            self._board.add_scalar(name, value, step)
+
     def close(self) -> None:
         """Flush and let go of the files."""
         self._file.close()
         self._board.close()
+
+
+def note_on_board(directory: Path, step: int, figures: Mapping[str, float]) -> None:
+    """Add figures to the TensorBoard of a run whose log is closed."""
+    with SummaryWriter(str(directory / "tensorboard")) as board:
+        for name, value in figures.items():
+            board.add_scalar(name, value, step)
 
 
 def _whole_lines(path: Path) -> list[str]:

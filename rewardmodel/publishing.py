@@ -16,11 +16,12 @@ from transformers import PreTrainedTokenizerBase
 from records.manifest import MANIFEST, sha256_of
 from rewardmodel.card import card_text, cautions
 from rewardmodel.comparisons import pairs_of
-from rewardmodel.evaluate import Evaluation
+from rewardmodel.evaluation import Evaluation, validation_figures
 from rewardmodel.material import Material
-from rewardmodel.metrics import METRICS_FILE
+from rewardmodel.metrics import METRICS_FILE, note_on_board
 from rewardmodel.model import FACTS_FILE, RewardModel, publish_reward_model
 from rewardmodel.normalisation import Normalisation
+from rewardmodel.report import report_html
 
 STATES = "states"  # folder of the work directory
 
@@ -75,7 +76,12 @@ def data_facts(material: Material) -> dict[str, Any]:
 
 
 def publish(
-    out: Path, work: Path, model: RewardModel, tokenizer: PreTrainedTokenizerBase, facts: Mapping[str, Any]
+    out: Path,
+    work: Path,
+    model: RewardModel,
+    tokenizer: PreTrainedTokenizerBase,
+    facts: Mapping[str, Any],
+    evaluation: Evaluation | None,
 ) -> str:
     """Publish at `out`; the resumable states in `work` have then served their purpose and are removed."""
     log = (work / METRICS_FILE).read_bytes()
@@ -84,10 +90,21 @@ def publish(
         METRICS_FILE: log,
         "metrics.json": (json.dumps(flat_metrics(facts, steps), indent=1, sort_keys=True) + "\n").encode(),
         "card.md": card_text(facts).encode(),
+        **_report_files(facts, evaluation),
     }
+    note_on_board(work, len(steps), validation_figures(evaluation))
     sha256 = publish_reward_model(out, model=model, tokenizer=tokenizer, facts=facts, extra_files=extra_files)
     shutil.rmtree(work / STATES, ignore_errors=True)
     return sha256
+
+
+def _report_files(facts: Mapping[str, Any], evaluation: Evaluation | None) -> dict[str, bytes]:
+    if evaluation is None:
+        return {}
+    shown = {"base": facts["base"]["name"], "data": facts["data"]["name"], "sha256": facts["data"]["sha256"]}
+    page = report_html(evaluation, title=f"Reward model {facts['name']}", facts={**shown, "split": "validation"})
+    figures = json.dumps(asdict(evaluation), indent=1, ensure_ascii=False) + "\n"
+    return {"evaluation.json": figures.encode(), "evaluation.html": page.encode()}
 
 
 def flat_metrics(facts: Mapping[str, Any], steps: Sequence[Mapping[str, int | float]]) -> dict[str, float]:

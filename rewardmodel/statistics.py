@@ -33,6 +33,8 @@ class CalibrationBin:
     predicted: float
     observed: float
     num_pairs: int
+    observed_low: float | None = None
+    observed_high: float | None = None
 
 
 def correctness(gaps: Float[Tensor, " pairs"]) -> Float[Tensor, " pairs"]:
@@ -70,10 +72,17 @@ def log_loss(gaps: Float[Tensor, " pairs"]) -> float:
     return float(torch.nn.functional.softplus(-gaps.double()).mean())
 
 
-def calibration_bins(gaps: Float[Tensor, " pairs"], num_bins: int = 10) -> list[CalibrationBin]:
+def calibration_bins(
+    gaps: Float[Tensor, " pairs"],
+    prompts: Int[Tensor, " pairs"] | None = None,
+    *,
+    num_bins: int = 10,
+    seed: int = 0,
+) -> list[CalibrationBin]:
     """Accuracy against the size of the score gap, in bins of equal count (Bai et al. 2022, §3.3, Fig. 9).
 
     A calibrated model is right with probability 1/(1 + e^−|gap|): `predicted` is its mean over the bin.
+    With `prompts` what was observed has its interval.
     """
     order = torch.argsort(gaps.abs(), stable=True)
     bins = []
@@ -82,7 +91,12 @@ def calibration_bins(gaps: Float[Tensor, " pairs"], num_bins: int = 10) -> list[
             size = gaps[members].double().abs()
             predicted = float(torch.sigmoid(size).mean())
             observed = float(correctness(gaps[members].double()).mean())
-            bins.append(CalibrationBin(float(size.min()), float(size.max()), predicted, observed, len(members)))
+            found = None
+            if prompts is not None:
+                found = estimate_mean(correctness(gaps[members].double()), prompts[members], seed=seed)
+            low, high = (found.low, found.high) if found else (None, None)
+            ends = float(size.min()), float(size.max())
+            bins.append(CalibrationBin(*ends, predicted, observed, len(members), low, high))
     return bins
 
 
@@ -107,6 +121,33 @@ def within_group_correlation(
     Between the completions of one prompt, which are all that a ranking compares (method reference §6.1).
     """
     return correlation(_centred(x.double(), groups), _centred(y.double(), groups))
+
+
+def estimate_within_correlation(
+    x: Float[Tensor, " items"],
+    y: Float[Tensor, " items"],
+    groups: Int[Tensor, " items"],
+    *,
+    seed: int = 0,
+    rounds: int = 1000,
+) -> Estimate | None:
+    """`within_group_correlation` and its interval, groups resampled whole; None where a side does not vary."""
+    value = within_group_correlation(x, y, groups)
+    if value is None:
+        return None
+    a, b = _centred(x.double(), groups), _centred(y.double(), groups)
+    _, owner = torch.unique(groups, return_inverse=True)
+    num_groups = int(owner.max()) + 1
+    sums = a.new_zeros(num_groups, 3).index_add(0, owner, torch.stack([a * b, a * a, b * b], dim=1))
+    low = high = None
+    if num_groups > 1:
+        generator = torch.Generator().manual_seed(seed)
+        drawn = torch.stack(
+            [sums[torch.randint(num_groups, (num_groups,), generator=generator)].sum(0) for _ in range(rounds)]
+        )
+        found = (drawn[:, 0] / (drawn[:, 1] * drawn[:, 2]).sqrt()).nan_to_num(0.0)
+        low, high = (float(torch.quantile(found, q)) for q in (0.025, 0.975))
+    return Estimate(value, low, high, len(a), num_groups)
 
 
 def _resampled_means(

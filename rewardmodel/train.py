@@ -7,7 +7,7 @@ directory. Killed at any moment, --resume goes on to bit-identical weights (CPU,
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from language.progress import Progress
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from rewardmodel.commandline import Precision, autocast, resolve_device, run
 from rewardmodel.comparisons import Comparison, batches, microbatches, pairs_of
-from rewardmodel.evaluate import Evaluation, evaluate_rankings, summarise
+from rewardmodel.evaluate import NUM_CORRUPTED, evaluate_rankings, summarise
+from rewardmodel.evaluation import Evaluation, validation_figures
 from rewardmodel.loss import ranking_losses
 from rewardmodel.material import Material, load_material
 from rewardmodel.metrics import MetricsLog
@@ -81,6 +82,8 @@ class TrainConfig:
     """Train only that many of the last layers and the head; 0 trains all."""
     save_every: int = 20
     """Optimizer steps between resumable states."""
+    evaluate_every: int = 0
+    """Optimizer steps between evaluations on the validation split, shown in TensorBoard; 0 is once, at the end."""
     resume: bool = False
     """Go on from the newest state in the work directory, or begin where there is none."""
     device: str = "auto"
@@ -93,7 +96,7 @@ class TrainConfig:
 
 
 # What may differ between the parts of an interrupted run.
-_NOT_IDENTITY = {"data", "model", "out", "work", "demonstrations", "resume", "device", "save_every"}
+_NOT_IDENTITY = {"data", "model", "out", "work", "demonstrations", "resume", "device", "save_every", "evaluate_every"}
 
 
 def main(config: TrainConfig) -> None:
@@ -116,19 +119,34 @@ def main(config: TrainConfig) -> None:
         return
     choose_parameters(model, lora_rank=config.lora_rank if config.lora else None, last_layers=config.train_last_layers)
     require_room(config.work_directory, model)
-    train(model, material.comparisons, config, identity)
+    train(
+        model,
+        material.comparisons,
+        config,
+        identity,
+        lambda: validate(model, tokenizer, material, config, num_corrupted=0),
+    )
     merge_adapters(model)
     with autocast(model.device, config.precision):
         normalisation = normalise(model, material.references, token_budget=config.microbatch_tokens)
-    evaluation = validate(model, tokenizer, material, config)
+    evaluation = validate(model, tokenizer, material, config, num_corrupted=NUM_CORRUPTED)
     facts = make_facts(config.out.name, config.model.name, identity, material, normalisation, evaluation)
-    publish(config.out, config.work_directory, model, tokenizer, facts)
+    publish(config.out, config.work_directory, model, tokenizer, facts, evaluation)
     if evaluation is not None:
         print(summarise(evaluation))
 
 
-def train(model: RewardModel, comparisons: Sequence[Comparison], config: TrainConfig, identity: dict[str, Any]) -> None:
-    """The loop: every epoch's batches in seeded order, an optimizer step each, a state every few."""
+def train(
+    model: RewardModel,
+    comparisons: Sequence[Comparison],
+    config: TrainConfig,
+    identity: dict[str, Any],
+    judge: Callable[[], Evaluation | None],
+) -> None:
+    """The loop: every epoch's batches in seeded order, an optimizer step each, a state every few.
+
+    `judge` evaluates the model as it is, where that is asked for along the way.
+    """
     plan = [
         batches(comparisons, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
         for epoch in range(config.epochs)
@@ -152,6 +170,8 @@ def train(model: RewardModel, comparisons: Sequence[Comparison], config: TrainCo
                 state.position += 1
                 log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
                 progress.advance(1, metrics)
+                if config.evaluate_every and state.step % config.evaluate_every == 0:
+                    log.board(state.step, validation_figures(judge()))
                 if state.step % config.save_every == 0 and state.step < total_steps:
                     save_training_state(states, state)
             state.epoch, state.position = epoch + 1, 0
@@ -196,13 +216,20 @@ def take_step(
     }
 
 
-def validate(model: RewardModel, tokenizer: Any, material: Material, config: TrainConfig) -> Evaluation | None:
+def validate(
+    model: RewardModel, tokenizer: Any, material: Material, config: TrainConfig, *, num_corrupted: int
+) -> Evaluation | None:
     """Figures on the validation split; None where it is empty."""
     if not material.validation:
         return None
     with autocast(model.device, config.precision):
         evaluation, _ = evaluate_rankings(
-            model, tokenizer, material.validation, token_budget=config.microbatch_tokens, seed=config.seed
+            model,
+            tokenizer,
+            material.validation,
+            token_budget=config.microbatch_tokens,
+            num_corrupted=num_corrupted,
+            seed=config.seed,
         )
     return evaluation
 

@@ -34,6 +34,7 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
         "batch_size": int,
         "weight_decay": float,
         "margin_per_tier": float,
+        "evaluate_every": int,
         "max_tokens": int,
         "microbatch_tokens": int,
         "validation_fraction": float,

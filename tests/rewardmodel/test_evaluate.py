@@ -1,23 +1,27 @@
 """The report on a reward model: right on hand-made scores, honest about length and about what was seen."""
 
 import json
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+import torch
 
-from records import write_jsonl
+from language.checkpoints import load_tokenizer
+from records import RecordError, write_jsonl
 from rewardmodel.comparisons import Comparison
+from rewardmodel.corruption import measure_corruptions
 from rewardmodel.data import DataError, load_rankings
 from rewardmodel.evaluate import (
     EvaluateConfig,
     _drawn_fraction,
-    evaluate_scores,
     main,
     select_rankings,
     summarise,
-    verdict,
 )
-from rewardmodel.model import load_reward_model
+from rewardmodel.evaluation import evaluate_scores, verdict
+from rewardmodel.model import load_reward_model, start_reward_model
 from tests.rewardmodel.cast import make_ranking
 
 
@@ -106,3 +110,100 @@ def test_the_command_prints_one_json_object(tiny_reward_model: Path, tmp_path: P
     assert report["left_out"] == {"abstained": 1, "too_long": 1}
     assert report["num_prompts_cut"] == 0
     assert 0 <= report["accuracy"]["low"] <= report["accuracy"]["high"] <= 1
+
+
+def test_slices_say_who_and_what_and_the_ceiling_is_the_other_trainers() -> None:
+    rankings = [
+        make_ranking(id="r-1-0", comparison_id="c", trainer="ann", topic="cooking"),
+        make_ranking(id="r-1-1", comparison_id="c", trainer="bob", topic="cooking"),
+        make_ranking(id="r-2-0", comparison_id="d", trainer="ann", topic="music"),
+    ]
+    scored = [
+        (comparison(1, (300, 20, 10), (0, 1, 2), (1, 0, 2)), [3.0, 2.0, 1.0]),
+        (comparison(2, (5, 40), (0, 1)), [0.0, 1.0]),
+    ]
+    report = evaluate_scores(scored, rankings=rankings)
+    assert {key: (found.value, found.num_pairs) for key, found in report.by_trainer.items()} == {
+        "ann": (0.75, 4),
+        "bob": (pytest.approx(2 / 3), 3),
+    }
+    assert {key: found.num_pairs for key, found in report.by_topic.items()} == {"cooking": 6, "music": 1}
+    # Two of three pairs are ordered alike by both, seen from either side; the seventh pair has one trainer.
+    assert report.trainers_agreement is not None
+    assert report.trainers_agreement.value == pytest.approx(4 / 6)
+    assert report.accuracy_beside_trainers is not None
+    assert report.accuracy_beside_trainers.value == pytest.approx(5 / 6)
+    assert {key: (found.value, found.num_pairs) for key, found in report.by_agreement.items()} == {
+        "agreed": (1.0, 4),
+        "disputed": (0.5, 2),
+        "alone": (0.0, 1),
+    }
+    assert {key: found.num_pairs for key, found in report.by_length_difference.items()} == {
+        "longer by more than 200": 3,
+        "shorter by more than 200": 1,
+        "as long, within 30": 2,
+        "shorter by 31 to 200": 1,
+    }
+    low, high = report.intervals["log_loss"].low, report.intervals["log_loss"].high
+    assert low is not None
+    assert high is not None
+    assert low < report.log_loss < high
+
+
+def test_best_of_n_begins_at_chance_and_counts_every_subset_alike() -> None:
+    scored = [(comparison(1, (10, 20, 30), (0, 1, 2)), [3.0, 1.0, 2.0])]
+    curve = evaluate_scores(scored).best_of_n
+    assert [one.n for one in curve] == [1, 2, 3]
+    assert [one.by_people.value for one in curve] == pytest.approx([0.5, 5 / 6, 1.0])
+    assert [one.by_score.value for one in curve] == pytest.approx([0.5, (1 + 1 + 0) / 3, 1.0])
+    assert [one.by_length.value for one in curve] == pytest.approx([0.5, 1 / 6, 0.0])
+
+
+def test_a_model_that_likes_thanks_is_caught_at_it(tiny_policy: Path) -> None:
+    model, tokenizer = start_reward_model(tiny_policy, seed=0), load_tokenizer(tiny_policy)
+    rankings = [make_ranking(id=f"r-{i}", prompt=f"Why {i}?", completions=("the sea is wide", "no")) for i in range(8)]
+    found = measure_corruptions(model, tokenizer, rankings, limit=5, token_budget=4096)
+    assert set(found) == {"shuffled words", "repeated three times", "thanks instead"}
+    assert {estimate.num_prompts for estimate in found.values()} == {5}
+    with torch.no_grad():
+        model.head.weight.neg_()
+    against = measure_corruptions(model, tokenizer, rankings, limit=5, token_budget=4096)
+    for name, estimate in found.items():
+        assert against[name].value == pytest.approx(1 - estimate.value)
+    assert measure_corruptions(model, tokenizer, rankings, limit=0, token_budget=4096) == {}
+
+
+def test_pairs_of_rewardbench_are_evaluated_as_they_are(tiny_reward_model: Path, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "bench.jsonl"
+    pairs: list[dict] = [
+        {"prompt": "Where is the sea?", "chosen": "It is wide.", "rejected": "No.", "subset": "chat", "id": 7},
+        {
+            "prompt": [{"role": "user", "content": "And the sky?"}],
+            "chosen": [{"role": "assistant", "content": "Blue."}],
+            "rejected": [{"role": "assistant", "content": "Ask me something else, please."}],
+            "subset": "safety",
+        },
+    ]
+    path.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    page = tmp_path / "report.html"
+    main(EvaluateConfig(model=tiny_reward_model, data=path, json=True, html=page, device="cpu"))
+    report = json.loads(capsys.readouterr().out)
+    assert report["accuracy"]["num_pairs"] == 2
+    assert set(report["by_topic"]) == {"chat", "safety"}
+    path.write_text(json.dumps(pairs[0]) + "\n" + json.dumps({**pairs[1], "rejected": None}) + "\n")
+    with pytest.raises(RecordError, match=r'bench.jsonl:2: "rejected" must be a text'):
+        load_rankings(path)
+
+
+def test_the_html_report_is_one_file_with_charts_that_a_parser_accepts(tiny_reward_model: Path, tmp_path: Path) -> None:
+    path, page = tmp_path / "rankings.jsonl", tmp_path / "report.html"
+    write_jsonl(path, [make_ranking(id=f"r-{i}", prompt=f"<b>{i}</b>?", topic="<i>", split="test") for i in range(4)])
+    main(EvaluateConfig(model=tiny_reward_model, data=path, html=page, device="cpu"))
+    text = page.read_text()
+    drawings = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
+    assert len(drawings) == 3
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)
+    assert "http" not in text
+    assert "&lt;i&gt;" in text
+    assert "<i>" not in text

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from language.checkpoints import load_tokenizer
 from language.training_state import TrainingStateError
@@ -51,7 +52,7 @@ def test_it_learns_what_a_trainer_likes_on_prompts_it_never_saw(config: TrainCon
 
 
 def test_what_is_published_tells_its_lineage_figures_and_cautions(config: TrainConfig) -> None:
-    main(config)
+    main(replace(config, evaluate_every=10))
     facts = read_facts(config.out)
     assert facts["data"]["sha256"] == load_rankings(config.data).source.sha256
     assert facts["data"]["num_comparisons"] == 300
@@ -67,7 +68,14 @@ def test_what_is_published_tells_its_lineage_figures_and_cautions(config: TrainC
     steps = [json.loads(line) for line in (config.out / "metrics.jsonl").read_text().splitlines()]
     assert [step["step"] for step in steps] == list(range(1, math.ceil(300 / 16) + 1))
     assert steps[-1]["lr"] < steps[0]["lr"] == config.lr
-    assert list((config.work_directory / "tensorboard").iterdir())
+    board = EventAccumulator(str(config.work_directory / "tensorboard")).Reload()
+    assert [event.step for event in board.Scalars("validation/accuracy")] == [10, 19]
+    assert board.Scalars("validation/accuracy")[-1].value == pytest.approx(metrics["accuracy"])
+    assert board.Scalars("validation/out_of_distribution/thanks instead")
+    listed = json.loads((config.out / "manifest.json").read_text())["files"]
+    assert {"evaluation.json", "evaluation.html"} <= set(listed)
+    assert json.loads((config.out / "evaluation.json").read_text()) == facts["validation"]
+    load_reward_model(config.out)
     assert not (config.work_directory / "states").exists()
 
 

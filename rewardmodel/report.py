@@ -1,0 +1,149 @@
+"""The evaluation of a reward model as one HTML file: figures with intervals, tables, charts; nothing fetched."""
+
+from collections.abc import Mapping
+from html import escape
+from math import exp
+
+from rewardmodel.charts import Point, Series, chart
+from rewardmodel.evaluation import Evaluation, verdict
+from rewardmodel.statistics import Estimate
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2733; --paper: #fff; --soft: #8793a1; --a: #0b62a8; --b: #b3541e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e9ee; --paper: #14181d; --soft: #7d8894; --a: #6fb5ee; --b: #f0a36e; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem; }
+figure { margin: 0; } svg { width: 100%; height: auto; font-size: 12px; fill: currentColor; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; margin: 0 0 1.5rem; }
+th, td { padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid var(--soft); }
+td + td, th + th { text-align: right; font-variant-numeric: tabular-nums; }
+.grid { stroke: var(--soft); stroke-opacity: .3; }
+.ideal { stroke: var(--soft); stroke-dasharray: 5 4; stroke-width: 1.5; }
+.s0 { stroke: var(--a); stroke-width: 2; } .s1 { stroke: var(--b); stroke-width: 2; stroke-dasharray: 6 3; }
+.s2 { stroke: var(--soft); stroke-width: 2; stroke-dasharray: 2 3; }
+.s0.dot { fill: var(--a); } .s1.dot { fill: var(--b); } .s2.dot { fill: var(--soft); } .dot { stroke: none; }
+"""
+
+
+def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, object]) -> str:
+    """The whole page. `facts` are shown as they are: the model, the data and its hash, the split."""
+    groups = [
+        ("By tiers between the two", evaluation.by_tier_gap),
+        ("By how much longer the better one is, in characters", evaluation.by_length_difference),
+        ("By agreement among trainers", evaluation.by_agreement),
+        ("By number of completions", evaluation.by_num_completions),
+        ("By trainer", evaluation.by_trainer),
+        ("By topic", evaluation.by_topic),
+    ]
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p>Accuracy {_show(evaluation.accuracy)}: <strong>{verdict(evaluation)}</strong>. "
+        f"{evaluation.accuracy.num_pairs} pairs of {evaluation.num_rankings} rankings over "
+        f"{evaluation.accuracy.num_prompts} prompts. In brackets: 95 % intervals, prompts resampled.</p>",
+        _facts_table(facts),
+        _table("Figures", _main_rows(evaluation)),
+        f'<div class="charts">{"".join(f"<figure>{drawing}</figure>" for drawing in charts(evaluation))}</div>',
+        _table("A completion scores above its spoiled copy", _rows(evaluation.out_of_distribution)),
+        *(_table(f"Accuracy: {name[0].lower()}{name[1:]}", _rows(group)) for name, group in groups),
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+    body = "\n".join(filter(None, parts))
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
+    )
+
+
+def charts(evaluation: Evaluation) -> list[str]:
+    """Reliability, accuracy by score gap against the sigmoid, and the best-of-n curve."""
+    bins = evaluation.calibration
+    ends = (min(bin_.predicted for bin_ in bins), max(bin_.predicted for bin_ in bins))
+    reliability = [Point(bin_.predicted, bin_.observed, bin_.observed_low, bin_.observed_high) for bin_ in bins]
+    middles = [(bin_.gap_from + bin_.gap_to) / 2 for bin_ in bins]
+    by_gap = [
+        Point(middle, bin_.observed, bin_.observed_low, bin_.observed_high)
+        for middle, bin_ in zip(middles, bins, strict=True)
+    ]
+    furthest = max(middles) or 1.0
+    sigmoid = [Point(furthest * i / 60, 1 / (1 + exp(-furthest * i / 60))) for i in range(61)]
+    picks = {
+        name: [
+            Point(float(one.n), found.value, found.low, found.high)
+            for one in evaluation.best_of_n
+            for found in [getattr(one, attribute)]
+        ]
+        for name, attribute in (
+            ("best by score", "by_score"),
+            ("the longest", "by_length"),
+            ("best by people", "by_people"),
+        )
+    }
+    return [
+        chart(
+            "Reliability: how often the higher score was right against how often it should be",
+            [
+                Series("observed", reliability, is_line=False),
+                Series("calibrated", [Point(end, end) for end in ends], is_ideal=True),
+            ],
+            x_label="predicted",
+            y_label="right",
+            y_range=(0.0, 1.0),
+        ),
+        chart(
+            "Accuracy by score gap against the sigmoid of the gap",
+            [Series("observed", by_gap, is_line=False), Series("1/(1+e^−Δ)", sigmoid, is_ideal=True)],
+            x_label="score gap Δ",
+            y_label="right",
+            y_range=(0.0, 1.0),
+        ),
+        chart(
+            "Best of n: share of the other completions that people put below the one picked",
+            [Series(name, points) for name, points in picks.items()],
+            x_label="n",
+            y_label="quality",
+            y_range=(0.0, 1.0),
+        ),
+    ]
+
+
+def _main_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    estimates = [
+        ("accuracy", evaluation.accuracy),
+        ("the longer one wins", evaluation.longer_baseline),
+        ("difference", evaluation.over_longer),
+        ("accuracy where the shorter one is better", evaluation.when_shorter_is_better),
+        ("other trainers on the same pairs (the ceiling)", evaluation.trainers_agreement),
+        ("accuracy on those pairs", evaluation.accuracy_beside_trainers),
+        ("log loss (indifference: 0.693)", evaluation.intervals.get("log_loss")),
+        ("correlation of score and length within prompts", evaluation.intervals.get("length_correlation")),
+    ]
+    rows = [(name, _show(found), str(found.num_pairs)) for name, found in estimates if found is not None]
+    return [
+        *rows,
+        ("a coin", f"{evaluation.random_baseline:.3f}", ""),
+        ("calibration error", f"{evaluation.calibration_error:.3f}", str(evaluation.accuracy.num_pairs)),
+    ]
+
+
+def _rows(group: Mapping[str, Estimate]) -> list[tuple[str, str, str]]:
+    return [(name, _show(estimate), str(estimate.num_pairs)) for name, estimate in group.items()]
+
+
+def _table(title: str, rows: list[tuple[str, str, str]]) -> str:
+    if not rows:
+        return ""
+    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    head = "<tr><th></th><th>value [95 %]</th><th>pairs</th></tr>"
+    return f'<h2>{escape(title)}</h2><div class="scroll"><table>{head}{cells}</table></div>'
+
+
+def _facts_table(facts: Mapping[str, object]) -> str:
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in facts.items())
+    return f'<div class="scroll"><table>{rows}</table></div>'
+
+
+def _show(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f} (one prompt: no interval)"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
