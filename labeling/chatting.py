@@ -1,7 +1,8 @@
 """Chatting with the policy: what the trainer says, the answers that are asked for, and the one that is chosen.
 
 A lone answer goes into the dialogue when it is there (labeling.sampling). Of several, the trainer
-chooses one, and the choice is kept as a ranking: the chosen above all others.
+chooses one, and the choice is kept as a ranking: the chosen above each other, and nothing of the others among
+themselves.
 """
 
 import uuid
@@ -96,6 +97,7 @@ def _keep_choice(dialogue: Dialogue, chosen: Completion, drafts: list[Completion
         trainer=by,
         submission_key=key,
         tiers=[best, others],
+        is_choice=True,
         shown_order=[str(draft.pk) for draft in drafts],
         guideline_version=dialogue.project.guidelines,
         layout="chat",

@@ -39,6 +39,7 @@ class Kept:
     shown_order: list[str]
     seconds: float | None
     abstained: bool
+    is_choice: bool
     lengths: dict[str, int]
 
 
@@ -77,7 +78,7 @@ def quality_figures(project: Project) -> QualityFigures:
     kept = _newest(project)
     people = [ranking for ranking in kept if ranking.kind == "person"]
     judged = [ranking for ranking in people if not ranking.abstained]
-    pairs = _pairs_by_comparison(judged)
+    pairs = _pairs_by_comparison([ranking for ranking in judged if not ranking.is_choice])
     together = sum((counts for per in pairs.values() for _, _, counts in per), PairCounts())
     earlier_won, earlier_total = _earlier_wins(judged)
     earlier = position_bias(earlier_won, earlier_total) if earlier_total else None
@@ -114,6 +115,7 @@ def _newest(project: Project) -> list[Kept]:
             shown_order=ranking.shown_order,
             seconds=ranking.seconds,
             abstained=ranking.abstained is not None,
+            is_choice=ranking.is_choice,
             lengths={str(one.id): len(one.content) for one in ranking.comparison.completions.all()},
         )
         for ranking in rankings
@@ -162,7 +164,7 @@ def _clustered(comparisons: Iterable[list[tuple[User, User, PairCounts]]]) -> Es
 def _tied(rankings: Iterable[Kept]) -> Estimate | None:
     tied = ordered = 0
     for ranking in rankings:
-        tied += sum(1 for _ in tied_pairs(ranking.tiers))
+        tied += 0 if ranking.is_choice else sum(1 for _ in tied_pairs(ranking.tiers))
         ordered += sum(1 for _ in ordered_pairs(ranking.tiers))
     return proportion(tied, tied + ordered) if tied + ordered else None
 

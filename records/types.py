@@ -114,6 +114,8 @@ class Ranking:
     exactly one tier, unless the trainer abstained: then `tiers` is empty and `abstained` is the reason.
     `unacceptable_from` is the index of the first tier below the line of acceptability: 0 means
     that none is acceptable, None means that no line was drawn.
+    With `choice` one was chosen among several and nothing was said of the others: they share the last tier
+    without being tied.
     """
 
     id: str
@@ -123,6 +125,7 @@ class Ranking:
     tiers: tuple[tuple[str, ...], ...]
     unacceptable_from: int | None = None
     abstained: str | None = None
+    choice: bool | None = None
     shown_order: tuple[str, ...] = ()
     ratings: tuple[Rating, ...] = ()
     trainer: str | None = None
@@ -144,6 +147,7 @@ class Ranking:
             _require(not self.tiers, "tiers", "must be empty where the trainer abstained")
         else:
             require_weak_order(self.tiers, ids)
+        _require(not self.choice or len(self.tiers) == 2, "choice", "has two tiers: the chosen, and the others")
         line = self.unacceptable_from
         _require(
             line is None or 0 <= line <= len(self.tiers),

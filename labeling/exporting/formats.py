@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from labeling.agreement import ordered_pairs, tied_pairs
+from labeling.exporting.choices import apart
 from labeling.exporting.tables import row_of
 from labeling.exporting.trees import lost_in_tree, tree_lines
 from labeling.models import Export
@@ -94,14 +95,18 @@ def hh_lines(ranking: Ranking) -> Lines:
 
 
 def k_way_lines(ranking: Ranking) -> Lines:
-    """One line a ranking: all completions, and the tier of each, 0 best. An abstention has no tiers."""
-    if ranking.abstained is None:
-        tier = {name: index for index, names in enumerate(ranking.tiers) for name in names}
-        yield {
-            "prompt": _plain(ranking.messages),
-            "completions": [completion.content for completion in ranking.completions],
-            "tiers": [tier[completion.id] for completion in ranking.completions],
-        }
+    """One line a ranking: all completions, and the tier of each, 0 best. An abstention has no tiers.
+
+    A choice says nothing of the others among themselves, so it is a line for each pair that it orders.
+    """
+    for one in apart(ranking):
+        if one.abstained is None:
+            tier = {name: index for index, names in enumerate(one.tiers) for name in names}
+            yield {
+                "prompt": _plain(one.messages),
+                "completions": [completion.content for completion in one.completions],
+                "tiers": [tier[completion.id] for completion in one.completions],
+            }
 
 
 # Demonstrations.
@@ -144,7 +149,7 @@ def _lost_in_pairs(ranking: Ranking) -> Counter[str]:
     return +Counter(
         {
             "abstentions": int(ranking.abstained is not None),
-            "tied pairs": sum(1 for _pair in tied_pairs(ranking.tiers)),
+            "tied pairs": 0 if ranking.choice else sum(1 for _pair in tied_pairs(ranking.tiers)),
             "lines of acceptability": int(ranking.unacceptable_from is not None),
             "ratings": len(ranking.ratings),
         }

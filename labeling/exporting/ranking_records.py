@@ -40,6 +40,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
     (
         identifier, comparison, tiers, unacceptable_from, abstained, shown_order, seconds, source, outside_trainer,
         ranked_at, pseudonym, is_simulated, guideline_version, messages, topic, comparison_source, round_number,
+        is_choice,
     ) = row  # fmt: skip
     prompt = tuple(decode(Message, value, where=f"comparison {comparison}") for value in json.loads(messages))
     return Ranking(
@@ -50,6 +51,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         tiers=tuple(map(tuple, json.loads(tiers))),
         unacceptable_from=unacceptable_from,
         abstained=abstained,
+        choice=is_choice or None,
         shown_order=tuple(json.loads(shown_order)),
         ratings=ratings,
         trainer=pseudonym or outside_trainer or None,
@@ -101,7 +103,8 @@ _RANKINGS = """
     SELECT ranking.id::text, ranking.comparison_id::text, ranking.tiers::text, ranking.unacceptable_from,
            ranking.abstained, ranking.shown_order::text, ranking.seconds, ranking.source, ranking.outside_trainer,
            ranking.ranked_at, trainer.pseudonym, trainer.is_simulated, guidelines.version,
-           comparison.messages::text, comparison.topic, comparison.source, round.number
+           comparison.messages::text, comparison.topic, comparison.source, round.number,
+           ranking.is_choice
     FROM labeling_ranking ranking
     JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id
     LEFT JOIN labeling_user trainer ON trainer.id = ranking.trainer_id

@@ -147,9 +147,11 @@ class RankingStatistics(Statistics):
             if abs(difference) > LENGTHS_DIFFER:
                 self.length_differs += 1
                 self.longer_won += difference > 0
-        self.tied_pairs += sum(1 for _ in tied_pairs(record.tiers))
+        self.tied_pairs += 0 if record.choice else sum(1 for _ in tied_pairs(record.tiers))
         if record.shown_order:
             self._add_position(record.tiers, record.shown_order)
+        if record.choice:
+            return  # of all pairs but the chosen's it says nothing that could agree
         for earlier in self._orders:
             self.agreement = self.agreement + compare_rankings(earlier, record.tiers)
         if len(self._orders) < _MOST_RANKINGS_COMPARED:

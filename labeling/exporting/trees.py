@@ -7,13 +7,22 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from labeling.exporting.choices import apart
 from records import Completion, Ranking
 
 Node = dict[str, Any]
 
 
 def tree_lines(ranking: Ranking) -> Iterator[Node]:
-    """One tree, or none where the trainer gave no order. Rank 0 is the best; completions of one tier share a rank."""
+    """One tree, or none where the trainer gave no order. Rank 0 is the best; completions of one tier share a rank.
+
+    A choice is one tree for each pair that it orders.
+    """
+    for one in apart(ranking):
+        yield from _tree(one)
+
+
+def _tree(ranking: Ranking) -> Iterator[Node]:
     if ranking.abstained is None:
         rank = {name: index for index, tier in enumerate(ranking.tiers) for name in tier}
         replies = [_answer(completion, rank[completion.id]) for completion in ranking.completions]

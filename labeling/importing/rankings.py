@@ -35,7 +35,7 @@ _COMPLETIONS = CopyTarget(
 )  # fmt: skip
 _RANKINGS = CopyTarget(
     Ranking, "id", "comparison_id", "submission_key", "tiers", "unacceptable_from", "abstained",
-    "shown_order", "seconds", "source", "outside_trainer", "ranked_at",
+    "is_choice", "shown_order", "seconds", "source", "outside_trainer", "ranked_at",
 )  # fmt: skip
 _RATINGS = CopyTarget(Rating, "ranking_id", "completion_id", "overall", "flags", "note")
 
@@ -162,6 +162,7 @@ def _ranking_row(identifier: uuid.UUID, one: _Identified, source: str, now: date
         _json([one.in_our_ids(tier) for tier in record.tiers]),
         record.unacceptable_from,
         record.abstained,
+        bool(record.choice),
         _json(one.in_our_ids(record.shown_order)),
         record.seconds,
         (record.source or source)[:200],

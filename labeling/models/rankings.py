@@ -140,6 +140,8 @@ class Ranking(models.Model):
     tiers = models.JSONField(default=list)
     unacceptable_from = models.PositiveSmallIntegerField(null=True, blank=True)
     abstained = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (None: did not abstain)
+    # One was chosen among several; those in the last tier were not compared with each other (records.Ranking).
+    is_choice = models.BooleanField(default=False, db_default=False)
     shown_order = models.JSONField(default=list)
     guideline_version = models.ForeignKey(
         GuidelineVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

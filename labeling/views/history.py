@@ -76,9 +76,10 @@ def _reference_url(ranking: Ranking, user: User) -> str:
 
 
 def _order(ranking: Ranking) -> str:
-    """The order in the letters that were shown: B > A = C."""
+    """The order in the letters that were shown: B > A = C; of a choice, B > A, C."""
     if ranking.abstained is not None:
         return _("abstained: %(reason)s") % {"reason": ranking.abstained}
     letters = {identifier: chr(ord("A") + index) for index, identifier in enumerate(ranking.shown_order)}
-    tiers = [" = ".join(sorted(letters.get(identifier, "?") for identifier in tier)) for tier in ranking.tiers]
+    joint = ", " if ranking.is_choice else " = "
+    tiers = [joint.join(sorted(letters.get(identifier, "?") for identifier in tier)) for tier in ranking.tiers]
     return " > ".join(tiers)
