@@ -20,9 +20,11 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling import fences
+from labeling.exporting.agreed import keep_agreed
 from labeling.exporting.card import card_text
 from labeling.exporting.filters import FilterError, Filters, read_filters
 from labeling.exporting.formats import OutputFormat, find_format
+from labeling.exporting.personal_data import scrub
 from labeling.exporting.requests import exports_folder, remove_leftovers
 from labeling.exporting.sources import SOURCES, Source
 from labeling.exporting.statistics import Statistics, new_statistics
@@ -35,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 1_000  # rows read at once
 CARD = "card.md"
-_IDS = "ids"
+_IDS, _AGREED = "ids", "agreed"
 _RENEW_SECONDS = 2.0
 
 OnProgress = Callable[[float], None]
@@ -104,12 +106,16 @@ def _write_records(
     """Write every record, in its format; returns what the format lost."""
     ids = staging / _IDS
     total = _freeze(source.rows(export.project, filters), ids)
+    if filters.agreement_at_least is not None:
+        total = keep_agreed(_chunks(ids), staging / _AGREED, at_least=filters.agreement_at_least)
+        (staging / _AGREED).replace(ids)
     done, renewal_due = 0, 0.0
     with closing(FormatWriter(staging, output) if output else RecordsWriter(staging, source.file_name)) as writer:
         for chunk in _chunks(ids):
             for record in source.read(chunk, filters):
-                statistics.add(record)
-                writer.write(record)
+                kept = scrub(record, statistics.scrubbed) if filters.scrubs_personal_data else record
+                statistics.add(kept)
+                writer.write(kept)
             done += len(chunk)
             if time.monotonic() >= renewal_due:
                 renewal_due = time.monotonic() + _RENEW_SECONDS
@@ -148,7 +154,7 @@ def _facts(export: Export, filters: Filters, statistics: Statistics, counts: dic
             "train": 100 - filters.validation_percent - filters.test_percent,
             "validation": filters.validation_percent,
             "test": filters.test_percent,
-            "by": "what the user says first, in normal form, hashed",
+            "by": filters.split_by,
         },
         "guideline_versions": sorted(int(version) for version in statistics.guideline_versions),
         "counts": counts,

@@ -23,6 +23,11 @@ _WHAT = {
     "demonstrations": "Demonstrations: accepted dialogues with answers that people wrote or chose.",
     "prompts": "Prompts: openings that end with a user's message, to be answered.",
 }
+_HOW_SCRUBBED = (
+    "E-mail addresses, phone numbers in international form, card numbers, IBANs and public IP addresses were replaced "
+    "by their names in brackets. Names of people, postal addresses and phone numbers without their country are not "
+    "found: whoever passes this on looks at it first."
+)
 
 
 def card_text(
@@ -38,25 +43,39 @@ def card_text(
     """The card as Markdown."""
     lines = [f"# {project.name}: {kind}", "", _WHAT[kind], ""]
     lines += _table("Contents", _contents(statistics))
-    lines += _table("Splits, by prompt", {name: f"{num:,}" for name, num in sorted(statistics.splits.items())})
-    lines += [
-        f"Of all prompts {filters.validation_percent} % are in validation and {filters.test_percent} % in test, drawn "
-        "by a hash of what the user says first: a prompt is on the same side in every export, and prompts that begin "
-        "alike are together.",
-        "",
-    ]
+    title = f"Splits, by {filters.split_by}"
+    lines += _table(title, {name: f"{num:,}" for name, num in sorted(statistics.splits.items())})
+    lines += [_how_split(filters), ""]
     lines += _table("Filters", {name: _shown(value) for name, value in filters.encoded().items()})
     lines += _table("Left out", {name: f"{num:,}" for name, num in left_out.items()})
     if loses:
         lines += ["## What this format cannot hold", "", loses, ""]
         lines += _table("Lost here", {name: f"{num:,}" for name, num in (lost or {}).items()})
+    if filters.scrubs_personal_data:
+        lines += ["## Personal data", "", _HOW_SCRUBBED, ""]
+        lines += _table("Taken out", {name: f"{num:,}" for name, num in sorted(statistics.scrubbed.items())})
     for title, counts in _breakdowns(statistics):
         lines += _table(title, {name: f"{num:,}" for name, num in counts.items()})
     cautions = list(_cautions(statistics))
     if cautions:
         lines += ["## Known biases", "", *(f"- {caution}" for caution in cautions), ""]
-    lines += ["Trainers stand here under pseudonyms. The texts are as people and models wrote them.", ""]
+    texts = "" if filters.scrubs_personal_data else " The texts are as people and models wrote them."
+    lines += [f"Trainers stand here under pseudonyms.{texts}", ""]
     return "\n".join(lines)
+
+
+def _how_split(filters: Filters) -> str:
+    shares = f"{filters.validation_percent} % are in validation and {filters.test_percent} % in test"
+    if filters.split_by == "trainer":
+        return (
+            f"Of all trainers {shares}, drawn by a hash of their pseudonyms: a person is on the same side in every "
+            "export. A prompt may be on several, and so may a comparison that several people ranked: what is held out "
+            "here are people, not prompts."
+        )
+    return (
+        f"Of all prompts {shares}, drawn by a hash of what the user says first, letters and digits alone: a prompt is "
+        "on the same side in every export, and prompts that begin alike are together."
+    )
 
 
 def _contents(statistics: Statistics) -> dict[str, str]:

@@ -16,10 +16,33 @@ STATES: dict[str, tuple[str, ...]] = {
     Kind.PROMPTS: (),
 }
 TRAINER_KINDS = ("person", "simulated", "imported")
+SPLIT_BY = ("prompt", "trainer")
 _APPLY = {
-    Kind.RANKINGS: {"rounds", "since", "until", "trainers", "trainer_kinds", "topics", "states"},
-    Kind.DEMONSTRATIONS: {"since", "until", "trainers", "trainer_kinds", "topics", "states"},
-    Kind.PROMPTS: {"since", "until", "topics"},
+    Kind.RANKINGS: {
+        "rounds",
+        "since",
+        "until",
+        "trainers",
+        "trainer_kinds",
+        "topics",
+        "states",
+        "guideline_versions",
+        "agreement_at_least",
+        "split_by",
+        "scrubs_personal_data",
+    },
+    Kind.DEMONSTRATIONS: {
+        "since",
+        "until",
+        "trainers",
+        "trainer_kinds",
+        "topics",
+        "states",
+        "guideline_versions",
+        "split_by",
+        "scrubs_personal_data",
+    },
+    Kind.PROMPTS: {"since", "until", "topics", "scrubs_personal_data"},
 }
 
 
@@ -33,7 +56,8 @@ class Filters:
 
     Rankings count by the day they were made, demonstrations by the day they were accepted, prompts by the
     day they came in; `until` is included. `states` are of comparisons for rankings, of dialogues for
-    demonstrations (accepted alone, unless others are named).
+    demonstrations (accepted alone, unless others are named). `agreement_at_least` is a percentage of ordered pairs,
+    over all rankings of a comparison; comparisons with one ranking have none and are left out.
     """
 
     rounds: tuple[int, ...] = ()
@@ -43,6 +67,10 @@ class Filters:
     trainer_kinds: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
+    guideline_versions: tuple[int, ...] = ()
+    agreement_at_least: int | None = None
+    split_by: str = "prompt"  # or by trainer: then each person's work is on one side
+    scrubs_personal_data: bool = False
     validation_percent: int = 10
     test_percent: int = 10
 
@@ -51,7 +79,7 @@ class Filters:
         values: dict[str, Any] = {}
         for spec in fields(self):
             value = getattr(self, spec.name)
-            if value not in ((), None):
+            if value not in ((), None) and (value != spec.default or spec.name.endswith("_percent")):
                 plain = list(value) if isinstance(value, tuple) else value
                 values[spec.name] = plain.isoformat() if isinstance(plain, date) else plain
         return values
@@ -77,6 +105,7 @@ def _require_sense(kind: str, filters: Filters) -> None:
     for name in sorted(given - _APPLY[Kind(kind)]):
         raise FilterError(_("The filter “%(name)s” does not apply to %(kind)s.") % {"name": name, "kind": kind})
     _require_among("states", filters.states, STATES[kind])
+    _require_among("split_by", (filters.split_by,), SPLIT_BY)
     _require_among("trainer_kinds", filters.trainer_kinds, TRAINER_KINDS)
     if filters.since and filters.until and filters.since > filters.until:
         raise FilterError(_("“since” is after “until”, so nothing can be between them."))
@@ -124,6 +153,23 @@ def _percent(name: str, value: Any) -> int:
     return number
 
 
+def _rate(name: str, value: Any) -> int:
+    (number,) = _whole_numbers(name, value)
+    if not 0 <= number <= 100:
+        raise FilterError(_("“%(name)s” must lie between 0 and 100.") % {"name": name})
+    return number
+
+
+def _word(_name: str, value: Any) -> str:
+    return str(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise FilterError(_("“%(name)s” must be true or false.") % {"name": name})
+    return value
+
+
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "rounds": _whole_numbers,
     "since": _day,
@@ -132,6 +178,10 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "trainer_kinds": _texts,
     "topics": _texts,
     "states": _texts,
+    "guideline_versions": _whole_numbers,
+    "agreement_at_least": _rate,
+    "split_by": _word,
+    "scrubs_personal_data": _flag,
     "validation_percent": _percent,
     "test_percent": _percent,
 }

@@ -42,6 +42,11 @@ def records_path(export: Export) -> Path:
     return Path(settings.PARLEY_STORE) / export.store_path / SOURCES[Export.Kind(export.kind)].file_name
 
 
+def key_of(values: dict[str, Any]) -> Key:
+    """What the lines of a file are sorted by."""
+    return (values["comparison_id"], values["id"]) if "comparison_id" in values else (values["id"],)
+
+
 def _find(path: Path, key: Key) -> bool:
     """Bisection over the bytes of a file whose lines are sorted by key."""
     with open(path, "rb") as file:
@@ -53,7 +58,7 @@ def _find(path: Path, key: Key) -> bool:
                 high = middle
                 continue
             line = file.readline()
-            found = _key_of(json.loads(line))
+            found = key_of(json.loads(line))
             if found == key:
                 return True
             if found < key:
@@ -71,7 +76,3 @@ def _next_line_start(file: Any, place: int) -> int:
     file.seek(place - 1)
     file.readline()
     return int(file.tell())
-
-
-def _key_of(values: dict[str, Any]) -> Key:
-    return (values["comparison_id"], values["id"]) if "comparison_id" in values else (values["id"],)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from labeling.exporting.filters import Filters
-from labeling.exporting.splits import split_of
+from labeling.exporting.sides import side_of
 from records import Completion, Message, Ranking, Rating, RecordError, SamplingParams, decode
 
 Row = tuple[Any, ...]
@@ -42,6 +42,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         ranked_at, pseudonym, is_simulated, guideline_version, messages, topic, comparison_source, round_number,
         is_choice,
     ) = row  # fmt: skip
+    trainer = pseudonym or outside_trainer or None
     prompt = tuple(decode(Message, value, where=f"comparison {comparison}") for value in json.loads(messages))
     return Ranking(
         id=identifier,
@@ -54,7 +55,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         choice=is_choice or None,
         shown_order=tuple(json.loads(shown_order)),
         ratings=ratings,
-        trainer=pseudonym or outside_trainer or None,
+        trainer=trainer,
         trainer_kind="imported" if pseudonym is None else "simulated" if is_simulated else "person",
         guideline_version=guideline_version,
         seconds=seconds,
@@ -62,7 +63,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         round=round_number,
         topic=topic or None,
         source=source or comparison_source or None,
-        split=split_of(prompt, validation_percent=filters.validation_percent, test_percent=filters.test_percent),
+        split=side_of(prompt, filters, trainer=trainer),
     )
 
 

@@ -16,24 +16,38 @@ def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
     """Rankings that count, those of one comparison together."""
     rows = Ranking.objects.filter(comparison__project=project, retracted_at=None, comparison__use=Comparison.Use.WORK)
     rows = rows.exclude(comparison__state=Comparison.State.WITHDRAWN)
-    if filters.rounds:
-        rows = rows.filter(comparison__round__number__in=filters.rounds)
     if filters.states:
         rows = rows.filter(comparison__state__in=filters.states)
+    return ranking_matches(rows, filters).order_by("comparison_id", "id")
+
+
+def ranking_matches(rows: QuerySet[Ranking], filters: Filters) -> QuerySet[Ranking]:
+    """Those that fit the filters, whatever became of them."""
+    if filters.rounds:
+        rows = rows.filter(comparison__round__number__in=filters.rounds)
+    if filters.guideline_versions:
+        rows = rows.filter(guideline_version__version__in=filters.guideline_versions)
     if filters.topics:
         rows = rows.filter(comparison__topic__in=filters.topics)
     if filters.trainers:
         rows = rows.filter(Q(trainer__pseudonym__in=filters.trainers) | Q(outside_trainer__in=filters.trainers))
     if filters.trainer_kinds:
         rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "trainer"))
-    return _between(rows, filters, "ranked_at").order_by("comparison_id", "id")
+    return _between(rows, filters, "ranked_at")
 
 
 def demonstration_rows(project: Project, filters: Filters) -> QuerySet[Dialogue]:
     """Dialogues with a person's answers. In a chat the policy answers, so it is none."""
-    rows = project.dialogues.exclude(kind=Dialogue.Kind.CHAT)
-    rows = rows.filter(state__in=filters.states or (Dialogue.State.ACCEPTED,))
+    rows = project.dialogues.filter(state__in=filters.states or (Dialogue.State.ACCEPTED,))
+    return demonstration_matches(rows, filters).order_by("id")
+
+
+def demonstration_matches(rows: QuerySet[Dialogue], filters: Filters) -> QuerySet[Dialogue]:
+    """Those that fit the filters, whatever became of them."""
+    rows = rows.exclude(kind=Dialogue.Kind.CHAT)
     rows = rows.filter(Exists(Message.objects.filter(dialogue=OuterRef("id"), role=Message.Role.ASSISTANT)))
+    if filters.guideline_versions:
+        rows = rows.filter(guideline_version__version__in=filters.guideline_versions)
     if filters.topics:
         rows = rows.filter(topic__in=filters.topics)
     if filters.trainers:
@@ -41,7 +55,7 @@ def demonstration_rows(project: Project, filters: Filters) -> QuerySet[Dialogue]
     if filters.trainer_kinds:
         rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "author"))
     rows = rows.annotate(counts_from=Coalesce("reviewed_at", "submitted_at", "created_at"))
-    return _between(rows, filters, "counts_from").order_by("id")
+    return _between(rows, filters, "counts_from")
 
 
 def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:

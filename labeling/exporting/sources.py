@@ -21,13 +21,12 @@ from labeling.exporting.rows import (
     ranking_rows,
     rankings_left_out,
 )
-from labeling.exporting.splits import split_of
+from labeling.exporting.sides import side_of
 from labeling.models import Dialogue, Export, Message, Project, Prompt
 from records import Demonstration, RecordError, decode
 from records import Message as MessageRecord
 from records import Prompt as PromptRecord
 from records.names import DEMONSTRATIONS_FILE, PROMPTS_FILE, RANKINGS_FILE
-from records.types import Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +90,7 @@ def _demonstration_record(
         trainer=row["author__pseudonym"],
         guideline_version=row["guideline_version__version"],
         source=row["source"] or None,
-        split=_split(messages, filters),
+        split=side_of(messages, filters, trainer=row["author__pseudonym"]),
     )
 
 
@@ -102,12 +101,8 @@ def _prompt_record(row: Mapping[str, Any], filters: Filters) -> PromptRecord:
         messages=messages,
         topic=row["topic"] or None,
         source=row["source"] or None,
-        split=_split(messages, filters),
+        split=side_of(messages, filters),
     )
-
-
-def _split(messages: tuple[MessageRecord, ...], filters: Filters) -> Split:
-    return split_of(messages, validation_percent=filters.validation_percent, test_percent=filters.test_percent)
 
 
 SOURCES = {

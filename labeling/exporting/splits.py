@@ -1,4 +1,4 @@
-"""Which prompts train and which judge: a pure function of what a prompt says.
+"""Which prompts train and which judge: a pure function of what a prompt says, or of who judged.
 
 A prompt never changes sides, whatever else is exported and when. Prompts that begin alike, and all that are
 cut from one dialogue, share a side (but for those cut so early that they hold nothing but a greeting).
@@ -6,6 +6,7 @@ rewardmodel.splits checks the same from the other end, with the same normal form
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -16,9 +17,18 @@ BEGINNING = 200  # characters, as in rewardmodel.splits: prompts that agree in s
 SAYS_SOMETHING = 24  # characters of the user; "Hello!" alone would put half of all chats on one side
 
 
-def split_of(messages: Sequence[Message], *, validation_percent: int, test_percent: int) -> Split:
-    """The side of a prompt, or of a dialogue by its beginning. A larger share takes in all of a smaller one."""
-    digest = hashlib.sha256(split_key(messages).encode()).digest()
+_NO_LETTER = re.compile(r"[\W_]+")
+
+
+def split_of(
+    messages: Sequence[Message], *, validation_percent: int, test_percent: int, trainer: str | None = None
+) -> Split:
+    """The side of a prompt, or of a dialogue by its beginning. A larger share takes in all of a smaller one.
+
+    With `trainer` it is the trainer's side, whatever was said.
+    """
+    key = split_key(messages) if trainer is None else f"trainer: {trainer}"
+    digest = hashlib.sha256(key.encode()).digest()
     percentile = int.from_bytes(digest[:8]) * 100 >> 64
     if percentile < test_percent:
         return "test"
@@ -26,7 +36,10 @@ def split_of(messages: Sequence[Message], *, validation_percent: int, test_perce
 
 
 def split_key(messages: Sequence[Message]) -> str:
-    """What the user says at the beginning, up to the message that says something, in normal form."""
+    """What the user says at the beginning, up to the message that says something, in normal form.
+
+    Letters and digits alone count, so that prompts that differ in case, spacing, punctuation and Unicode forms are one.
+    """
     opening: list[str] = []
     num_said, room = 0, BEGINNING
     for message in messages:
@@ -36,7 +49,7 @@ def split_key(messages: Sequence[Message]) -> str:
         text = _normal_form(message.content)[: max(0, room)]
         room -= len(text) + 1
         if message.role == "user":
-            opening.append(text)
+            opening.append(_NO_LETTER.sub(" ", text).strip() or text)
             num_said += len(text)
         if num_said >= SAYS_SOMETHING or room <= 0:
             break

@@ -27,6 +27,7 @@ class Statistics:
     sources: Counter[str] = field(default_factory=Counter)
     trainers: Counter[str] = field(default_factory=Counter)
     guideline_versions: Counter[str] = field(default_factory=Counter)
+    scrubbed: Counter[str] = field(default_factory=Counter)  # personal data that was taken out, by kind
 
     def add(self, record: Any) -> None:
         self.num += 1
@@ -41,7 +42,7 @@ class Statistics:
             "by_split": _sorted(self.splits),
             "by_topic": _largest(self.topics),
             "by_source": _largest(self.sources),
-        }
+        } | ({"scrubbed": _sorted(self.scrubbed)} if self.scrubbed else {})
 
     def _add_trainer(self, record: Ranking | Demonstration) -> None:
         if record.trainer is not None:

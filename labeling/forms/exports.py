@@ -4,11 +4,14 @@ from typing import Any
 
 from django import forms
 from django.db.models import F
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from labeling.exporting import FilterError, read_filters
 from labeling.exporting.formats import FORMATS, RECORDS, find_format
 from labeling.models import Comparison, Dialogue, Export, Import, Project, User
+from labeling.templatetags.quantities import filters_in_words
 
 _TRAINER_KINDS = (("person", _("people")), ("simulated", _("simulated trainers")), ("imported", _("imported")))
 _STATES = (
@@ -43,6 +46,24 @@ class ExportForm(forms.Form):
     states = forms.MultipleChoiceField(
         label=_("State"), choices=_STATES, required=False, widget=forms.CheckboxSelectMultiple
     )
+    guideline_versions = forms.TypedMultipleChoiceField(label=_("Guideline versions"), coerce=int, required=False)
+    agreement_at_least = forms.IntegerField(
+        label=_("Agreement at least, %"),
+        min_value=0,
+        max_value=100,
+        required=False,
+        help_text=_("Of rankings whose comparison two trainers ranked; the others are left out."),
+    )
+    split_by = forms.ChoiceField(
+        label=_("Split by"),
+        choices=(("prompt", _("prompt: what is held out is new to the model")), ("trainer", _("trainer"))),
+        required=False,
+    )
+    scrubs_personal_data = forms.BooleanField(
+        label=_("Take out personal data"),
+        required=False,
+        help_text=_("E-mail addresses, phone and card numbers, IBANs, IP addresses. Names stay."),
+    )
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("Up to"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     validation_percent = forms.IntegerField(label=_("Validation, %"), min_value=0, max_value=90, initial=10)
@@ -53,6 +74,8 @@ class ExportForm(forms.Form):
         self._offer(
             "rounds", project.rounds.order_by("-number").annotate(name=F("number")).values_list("number", "name")
         )
+        versions = project.guideline_versions.order_by("-version").annotate(name=F("version"))
+        self._offer("guideline_versions", versions.values_list("version", "name"))
         self._offer("topics", ((topic, topic) for topic in topics_of(project)))
         people = User.objects.filter(memberships__project=project).order_by("pseudonym")
         self._offer("trainers", people.annotate(name=F("pseudonym")).values_list("pseudonym", "name"))
@@ -62,6 +85,8 @@ class ExportForm(forms.Form):
         values["format"] = values.get("format") or RECORDS
         self.filters = {name: value for name, value in values.items() if name not in ("kind", "format")}
         if "kind" in values:
+            if not values.get("scrubs_personal_data"):
+                self.filters.pop("scrubs_personal_data", None)
             try:
                 self.filters = read_filters(values["kind"], self.filters).encoded()
                 find_format(values["format"], values["kind"])
@@ -74,6 +99,32 @@ class ExportForm(forms.Form):
         assert isinstance(field, forms.ChoiceField)
         field.choices = list(choices)
         field.widget.attrs["size"] = min(6, max(2, len(field.choices)))
+
+
+class OtherExportForm(forms.Form):
+    """Another finished export of the same kind and project, to see what changed since."""
+
+    other = forms.ModelChoiceField(label=_("Compare with"), queryset=Export.objects.none(), empty_label=None)
+
+    def __init__(self, *args: Any, export: Export, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        others = Export.objects.filter(project=export.project_id, kind=export.kind, state=Export.State.DONE)
+        field = self.fields["other"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = others.filter(format=RECORDS).exclude(id=export.id)
+        field.label_from_instance = _called  # type: ignore[method-assign, assignment]
+
+    @property
+    def has_others(self) -> bool:
+        field = self.fields["other"]
+        assert isinstance(field, forms.ModelChoiceField)
+        return field.queryset is not None and field.queryset.exists()
+
+
+def _called(export: Export) -> str:
+    """An export in a list: when it was asked for, and what was in it."""
+    when = date_format(timezone.localtime(export.created_at), "j M Y, H:i")
+    return f"{when} · {export.num_records:,} · {filters_in_words(export.filters)}"
 
 
 class UploadForm(forms.Form):

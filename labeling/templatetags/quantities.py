@@ -51,8 +51,14 @@ def filters_in_words(filters: Mapping[str, Any]) -> str:
         "trainer_kinds": _("made by"),
         "topics": _("topics"),
         "states": _("state"),
+        "guideline_versions": _("guidelines"),
+        "split_by": _("split by"),
     }
     said = [f"{word} {_listed(filters[name])}" for name, word in words.items() if filters.get(name)]
+    if "agreement_at_least" in filters:
+        said.append(_("agreement from %(n)d %%") % {"n": filters["agreement_at_least"]})
+    if filters.get("scrubs_personal_data"):
+        said.append(_("personal data taken out"))
     return "; ".join(said) or _("everything")
 
 

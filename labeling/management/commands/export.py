@@ -10,12 +10,15 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling.command_progress import CommandProgress
 from labeling.exporting import FilterError, build, exports_folder, request_export
-from labeling.exporting.filters import STATES, TRAINER_KINDS
+from labeling.exporting.filters import SPLIT_BY, STATES, TRAINER_KINDS
 from labeling.exporting.formats import FORMATS, RECORDS
 from labeling.models import Export, Project
 from records import publish_directory, verify_directory
 
-_FILTERS = ("rounds", "since", "until", "trainers", "trainer_kinds", "topics", "states")
+_FILTERS = (
+    "rounds", "since", "until", "trainers", "trainer_kinds", "topics", "states", "guideline_versions",
+    "agreement_at_least", "split_by",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -39,11 +42,15 @@ class Command(BaseCommand):
             ("--trainer", "trainers", "a trainer's pseudonym; may be given again"),
             ("--trainer-kind", "trainer_kinds", f"{', '.join(TRAINER_KINDS)}; may be given again"),
             ("--topic", "topics", "may be given again"),
+            ("--guideline-version", "guideline_versions", "a version of the guidelines; may be given again"),
             ("--state", "states", "; ".join(f"{kind}: {', '.join(names)}" for kind, names in STATES.items() if names)),
         ):
             parser.add_argument(flag, dest=name, action="append", help=meaning)
         parser.add_argument("--since", metavar="DAY", help="from this day on, as 2026-11-24")
         parser.add_argument("--until", metavar="DAY", help="up to and with this day")
+        parser.add_argument("--agreement-at-least", type=int, metavar="PERCENT", help="of a comparison's trainers")
+        parser.add_argument("--split-by", default="prompt", choices=SPLIT_BY, help="what is on one side (prompt)")
+        parser.add_argument("--scrub", action="store_true", help="take personal data out of the texts, as far as found")
         parser.add_argument("--validation-percent", type=int, default=10, help="of the prompts (10)")
         parser.add_argument("--test-percent", type=int, default=10, help="of the prompts (10)")
 
@@ -64,6 +71,7 @@ def _build(options: dict[str, Any]) -> Export:
         known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:10])
         raise CommandError(f'no project "{options["project"]}"; there are: {known or "none yet"}', returncode=2)
     filters = {name: options[name] for name in (*_FILTERS, "validation_percent", "test_percent")}
+    filters |= {"scrubs_personal_data": True} if options["scrub"] else {}
     try:
         export = request_export(
             project, kind=options["kind"], filters=filters, format=options["format"], by=None, rings=False

@@ -34,6 +34,7 @@ QUESTION = "What would you cook for eight people on a Friday?"
         said(QUESTION, "Lasagne.", "And for nine?"),
         said(QUESTION, "Soup.", "Is that enough?", "No.", "What then?"),
         said(QUESTION.replace("Friday", "Ｆｒｉｄａｙ")),
+        said("What would you cook, for eight people, on a “Friday”"),
     ],
 )
 def test_prompts_that_begin_alike_share_a_key(other: list[Message]) -> None:
@@ -82,6 +83,19 @@ def test_a_larger_share_takes_in_all_of_a_smaller_one() -> None:
     small = {index for index, prompt in enumerate(prompts) if side(prompt, test=5) == "test"}
     large = {index for index, prompt in enumerate(prompts) if side(prompt, test=25) == "test"}
     assert small < large
+
+
+def test_by_trainer_a_persons_work_is_on_one_side_whatever_was_said() -> None:
+    sides = {split_of(said(f"Question {n}"), validation_percent=10, test_percent=30, trainer="t-1") for n in range(50)}
+    assert len(sides) == 1
+    by_trainer = Counter(
+        split_of(said(QUESTION), validation_percent=10, test_percent=30, trainer=f"t-{n}") for n in range(1_000)
+    )
+    assert 240 < by_trainer["test"] < 360  # 300 expected; four standard deviations are 58
+
+
+def test_marks_alone_are_a_prompt_of_their_own() -> None:
+    assert split_key(said("???")) != split_key(said("!!!"))
 
 
 def test_the_sides_never_change() -> None:

@@ -1,0 +1,108 @@
+"""Personal data taken out of texts: e-mail addresses, phone and card numbers, IBANs, addresses of machines.
+
+Only what has a form that can be checked: a card number or IBAN whose check digits are right, a phone number that
+exists in its country's plan and is written with it (+49 …), an address that is reachable from outside. Names of
+people have no such form and stay; the card says so. Validators are python-stdnum's and phonenumbers'.
+"""
+
+import dataclasses
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import phonenumbers
+from stdnum import iban, luhn
+
+from records import Completion, Demonstration, Message, Prompt, Ranking
+
+_EMAIL = re.compile(r"[\w.+%-]+@(?:[\w-]+\.)+[\w-]{2,}")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
+_CARD = re.compile(r"\b[3-6]\d{3}(?:[ -]?\d){9,15}\b")
+_IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4})(?![\w:]|\.\d)")
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")  # all that providers have of the newer kind; 3:2::1 is a ratio
+_TELLING = re.compile(r"[@+]|\d.*\d|::", re.DOTALL)  # nothing else can hold any of these
+
+
+def scrub_text(text: str, found: Counter[str]) -> str:
+    """The text with a mark where personal data stood; `found` counts them by kind."""
+    if not _TELLING.search(text):
+        return text
+    text = _marked(text, _EMAIL.finditer(text), lambda match: match.end(), "e-mail address", found)
+    text = _marked(text, _IBAN.finditer(text), _iban_end, "IBAN", found)
+    text = _marked(text, _CARD.finditer(text), _card_end, "card number", found)
+    if "+" in text:
+        numbers = phonenumbers.PhoneNumberMatcher(text, None, leniency=phonenumbers.Leniency.VALID)
+        text = _put_in(text, ((number.start, number.end) for number in numbers), "phone number", found)
+    return _marked(text, _IP.finditer(text), _ip_end, "IP address", found)
+
+
+def scrub(record: Any, found: Counter[str]) -> Any:
+    """A record of any kind without personal data in its texts.
+
+    A completion whose text changed loses its number of tokens and its logprob, which are of another text.
+    """
+    messages = tuple(_message(message, found) for message in record.messages)
+    changed: Prompt | Demonstration | Ranking = dataclasses.replace(record, messages=messages)
+    if not isinstance(changed, Ranking):
+        return changed
+    ratings = tuple(
+        dataclasses.replace(rating, note=rating.note and scrub_text(rating.note, found)) for rating in changed.ratings
+    )
+    completions = tuple(_completion(completion, found) for completion in changed.completions)
+    return dataclasses.replace(changed, completions=completions, ratings=ratings)
+
+
+def _message(message: Message, found: Counter[str]) -> Message:
+    content = scrub_text(message.content, found)
+    return message if content == message.content else dataclasses.replace(message, content=content)
+
+
+def _completion(completion: Completion, found: Counter[str]) -> Completion:
+    content = scrub_text(completion.content, found)
+    if content == completion.content:
+        return completion
+    return dataclasses.replace(completion, content=content, num_tokens=None, logprob=None)
+
+
+def _marked(
+    text: str,
+    matches: Iterable["re.Match[str]"],
+    end_of: Callable[["re.Match[str]"], int | None],
+    kind: str,
+    found: Counter[str],
+) -> str:
+    spans = ((match.start(), end) for match in matches if (end := end_of(match)) is not None)
+    return _put_in(text, spans, kind, found)
+
+
+def _put_in(text: str, spans: Iterable[tuple[int, int]], kind: str, found: Counter[str]) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end in spans:
+        pieces += (text[done:start], f"[{kind}]")
+        done = end
+        found[kind] += 1
+    return "".join([*pieces, text[done:]]) if pieces else text
+
+
+def _iban_end(match: "re.Match[str]") -> int | None:
+    """Where the IBAN ends: capital letters that follow it are not of it."""
+    whole = match.group()
+    ends = (end for end in range(len(whole), 14, -1) if whole[end - 1] != " ")
+    return next((match.start() + end for end in ends if iban.is_valid(whole[:end])), None)
+
+
+def _card_end(match: "re.Match[str]") -> int | None:
+    return match.end() if luhn.is_valid(re.sub(r"\D", "", match.group())) else None
+
+
+def _ip_end(match: "re.Match[str]") -> int | None:
+    """Addresses of private networks and of nobody stay: they tell nothing of a person."""
+    try:
+        address = ipaddress.ip_address(match.group())
+    except ValueError:
+        return None
+    given_out = address.version == 4 or address in _GIVEN_OUT
+    return match.end() if given_out and address.is_global else None
