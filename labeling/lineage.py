@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from labeling.exporting.lookup import KINDS, Row, holds, ids_in
+from labeling.exporting.taken_back import TakenBack, affected
 from labeling.models import Export, Policy, Ranking, RewardModel, TrainingJob
 
 Model = Policy | RewardModel
@@ -82,6 +83,11 @@ def exports_behind(model: Model) -> list[Export]:
     """The exports that the model and all models behind it were trained on, nearest first, each once."""
     found = (origin.export for origin in Registry().origin_of(model).walk())
     return list({export.id: export for export in found if export is not None}.values())
+
+
+def taken_back_behind(model: Model) -> list[TakenBack]:
+    """The exports behind a model that hold what was retracted or withdrawn since."""
+    return affected(exports_behind(model))
 
 
 def rankings_behind(model: Model) -> set[str]:

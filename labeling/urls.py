@@ -106,6 +106,7 @@ urlpatterns = [
     path(_EXPORT, exports.export, name="export"),
     path(f"{_EXPORT}state/", exports.export_state, name="export_state"),
     path(f"{_EXPORT}row/", exports.export_row, name="export_row"),
+    path(f"{_EXPORT}differences/", exports.export_differences, name="export_differences"),
     path(f"{_EXPORT}cancel/", exports.cancel_export, name="cancel_export"),
     path(f"{_EXPORT}files/<str:name>", exports.export_file, name="export_file"),
     path("p/<slug:slug>/data/imports/new/", data.new_import, name="new_import"),

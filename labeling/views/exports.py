@@ -6,12 +6,16 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access
 from labeling.downloads import begins_at_start, file_response
 from labeling.exporting import cancel_export as stop_export
 from labeling.exporting import exports_folder
+from labeling.exporting.differences import Differences, compare_exports
+from labeling.exporting.taken_back import taken_back
+from labeling.forms.exports import OtherExportForm
 from labeling.lineage import Registry
 from labeling.models import AuditEvent, Export
 from labeling.views.data import ENGINEERS
@@ -41,6 +45,25 @@ def export_row(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpRes
     """Its line in the table of the data page."""
     found = access.export_for(request, export_id, slug=slug)
     return render(request, "labeling/_export_row.html", {"project": found.project, "export": found})
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def export_differences(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
+    """What came, went and changed since an earlier export, which the query names."""
+    found = access.export_for(request, export_id, slug=slug)
+    form = OtherExportForm(request.GET, export=found)
+    context: dict[str, Any] = {"section": "data", "project": found.project, "export": found, "other_form": form}
+    if not form.is_valid():
+        return render(request, "labeling/export_differences.html", context, status=422)
+    other = form.cleaned_data["other"]
+    try:
+        differences = compare_exports(other, found)
+    except ValueError as error:
+        form.add_error("other", str(error))
+        return render(request, "labeling/export_differences.html", context, status=422)
+    context |= {"other": other, "differences": differences, "kinds": _kinds_of(differences)}
+    return render(request, "labeling/export_differences.html", context)
 
 
 @access.role_required(*ENGINEERS)
@@ -74,7 +97,24 @@ def _context(found: Export) -> dict[str, Any]:
         "is_missing": found.state == Export.State.DONE and not files,
         "card": _card(found) if files else "",
         "models": Registry().models_after(found) if files else [],
+        "taken_back": taken_back(found) if files else None,
+        "other_form": OtherExportForm(export=found) if files else None,
     }
+
+
+def _kinds_of(found: Differences) -> list[tuple[Any, int, list[dict[str, Any]]]]:
+    """(what, how many, the first of them) of each kind of difference."""
+    changed = [{**_shown(record), "fields": fields} for record, fields in found.changed]
+    return [
+        (_("Came"), found.num_added, list(map(_shown, found.added))),
+        (_("Went"), found.num_removed, list(map(_shown, found.removed))),
+        (_("Changed"), found.num_changed, changed),
+    ]
+
+
+def _shown(record: dict[str, Any]) -> dict[str, Any]:
+    """What tells a person which record it is."""
+    return {"id": record["id"], "text": record["messages"][-1]["content"], "trainer": record.get("trainer")}
 
 
 def _card(found: Export) -> str:

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from labeling import access
-from labeling.lineage import Registry
+from labeling.lineage import Registry, taken_back_behind
 from labeling.metric_rows import metric_rows
 from labeling.models import Project
 from labeling.views.data import ENGINEERS
@@ -43,6 +43,7 @@ def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
         "origin": registry.origin_of(found),
         "after": registry.models_after(found),
         "visible": visible,
+        "taken_back": taken_back_behind(found),
         "metrics": metric_rows(found.metrics),
     }
     return render(request, "labeling/model.html", context)

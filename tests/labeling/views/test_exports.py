@@ -9,11 +9,12 @@ import pytest
 from django.test import Client, RequestFactory
 from django.test.client import AsyncRequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling.downloads import file_response
-from labeling.models import AuditEvent, Export, Project, User
+from labeling.models import AuditEvent, Export, Project, Ranking, RewardModel, User
 from tests.labeling.cast import make_project, make_prompt, make_user
-from tests.labeling.exporting.material import directory_of, exported
+from tests.labeling.exporting.material import directory_of, exported, make_ranking
 from tests.labeling.views.signed_in import as_user
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +148,43 @@ def test_under_asgi_a_file_is_streamed_piece_by_piece(tmp_path: Path) -> None:
     assert b"".join(pieces) == path.read_bytes()
     assert len(pieces) > 1
     assert not file_response(RequestFactory().get("/"), path, name="big", sha256="x").is_async  # type: ignore[attr-defined]
+
+
+# Against an earlier export
+
+
+def differences_url(export: Export, other: Any) -> str:
+    return f"{reverse('export_differences', args=(export.project.slug, export.id))}?other={other}"
+
+
+def test_an_export_is_compared_with_an_earlier_one(erin: Client, export: Export, project: Project) -> None:
+    make_prompt(project=project, content="A <b>new</b> question")
+    newer = exported(project, "prompts")
+    page = erin.get(reverse("export", args=("sky", newer.id))).content.decode()
+    assert reverse("export_differences", args=("sky", newer.id)) in page
+    content = erin.get(differences_url(newer, export.id)).content.decode()
+    assert "A &lt;b&gt;new&lt;/b&gt; question" in content
+    assert "<b>5</b>" in content
+    same = erin.get(differences_url(exported(project, "prompts"), newer.id)).content.decode()
+    assert "Both hold the same records" in same
+
+
+def test_what_is_no_export_of_the_project_cannot_be_compared_with(erin: Client, export: Export) -> None:
+    elsewhere = exported(make_project(slug="elsewhere"), "prompts")
+    for other in (elsewhere.id, export.id, "nonsense", ""):
+        assert erin.get(differences_url(export, other)).status_code == 422
+
+
+def test_differences_are_not_for_trainers_nor_strangers(export: Export, project: Project) -> None:
+    for person in (make_user(username="alice", projects=[project]), make_user(role=User.Role.ENGINEER)):
+        assert as_user(person).get(differences_url(export, export.id)).status_code in (403, 404)
+
+
+def test_an_export_and_its_models_say_what_was_taken_back(erin: Client, project: Project) -> None:
+    ranking = make_ranking(project=project)
+    export = exported(project)
+    model = RewardModel.objects.create(name="rm-1", store_path="rewardmodels/rm-1", manifest_sha256="0", export=export)
+    pages = [reverse("export", args=("sky", export.id)), reverse("model", args=(model.id,))]
+    assert not any("retracted or withdrawn" in erin.get(page).content.decode() for page in pages)
+    Ranking.objects.filter(id=ranking.id).update(retracted_at=timezone.now())
+    assert all("retracted or withdrawn" in erin.get(page).content.decode() for page in pages)
