@@ -37,6 +37,8 @@ def move_back(apps, schema_editor):
                 'unacceptable_from': reference.unacceptable_from,
             },
         )
+    # PostgreSQL changes no table that has rows of the same transaction still to be checked.
+    schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')
 
 
 class Migration(migrations.Migration):
