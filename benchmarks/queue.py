@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -76,7 +77,9 @@ def _storm(port: int) -> Figure:
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [str(project.id)])
         over, total, wanted = cursor.fetchone()
-    return summarise("queue.overassigned", [float(over)], unit="rankings", rankings=total, wanted=wanted, trainers=40)
+    return summarise(
+        "queue.overassigned", [float(over)], unit="rankings", rankings=int(total), wanted=int(wanted), trainers=40
+    )
 
 
 _COUNT = """
@@ -108,22 +111,35 @@ class _Walk:
         return [self.pair() for _ in range(num)]
 
     def until_nothing(self) -> None:
-        while self.next.count("/") > 4:  # a lease's address; the way in has none
-            self.pair()
+        with _connections_closed():
+            while self.next.count("/") > 4:  # a lease's address; the way in has none
+                self.pair()
 
 
 def _pairs_per_second(walks: list[_Walk]) -> float:
     def work(walk: _Walk) -> int:
         done, end = 0, time.perf_counter() + SECONDS
-        while time.perf_counter() < end:
-            walk.pair()
-            done += 1
+        with _connections_closed():
+            while time.perf_counter() < end:
+                walk.pair()
+                done += 1
         return done
 
     began = time.perf_counter()
     with ThreadPoolExecutor(len(walks)) as pool:
         done = sum(pool.map(work, walks))
     return done / (time.perf_counter() - began)
+
+
+@contextmanager
+def _connections_closed() -> Iterator[None]:
+    """Close this thread's connections at its end: PostgreSQL has a hundred of them, and threads come and go."""
+    from django.db import connections
+
+    try:
+        yield
+    finally:
+        connections.close_all()
 
 
 def _shelves(lease_url: str) -> dict[str, int]:
