@@ -48,8 +48,10 @@ def render_dialogue(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Messa
     """Ids of a whole dialogue, and for each whether it is a target of SFT.
 
     A target is a token of an assistant's text or the end token that closes it; headers, other roles and
-    what stands between turns are not (method reference §9 B2). A dialogue that ends with an assistant
-    message ends at its end token, so it equals render_prompt + render_completion of its last message.
+    what stands between turns are not (method reference §9 B2), nor is an answer that is wholly a policy's:
+    a demonstration that was written in its stead or after it teaches what a person wrote. A dialogue that
+    ends with an assistant message ends at its end token, so it equals render_prompt + render_completion of
+    its last message.
     """
     pieces = _scaffold(tokenizer, tuple(message.role for message in messages))
     ids = list(pieces[0])
@@ -57,7 +59,7 @@ def render_dialogue(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Messa
     num_closing = len(_closing(tokenizer))
     for message, piece in zip(messages, pieces[1:], strict=True):
         text = encode_text(tokenizer, message.content)
-        taught = message.role == "assistant"
+        taught = message.role == "assistant" and message.authorship != "policy"
         ids += text + list(piece)
         is_target += [taught] * len(text)
         is_target += [taught and position < num_closing for position in range(len(piece))]

@@ -69,6 +69,8 @@ def load_dialogues(
         dialogue = tokenize_dialogue(demonstration, tokenizer, where=source.path.name)
         if len(dialogue.token_ids) > max_tokens:
             reasons["too_long"] += 1
+        elif not any(dialogue.learnt):
+            reasons["nothing_by_a_person"] += 1  # every answer is wholly a policy's
         else:
             kept[demonstration.split or _drawn_split(demonstration, validation_fraction)].append(dialogue)
     if not kept["train"]:

@@ -118,9 +118,12 @@ def openai_chat_lines(demonstration: Demonstration) -> Lines:
 
 
 def prompt_completion_lines(demonstration: Demonstration) -> Lines:
-    """trl's prompt-completion format, conversational: one line an answer, the loss on the answer alone."""
+    """trl's prompt-completion format, conversational: one line an answer, the loss on the answer alone.
+
+    An answer that is wholly a policy's is only read, as policy.sft reads it.
+    """
     for place, message in enumerate(demonstration.messages):
-        if message.role == "assistant":
+        if message.role == "assistant" and message.authorship != "policy":
             yield {"prompt": _plain(demonstration.messages[:place]), "completion": _plain((message,))}
 
 

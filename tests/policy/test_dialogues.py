@@ -1,6 +1,7 @@
 """What of a dialogue is learnt, and that cutting, padding and packing change nothing of it."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -132,6 +133,22 @@ def test_targets_are_the_answers_and_their_end_tokens(tiny_policy: Path) -> None
     learnt = [index for index, flag in zip(tokens.token_ids, tokens.is_target, strict=True) if flag]
     assert tokenizer.decode(learnt) == "I am well.<|im_end|>Paris.<|im_end|>"
     assert learnt.count(end_token_id(tokenizer)) == 2
+
+
+def test_answers_that_are_wholly_a_policys_are_read_and_not_learnt(tiny_policy: Path, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(tiny_policy)
+    plain = make_demonstration("Hello!", "I am well.", "What?", "Paris.")
+    first = replace(plain.messages[1], authorship="policy")
+    mixed = replace(plain, messages=(plain.messages[0], first, *plain.messages[2:]))
+    tokens = tokenize_dialogue(mixed, tokenizer)
+    assert tokens.token_ids == tokenize_dialogue(plain, tokenizer).token_ids
+    learnt = [index for index, flag in zip(tokens.token_ids, tokens.is_target, strict=True) if flag]
+    assert tokenizer.decode(learnt) == "Paris.<|im_end|>"
+    data = tmp_path / "demonstrations.jsonl"
+    nothing = replace(plain, id="d-2", messages=(plain.messages[0], first))
+    write_jsonl(data, [mixed, nothing])
+    found = load_dialogues(data, tokenizer, max_tokens=100, validation_fraction=0.0)
+    assert ([one.id for one in found.train], found.left_out) == (["d-1"], {"nothing_by_a_person": 1})
 
 
 def test_text_that_looks_like_a_turn_creates_none(tiny_policy: Path) -> None:
