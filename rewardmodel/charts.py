@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 48.0, 12.0, 12.0, 42.0
+LEFT, RIGHT, TOP, BOTTOM = 48.0, 20.0, 12.0, 42.0
 _TICKS = 5
 
 

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from language.batching import seeded_order
 from language.chat import render_completion, render_prompt
 from records import Message, Ranking
-from rewardmodel.loss import pairs_of_tiers
+from rewardmodel.loss import merge_rankings, pairs_of_tiers
 
 # What must be left of a prompt that is cut from the left: the end of the question and the header of the answer.
 LEAST_PROMPT_TOKENS = 16
@@ -65,6 +65,7 @@ class RankingPairs:
     pairs: Int[Tensor, "pairs 2"]
     ranking_of_pair: Int[Tensor, " pairs"]
     tier_gaps: Int[Tensor, " pairs"]
+    probabilities: Float[Tensor, " pairs"]
     num_rankings: int
 
 
@@ -160,22 +161,35 @@ def microbatches(batch: Sequence[Comparison], *, token_budget: int) -> list[list
     return pieces
 
 
-def pairs_of(comparisons: Sequence[Comparison], device: str | torch.device = "cpu") -> RankingPairs:
-    """Every (chosen, rejected) of every ranking of the comparisons."""
+def pairs_of(
+    comparisons: Sequence[Comparison], device: str | torch.device = "cpu", *, soft_labels: bool = False
+) -> RankingPairs:
+    """Every (chosen, rejected) of every ranking of the comparisons.
+
+    With soft labels the rankings of one comparison count as one, with a probability a pair and no tiers.
+    """
     pairs: list[tuple[int, int]] = []
     owners: list[int] = []
     gaps: list[int] = []
+    probabilities: list[float] = []
     offset = num_rankings = 0
     for comparison in comparisons:
-        for tiers in comparison.tiers:
-            found = pairs_of_tiers(tiers)
-            pairs += [(offset + i, offset + j) for i, j in found]
-            gaps += [tiers[j] - tiers[i] for i, j in found]
+        for found in [merge_rankings(comparison.tiers)] if soft_labels else map(_certain_pairs, comparison.tiers):
+            pairs += [(offset + i, offset + j) for i, j, _ in found]
+            probabilities += [p for _, _, p in found]
             owners += [num_rankings] * len(found)
             num_rankings += 1
+        if not soft_labels:
+            gaps += [own[j] - own[i] for own in comparison.tiers for i, j in pairs_of_tiers(own)]
         offset += len(comparison.completion_ids)
+    gaps = gaps or [0] * len(pairs)
     columns = [torch.tensor(column, dtype=torch.long, device=device) for column in (pairs, owners, gaps)]
-    return RankingPairs(columns[0].reshape(-1, 2), columns[1], columns[2], num_rankings)
+    chances = torch.tensor(probabilities, dtype=torch.float32, device=device)
+    return RankingPairs(columns[0].reshape(-1, 2), columns[1], columns[2], chances, num_rankings)
+
+
+def _certain_pairs(tiers: Sequence[int]) -> list[tuple[int, int, float]]:
+    return [(i, j, 1.0) for i, j in pairs_of_tiers(tiers)]
 
 
 def _with_rankings(comparison: Comparison, members: list[Ranking]) -> Comparison:

@@ -227,7 +227,8 @@ def _by(
     names: Sequence[str], right: Float[Tensor, " pairs"], prompts: Int[Tensor, " pairs"], seed: int
 ) -> dict[str, Estimate]:
     found = {}
-    for name in sorted(set(names)):
+    order = {name: place for place, (_, name) in enumerate(LENGTH_BINS)}
+    for name in sorted(set(names), key=lambda name: (order.get(name, 0), name)):
         members = torch.tensor([other == name for other in names])
         found[name] = estimate_mean(right[members], prompts[members], seed=seed)
     return found

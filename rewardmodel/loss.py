@@ -26,17 +26,38 @@ def pairs_of_tiers(tiers: Sequence[int]) -> list[tuple[int, int]]:
     return [(i, j) for i in range(count) for j in range(count) if tiers[i] < tiers[j]]
 
 
+def merge_rankings(tiers: Sequence[Sequence[int]]) -> list[tuple[int, int, float]]:
+    """(chosen, rejected, p) of every pair that some ranking of one comparison orders.
+
+    `tiers[r][i]` is where ranking r put completion i. p = (rankings that prefer the chosen one + half of
+    those that tie the two) / rankings, and chosen is whichever has p ≥ ½. A tie speaks here, since it
+    says that a trainer saw no difference where another did; a pair that all tie is dropped as before.
+    """
+    merged = []
+    count = len(tiers[0])
+    for i in range(count):
+        for j in range(i + 1, count):
+            votes = [(own[i] < own[j]) + 0.5 * (own[i] == own[j]) for own in tiers]
+            if any(vote != 0.5 for vote in votes):
+                p = sum(votes) / len(votes)
+                merged.append((i, j, p) if p >= 0.5 else (j, i, 1.0 - p))
+    return merged
+
+
 def pair_loss(
     chosen: Float[Tensor, "*pairs"],
     rejected: Float[Tensor, "*pairs"],
     margin: Float[Tensor, "*pairs"] | float = 0.0,
+    probability: Float[Tensor, "*pairs"] | float = 1.0,
 ) -> Float[Tensor, "*pairs"]:
-    """−log σ(r_chosen − r_rejected − margin), one per pair.
+    """−p log σ(Δ) − (1−p) log σ(−Δ) with Δ = r_chosen − r_rejected − margin, one per pair.
 
-    Stiennon et al. 2020, §3.4; the margin is Llama 2's (Touvron et al. 2023, Eq. 2), 0 in InstructGPT.
-    Written as softplus, which is finite where σ underflows.
+    Stiennon et al. 2020, §3.4, where p = 1; the margin is Llama 2's (Touvron et al. 2023, Eq. 2), 0 in
+    InstructGPT. p is the share of trainers who prefer the chosen one. Written as softplus(−Δ) + (1−p) Δ,
+    which is finite where σ underflows.
     """
-    return F.softplus(margin - (chosen - rejected))
+    gap = chosen - rejected - margin
+    return F.softplus(-gap) + (1.0 - probability) * gap
 
 
 def ranking_losses(
@@ -45,6 +66,7 @@ def ranking_losses(
     ranking_of_pair: Int[Tensor, " pairs"],
     num_rankings: int,
     margin: Float[Tensor, " pairs"] | float = 0.0,
+    probability: Float[Tensor, " pairs"] | float = 1.0,
 ) -> Float[Tensor, " rankings"]:
     """The loss of each ranking: the mean over its kept pairs (Ouyang et al. 2022, Eq. 1).
 
@@ -56,7 +78,7 @@ def ranking_losses(
     counts = torch.bincount(ranking_of_pair, minlength=num_rankings)
     if len(counts) != num_rankings or not bool(counts.all()):
         raise ValueError(f"every ranking needs at least one pair; pairs per ranking are {counts.tolist()}")
-    losses = pair_loss(scores[pairs[:, 0]], scores[pairs[:, 1]], margin)
+    losses = pair_loss(scores[pairs[:, 0]], scores[pairs[:, 1]], margin, probability)
     totals = losses.new_zeros(num_rankings).index_add(0, ranking_of_pair, losses)
     return totals / counts
 

@@ -10,7 +10,7 @@ from language.lora import merge_lora, wrap_with_lora
 from rewardmodel.model import RewardModel
 
 
-def choose_parameters(model: RewardModel, *, lora_rank: int | None, last_layers: int) -> None:
+def choose_parameters(model: RewardModel, *, lora_rank: int | None, last_layers: int, head_only: bool = False) -> None:
     """Freeze what is not to be trained. `lora_rank` None is no LoRA; `last_layers` 0 is all layers.
 
     The head's bias is always frozen: no pair can tell its value, and normalisation does without it.
@@ -19,6 +19,8 @@ def choose_parameters(model: RewardModel, *, lora_rank: int | None, last_layers:
     backbone = cast(PreTrainedModel, model.backbone)
     if lora_rank is not None:
         model.backbone = wrap_with_lora(backbone, rank=lora_rank)
+    elif head_only:
+        backbone.requires_grad_(False)
     elif last_layers:
         train_last_layers(backbone, last_layers)
 

@@ -44,7 +44,7 @@ def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, objec
         f"{evaluation.accuracy.num_prompts} prompts. In brackets: 95 % intervals, prompts resampled.</p>",
         _facts_table(facts),
         _table("Figures", _main_rows(evaluation)),
-        f'<div class="charts">{"".join(f"<figure>{drawing}</figure>" for drawing in charts(evaluation))}</div>',
+        f'<div class="charts">{"".join(map(_figure, charts(evaluation)))}</div>',
         _table("A completion scores above its spoiled copy", _rows(evaluation.out_of_distribution)),
         *(_table(f"Accuracy: {name[0].lower()}{name[1:]}", _rows(group)) for name, group in groups),
     ]
@@ -105,6 +105,11 @@ def charts(evaluation: Evaluation) -> list[str]:
             y_range=(0.0, 1.0),
         ),
     ]
+
+
+def _figure(drawing: str) -> str:
+    title = drawing.partition("<title>")[2].partition("</title>")[0]
+    return f"<figure><figcaption>{title}</figcaption>{drawing}</figure>"
 
 
 def _main_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:

@@ -8,103 +8,59 @@ directory. Killed at any moment, --resume goes on to bit-identical weights (CPU,
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from language.checkpoints import load_tokenizer
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.progress import Progress
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
-from rewardmodel.commandline import Precision, autocast, resolve_device, run
-from rewardmodel.comparisons import Comparison, batches, microbatches, pairs_of
+from rewardmodel.commandline import autocast, run
+from rewardmodel.comparisons import Comparison, RankingPairs, batches, pairs_of
+from rewardmodel.debiasing import LengthExpert, fit_length_expert
 from rewardmodel.evaluate import NUM_CORRUPTED, evaluate_rankings, summarise
 from rewardmodel.evaluation import Evaluation, validation_figures
+from rewardmodel.features import States, load_states
 from rewardmodel.loss import ranking_losses
 from rewardmodel.material import Material, load_material
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import RewardModel, context_of, start_reward_model
 from rewardmodel.normalisation import normalise
+from rewardmodel.packing import checkpoint_activations
 from rewardmodel.parameters import choose_parameters, merge_adapters
+from rewardmodel.processes import Processes
 from rewardmodel.publishing import STATES, directory_sha256, is_published, make_facts, publish, require_room
 from rewardmodel.scoring import scores_of
 from rewardmodel.statistics import correctness
 from rewardmodel.stopping import require_finite, stopping_without_memory
-
-
-class OptionError(ValueError):
-    """Options that contradict one another or what is on disk: which, and what to do."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """A reward model from an export of rankings. Defaults are InstructGPT's where it gives any."""
-
-    data: Path
-    """An export of rankings, or a .jsonl file of them."""
-    model: Path
-    """Directory of the language model to start from; of a reward model, its head goes on too."""
-    out: Path
-    """Where the trained model is published, whole or not at all."""
-    work: Path | None = None
-    """Where resumable states and metrics are kept; <out>.work unless given."""
-    demonstrations: Path | None = None
-    """Demonstrations that are to average 0; without, the best-ranked completions of the training data do."""
-    seed: int = 0
-    """Seed of the head, the adapters, the order of batches and the bootstrap."""
-    epochs: int = 1
-    """Passes over the data; InstructGPT: more than one overfits."""
-    batch_size: int = 64
-    """Rankings per optimizer step."""
-    lr: float = 9e-6
-    """Peak learning rate; a cosine takes it to a tenth. LoRA wants about thirty times as much."""
-    weight_decay: float = 0.0
-    """AdamW's decay of matrices."""
-    max_grad_norm: float = 1.0
-    """Gradients are clipped to this norm."""
-    margin_per_tier: float = 0.0
-    """Ask for this much score per tier between two completions (Llama 2's margin); 0 is InstructGPT."""
-    max_tokens: int = 0
-    """Longest prompt and completion together, in tokens; 0 is the model's context."""
-    microbatch_tokens: int = 2048
-    """Tokens forwarded at once: memory, never the result."""
-    validation_fraction: float = 0.1
-    """Share of dialogues held out where records carry no split."""
-    precision: Precision = "fp32"
-    """bf16 computes in bf16 over fp32 weights."""
-    lora: bool = False
-    """Train adapters only; the published weights have them merged in."""
-    lora_rank: int = 16
-    """Rank of the adapters."""
-    train_last_layers: int = 0
-    """Train only that many of the last layers and the head; 0 trains all."""
-    save_every: int = 20
-    """Optimizer steps between resumable states."""
-    evaluate_every: int = 0
-    """Optimizer steps between evaluations on the validation split, shown in TensorBoard; 0 is once, at the end."""
-    resume: bool = False
-    """Go on from the newest state in the work directory, or begin where there is none."""
-    device: str = "auto"
-    """cpu, cuda, cuda:1 …; auto takes the GPU where there is one."""
-
-    @property
-    def work_directory(self) -> Path:
-        """Where this run keeps its states and metrics."""
-        return self.work or self.out.with_name(self.out.name + ".work")
-
+from rewardmodel.train_config import TrainConfig, require_options
 
 # What may differ between the parts of an interrupted run.
-_NOT_IDENTITY = {"data", "model", "out", "work", "demonstrations", "resume", "device", "save_every", "evaluate_every"}
+_NOT_IDENTITY = {
+    "data",
+    "model",
+    "out",
+    "work",
+    "demonstrations",
+    "resume",
+    "device",
+    "save_every",
+    "evaluate_every",
+    "checkpoint_activations",
+}
 
 
 def main(config: TrainConfig) -> None:
     """Read everything and refuse what is wrong; only then train, normalise, evaluate, publish."""
     require_options(config)
+    processes = Processes()
     torch.manual_seed(config.seed)
     tokenizer = load_tokenizer(config.model)
-    model = start_reward_model(config.model, seed=config.seed, device=resolve_device(config.device))
+    model = start_reward_model(config.model, seed=config.seed, device=processes.device(config.device))
     material = load_material(
         config.data,
         tokenizer,
@@ -117,15 +73,29 @@ def main(config: TrainConfig) -> None:
     if is_published(config.out, identity, may_be=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
-    choose_parameters(model, lora_rank=config.lora_rank if config.lora else None, last_layers=config.train_last_layers)
+    if config.checkpoint_activations:
+        checkpoint_activations(model)
+    choose_parameters(
+        model,
+        lora_rank=config.lora_rank if config.lora else None,
+        last_layers=config.train_last_layers,
+        head_only=config.probe,
+    )
     require_room(config.work_directory, model)
+    expert = fit_length_expert(material.comparisons) if config.length_debias else None
+    learner = Learner(
+        config, processes, expert, cache_states(model, material, identity, config) if config.probe else None
+    )
     train(
         model,
         material.comparisons,
-        config,
+        learner,
         identity,
         lambda: validate(model, tokenizer, material, config, num_corrupted=0),
     )
+    if not processes.is_main:
+        return
+    model.eval()
     merge_adapters(model)
     with autocast(model.device, config.precision):
         normalisation = normalise(model, material.references, token_budget=config.microbatch_tokens)
@@ -136,10 +106,35 @@ def main(config: TrainConfig) -> None:
         print(summarise(evaluation))
 
 
+@dataclass(frozen=True)
+class Learner:
+    """What a step needs besides model and batch. `states` are those of a frozen trunk, where only the head learns."""
+
+    config: TrainConfig
+    processes: Processes = field(default_factory=Processes)
+    length_expert: LengthExpert | None = None
+    states: States | None = None
+
+    def scores(self, model: RewardModel, piece: Sequence[Comparison]) -> Float[Tensor, " completions"]:
+        """Scores with gradients."""
+        return scores_of(model, piece) if self.states is None else model.values_of(self.states.of(piece, model.device))
+
+    def losses(
+        self, scores: Float[Tensor, " completions"], piece: Sequence[Comparison], pairs: RankingPairs
+    ) -> Float[Tensor, " rankings"]:
+        """The loss of each ranking; with soft labels, of each comparison."""
+        margin = self.config.margin_per_tier * pairs.tier_gaps.to(scores.dtype)
+        if self.length_expert is not None:
+            margin = margin - self.length_expert.logits(piece, pairs.pairs).to(scores)
+        return ranking_losses(
+            scores, pairs.pairs, pairs.ranking_of_pair, pairs.num_rankings, margin, pairs.probabilities.to(scores)
+        )
+
+
 def train(
     model: RewardModel,
     comparisons: Sequence[Comparison],
-    config: TrainConfig,
+    learner: Learner,
     identity: dict[str, Any],
     judge: Callable[[], Evaluation | None],
 ) -> None:
@@ -147,6 +142,7 @@ def train(
 
     `judge` evaluates the model as it is, where that is asked for along the way.
     """
+    config, is_main = learner.config, learner.processes.is_main
     plan = [
         batches(comparisons, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
         for epoch in range(config.epochs)
@@ -158,16 +154,18 @@ def train(
     states = config.work_directory / STATES
     if config.resume:
         load_latest_training_state(states, state)
-    log = MetricsLog(config.work_directory, state.step)
+    log = MetricsLog(config.work_directory, state.step) if is_main else None
     with Progress(total_steps, description="reward model", done=state.step) as progress:
         for epoch in range(state.epoch, config.epochs):
             state.epoch = epoch
             for batch in plan[epoch][state.position :]:
                 lr = float(schedule.get_last_lr()[0])
-                metrics = take_step(model, optimizer, batch, config, state.step)
+                metrics = take_step(model, optimizer, batch, learner, state.step)
                 schedule.step()
                 state.step += 1
                 state.position += 1
+                if log is None:
+                    continue
                 log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
                 progress.advance(1, metrics)
                 if config.evaluate_every and state.step % config.evaluate_every == 0:
@@ -175,40 +173,45 @@ def train(
                 if state.step % config.save_every == 0 and state.step < total_steps:
                     save_training_state(states, state)
             state.epoch, state.position = epoch + 1, 0
-        save_training_state(states, state)
-    log.close()
+        if log is not None:
+            save_training_state(states, state)
+            log.close()
 
 
 def take_step(
-    model: RewardModel, optimizer: torch.optim.Optimizer, batch: list[Comparison], config: TrainConfig, step: int
+    model: RewardModel, optimizer: torch.optim.Optimizer, batch: list[Comparison], learner: Learner, step: int
 ) -> dict[str, float]:
-    """One optimizer step on one batch, in pieces that fit memory. TrainingStopped where a number is not finite."""
+    """One optimizer step on one batch, in pieces that fit memory. TrainingStopped where a number is not finite.
+
+    Of several processes each takes its share of the pieces, and the gradients are added up.
+    """
+    config, processes = learner.config, learner.processes
     started = time.monotonic()
-    num_rankings = sum(len(comparison.tiers) for comparison in batch)
-    loss = right = 0.0
-    num_pairs = 0
+    num_rankings = sum(1 if config.soft_labels else len(comparison.tiers) for comparison in batch)
+    totals = torch.zeros(3, dtype=torch.float64)  # loss, pairs in order, pairs
     optimizer.zero_grad(set_to_none=True)
-    for piece in microbatches(batch, token_budget=config.microbatch_tokens):
-        pairs = pairs_of(piece, model.device)
+    for piece in processes.share(batch, token_budget=config.microbatch_tokens):
+        pairs = pairs_of(piece, model.device, soft_labels=config.soft_labels)
         with stopping_without_memory(piece, step):
             with autocast(model.device, config.precision):
-                scores = scores_of(model, piece)
-            margin = config.margin_per_tier * pairs.tier_gaps.to(scores.dtype)
-            losses = ranking_losses(scores, pairs.pairs, pairs.ranking_of_pair, pairs.num_rankings, margin)
-            share = losses.sum() / num_rankings
-            require_finite(share.item(), "the loss", piece, step)
+                scores = learner.scores(model, piece)
+            share = learner.losses(scores, piece, pairs).sum() / num_rankings
+            if processes.count == 1:
+                require_finite(share.item(), "the loss", piece, step)
             share.backward()  # type: ignore[no-untyped-call]
-        loss += share.item()
         found = scores.detach()
-        right += float(correctness(found[pairs.pairs[:, 0]] - found[pairs.pairs[:, 1]]).sum())
-        num_pairs += len(pairs.pairs)
+        right = correctness(found[pairs.pairs[:, 0]] - found[pairs.pairs[:, 1]])
+        totals += torch.tensor([share.item(), float(right.sum()), len(right)], dtype=torch.float64)
+    loss, right_pairs, num_pairs = processes.add_up(totals).tolist()
+    require_finite(loss, "the loss", batch, step)  # of all processes alike, so that none waits for another
+    processes.add_gradients(model)
     norm = clip_gradients(model, max_norm=config.max_grad_norm)
     require_finite(norm, "the gradient's norm", batch, step)
     optimizer.step()
     seconds = time.monotonic() - started
     return {
         "loss": loss,
-        "accuracy": right / num_pairs,
+        "accuracy": right_pairs / num_pairs,
         "grad_norm": norm,
         "seconds": seconds,
         "comparisons_per_second": len(batch) / seconds,
@@ -234,6 +237,15 @@ def validate(
     return evaluation
 
 
+def cache_states(model: RewardModel, material: Material, identity: dict[str, Any], config: TrainConfig) -> States:
+    """The states of all comparisons under the untrained trunk, from an earlier run's file where that fits."""
+    key = f"{identity['base']}/{identity['data']}/{config.max_tokens}/{config.precision}"
+    with autocast(model.device, config.precision):
+        return load_states(
+            config.work_directory, key, model, material.comparisons, token_budget=config.microbatch_tokens
+        )
+
+
 def run_identity(config: TrainConfig, material: Material) -> dict[str, Any]:
     """What makes two runs the same run: data, base model and every option that moves the result."""
     options = {name: value for name, value in asdict(config).items() if name not in _NOT_IDENTITY}
@@ -243,20 +255,6 @@ def run_identity(config: TrainConfig, material: Material) -> dict[str, Any]:
         "base": directory_sha256(config.model),
         **options,
     }
-
-
-def require_options(config: TrainConfig) -> None:
-    """Refuse contradictions before anything is read."""
-    if config.lora and config.train_last_layers:
-        raise OptionError("--lora and --train-last-layers exclude one another; choose one")
-    for name in ("epochs", "batch_size", "lr", "microbatch_tokens", "save_every", "lora_rank"):
-        if getattr(config, name) <= 0:
-            raise OptionError(f"--{name.replace('_', '-')} must be above 0, not {getattr(config, name)}")
-    if not 0 <= config.validation_fraction < 1:
-        raise OptionError(f"--validation-fraction must be at least 0 and below 1, not {config.validation_fraction}")
-    states = config.work_directory / STATES
-    if not config.resume and states.is_dir() and any(states.iterdir()):
-        raise OptionError(f"{states} holds an earlier run; go on with --resume, or remove it")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from records import Message, encode, write_jsonl
 from rewardmodel.comparisons import tokenize_comparison
 from rewardmodel.model import load_reward_model, start_reward_model
 from rewardmodel.scoring import score_comparisons
-from rewardmodel.train import TrainConfig, main
+from rewardmodel.train import main
+from rewardmodel.train_config import TrainConfig
 from tests.rewardmodel.cast import make_toy_rankings
 from tests.tiny import build_tiny_tokenizer
 

@@ -20,7 +20,8 @@ from rewardmodel.parameters import choose_parameters
 from rewardmodel.publishing import PublishingError
 from rewardmodel.scoring import score_comparisons
 from rewardmodel.stopping import TrainingStopped
-from rewardmodel.train import OptionError, TrainConfig, main, take_step
+from rewardmodel.train import Learner, main, take_step
+from rewardmodel.train_config import OptionError, TrainConfig
 from tests.rewardmodel.cast import make_ranking, make_toy_rankings
 
 
@@ -111,7 +112,7 @@ def test_one_batch_equals_its_microbatches(config: TrainConfig) -> None:
         model = start_reward_model(config.model, seed=0)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
         settings = replace(config, microbatch_tokens=microbatch_tokens, max_grad_norm=math.inf)
-        metrics = take_step(model, optimizer, list(comparisons), settings, 0)
+        metrics = take_step(model, optimizer, list(comparisons), Learner(settings), 0)
         gradients.append((metrics["loss"], torch.cat([p.grad.flatten() for p in model.backbone.parameters()])))
     (loss, whole), (pieced_loss, pieced) = gradients
     assert pieced_loss == pytest.approx(loss, rel=1e-5)
@@ -138,7 +139,7 @@ def test_lower_layers_that_are_frozen_get_no_backward_pass(config: TrainConfig) 
     hidden: list[torch.Tensor] = []
     model.backbone.layers[0].register_forward_hook(lambda module, args, output: hidden.append(output))
     comparisons = tokenize_rankings(make_toy_rankings(2), load_tokenizer(config.model), max_tokens=512).comparisons
-    take_step(model, torch.optim.SGD(model.parameters(), lr=0.1), list(comparisons), config, 0)
+    take_step(model, torch.optim.SGD(model.parameters(), lr=0.1), list(comparisons), Learner(config), 0)
     assert hidden
     assert not any(output.requires_grad for output in hidden)
 

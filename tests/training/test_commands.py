@@ -10,7 +10,7 @@ from policy.ppo_config import PpoConfig
 from policy.sft import SftConfig
 from records import TrainingRequest
 from records.types import TrainingKind
-from rewardmodel.train import TrainConfig
+from rewardmodel.train_config import TrainConfig
 from training.commands import MODULES, RequestError, command, job_folder, leashed
 from training.options import OPTIONS
 
