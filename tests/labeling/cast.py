@@ -68,6 +68,12 @@ def make_policy(*, name: str | None = None, **fields: Any) -> Policy:
     return Policy.objects.create(name=name, **{"store_path": f"policies/{name}", "manifest_sha256": "0" * 64, **fields})
 
 
+def make_served_policy() -> Policy:
+    """A policy named served that another server samples for; it has no files."""
+    server = {"server_kind": "vllm", "server_url": "http://gpu1:8000/v1", "server_model": "served"}
+    return make_policy(name="served", backend=Policy.Backend.OPENAI, store_path="", **server)
+
+
 def make_project(*, slug: str | None = None, policy: Policy | None = None, **fields: Any) -> Project:
     """A project with a policy, its first guidelines and its first round."""
     slug = slug or f"project-{uuid.uuid4().hex[:10]}"

@@ -9,7 +9,7 @@ from labeling.models import AuditEvent, Policy, Project, User
 from labeling.policies import register_policy
 from labeling.rounds import RoundError, promote, start_round
 from records import publish_directory
-from tests.labeling.cast import make_policy, make_project, make_user
+from tests.labeling.cast import make_policy, make_project, make_served_policy, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +74,7 @@ def test_a_policy_whose_files_changed_or_are_gone_is_not_promoted(project: Proje
 
 
 def test_a_policy_on_another_server_has_no_files_to_check(project: Project, erin: User) -> None:
-    served = make_policy(name="served", backend=Policy.Backend.OPENAI, store_path="")
+    served = make_served_policy()
     assert promote(served, project=project, by=erin).policy == served
 
 

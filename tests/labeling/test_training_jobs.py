@@ -17,7 +17,7 @@ from labeling.models import AuditEvent, Export, Policy, Project, RewardModel, Tr
 from labeling.training_jobs import JobError, State, cancel_job, record_progress, record_result, retry_job, start_job
 from records import TrainingProgress, TrainingRequest, TrainingResult, decode, publish_directory
 from records.names import cancel_key
-from tests.labeling.cast import make_policy, make_project, make_user
+from tests.labeling.cast import make_policy, make_project, make_served_policy, make_user
 
 pytestmark = pytest.mark.django_db
 Commits = Callable[[], Any]
@@ -167,7 +167,7 @@ def test_ppo_needs_a_reward_model_and_a_policy_of_files(project: Project) -> Non
     export = make_export(project, "prompts")
     with pytest.raises(JobError, match="PPO needs a reward model"):
         start_job(project, kind="ppo", export=export, output_name="better", by=None)
-    elsewhere = make_policy(name="served", backend=Policy.Backend.OPENAI, store_path="")
+    elsewhere = make_served_policy()
     with pytest.raises(JobError, match="served runs on another server"):
         start_job(project, kind="ppo", export=export, output_name="better", policy=elsewhere, by=None)
 
