@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -112,10 +112,10 @@ def _write_records(
     done, renewal_due = 0, 0.0
     with closing(FormatWriter(staging, output) if output else RecordsWriter(staging, source.file_name)) as writer:
         for chunk in _chunks(ids):
-            for record in source.read(chunk, filters):
-                kept = scrub(record, statistics.scrubbed) if filters.scrubs_personal_data else record
-                statistics.add(kept)
-                writer.write(kept)
+            if source.write_lines and isinstance(writer, RecordsWriter) and not filters.scrubs_personal_data:
+                source.write_lines(chunk, filters, statistics, writer.file)
+            else:
+                _write_chunk(source.read(chunk, filters), filters, statistics, writer)
             done += len(chunk)
             if time.monotonic() >= renewal_due:
                 renewal_due = time.monotonic() + _RENEW_SECONDS
@@ -124,6 +124,15 @@ def _write_records(
     ids.unlink()
     fences.renew(export, fraction=0.97)
     return dict(sorted(writer.lost.items()))
+
+
+def _write_chunk(
+    records: Sequence[Any], filters: Filters, statistics: Statistics, writer: RecordsWriter | FormatWriter
+) -> None:
+    for record in records:
+        kept = scrub(record, statistics.scrubbed) if filters.scrubs_personal_data else record
+        statistics.add(kept)
+        writer.write(kept)
 
 
 def _freeze(rows: QuerySet[Any], path: Path) -> int:

@@ -7,11 +7,12 @@ trainers' queue tenfold. What is retracted or withdrawn meanwhile is left out.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from django.db.models import QuerySet
 
 from labeling.exporting.filters import Filters
+from labeling.exporting.ranking_lines import write_ranking_lines
 from labeling.exporting.ranking_records import read_rankings
 from labeling.exporting.rows import (
     demonstration_rows,
@@ -31,12 +32,16 @@ from records.names import DEMONSTRATIONS_FILE, PROMPTS_FILE, RANKINGS_FILE
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One kind of export. `rows` is ordered, and what it selects are the ids; `read` keeps their order."""
+    """One kind of export. `rows` is ordered, and what it selects are the ids; `read` keeps their order.
+
+    `write_lines`, where there is one, writes and counts what `read` and records.to_line would give, but sooner.
+    """
 
     file_name: str
     rows: Callable[[Project, Filters], QuerySet[Any]]
     read: Callable[[Sequence[str], Filters], list[Any]]
     left_out: Callable[[Project], dict[str, int]]
+    write_lines: Callable[[Sequence[str], Filters, Any, IO[bytes]], None] | None = None
 
 
 def read_demonstrations(ids: Sequence[str], filters: Filters) -> list[Demonstration]:
@@ -111,6 +116,7 @@ SOURCES = {
         rows=ranking_rows,
         read=read_rankings,
         left_out=rankings_left_out,
+        write_lines=write_ranking_lines,
     ),
     Export.Kind.DEMONSTRATIONS: Source(
         file_name=DEMONSTRATIONS_FILE,

@@ -18,6 +18,7 @@ SAYS_SOMETHING = 24  # characters of the user; "Hello!" alone would put half of 
 
 
 _NO_LETTER = re.compile(r"[\W_]+")
+_ASCII_NO_LETTER = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
 def split_of(
@@ -49,11 +50,18 @@ def split_key(messages: Sequence[Message]) -> str:
         text = _normal_form(message.content)[: max(0, room)]
         room -= len(text) + 1
         if message.role == "user":
-            opening.append(_NO_LETTER.sub(" ", text).strip() or text)
+            opening.append(_letters_of(text) or text)
             num_said += len(text)
         if num_said >= SAYS_SOMETHING or room <= 0:
             break
     return "\n".join(opening)
+
+
+def _letters_of(text: str) -> str:
+    """Letters and digits alone, other runs as one space. Translating is twice as fast where it can be done."""
+    if text.isascii():
+        return " ".join(text.translate(_ASCII_NO_LETTER).split())
+    return _NO_LETTER.sub(" ", text).strip()
 
 
 def _normal_form(text: str) -> str:

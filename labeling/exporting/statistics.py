@@ -6,7 +6,7 @@ Counts are of records; the biases are what a reward model would learn from these
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from labeling.agreement import PairCounts, compare_rankings, ordered_pairs, shown_earlier_wins, tied_pairs
 from records import Demonstration, Prompt, Ranking
@@ -15,6 +15,48 @@ LENGTHS_DIFFER = 30  # characters; AlpacaEval's P(prefer longer) counts pairs th
 _LONGEST_SECONDS = 3_600
 _MOST_TOPICS = 50
 _MOST_RANKINGS_COMPARED = 12  # of one comparison; 66 pairs of trainers
+
+
+class Facts(NamedTuple):
+    """What is counted of a ranking: its order and what surrounds it, without the texts."""
+
+    split: str | None
+    topic: str | None
+    source: str | None
+    trainer: str | None
+    trainer_kind: str
+    guideline_version: int | None
+    round: int | None
+    comparison_id: str
+    seconds: float | None
+    is_abstained: bool
+    has_line: bool  # of acceptability
+    tiers: Sequence[Sequence[str]]
+    shown_order: Sequence[str]
+    ids: Sequence[str]  # of the completions, as are the two below
+    lengths: Sequence[int]
+    policies: Sequence[str | None]
+
+
+def facts_of(ranking: Ranking) -> Facts:
+    return Facts(
+        split=ranking.split,
+        topic=ranking.topic,
+        source=ranking.source,
+        trainer=ranking.trainer,
+        trainer_kind=ranking.trainer_kind,
+        guideline_version=ranking.guideline_version,
+        round=ranking.round,
+        comparison_id=ranking.comparison_id,
+        seconds=ranking.seconds,
+        is_abstained=ranking.abstained is not None,
+        has_line=ranking.unacceptable_from is not None,
+        tiers=ranking.tiers,
+        shown_order=ranking.shown_order,
+        ids=[completion.id for completion in ranking.completions],
+        lengths=[len(completion.content) for completion in ranking.completions],
+        policies=[completion.policy for completion in ranking.completions],
+    )
 
 
 @dataclass
@@ -44,7 +86,7 @@ class Statistics:
             "by_source": _largest(self.sources),
         } | ({"scrubbed": _sorted(self.scrubbed)} if self.scrubbed else {})
 
-    def _add_trainer(self, record: Ranking | Demonstration) -> None:
+    def _add_trainer(self, record: "Facts | Demonstration") -> None:
         if record.trainer is not None:
             self.trainers[record.trainer] += 1
         if record.guideline_version is not None:
@@ -103,23 +145,29 @@ class RankingStatistics(Statistics):
     seconds: Counter[int] = field(default_factory=Counter)
     agreement: PairCounts = field(default_factory=PairCounts)
     _comparison: str = ""
-    _orders: list[Any] = field(default_factory=list)  # of the comparison at hand; its rankings come in a row
+    _orders: list[Any] = field(default_factory=list, compare=False)  # so far, of the comparison at hand
 
     def add(self, record: Ranking) -> None:
-        super().add(record)
-        self._add_trainer(record)
-        self.trainer_kinds[record.trainer_kind] += 1
-        self.rounds[str(record.round) if record.round else "none"] += 1
-        if record.comparison_id != self._comparison:
-            self._begin_comparison(record)
-        if record.seconds is not None:
-            self.seconds[min(round(record.seconds), _LONGEST_SECONDS)] += 1
-        if record.abstained is not None:
+        self.add_facts(facts_of(record))
+
+    def add_facts(self, facts: Facts) -> None:
+        self.num += 1
+        self.splits[facts.split or ""] += 1
+        self.topics[facts.topic or ""] += 1
+        self.sources[facts.source or ""] += 1
+        self._add_trainer(facts)
+        self.trainer_kinds[facts.trainer_kind] += 1
+        self.rounds[str(facts.round) if facts.round else "none"] += 1
+        if facts.comparison_id != self._comparison:
+            self._begin_comparison(facts)
+        if facts.seconds is not None:
+            self.seconds[min(round(facts.seconds), _LONGEST_SECONDS)] += 1
+        if facts.is_abstained:
             self.num_abstained += 1
             return
-        self.sizes[str(len(record.completions))] += 1
-        self.num_with_line += record.unacceptable_from is not None
-        self._add_order(record)
+        self.sizes[str(len(facts.ids))] += 1
+        self.num_with_line += facts.has_line
+        self._add_order(facts)
 
     def counts(self) -> dict[str, Any]:
         return {
@@ -135,28 +183,27 @@ class RankingStatistics(Statistics):
             "by_policy": _largest(self.policies),
         }
 
-    def _begin_comparison(self, record: Ranking) -> None:
-        self._comparison, self._orders = record.comparison_id, []
+    def _begin_comparison(self, facts: Facts) -> None:
+        self._comparison, self._orders = facts.comparison_id, []
         self.num_comparisons += 1
-        self.policies.update(completion.policy or "" for completion in record.completions)
+        for policy in facts.policies:
+            self.policies[policy or ""] += 1
 
-    def _add_order(self, record: Ranking) -> None:
-        length = {completion.id: len(completion.content) for completion in record.completions}
-        for better, worse in ordered_pairs(record.tiers):
-            self.pairs += 1
-            difference = length[better] - length[worse]
-            if abs(difference) > LENGTHS_DIFFER:
-                self.length_differs += 1
-                self.longer_won += difference > 0
-        self.tied_pairs += 0 if record.choice else sum(1 for _ in tied_pairs(record.tiers))
-        if record.shown_order:
-            self._add_position(record.tiers, record.shown_order)
-        if record.choice:
-            return  # of all pairs but the chosen's it says nothing that could agree
+    def _add_order(self, facts: Facts) -> None:
+        length = dict(zip(facts.ids, facts.lengths, strict=True))
+        differences = [length[better] - length[worse] for better, worse in ordered_pairs(facts.tiers)]
+        longer_won = sum([difference > LENGTHS_DIFFER for difference in differences])
+        self.pairs += len(differences)
+        self.longer_won += longer_won
+        self.length_differs += longer_won + sum([difference < -LENGTHS_DIFFER for difference in differences])
+        if len(facts.tiers) < len(facts.ids):
+            self.tied_pairs += sum(1 for _ in tied_pairs(facts.tiers))
+        if facts.shown_order:
+            self._add_position(facts.tiers, facts.shown_order)
         for earlier in self._orders:
-            self.agreement = self.agreement + compare_rankings(earlier, record.tiers)
+            self.agreement = self.agreement + compare_rankings(earlier, facts.tiers)
         if len(self._orders) < _MOST_RANKINGS_COMPARED:
-            self._orders.append(record.tiers)
+            self._orders.append(facts.tiers)
 
     def _add_position(self, tiers: Sequence[Sequence[str]], shown_order: Sequence[str]) -> None:
         won, num = shown_earlier_wins(tiers, shown_order)

@@ -21,14 +21,14 @@ class RecordsWriter:
     lost: Counter[str]
 
     def __init__(self, folder: Path, file_name: str) -> None:
-        self._file = _open(folder / file_name)
+        self.file: IO[bytes] = open(folder / file_name, "wb", buffering=2**20)  # noqa: SIM115 (closed by `close`)
         self.lost = Counter()
 
     def write(self, record: Any) -> None:
-        self._file.write(to_line(record))
+        self.file.write(to_line(record).encode())
 
     def close(self) -> None:
-        self._file.close()
+        self.file.close()
 
 
 class FormatWriter:
@@ -83,10 +83,6 @@ class _LinesFile:
     def close(self) -> None:
         self._file.close()
         self._raw.close()
-
-
-def _open(path: Path) -> IO[str]:
-    return open(path, "w", encoding="utf-8", newline="\n")
 
 
 def _readme(files: dict[str, str]) -> str:
