@@ -43,7 +43,10 @@ def load_states(
     if values is None:
         values = _compute(model, comparisons, starts, count, token_budget=token_budget)
         directory.mkdir(parents=True, exist_ok=True)
-        save_file({"states": values}, path, metadata={"key": key})
+        try:
+            save_file({"states": values}, path, metadata={"key": key})
+        except SafetensorError as error:
+            raise OSError(f"{path}: cannot be written: {error}") from error
     return States(values, starts)
 
 

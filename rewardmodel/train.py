@@ -2,7 +2,8 @@
 
 Batches of whole rankings in seeded order, each completion forwarded once, the mean over pairs within a
 ranking and over rankings; then normalisation, figures on the validation split, and one published
-directory. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads).
+directory. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads). On several
+GPUs: accelerate launch -m rewardmodel.train, which shares out every batch.
 """
 
 import sys

@@ -42,8 +42,12 @@ def kill_at(process: subprocess.Popen[str], metrics: Path, num_lines: int) -> No
 @pytest.mark.chaos
 @pytest.mark.parametrize(
     ("options", "kills"),
-    [((), (17, 31)), (("--lora",), (25,))],  # 40 steps in all, a state every 3; the first epoch ends at 20
-    ids=["full", "lora"],
+    [
+        ((), (17, 31)),
+        (("--lora",), (25,)),
+        (("--probe", "--soft-labels", "--length-debias"), (19,)),
+    ],  # 40 steps in all, a state every 3; the first epoch ends at 20
+    ids=["full", "lora", "probe"],
 )
 def test_killed_at_any_step_it_ends_with_the_same_bytes(
     tiny_policy: Path, tmp_path: Path, options: tuple[str, ...], kills: tuple[int, ...]
