@@ -55,8 +55,8 @@ def held_out_prompts(project: Project, policy: Policy, *, num: int) -> list[tupl
         Prompt.objects.filter(project=project).order_by("content_sha256").values_list("messages")[:_LOOKED_AT]
     ):
         messages = tuple(decode(Message, value) for value in values[0])
-        shares = {"validation_percent": filters.validation_percent, "test_percent": filters.test_percent}
-        sides[split_of(messages, **shares)].append(messages)
+        side = split_of(messages, validation_percent=filters.validation_percent, test_percent=filters.test_percent)
+        sides[side].append(messages)
     return [*sides["test"], *sides["validation"]][:num]
 
 
