@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-GROUPS = ("queue", "sampler")
+GROUPS = ("queue", "rewardmodel", "sampler")
 
 
 def main(arguments: list[str] | None = None) -> int:

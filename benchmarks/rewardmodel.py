@@ -1,0 +1,194 @@
+"""The reward model's trainer beside trl's RewardTrainer: same rankings, weights, optimizer and precision, one run.
+
+trl needs an environment of its own, under var/bench: trl and what it asks for besides, over the torch and
+transformers of this one. Both sides are processes with one thread each, timed in CPU seconds, since other
+work on the machine would move wall time more than anything measured here.
+"""
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import PreTrainedTokenizerBase
+
+from benchmarks.figures import Figure, summarise
+from language.bundled import ensure_bundled_policy
+from language.checkpoints import load_tokenizer
+from records import Message
+from rewardmodel.comparisons import Comparison, tokenize_comparison
+from rewardmodel.model import publish_reward_model, start_reward_model
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+TRL_VERSION = "1.16.0"
+MAX_TOKENS = 512
+NUM_COMPARISONS = 16
+REPEATS = 2
+PAIRS_PER_STEP = 8  # trl's own default
+TIMED_PAIRS = 16  # of all that trl would forward, drawn at random; the rest is scaled by tokens
+SIDE_SECONDS = 900
+
+
+class BenchmarkError(RuntimeError):
+    """A side that cannot be run: which, and what to do."""
+
+
+def figures() -> Iterator[Figure]:
+    """Speed on ragged real rankings, speed on long prompts with nine completions, and peak memory."""
+    python = trl_environment(CHECKOUT / "var" / "bench" / "trl")
+    store = Path(os.environ.get("PARLEY_STORE") or CHECKOUT / "var" / "store")
+    policy = ensure_bundled_policy(store)[0]
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        start = Path(folder) / "start"
+        tokenizer = load_tokenizer(policy)
+        publish_reward_model(start, model=start_reward_model(policy, seed=0), tokenizer=tokenizer, facts={})
+        ragged = real_comparisons(tokenizer, NUM_COMPARISONS)
+        runs = [_both(python, start, ragged, folder, seed=seed) for seed in range(REPEATS)]
+        yield _speedup("rewardmodel.speedup_oasst", runs, ragged)
+        yield summarise(
+            "rewardmodel.peak_memory_ratio",
+            [ours["peak_bytes"] / theirs["peak_bytes"] for ours, theirs in runs],
+            unit="times",
+            ours_gb=[ours["peak_bytes"] / 1e9 for ours, _ in runs],
+            trl_gb=[theirs["peak_bytes"] / 1e9 for _, theirs in runs],
+            means="peak resident memory of the whole process, weights, gradients and optimizer included",
+        )
+        long = [nine_completions()]
+        runs = [_both(python, start, long, folder, seed=0)]
+        yield _speedup("rewardmodel.speedup_k9_long", runs, long)
+
+
+def trl_environment(folder: Path) -> Path:
+    """The Python of an environment that has trl over this one's packages; made where it is missing."""
+    python = folder / "bin" / "python"
+    if python.exists() and _runs(python, "import trl"):
+        return python
+    venv.create(folder, with_pip=True, clear=True)
+    site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    (site / "parley.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    constraints = folder / "constraints.txt"
+    constraints.write_text("torch==2.13.0\n", encoding="utf-8")
+    command = [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), f"trl=={TRL_VERSION}"]
+    installed = subprocess.run(command, capture_output=True, text=True)
+    if installed.returncode != 0 or not _runs(python, "import trl"):
+        last = (installed.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BenchmarkError(f"trl {TRL_VERSION} cannot be installed under {folder}: {last}; this group needs it")
+    return python
+
+
+def real_comparisons(tokenizer: PreTrainedTokenizerBase, count: int) -> list[Comparison]:
+    """Ranked replies of Open-Assistant trees that fit MAX_TOKENS, drawn by a fixed seed."""
+    folder = Path(os.environ.get("PARLEY_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+    path = folder / "oasst_trees.jsonl.gz"
+    if not path.is_file():
+        raise BenchmarkError(f"{path} is missing; name the folder of the data sets in PARLEY_TEST_DATA")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        trees = [json.loads(line)["prompt"] for line in lines]
+    found: list[Comparison] = []
+    for messages, replies in (group for tree in trees for group in _ranked_groups(tree, ())):
+        texts = [reply["text"] for reply in replies]
+        fitted = tokenize_comparison(str(len(found)), messages, texts, tokenizer, max_tokens=MAX_TOKENS)
+        if fitted is not None and not fitted.num_cut:
+            found.append(_ranked(fitted.comparison, [reply["rank"] for reply in replies]))
+    return random.Random(0).sample(found, count)
+
+
+def nine_completions() -> Comparison:
+    """A prompt of 400 tokens and nine completions of 60, all ids drawn."""
+    drawn = random.Random(1)
+    ids = [tuple(drawn.randrange(100, 40_000) for _ in range(length)) for length in (400, *[60] * 9)]
+    return _ranked(Comparison("k9", ids[0], tuple(ids[1:]), (60,) * 9, (), ()), list(range(9)))
+
+
+def _both(
+    python: Path, model: Path, comparisons: Sequence[Comparison], folder: str, *, seed: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    job = Path(folder) / "job.json"
+    asked = {
+        "model": str(model),
+        "comparisons": [[member.prompt_ids, member.completion_ids, member.tiers[0]] for member in comparisons],
+        "pairs_per_step": PAIRS_PER_STEP,
+        "num_pairs": TIMED_PAIRS,
+        "seed": seed,
+    }
+    job.write_text(json.dumps(asked), encoding="utf-8")
+    ours = _side([sys.executable, "-m", "benchmarks.rewardmodel_ours", str(job)])
+    return ours, _side([str(python), "-m", "benchmarks.rewardmodel_trl", str(job)])
+
+
+def _side(command: list[str]) -> dict[str, Any]:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    ended = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env={**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=SIDE_SECONDS,
+    )
+    if ended.returncode != 0:
+        raise BenchmarkError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.strip()[-2000:]}")
+    result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    print(f"{command[-2]}: {result}", file=sys.stderr, flush=True)
+    return result
+
+
+def _speedup(
+    name: str, runs: Sequence[tuple[dict[str, Any], dict[str, Any]]], comparisons: Sequence[Comparison]
+) -> Figure:
+    """Comparisons a CPU second, ours over trl's."""
+    useful = sum(member.num_tokens for member in comparisons)
+    detail = {
+        side: {
+            "comparisons_per_second": [len(comparisons) / run["cpu_seconds"] for run in found],
+            "tokens_per_second": [run["tokens"] / run["timed_seconds"] for run in found],
+            "wall_seconds": [run["wall_seconds"] for run in found],
+            "loss": [run["loss"] for run in found],
+        }
+        for side, found in (("ours", [ours for ours, _ in runs]), ("trl", [theirs for _, theirs in runs]))
+    }
+    return summarise(
+        name,
+        [theirs["cpu_seconds"] / ours["cpu_seconds"] for ours, theirs in runs],
+        unit="times",
+        precision="bf16 autocast over fp32 weights, both",
+        extrapolated="trl times some of its pairs, drawn at random, scaled by tokens to all of them",
+        shared_tokens=useful,
+        pairs_timed_of=[[theirs["pairs_timed"], theirs["pairs"]] for _, theirs in runs],
+        **detail,
+    )
+
+
+def _ranked_groups(
+    node: dict[str, Any], before: tuple[Message, ...]
+) -> Iterator[tuple[tuple[Message, ...], list[Any]]]:
+    role: Literal["user", "assistant"] = "user" if node["role"] == "prompter" else "assistant"
+    path = (*before, Message(role=role, content=node["text"]))
+    replies = [reply for reply in node["replies"] if reply.get("rank") is not None]
+    if role == "user" and len(replies) >= 2 and len({reply["rank"] for reply in replies}) >= 2:
+        yield path, replies
+    for reply in node["replies"]:
+        yield from _ranked_groups(reply, path)
+
+
+def _ranked(comparison: Comparison, ranks: list[int]) -> Comparison:
+    return Comparison(
+        comparison.id,
+        comparison.prompt_ids,
+        comparison.completion_ids,
+        comparison.num_characters,
+        (f"r-{comparison.id}",),
+        (tuple(ranks),),
+    )
+
+
+def _runs(python: Path, code: str) -> bool:
+    return subprocess.run([str(python), "-c", code], capture_output=True).returncode == 0

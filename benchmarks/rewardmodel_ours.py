@@ -1,0 +1,65 @@
+"""Our side of the reward model's benchmark: one process, one job file, one JSON line."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from language.optimization import build_adamw
+from rewardmodel.comparisons import Comparison
+from rewardmodel.model import start_reward_model
+from rewardmodel.parameters import choose_parameters
+from rewardmodel.train import Learner, take_step
+from rewardmodel.train_config import TrainConfig
+
+
+def main(path: str) -> None:
+    job: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    torch.set_num_threads(1)
+    model = start_reward_model(job["model"], seed=0)
+    choose_parameters(model, lora_rank=None, last_layers=0)
+    optimizer = build_adamw(model, lr=9e-6)
+    unused = Path("unused")
+    config = TrainConfig(data=unused, model=unused, out=unused, precision="bf16")
+    comparisons = [
+        Comparison(str(i), tuple(prompt), tuple(map(tuple, completions)), (), (f"r-{i}",), (tuple(tiers),))
+        for i, (prompt, completions, tiers) in enumerate(job["comparisons"])
+    ]
+    warm_up = Comparison("w", (5, 6, 7, 8), ((9, 10), (11, 12)), (), ("w",), ((0, 1),))
+    take_step(model, optimizer, [warm_up] * 4, Learner(config), 0)
+    began, cpu = time.perf_counter(), time.process_time()
+    losses = [take_step(model, optimizer, batch, Learner(config), 0)["loss"] for batch in steps(comparisons, job)]
+    cpu = time.process_time() - cpu
+    print(
+        json.dumps(
+            {
+                "cpu_seconds": cpu,
+                "timed_seconds": cpu,
+                "wall_seconds": time.perf_counter() - began,
+                "tokens": sum(comparison.num_tokens for comparison in comparisons),
+                "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "loss": sum(losses) / len(losses),
+            }
+        )
+    )
+
+
+def steps(comparisons: list[Comparison], job: dict[str, Any]) -> list[list[Comparison]]:
+    """Batches of whole comparisons with about as many pairs as trl takes at a step."""
+    batches: list[list[Comparison]] = [[]]
+    pairs = 0
+    for comparison in comparisons:
+        if pairs >= job["pairs_per_step"]:
+            batches.append([])
+            pairs = 0
+        batches[-1].append(comparison)
+        pairs += len(comparison.completion_ids) * (len(comparison.completion_ids) - 1) // 2
+    return batches
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
