@@ -24,24 +24,19 @@ from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.generation import default_dtype, sample
 from language.progress import Progress
+from policy.judging import as_completion, load_judge
 from policy.prompts import TokenizedPrompt, load_prompts
 from policy.publishing import FACTS_FILE, OptionError, require_place, require_positive, run_identity
 from records import Completion, SamplingParams, publish_directory, read_jsonl, write_jsonl
 from records.lines import to_line
 from records.types import Split
-from rewardmodel.commandline import Precision, autocast, resolve_device, run
-from rewardmodel.model import RewardModel, load_reward_model
+from rewardmodel.commandline import Precision, resolve_device, run
 from rewardmodel.publishing import directory_sha256
-from rewardmodel.score import Candidates, Question, answer_questions
 from rewardmodel.statistics import estimate_mean
 
 SAMPLES_FILE = "samples.jsonl"
 CURVE_FILE = "curve.json"
 RUN_FILE = "run.json"
-
-_TOKEN_BUDGET = 8192  # tokens that a reward model forwards at once
-
-Judge = tuple[RewardModel, PreTrainedTokenizerBase]
 
 
 @dataclass(frozen=True)
@@ -144,11 +139,15 @@ def main(config: BestOfNConfig) -> None:
     scored = begin_or_resume(config.work_directory, identity, resume=config.resume)
     device = resolve_device(config.device)
     model = load_causal_lm(config.policy, dtype=default_dtype(device), device=device)
-    judges = [load_judge(path, device) for path in (config.reward, config.second_reward) if path is not None]
+    judges = [
+        load_judge(path, device, missing_end_score=config.missing_end_score, precision=config.precision)
+        for path in (config.reward, config.second_reward)
+        if path is not None
+    ]
     with Progress(len(chosen), description="best of n", unit="prompts", done=len(scored)) as progress:
         for index, prompt in enumerate(chosen[len(scored) :], start=len(scored)):
             completions = sample_completions(model, tokenizer, prompt, index, config)
-            scores = [score_completions(judge, prompt, completions, config) for judge in judges]
+            scores = [judge.scores(prompt, completions) for judge in judges]
             scored.append(ScoredSamples(prompt.id, completions, scores[0], scores[1] if scores[1:] else ()))
             append_line(config.work_directory / SAMPLES_FILE, scored[-1])
             progress.advance(1)
@@ -175,35 +174,8 @@ def sample_completions(
         end_token_id=end_token_id(tokenizer),
     )
     return tuple(
-        Completion(
-            id=f"{prompt.id}-{i}",
-            content=str(tokenizer.decode(one.token_ids, skip_special_tokens=True)),
-            policy=config.policy.name,
-            sampling=replace(params, seed=seed + i),
-            finish_reason=one.finish_reason,
-            num_tokens=len(one.token_ids),
-            logprob=sum(one.logprobs),
-        )
+        as_completion(one, tokenizer, f"{prompt.id}-{i}", config.policy.name, replace(params, seed=seed + i))
         for i, one in enumerate(sampled)
-    )
-
-
-def load_judge(path: Path, device: torch.device) -> Judge:
-    """A reward model with the tokenizer it reads text by."""
-    return load_reward_model(path, device=device), load_tokenizer(path)
-
-
-def score_completions(
-    judge: Judge, prompt: TokenizedPrompt, completions: tuple[Completion, ...], config: BestOfNConfig
-) -> tuple[float, ...]:
-    """A reward model's scores, read from text; −1 (or what is set) where a completion has no end token."""
-    model, tokenizer = judge
-    question = Question(Candidates(prompt.id, prompt.prompt.messages, completions))
-    with autocast(model.device, config.precision):
-        (answer,) = answer_questions(model, tokenizer, [question], token_budget=_TOKEN_BUDGET)
-    return tuple(
-        answer["scores"][completion.id] if completion.finish_reason == "stop" else config.missing_end_score
-        for completion in completions
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from policy import best_of_n
-from policy.best_of_n import BestOfNConfig, best_of_n_mean, best_of_n_weights, kl_of_best_of, main, score_completions
+from policy.best_of_n import BestOfNConfig, best_of_n_mean, best_of_n_weights, kl_of_best_of, main
+from policy.judging import Judge
 from policy.publishing import OptionError
 from records import verify_directory
 from rewardmodel.publishing import PublishingError
@@ -148,9 +148,10 @@ def test_a_killed_run_goes_on_to_the_same_samples(config: BestOfNConfig, monkeyp
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return score_completions(*arguments)
+        return scores_of(*arguments)
 
-    monkeypatch.setattr(best_of_n, "score_completions", dying)
+    scores_of = Judge.scores
+    monkeypatch.setattr(Judge, "scores", dying)
     with pytest.raises(KeyboardInterrupt):
         main(config)
     with open(config.work_directory / "samples.jsonl", "a") as file:
