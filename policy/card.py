@@ -27,12 +27,33 @@ def card_text(facts: Mapping[str, Any]) -> str:
         "| metric | value |",
         "|---|---|",
         *(f"| {name} | {value:.6g} |" for name, value in sorted(facts["metrics"].items())),
+        *_selection_lines(facts.get("selection")),
         "",
         "## Settings",
         "",
         *(f"- {name}: {value}" for name, value in sorted(facts["run"].items())),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _selection_lines(selection: Mapping[str, Any] | None) -> list[str]:
+    """Both curves by epoch, where an epoch was selected."""
+    if selection is None:
+        return []
+    published = selection["published_epoch"]
+    return [
+        "",
+        "## Selection",
+        "",
+        f"Published is epoch {published}: its answers to validation prompts scored highest.",
+        "",
+        "| epoch | score of its answers | validation loss |",
+        "|---|---|---|",
+        *(
+            f"| {point['epoch']} | {point['selection_score']:.4g} | {point.get('validation_loss', float('nan')):.4g} |"
+            for point in selection["curve"]
+        ),
+    ]
 
 
 def _lineage_row(part: str, source: Mapping[str, Any]) -> str:

@@ -52,6 +52,8 @@ class DialogueSet:
     train: tuple[TokenizedDialogue, ...]
     validation: tuple[TokenizedDialogue, ...]
     left_out: dict[str, int]
+    held_out: tuple[Demonstration, ...] = ()
+    """The records of `validation`."""
 
 
 def load_dialogues(
@@ -65,6 +67,7 @@ def load_dialogues(
     source = find_source(path, DEMONSTRATIONS_FILE)
     reasons: Counter[str] = Counter()
     kept: dict[str, list[TokenizedDialogue]] = {"train": [], "validation": [], "test": []}
+    held_out = []
     for demonstration in read_jsonl(source.path, Demonstration):
         dialogue = tokenize_dialogue(demonstration, tokenizer, where=source.path.name)
         if len(dialogue.token_ids) > max_tokens:
@@ -72,10 +75,13 @@ def load_dialogues(
         elif not any(dialogue.learnt):
             reasons["nothing_by_a_person"] += 1  # every answer is wholly a policy's
         else:
-            kept[demonstration.split or _drawn_split(demonstration, validation_fraction)].append(dialogue)
+            split = demonstration.split or _drawn_split(demonstration, validation_fraction)
+            kept[split].append(dialogue)
+            if split == "validation":
+                held_out.append(demonstration)
     if not kept["train"]:
         raise DataError(f"{source.path}: no training dialogue fits {max_tokens} tokens; left out: {dict(reasons)}")
-    return DialogueSet(source, tuple(kept["train"]), tuple(kept["validation"]), dict(reasons))
+    return DialogueSet(source, tuple(kept["train"]), tuple(kept["validation"]), dict(reasons), tuple(held_out))
 
 
 def tokenize_dialogue(

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from language.batching import seeded_order
 from language.chat import render_prompt
-from records import Prompt, RecordError, read_jsonl
+from records import Demonstration, Prompt, RecordError, read_jsonl
 from records.names import PROMPTS_FILE
 from records.types import Split
 from rewardmodel.data import DataError, Source, find_source
@@ -72,6 +72,20 @@ def load_prompts(
             f"{source.path}: no prompt of split {split} fits {max_tokens} tokens; left out: {dict(reasons) or 'none'}"
         )
     return PromptSet(source, tuple(kept.values()), dict(reasons))
+
+
+def prompts_of(
+    demonstrations: Sequence[Demonstration], tokenizer: PreTrainedTokenizerBase, *, max_tokens: int
+) -> list[TokenizedPrompt]:
+    """What each dialogue's last answer answers; dialogues without a user's word before it have none."""
+    found = []
+    for demonstration in demonstrations:
+        last = max(i for i, message in enumerate(demonstration.messages) if message.role == "assistant")
+        asked = demonstration.messages[:last]
+        if asked and asked[-1].role == "user":
+            prompt = Prompt(id=demonstration.id, messages=asked, split=demonstration.split)
+            found.append(TokenizedPrompt(prompt, tuple(render_prompt(tokenizer, asked))))
+    return [prompt for prompt in found if len(prompt.token_ids) <= max_tokens]
 
 
 def draw(members: Sequence[Member], *, start: int, count: int, seed: int) -> list[Member]:

@@ -66,11 +66,11 @@ def require_place(out: Path, work: Path, identity: Mapping[str, Any], *, resume:
     return True
 
 
-def require_room(work: Path, modules: Iterable[nn.Module]) -> None:
-    """Refuse to begin where the disk cannot hold three resumable states and the published policy."""
+def require_room(work: Path, modules: Iterable[nn.Module], *, num_kept: int = 0) -> None:
+    """Refuse to begin where the disk cannot hold three resumable states, `num_kept` checkpoints and the policy."""
     parameters = [parameter for module in modules for parameter in module.parameters()]
     trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    needed = 3 * _STATE_BYTES * trained + 4 * sum(parameter.numel() for parameter in parameters)
+    needed = 3 * _STATE_BYTES * trained + 4 * (1 + num_kept) * sum(parameter.numel() for parameter in parameters)
     work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(work).free
     if free < needed:

@@ -12,25 +12,36 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from language.batching import seeded_order
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.progress import Progress
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, load_dialogues, target_nlls
-from policy.learner import Trainable
-from policy.publishing import OptionError, publish_policy, require_place, require_positive, require_room, run_identity
+from policy.judging import load_judge
+from policy.mixture import Mixture, load_mixture, members_of_epoch
+from policy.prompts import load_prompts, prompts_of
+from policy.publishing import OptionError, publish_policy, require_place, require_room, run_identity
+from policy.selection import Examination, best_epoch, epoch_directory, keep_epoch
+from policy.sft_config import SftConfig, require_options
 from policy.stopping import in_smaller_pieces, require_finite
-from rewardmodel.commandline import Precision, autocast, resolve_device, run
+from records import SamplingParams
+from records.names import PROMPTS_FILE
+from rewardmodel.commandline import autocast, resolve_device, run
+from rewardmodel.data import find_source
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.publishing import STATES, directory_sha256
+
+# What is shown of every epoch beside what it was selected by.
+_CURVES = ("selection_score", "validation_loss")
+
+# The score of an answer without an end token, as in PPO (LMHP, N+).
+MISSING_END_SCORE = -1.0
 
 # Every number that a run logs, each by one name.
 METRICS = {
@@ -38,6 +49,7 @@ METRICS = {
     "epoch": "passes over the data begun before this one",
     "loss": "mean negative log-likelihood of the batch's target tokens, nats",
     "validation_loss": "the same over all validation dialogues; in the lines that end an epoch, and before the first",
+    "selection_score": "mean score of answers to the validation prompts by --select-reward; at the end of an epoch",
     "lr": "learning rate of the step",
     "grad_norm": "norm of the gradient before clipping",
     "num_targets": "target tokens in the batch",
@@ -47,134 +59,158 @@ METRICS = {
 
 
 @dataclass(frozen=True)
-class SftConfig:
-    """Supervised fine-tuning on an export of demonstrations. IG marks what InstructGPT printed."""
+class Material:
+    """What a run reads: dialogues, what is mixed in, how epochs are selected, and the lineage of all."""
 
-    data: Path
-    """An export of demonstrations, or a .jsonl file of them."""
-    model: Path
-    """Directory of the language model to start from."""
-    out: Path
-    """Where the trained policy is published, whole or not at all."""
-    work: Path | None = None
-    """Where resumable states and metrics are kept; <out>.work unless given."""
-    seed: int = 0
-    """Seed of the adapters and of the order of batches."""
-    epochs: int = 2
-    """Passes over the data. IG C.3, for PPO's start; its baseline has 16 (C.1)."""
-    batch_size: int = 32
-    """Dialogues per optimizer step. IG C.1."""
-    lr: float = 9.65e-6
-    """Peak learning rate; a cosine takes it to a tenth. IG C.1, for 1.3B and 6B. LoRA wants about thirty times that."""
-    weight_decay: float = 0.0
-    """AdamW's decay of matrices. Not printed in IG."""
-    max_grad_norm: float = 1.0
-    """Gradients are clipped to this norm. Not printed in IG."""
-    max_tokens: int = 1024
-    """Longer dialogues are left out. IG: a context of 2k, prompts over 1k removed."""
-    packing: bool = True
-    """Lay dialogues end to end instead of padding them; none sees another, and the loss is the same."""
-    microbatch_tokens: int = 2048
-    """Positions forwarded at once: memory, never the result."""
-    validation_fraction: float = 0.1
-    """Share of dialogues held out where records carry no split."""
-    precision: Precision = "fp32"
-    """bf16 computes in bf16 over fp32 weights."""
-    lora: bool = False
-    """Train adapters only; the published weights have them merged in."""
-    lora_rank: int = 16
-    """Rank of the adapters."""
-    train_last_layers: int = 0
-    """Train only that many of the last layers; 0 trains all."""
-    save_every: int = 50
-    """Optimizer steps between resumable states."""
-    resume: bool = False
-    """Go on from the newest state in the work directory, or begin where there is none."""
-    device: str = "auto"
-    """cpu, cuda, cuda:1 …; auto takes the GPU where there is one."""
+    tokenizer: PreTrainedTokenizerBase
+    dialogues: DialogueSet
+    mixture: Mixture | None
+    examination: Examination | None
+    made_from: dict[str, dict[str, str]]
 
     @property
-    def work_directory(self) -> Path:
-        """Where this run keeps its states and metrics."""
-        return self.work or self.out.with_name(self.out.name + ".work")
-
-    @property
-    def trainable(self) -> Trainable:
-        """Which parameters move."""
-        return Trainable(lora_rank=self.lora_rank if self.lora else 0, last_layers=self.train_last_layers)
+    def num_per_epoch(self) -> int:
+        """Dialogues of one epoch, mixed-in ones included."""
+        return len(self.dialogues.train) + (self.mixture.per_epoch if self.mixture else 0)
 
 
 def main(config: SftConfig) -> None:
     """Read everything and refuse what is wrong; only then train and publish."""
     require_options(config)
     torch.manual_seed(config.seed)
-    device, tokenizer = resolve_device(config.device), load_tokenizer(config.model)
-    dialogues = load_dialogues(
-        config.data, tokenizer, max_tokens=config.max_tokens, validation_fraction=config.validation_fraction
-    )
+    device = resolve_device(config.device)
+    material = load_material(config, device)
     start = directory_sha256(config.model)
-    identity = run_identity(config, data=dialogues.source.sha256, start=start)
+    hashes = {part: source["sha256"] for part, source in material.made_from.items()}
+    identity = run_identity(config, data=hashes.pop("demonstrations"), start=start, **hashes)
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
     dtype = config.trainable.trunk_dtype(config.precision)
     learner = config.trainable.choose(load_causal_lm(config.model, dtype=dtype, device=device))
-    require_room(config.work_directory, [learner])
-    metrics = train(learner, dialogues, config, identity)
+    require_room(config.work_directory, [learner], num_kept=config.epochs if material.examination else 0)
+    metrics, curve = train(learner, material, config, identity)
     facts = {
         "name": config.out.name,
         "method": "sft",
         "start": {"name": config.model.name, "sha256": start},
-        "made_from": {"demonstrations": {"name": config.data.name, "sha256": dialogues.source.sha256}},
+        "made_from": material.made_from,
         "run": identity,
-        "left_out": dialogues.left_out,
+        "left_out": material.dialogues.left_out,
         "metrics": metrics,
     }
+    if material.examination is not None:
+        facts["selection"] = {"published_epoch": best_epoch(curve), "curve": curve}
+        learner = load_causal_lm(epoch_directory(config.work_directory, best_epoch(curve)))
     publish_policy(
         config.out,
         config.work_directory,
         model=learner,
         base=config.model,
         trainable=config.trainable,
-        tokenizer=tokenizer,
+        tokenizer=material.tokenizer,
         facts=facts,
     )
 
 
+def load_material(config: SftConfig, device: torch.device) -> Material:
+    """Tokenizer, dialogues, mixture and examination. Raises DataError, RecordError or OptionError."""
+    tokenizer = load_tokenizer(config.model)
+    dialogues = load_dialogues(
+        config.data, tokenizer, max_tokens=config.max_tokens, validation_fraction=config.validation_fraction
+    )
+    made_from = {"demonstrations": {"name": config.data.name, "sha256": dialogues.source.sha256}}
+    mixture = examination = None
+    if config.mix_data is not None:
+        mixture = load_mixture(
+            config.mix_data,
+            tokenizer,
+            per_epoch=round(config.mix_ratio * len(dialogues.train)),
+            max_tokens=config.max_tokens,
+            held_out=dialogues.held_out,
+        )
+        made_from["mixed_in"] = {"name": config.mix_data.name, "sha256": mixture.source.sha256}
+    if config.select_reward is not None:
+        examination = load_examination(config, dialogues, tokenizer, device)
+        reward = config.select_reward
+        made_from["selecting_reward_model"] = {"name": reward.name, "sha256": directory_sha256(reward)}
+    if config.select_prompts is not None:
+        source = find_source(config.select_prompts, PROMPTS_FILE)
+        made_from["selection_prompts"] = {"name": config.select_prompts.name, "sha256": source.sha256}
+    return Material(tokenizer, dialogues, mixture, examination, made_from)
+
+
+def load_examination(
+    config: SftConfig, dialogues: DialogueSet, tokenizer: PreTrainedTokenizerBase, device: torch.device
+) -> Examination:
+    """The selecting reward model and its prompts. OptionError where there is no validation prompt."""
+    assert config.select_reward is not None
+    if config.select_prompts is not None:
+        found = load_prompts(config.select_prompts, tokenizer, max_tokens=config.max_tokens, split="validation").prompts
+    else:
+        found = tuple(prompts_of(dialogues.held_out, tokenizer, max_tokens=config.max_tokens))
+    if not found:
+        raise OptionError(
+            f"{config.data}: no validation dialogue to take prompts from for --select-reward; "
+            "give --select-prompts, or a higher --validation-fraction"
+        )
+    judge = load_judge(config.select_reward, device, missing_end_score=MISSING_END_SCORE, precision=config.precision)
+    params = SamplingParams(max_new_tokens=config.select_max_new_tokens, seed=config.seed * 2**40)
+    return Examination(judge, found[: config.select_max_prompts or None], tokenizer, params, config.precision)
+
+
 def train(
-    model: PreTrainedModel | PeftModel, dialogues: DialogueSet, config: SftConfig, identity: dict[str, Any]
-) -> dict[str, int | float]:
-    """The loop: every epoch's batches in seeded order, an optimizer step each. Returns the last metrics."""
-    steps_per_epoch = -(-len(dialogues.train) // config.batch_size)
+    model: PreTrainedModel | PeftModel, material: Material, config: SftConfig, identity: dict[str, Any]
+) -> tuple[dict[str, int | float], list[dict[str, int | float]]]:
+    """The loop: every epoch's batches in seeded order, an optimizer step each. Returns last metrics and the curve."""
+    dialogues = material.dialogues
+    steps_per_epoch = -(-material.num_per_epoch // config.batch_size)
     total_steps = config.epochs * steps_per_epoch
     optimizer = build_adamw(model, lr=config.lr, weight_decay=config.weight_decay)
     schedule = build_schedule(optimizer, kind="cosine", total_steps=total_steps)
     state = TrainingState({"policy": model}, {"adam": optimizer}, {"lr": schedule}, run=identity)
     states = config.work_directory / STATES
+    state.facts = {"metrics": {}, "curve": []}
     if config.resume:
         load_latest_training_state(states, state)
     log = MetricsLog(config.work_directory, state.step)
     with Progress(total_steps, description="sft", done=state.step) as progress:
         if state.step == 0:
-            state.facts = validate(model, dialogues.validation, config)
-            log.write({"step": 0, **state.facts})
+            state.facts["metrics"] = validate(model, dialogues.validation, config)
+            log.write({"step": 0, **state.facts["metrics"]})
         while state.step < total_steps:
             epoch, position = divmod(state.step, steps_per_epoch)
-            order = seeded_order(len(dialogues.train), seed=config.seed, epoch=epoch)
-            chosen = order[position * config.batch_size : (position + 1) * config.batch_size]
+            members = members_of_epoch(dialogues.train, material.mixture, seed=config.seed, epoch=epoch)
+            batch = members[position * config.batch_size : (position + 1) * config.batch_size]
             lr = float(schedule.get_last_lr()[0])
-            metrics = take_step(model, optimizer, [dialogues.train[i] for i in chosen], config, state.step)
+            metrics = take_step(model, optimizer, batch, config, state.step)
             schedule.step()
             state.step += 1
-            if state.step % steps_per_epoch == 0:
+            ended = state.step % steps_per_epoch == 0
+            if ended:
                 metrics |= validate(model, dialogues.validation, config)
-            state.facts |= metrics
+            if ended and material.examination is not None:
+                metrics |= examine(model, material, config, epoch + 1, progress)
+                point = {name: metrics[name] for name in _CURVES if name in metrics}
+                state.facts["curve"].append({"epoch": epoch + 1, **point})
+            state.facts["metrics"] |= metrics
             log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
             progress.advance(1, metrics)
             if state.step % config.save_every == 0 or state.step == total_steps:
                 save_training_state(states, state)
     log.close()
-    return {"steps": total_steps, **state.facts}
+    return {"steps": total_steps, **state.facts["metrics"]}, state.facts["curve"]
+
+
+def examine(
+    model: PreTrainedModel | PeftModel, material: Material, config: SftConfig, epoch: int, progress: Progress
+) -> dict[str, int | float]:
+    """Keep what the model is at an epoch's end, and score its answers."""
+    assert material.examination is not None
+    keep_epoch(config.work_directory, epoch, model, material.tokenizer, base=config.model, trainable=config.trainable)
+    score = material.examination.score(model)
+    progress.say(f"epoch {epoch}: score {score:.3f} on {len(material.examination.prompts)} validation prompts")
+    return {"selection_score": score}
 
 
 def take_step(
@@ -232,15 +268,6 @@ def validate(
         with autocast(model.device, config.precision):
             loss += target_nlls(model, piece, packing=config.packing).sum().item() / total
     return {"validation_loss": loss}
-
-
-def require_options(config: SftConfig) -> None:
-    """Refuse contradictions before anything is read."""
-    if config.lora and config.train_last_layers:
-        raise OptionError("--lora and --train-last-layers exclude one another; choose one")
-    require_positive(config, "epochs", "batch_size", "lr", "max_tokens", "microbatch_tokens", "save_every", "lora_rank")
-    if not 0 <= config.validation_fraction < 1:
-        raise OptionError(f"--validation-fraction must be at least 0 and below 1, not {config.validation_fraction}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ _SHARED: dict[str, type] = {
 OPTIONS: dict[TrainingKind, dict[str, type]] = {
     "sft": {
         **_SHARED,
+        "mix_ratio": float,
+        "select_max_prompts": int,
+        "select_max_new_tokens": int,
         "batch_size": int,
         "weight_decay": float,
         "max_tokens": int,

@@ -8,8 +8,8 @@ from transformers import LlamaConfig, LlamaModel
 
 from language.checkpoints import load_tokenizer
 from policy.ppo_config import PpoConfig
-from policy.sft import SftConfig
 from policy.sft import main as run_sft
+from policy.sft_config import SftConfig
 from records import write_jsonl
 from rewardmodel.model import RewardModel, make_head, publish_reward_model
 from tests.policy.cast import QUESTIONS, make_demonstration, write_prompts

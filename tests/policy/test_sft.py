@@ -17,7 +17,8 @@ from language.optimization import rate_factor
 from policy import sft
 from policy.dialogues import target_nlls, tokenize_dialogue
 from policy.publishing import OptionError
-from policy.sft import METRICS, SftConfig, main
+from policy.sft import METRICS, main
+from policy.sft_config import SftConfig
 from records import ManifestError, publish_directory, verify_directory, write_jsonl
 from rewardmodel.publishing import PublishingError
 from rewardmodel.stopping import TrainingStopped
@@ -76,8 +77,10 @@ def test_what_is_published_is_a_plain_checkpoint_with_its_lineage(config: SftCon
     assert facts["start"]["sha256"] in (config.out / "card.md").read_text()
 
 
-def test_every_logged_metric_is_explained_and_every_explained_one_logged(config: SftConfig) -> None:
-    main(replace(config, epochs=1))
+def test_every_logged_metric_is_explained_and_every_explained_one_logged(
+    config: SftConfig, toy_reward_model: Path
+) -> None:
+    main(replace(config, epochs=1, select_reward=toy_reward_model, select_max_new_tokens=4))
     assert {name for line in metrics_of(config.out) for name in line} == set(METRICS)
 
 

@@ -1,0 +1,73 @@
+"""Which epoch of fine-tuning to publish: the one whose answers a reward model scores highest, as InstructGPT did.
+
+It found that validation loss rises after the first epoch while people's preference does not fall with it,
+and that the reward model's score on validation prompts foretells preference better (App. C.1).
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from language.checkpoints import publish_checkpoint
+from policy.judging import Judge, sample_answers
+from policy.learner import Trainable, sampling_model
+from policy.prompts import TokenizedPrompt
+from policy.publishing import merge_in_full_precision
+from records import SamplingParams
+from rewardmodel.commandline import Precision
+
+EPOCHS = "epochs"  # folder of the work directory
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The same prompts and the same random numbers for every epoch, and the reward model that reads the answers."""
+
+    judge: Judge
+    prompts: tuple[TokenizedPrompt, ...]
+    tokenizer: PreTrainedTokenizerBase
+    params: SamplingParams
+    precision: Precision
+
+    def score(self, model: PreTrainedModel | PeftModel) -> float:
+        """The mean score of one answer to each prompt."""
+        answers = sample_answers(
+            sampling_model(model, precision=self.precision), self.tokenizer, self.prompts, policy="", params=self.params
+        )
+        scores = [
+            score
+            for prompt, (_, completion) in zip(self.prompts, answers, strict=True)
+            for score in self.judge.scores(prompt, [completion])
+        ]
+        return sum(scores) / len(scores)
+
+
+def keep_epoch(
+    work: Path,
+    epoch: int,
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    base: Path,
+    trainable: Trainable,
+) -> None:
+    """Publish what `model` is after `epoch` epochs in the work directory, where it stays."""
+    place = epoch_directory(work, epoch)
+    shutil.rmtree(place, ignore_errors=True)  # of a run that was killed between this and its next state
+    merged = merge_in_full_precision(model, base=base, trainable=trainable)
+    publish_checkpoint(place, model=merged, tokenizer=tokenizer, kind="policy", epoch=epoch)
+
+
+def epoch_directory(work: Path, epoch: int) -> Path:
+    """Where the checkpoint of an epoch is, counted from 1."""
+    return work / EPOCHS / f"epoch-{epoch:03d}"
+
+
+def best_epoch(curve: Sequence[Mapping[str, Any]]) -> int:
+    """The epoch with the highest score; of equal ones the first."""
+    return int(max(curve, key=lambda point: (point["selection_score"], -point["epoch"]))["epoch"])

@@ -1,0 +1,187 @@
+"""Fine-tuning that is selected by a reward model, and instruction data mixed in."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from language.checkpoints import load_causal_lm, load_tokenizer
+from policy import sft
+from policy.dialogues import DialogueSet, load_dialogues
+from policy.mixture import Mixture, beginning_of, load_mixture, members_of_epoch, read_dialogues
+from policy.publishing import OptionError
+from policy.selection import Examination, best_epoch, epoch_directory
+from policy.sft import main
+from policy.sft_config import SftConfig
+from records import RecordError, write_jsonl
+from rewardmodel.data import DataError
+from tests.policy.cast import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
+
+
+@pytest.fixture
+def config(toy_policy: Path, toy_reward_model: Path, tmp_path: Path) -> SftConfig:
+    """Three epochs of saying "d", which the reward model does not like; the start says "b" a quarter of the time."""
+    pairs = [(question, "d d d") for question in QUESTIONS]
+    train = [make_demonstration(*pair, id=f"d-{index}") for index, pair in enumerate(pairs)]
+    held_out = [make_demonstration(f"{i}?", "a a a", id=f"v-{i}", split="validation") for i in range(24)]
+    write_jsonl(tmp_path / "data.jsonl", train + held_out)
+    return SftConfig(
+        data=tmp_path / "data.jsonl",
+        model=toy_policy,
+        out=tmp_path / "taught",
+        select_reward=toy_reward_model,
+        select_max_new_tokens=8,
+        lr=3e-3,
+        batch_size=5,
+        epochs=3,
+        device="cpu",
+    )
+
+
+def facts_of(directory: Path) -> dict[str, Any]:
+    return json.loads((directory / "policy.json").read_text())  # type: ignore[no-any-return]
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    left, right = load_causal_lm(one).state_dict(), load_causal_lm(other).state_dict()
+    return all(torch.equal(tensor, right[name]) for name, tensor in left.items())
+
+
+def test_the_epoch_that_scores_highest_is_published_and_all_are_kept(config: SftConfig) -> None:
+    main(config)
+    selection = facts_of(config.out)["selection"]
+    scores = [point["selection_score"] for point in selection["curve"]]
+    assert [point["epoch"] for point in selection["curve"]] == [1, 2, 3]
+    assert scores[selection["published_epoch"] - 1] == max(scores)
+    assert len(set(scores)) == 3
+    kept = [epoch_directory(config.work_directory, epoch) for epoch in (1, 2, 3)]
+    assert [same_weights(config.out, place) for place in kept] == [
+        epoch == selection["published_epoch"] for epoch in (1, 2, 3)
+    ]
+
+
+def test_both_curves_are_in_the_metrics_and_on_the_card(config: SftConfig) -> None:
+    main(replace(config, epochs=2))
+    lines = [json.loads(line) for line in (config.out / "metrics.jsonl").read_text().splitlines()]
+    curve = facts_of(config.out)["selection"]["curve"]
+    logged = [line for line in lines if "selection_score" in line]
+    assert [line["selection_score"] for line in logged] == [point["selection_score"] for point in curve]
+    assert [line["validation_loss"] for line in logged] == [point["validation_loss"] for point in curve]
+    card = (config.out / "card.md").read_text()
+    assert f"| 2 | {curve[1]['selection_score']:.4g} | {curve[1]['validation_loss']:.4g} |" in card
+    assert "selecting reward model" in card
+
+
+def test_a_killed_run_selects_the_same_epoch(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    config = replace(config, save_every=1, lora=True)
+    straight = replace(config, out=config.out.with_name("straight"))
+    main(straight)
+    score, calls = Examination.score, []
+
+    def dying(self: Examination, model: Any) -> float:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return score(self, model)
+
+    monkeypatch.setattr(Examination, "score", dying)
+    with pytest.raises(KeyboardInterrupt):
+        main(config)
+    main(replace(config, resume=True))
+    assert facts_of(config.out)["selection"] == facts_of(straight.out)["selection"]
+    assert same_weights(config.out, straight.out)
+
+
+def test_prompts_may_be_given_and_must_be_somewhere(config: SftConfig, tmp_path: Path) -> None:
+    prompts = write_prompts(tmp_path / "prompts.jsonl", ["What is the sea?"])
+    prompts.write_text(prompts.read_text().replace('"train"', '"validation"'))
+    main(replace(config, epochs=1, select_prompts=prompts))
+    assert facts_of(config.out)["made_from"]["selection_prompts"]["name"] == "prompts.jsonl"
+    data = write_demonstrations(tmp_path / "train-only.jsonl", [("Hello!", "d d")])
+    with pytest.raises(OptionError, match="give --select-prompts"):
+        main(replace(config, out=tmp_path / "other", data=data))
+    with pytest.raises(OptionError, match="--select-prompts needs --select-reward"):
+        main(replace(config, select_reward=None, select_prompts=prompts))
+
+
+def test_of_equal_epochs_the_first_is_best() -> None:
+    curve = [{"epoch": epoch, "selection_score": score} for epoch, score in ((1, 0.5), (2, 0.7), (3, 0.7))]
+    assert best_epoch(curve) == 2
+
+
+# Mixing in.
+
+
+@pytest.fixture
+def instructions(tmp_path: Path) -> Path:
+    lines = [{"instruction": "Add.", "input": "1 and 1", "output": "2"}]
+    lines += [{"prompt": f"Say {i}.", "completion": str(i)} for i in range(5)]
+    path = tmp_path / "instructions.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def mix(path: Path, model: Path, *, per_epoch: int, held_out: list[Any] | None = None) -> Mixture:
+    return load_mixture(path, load_tokenizer(model), per_epoch=per_epoch, max_tokens=100, held_out=held_out or [])
+
+
+def test_an_instruction_becomes_one_question_and_one_answer(instructions: Path) -> None:
+    first, second, *_ = read_dialogues(instructions)
+    assert [(m.role, m.content) for m in first.messages] == [("user", "Add.\n\n1 and 1"), ("assistant", "2")]
+    assert [(m.role, m.content) for m in second.messages] == [("user", "Say 0."), ("assistant", "0")]
+
+
+def test_what_is_neither_is_refused_with_its_line(tmp_path: Path, tiny_policy: Path) -> None:
+    path = tmp_path / "odd.jsonl"
+    path.write_text('{"instruction": "Hello!", "output": "Hi."}\n{"question": "Hello?"}\n')
+    with pytest.raises(RecordError, match=r'odd\.jsonl:2: has neither "messages" nor an instruction'):
+        mix(path, tiny_policy, per_epoch=1)
+
+
+def test_what_begins_like_a_held_out_dialogue_is_not_learnt(instructions: Path, tiny_policy: Path) -> None:
+    held_out = make_demonstration("Say 3.", "Three.", split="validation")
+    mixture = mix(instructions, tiny_policy, per_epoch=1, held_out=[held_out])
+    assert (len(mixture.dialogues), mixture.left_out) == (5, {"held_out": 1})
+    only = write_demonstrations(instructions.with_name("only.jsonl"), [("Say 3.", "3")])
+    with pytest.raises(DataError, match="nothing in it can be mixed in; left out"):
+        mix(only, tiny_policy, per_epoch=1, held_out=[held_out])
+    assert beginning_of(held_out) == "Say 3."
+
+
+def test_every_epoch_has_its_share_and_the_mixture_is_gone_through(
+    instructions: Path, tiny_policy: Path, tmp_path: Path
+) -> None:
+    data = write_demonstrations(tmp_path / "d.jsonl", [(question, "a") for question in QUESTIONS])
+    dialogues: DialogueSet = load_dialogues(data, load_tokenizer(tiny_policy), max_tokens=100, validation_fraction=0.0)
+    mixture = mix(instructions, tiny_policy, per_epoch=3)
+    epochs = [members_of_epoch(dialogues.train, mixture, seed=4, epoch=epoch) for epoch in (0, 1)]
+    ids = [[member.id for member in epoch] for epoch in epochs]
+    own = {dialogue.id for dialogue in dialogues.train}
+    assert all(own <= set(epoch) and len(epoch) == 8 for epoch in ids)
+    mixed = [[name for name in epoch if name not in own] for epoch in ids]
+    assert sorted(mixed[0] + mixed[1]) == sorted(dialogue.id for dialogue in mixture.dialogues)
+    assert epochs[1] == members_of_epoch(dialogues.train, mixture, seed=4, epoch=1)
+    assert ids[1] != [member.id for member in members_of_epoch(dialogues.train, mixture, seed=5, epoch=1)]
+
+
+def test_what_is_mixed_in_is_trained_on_and_named(
+    config: SftConfig, instructions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    take_step = sft.take_step
+
+    def listening(model: Any, optimizer: Any, dialogues: Any, *rest: Any) -> Any:
+        seen.extend(dialogue.id for dialogue in dialogues)
+        return take_step(model, optimizer, dialogues, *rest)
+
+    monkeypatch.setattr(sft, "take_step", listening)
+    main(replace(config, select_reward=None, mix_data=instructions, mix_ratio=0.4, epochs=1))
+    assert len(seen) == 7
+    assert sum(name.startswith("i-") for name in seen) == 2
+    assert facts_of(config.out)["made_from"]["mixed_in"]["name"] == "instructions.jsonl"
+    with pytest.raises(OptionError, match="--mix-data go together"):
+        main(replace(config, mix_ratio=0.5))
