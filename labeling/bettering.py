@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.families import begin_family, copies
+from labeling.families import copies, relative_of
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, User
 from labeling.writing import sign
 from labeling.writing_rules import WritingError, lock, require_text
@@ -145,27 +145,19 @@ def _join(dialogue: Dialogue) -> bool:
             return False
         if Completion.objects.filter(message=answer, comparison__family__isnull=False).exists():
             return False
-        joined = _relative(first)
+        joined = _open_relative(first)
         _fill(joined, completions, answer, author_id=dialogue.author_id)
         AuditEvent.note("join comparison", joined, by=None, dialogue=str(dialogue.id), origin=str(first.id))
     return True
 
 
-def _relative(first: Comparison) -> Comparison:
-    """A new, open comparison of the same prompt, of one family with `first`."""
-    begin_family(first)
+def _open_relative(first: Comparison) -> Comparison:
     assert first.round is not None
     wanted = first.project.rankings_wanted
-    return Comparison.objects.create(
-        project_id=first.project_id,
+    return relative_of(
+        first,
         round=first.round,
-        state=Comparison.State.OPEN,
-        messages=first.messages,
-        prompt_sha256=first.prompt_sha256,
-        dialogue_id=first.dialogue_id,
-        family_id=first.family_id,
-        topic=first.topic,
-        source=first.source,
+        prompt_id=None,  # a round has one comparison of a prompt, and `first` is it
         rankings_wanted=wanted,
         open_slots=wanted,
         queue_key=random.random() - first.round.number,

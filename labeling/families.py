@@ -5,15 +5,32 @@ a copy is made whose order is known (labeling.references).
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from labeling.models import Comparison, Completion
 
 
-def begin_family(first: Comparison) -> None:
-    """Make a locked comparison the first of its family, unless it is in one already."""
+def relative_of(first: Comparison, **fields: Any) -> Comparison:
+    """A new, open comparison of the same prompt, of one family with `first`, whose row is locked.
+
+    It has no round, no places and no completions but for what `fields` say.
+    """
     if first.family_id is None:
         first.family_id = first.id
         first.save(update_fields=["family"])
+    inherited = {
+        "project_id": first.project_id,
+        "state": Comparison.State.OPEN,
+        "messages": first.messages,
+        "prompt_sha256": first.prompt_sha256,
+        "dialogue_id": first.dialogue_id,
+        "prompt_id": first.prompt_id,
+        "family_id": first.family_id,
+        "topic": first.topic,
+        "source": first.source,
+        "rankings_wanted": first.rankings_wanted,
+    }
+    return Comparison.objects.create(**{**inherited, **fields})
 
 
 def copies(completions: Iterable[Completion], *, comparison: Comparison) -> list[Completion]:

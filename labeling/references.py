@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from labeling.families import begin_family, copies
+from labeling.families import copies, relative_of
 from labeling.models import AuditEvent, Comparison, Completion, Project, Reference, User
 from labeling.submissions import Submission, require_sense
 
@@ -67,7 +67,7 @@ def make_reference(
         require_sense(submission, [str(one.id) for one in completions])
         _require_use(use, submission, explanation)
         _require_fit(original)
-        copy = _copy(original, use=use, key=key)
+        copy = relative_of(original, id=key, use=use)
         new_ids = _copy_completions(completions, copy)
         reference = Reference.objects.create(
             comparison=copy,
@@ -113,25 +113,6 @@ def _require_fit(original: Comparison) -> None:
         raise UnfitReference(_("This comparison cannot be used: it is withdrawn, incomplete, or a copy itself."))
     if live_reference(original) is not None:
         raise UnfitReference(_("This comparison has a reference ranking already. Retire that one first."))
-
-
-def _copy(original: Comparison, *, use: str, key: uuid.UUID) -> Comparison:
-    """Of one family with the original, of no round, and without a single place."""
-    begin_family(original)
-    return Comparison.objects.create(
-        id=key,
-        project_id=original.project_id,
-        use=use,
-        state=Comparison.State.OPEN,
-        messages=original.messages,
-        prompt_sha256=original.prompt_sha256,
-        dialogue_id=original.dialogue_id,
-        prompt_id=original.prompt_id,
-        family_id=original.family_id,
-        topic=original.topic,
-        source=original.source,
-        rankings_wanted=original.rankings_wanted,
-    )
 
 
 def _copy_completions(completions: Sequence[Completion], copy: Comparison) -> dict[str, str]:
