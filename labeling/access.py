@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from labeling.models import (
+    ApiToken,
     Comparison,
     Completion,
     Dialogue,
@@ -67,6 +68,11 @@ def person(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise Http404
     return request.user
+
+
+def own_token(request: HttpRequest, token_id: uuid.UUID) -> ApiToken:
+    """A token of the API that this person made."""
+    return get_object_or_404(ApiToken, id=token_id, owner=person(request))
 
 
 def project_for(request: HttpRequest, slug: str) -> Project:

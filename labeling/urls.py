@@ -26,6 +26,7 @@ from labeling.views import (
     signing_in,
     streaming,
     suggesting,
+    tokens,
     writing,
 )
 
@@ -46,6 +47,8 @@ urlpatterns = [
     path("account/", account.account, name="account"),
     path("account/password/", account.change_password, name="change_password"),
     path("account/theme/", account.theme, name="theme"),
+    path("account/tokens/", tokens.tokens, name="tokens"),
+    path("account/tokens/<uuid:token_id>/revoke/", tokens.revoke, name="revoke_token"),
     path("history/", history.history, name="history"),
     # People.
     path("people/", people.people, name="people"),

@@ -10,9 +10,12 @@ from labeling.models.projects import GuidelineVersion, Project, Round
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
+from labeling.models.tokens import ApiAnswer, ApiToken
 from labeling.models.training import TrainingJob
 
 __all__ = [
+    "ApiAnswer",
+    "ApiToken",
     "AuditEvent",
     "Comparison",
     "Completion",
