@@ -73,7 +73,7 @@ def _writer(hint: Any) -> Writer:
 @cache
 def _record_reader(cls: type) -> Reader:
     hints = typing.get_type_hints(cls)
-    fields = [(spec.name, _reader(hints[spec.name]), _is_required(spec)) for spec in dataclasses.fields(cls)]
+    fields = [(spec.name, *_field_reader(hints[spec.name]), _is_required(spec)) for spec in dataclasses.fields(cls)]
     known = frozenset(hints)
 
     def read(values: Any) -> Any:
@@ -83,10 +83,14 @@ def _record_reader(cls: type) -> Reader:
             unknown = min(set(values) - known)
             raise _Wrong(f'{_label(cls, values)}: unknown field "{unknown}"; known are {", ".join(hints)}')
         arguments = {}
-        for name, read_value, required in fields:
+        for name, optional, plain, read_value, required in fields:
             if name in values:
+                value = values[name]
+                if (value is None and optional) or type(value) is plain:  # most values need no call
+                    arguments[name] = value
+                    continue
                 try:
-                    arguments[name] = read_value(values[name])
+                    arguments[name] = read_value(value)
                 except _Wrong as wrong:
                     raise _Wrong(f'{_label(cls, values)}: "{name}"{wrong.text}') from wrong.__cause__
             elif required:
@@ -97,6 +101,13 @@ def _record_reader(cls: type) -> Reader:
             raise _Wrong(f"{_label(cls, values)}: {error}") from error
 
     return read
+
+
+def _field_reader(hint: Any) -> tuple[bool, Any, Reader]:
+    """(whether it may be None, the type whose values are good as they are, how other values are read)."""
+    optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    inner = _not_none(typing.get_args(hint)) if optional else hint
+    return optional, inner if inner in (int, float, bool) else _Wrong, _reader(hint)
 
 
 def _label(cls: type, values: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 _NULL = "\\N"
+_PIECE = 2**22  # characters sent at once
 
 
 class CopyTarget:
@@ -32,7 +33,7 @@ class CopyTarget:
         tail = "".join(f"\t{_spelled(_default(field))}" for field in self._rest) + "\n"
         lines = io.StringIO("".join("\t".join(map(_spelled, row)) + tail for row in rows))
         with connection.cursor() as cursor:
-            cursor.copy_expert(self._statement, lines)
+            cursor.copy_expert(self._statement, lines, _PIECE)
 
 
 def _made_by_database(field: Any) -> bool:

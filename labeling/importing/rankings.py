@@ -4,7 +4,6 @@ Ids come from content, so that the same file twice adds nothing and two judgemen
 meet in one comparison. Completions are stored in an order that says nothing of their rank.
 """
 
-import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from django.db import connection, transaction
 from django.db.models import Count, F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -40,15 +40,13 @@ _RANKINGS = CopyTarget(
 _RATINGS = CopyTarget(Rating, "ranking_id", "completion_id", "overall", "flags", "note")
 
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 @dataclass(frozen=True, slots=True)
 class _Identified:
     """A ranking with the ids that its content gives it."""
 
     record: RankingRecord
     comparison: uuid.UUID
+    place: str  # the comparison's id as text, which every completion needs
     key: uuid.UUID
     completions: tuple[CompletionRecord, ...]
     ids: dict[str, str]  # of completions: the record's to ours
@@ -72,8 +70,15 @@ def _identify(project: Project, record: RankingRecord) -> _Identified:
     completions = identity.in_neutral_order(record.completions)
     comparison = identity.comparison_id(project.id, record, completions)
     places = {completion.id: index for index, completion in enumerate(completions)}
-    ids = {name: str(identity.completion_id(comparison, index)) for name, index in places.items()}
-    return _Identified(record, comparison, identity.submission_key(comparison, record, places), tuple(completions), ids)
+    ids = {name: identity.completion_id(comparison, index) for name, index in places.items()}
+    return _Identified(
+        record,
+        comparison,
+        str(comparison),
+        identity.submission_key(comparison, record, places),
+        tuple(completions),
+        ids,
+    )
 
 
 def _take_turns(project: Project) -> None:
@@ -103,7 +108,7 @@ def _store(project: Project, new: list[_Identified], source: str) -> None:
     num_rankings = Counter(one.comparison for one in new)
     _COMPARISONS.copy(_comparison_row(project, one, source, num_rankings[one.comparison]) for one in fresh)
     _COMPLETIONS.copy(row for one in fresh for row in _completion_rows(one, policies))
-    ranked = [(uuid.uuid4(), one) for one in new]
+    ranked = [(str(uuid.uuid4()), one) for one in new]
     now = timezone.now()
     _RANKINGS.copy(_ranking_row(identifier, one, source, now) for identifier, one in ranked)
     ratings = [row for identifier, one in ranked for row in _rating_rows(identifier, one)]
@@ -124,7 +129,7 @@ def _comparison_row(project: Project, one: _Identified, source: str, num_ranking
     record = one.record
     messages = [{"role": message.role, "content": message.content} for message in record.messages]
     return (
-        one.comparison,
+        one.place,
         project.id,
         Comparison.State.DONE.value,
         _json(messages),
@@ -141,7 +146,7 @@ def _completion_rows(one: _Identified, policies: dict[str, str]) -> Iterable[tup
         ours = policies.get(completion.policy or "") if completion.sampling else None
         yield (
             one.ids[completion.id],
-            one.comparison,
+            one.place,
             index,
             completion.content,
             ours,
@@ -153,11 +158,11 @@ def _completion_rows(one: _Identified, policies: dict[str, str]) -> Iterable[tup
         )
 
 
-def _ranking_row(identifier: uuid.UUID, one: _Identified, source: str, now: datetime) -> tuple[Any, ...]:
+def _ranking_row(identifier: str, one: _Identified, source: str, now: datetime) -> tuple[Any, ...]:
     record = one.record
     return (
         identifier,
-        one.comparison,
+        one.place,
         one.key,
         _json([one.in_our_ids(tier) for tier in record.tiers]),
         record.unacceptable_from,
@@ -171,7 +176,7 @@ def _ranking_row(identifier: uuid.UUID, one: _Identified, source: str, now: date
     )
 
 
-def _rating_rows(identifier: uuid.UUID, one: _Identified) -> Iterable[tuple[Any, ...]]:
+def _rating_rows(identifier: str, one: _Identified) -> Iterable[tuple[Any, ...]]:
     for rating in one.record.ratings:
         yield identifier, one.ids[rating.completion_id], rating.overall, _json(rating.flags), rating.note or ""
 
@@ -189,6 +194,10 @@ def _count_again(comparisons: set[uuid.UUID]) -> None:
         num_rankings=Coalesce(Subquery(counted), F("num_rankings")),
         rankings_wanted=Coalesce(Subquery(counted), F("rankings_wanted")),
     )
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _moment(text: str | None) -> datetime | None:

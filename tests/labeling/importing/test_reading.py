@@ -210,3 +210,9 @@ def test_no_bytes_whatever_break_the_reader(tmp_path_factory: pytest.TempPathFac
         except FileRefused:
             continue
         assert all(isinstance(entry, Entry | Refusal) for entry in found)
+
+
+@pytest.mark.parametrize("number", ["12345678901234567890123", "-98765432109876543210"])
+def test_a_whole_number_beyond_64_bits_is_no_whole_number_of_a_record(tmp_path: Path, number: str) -> None:
+    (value,) = values(written(tmp_path / "a.jsonl", f'{{"a": {number}, "b": 1}}\n'))
+    assert (value["a"], value["b"]) == (float(number), 1)
