@@ -25,7 +25,7 @@ def cautions(facts: Mapping[str, Any]) -> list[str]:
             f"Scores are 0 for the average of {facts['normalisation']['over']}, not of people's demonstrations."
         )
     found += _cautions_of_evaluation(evaluation)
-    if evaluation and facts["normalisation"]["unevenness"] > 0.1 * evaluation["score_std"]:
+    if evaluation and (facts["normalisation"]["unevenness"] or 0.0) > 0.1 * evaluation["score_std"]:
         found.append(
             f"Moving the average to 0 moved differences of scores too, by {facts['normalisation']['unevenness']:.3f} "
             f"(their deviation is {evaluation['score_std']:.3f})."

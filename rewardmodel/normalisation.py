@@ -5,6 +5,7 @@ does not know of one loses it unseen. So the constant goes into the head's weigh
 in which the states at end tokens are all alike; what that does to differences of scores is measured.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,8 +27,8 @@ class Normalisation:
     """What was added to the scores on average, and by how much that differed from one reference to the next."""
 
     shift: float
-    unevenness: float
-    """Standard deviation of what was added: an error of this size in differences of scores."""
+    unevenness: float | None
+    """Standard deviation of what is added to a completion that the direction was not fitted to."""
 
 
 @torch.no_grad()
@@ -36,10 +37,24 @@ def normalise(model: RewardModel, references: Sequence[Comparison], *, token_bud
     states = torch.cat(list(states_of_all(model, references, token_budget=token_budget))).double().cpu()
     weight, bias = model.head.weight[0].double().cpu(), model.head.bias.double().cpu()
     shift = normalisation_bias(states @ weight + bias)
-    change = (shift + bias) * constant_direction(states)
+    constant = shift + bias
+    change = constant * constant_direction(states)
     model.head.weight[0] += change.to(model.head.weight)
     model.head.bias.zero_()
-    return Normalisation(float(shift), float((states @ change).std(correction=0)))
+    strays = float(constant.abs() * spread_on_others(states))
+    return Normalisation(float(shift), None if math.isnan(strays) else strays)
+
+
+def spread_on_others(states: Float[Tensor, "references hidden"]) -> Float[Tensor, ""]:
+    """How far v·x strays from 1, root mean square, over states that v was not fitted to: each half by the other's v.
+
+    On the states that it was fitted to, it hardly strays wherever they are fewer than their dimensions.
+    """
+    halves = (states[::2], states[1::2])
+    if len(halves[1]) < 2:
+        return states.new_tensor(torch.nan)  # too few to tell
+    strayed = [own @ constant_direction(other) - 1.0 for own, other in (halves, halves[::-1])]
+    return torch.cat(strayed).square().mean().sqrt()
 
 
 def constant_direction(states: Float[Tensor, "references hidden"]) -> Float[Tensor, " hidden"]:
