@@ -102,7 +102,7 @@ class ExportForm(forms.Form):
 
 
 class OtherExportForm(forms.Form):
-    """Another finished export of the same kind and project, to see what changed since."""
+    """An earlier finished export of the same kind and project, to see what changed since."""
 
     other = forms.ModelChoiceField(label=_("Compare with"), queryset=Export.objects.none(), empty_label=None)
 
@@ -111,7 +111,7 @@ class OtherExportForm(forms.Form):
         others = Export.objects.filter(project=export.project_id, kind=export.kind, state=Export.State.DONE)
         field = self.fields["other"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = others.filter(format=RECORDS).exclude(id=export.id)
+        field.queryset = others.filter(format=RECORDS, created_at__lt=export.created_at)
         field.label_from_instance = _called  # type: ignore[method-assign, assignment]
 
     @property
