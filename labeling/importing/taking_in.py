@@ -3,6 +3,7 @@
 A crash in the middle leaves whole chunks; the same import again adds the rest and nothing twice.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ OnProgress = Callable[[float, ImportReport], None]
 
 CHUNK = 1_000  # records stored in one transaction
 CHUNK_CHARACTERS = 8 * 2**20  # of the file; the chunk ends here where records are long
+HELD_CHARACTERS = 64 * 2**20  # of a file that is kept while all of it is checked; a larger one is read twice
 _MOST_TRIES = 3
 
 
@@ -142,30 +144,46 @@ def _take_in(
     on_progress: OnProgress | None,
 ) -> ImportReport:
     before = _stamp(path)
+    held: deque[Read] | None = None
     if on_error == "stop":
-        report = _check(path, known, kind, limit)
+        report, held = _check(path, known, kind, limit)
         if report.num_refused:
             return report
     report = ImportReport(known.name)
     entries = EntryReader(path)
-    for chunk in _ahead(_chunks(islice(read_records(entries, known, kind), limit), report)):
+    total = len(held) if held is not None else 0
+    reads = _taken_from(held) if held is not None else read_records(entries, known, kind)
+    for chunk in _ahead(_chunks(islice(reads, limit), report)):
         imported = _stored(store, chunk)
         report.imported += imported
         report.repeated += len(chunk) - imported
         if on_progress is not None:
-            on_progress(entries.fraction, report)
+            on_progress(entries.fraction if held is None else 1 - len(held) / total, report)
     if _stamp(path) != before:
         raise FileRefused(f"{path.name}: changed while it was imported; import it again, what came in stays once")
     return report
 
 
-def _check(path: Path, known: Format, kind: Kind, limit: int | None) -> ImportReport:
-    """Read the whole file without storing anything."""
+def _check(path: Path, known: Format, kind: Kind, limit: int | None) -> tuple[ImportReport, deque[Read] | None]:
+    """Read the whole file without storing anything. What was read is kept, unless that is too much."""
     report = ImportReport(known.name, stopped=True)
+    held: deque[Read] | None = deque()
+    size = 0
     for read in islice(read_records(EntryReader(path), known, kind), limit):
         if isinstance(read, Refusal):
             report.refuse(read)
-    return report
+            held = None
+        elif held is not None:
+            held.append(read)
+            size += read.size
+            held = held if size <= HELD_CHARACTERS else None
+    return report, held
+
+
+def _taken_from(held: deque[Read]) -> Iterator[Read]:
+    """What was kept, let go as it is used."""
+    while held:
+        yield held.popleft()
 
 
 def _chunks(reads: Iterator[Read | Refusal], report: ImportReport) -> Iterator[list[Any]]:

@@ -234,3 +234,19 @@ def test_the_real_hh_pairs(project: Project) -> None:
     assert [one.line for one in report.refused] == [59, 614]
     report = import_rankings(path, project=project, by=None, on_error="skip")
     assert (report.imported, report.num_refused) == (1506, 2)
+
+
+def test_a_file_too_large_to_be_held_is_read_twice_with_the_same_end(
+    tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [ranking_record(number) for number in range(30)]
+    fractions: list[float] = []
+    monkeypatch.setattr(taking_in, "CHUNK", 7)
+    held = take_in(tmp_path, project, *values, on_progress=lambda fraction, _: fractions.append(fraction))
+    assert (held.imported, fractions[-1]) == (30, 1.0)
+    assert fractions == sorted(fractions)
+    monkeypatch.setattr(taking_in, "HELD_CHARACTERS", 2_000)
+    other = make_project()
+    assert take_in(tmp_path, other, *values).imported == 30
+    assert take_in(tmp_path, other, *values).repeated == 30
+    assert take_in(tmp_path, other, *values, {"colour": "red"}).stopped
