@@ -35,7 +35,7 @@ def _comparisons(ids: Sequence[str]) -> Iterable[tuple[UUID, UUID]]:
 
 def _rates(comparisons: set[UUID]) -> dict[UUID, float]:
     orders: defaultdict[UUID, list[Tiers]] = defaultdict(list)
-    counting = Ranking.objects.filter(comparison__in=comparisons, retracted_at=None, abstained=None)
+    counting = Ranking.objects.filter(comparison__in=comparisons, retracted_at=None, abstained=None, is_choice=False)
     for comparison, tiers in counting.order_by("comparison_id", "id").values_list("comparison_id", "tiers"):
         orders[comparison].append(tiers)
     return {comparison: rate for comparison, given in orders.items() if (rate := _rate(given)) is not None}

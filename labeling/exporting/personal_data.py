@@ -9,10 +9,9 @@ import dataclasses
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import phonenumbers
 from stdnum import iban, luhn
 
 from records import Completion, Demonstration, Message, Prompt, Ranking
@@ -33,8 +32,7 @@ def scrub_text(text: str, found: Counter[str]) -> str:
     text = _marked(text, _IBAN.finditer(text), _iban_end, "IBAN", found)
     text = _marked(text, _CARD.finditer(text), _card_end, "card number", found)
     if "+" in text:
-        numbers = phonenumbers.PhoneNumberMatcher(text, None, leniency=phonenumbers.Leniency.VALID)
-        text = _put_in(text, ((number.start, number.end) for number in numbers), "phone number", found)
+        text = _put_in(text, _phone_numbers(text), "phone number", found)
     return _marked(text, _IP.finditer(text), _ip_end, "IP address", found)
 
 
@@ -64,6 +62,13 @@ def _completion(completion: Completion, found: Counter[str]) -> Completion:
     if content == completion.content:
         return completion
     return dataclasses.replace(completion, content=content, num_tokens=None, logprob=None)
+
+
+def _phone_numbers(text: str) -> Iterator[tuple[int, int]]:
+    import phonenumbers  # the plans of all countries; loaded by those alone who scrub
+
+    for number in phonenumbers.PhoneNumberMatcher(text, None, leniency=phonenumbers.Leniency.VALID):
+        yield number.start, number.end
 
 
 def _marked(

@@ -72,13 +72,16 @@ class _Lines:
     def _line(self, columns: list[bytes]) -> tuple[bytes, Facts]:
         (
             identifier, comparison, fragments, ids, lengths, policies, samplings, is_odd, messages, tiers, shown, line,
-            abstained, seconds, ranked_at, pseudonym, is_simulated, outside, source, topic, version, number, rated,
+            abstained, seconds, ranked_at, pseudonym, is_simulated, outside, source, topic, version, number,
+            is_choice, rated,
         ) = columns  # fmt: skip
         if is_odd == b"t" or not ids:
             raise Odd
         names = ids.decode().split(",")
         order, seen = loads(tiers), loads(shown)
         _require_sense(names, order, seen, abstained, line, seconds)
+        if is_choice == b"t" and len(order) != 2:
+            raise Odd
         trainer = pseudonym or outside
         prompt, side = self._side(messages, trainer)
         sizes = list(map(int, lengths.split(b",")))
@@ -96,11 +99,13 @@ class _Lines:
             trainer_kind=kind, guideline_version=int(version) if version else None,
             round=int(number) if number else None, comparison_id=comparison.decode(),
             seconds=float(seconds) if seconds else None, is_abstained=bool(abstained), has_line=bool(line),
+            is_choice=is_choice == b"t",
             tiers=order, shown_order=seen, ids=names, lengths=sizes, policies=loads(b"[%b]" % policies),
         )  # fmt: skip
         said = b"".join(
             (
                 b'{"abstained":%b,' % abstained if abstained else b"{",
+                b'"choice":true,' if is_choice == b"t" else b"",
                 b'"comparison_id":"%b","completions":[' % comparison,
                 fragments,
                 b"],",
@@ -211,7 +216,8 @@ COPY (
            to_char(ranking.ranked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
            to_json(trainer.pseudonym), trainer.is_simulated, to_json(nullif(ranking.outside_trainer, '')),
            to_json(coalesce(nullif(ranking.source, ''), nullif(comparison.source, ''))),
-           to_json(nullif(comparison.topic, '')), guidelines.version, round.number, rated.ratings
+           to_json(nullif(comparison.topic, '')), guidelines.version, round.number, ranking.is_choice,
+           rated.ratings
     FROM unnest(%s::uuid[]) wanted (id)  -- not "= ANY": the planner would weigh every id
     JOIN labeling_ranking ranking ON ranking.id = wanted.id
     JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id

@@ -31,6 +31,7 @@ class Facts(NamedTuple):
     seconds: float | None
     is_abstained: bool
     has_line: bool  # of acceptability
+    is_choice: bool
     tiers: Sequence[Sequence[str]]
     shown_order: Sequence[str]
     ids: Sequence[str]  # of the completions, as are the two below
@@ -51,6 +52,7 @@ def facts_of(ranking: Ranking) -> Facts:
         seconds=ranking.seconds,
         is_abstained=ranking.abstained is not None,
         has_line=ranking.unacceptable_from is not None,
+        is_choice=bool(ranking.choice),
         tiers=ranking.tiers,
         shown_order=ranking.shown_order,
         ids=[completion.id for completion in ranking.completions],
@@ -196,10 +198,12 @@ class RankingStatistics(Statistics):
         self.pairs += len(differences)
         self.longer_won += longer_won
         self.length_differs += longer_won + sum([difference < -LENGTHS_DIFFER for difference in differences])
-        if len(facts.tiers) < len(facts.ids):
+        if len(facts.tiers) < len(facts.ids) and not facts.is_choice:
             self.tied_pairs += sum(1 for _ in tied_pairs(facts.tiers))
         if facts.shown_order:
             self._add_position(facts.tiers, facts.shown_order)
+        if facts.is_choice:
+            return  # of all pairs but the chosen's it says nothing that could agree
         for earlier in self._orders:
             self.agreement = self.agreement + compare_rankings(earlier, facts.tiers)
         if len(self._orders) < _MOST_RANKINGS_COMPARED:

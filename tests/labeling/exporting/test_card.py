@@ -79,3 +79,10 @@ def test_quantiles_of_counts() -> None:
     assert quantile_of(Counter(), 0.5) is None
     assert quantile_of(Counter({7: 1}), 0.25) == 7
     assert [quantile_of(Counter({1: 2, 5: 1, 9: 1}), share) for share in (0.25, 0.5, 0.75, 1.0)] == [1, 1, 5, 9]
+
+
+def test_a_choice_among_drafts_is_no_tie(project: Project) -> None:
+    make_ranking(project=project, order=((0,), (1, 2, 3)), is_choice=True)
+    assert "Ties: 0.0% of all pairs." in card(project)
+    make_ranking(project=project, order=((0,), (1, 2, 3)))
+    assert "Ties: 33.3% of all pairs." in card(project)

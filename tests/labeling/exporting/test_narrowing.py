@@ -40,6 +40,13 @@ def test_agreement_is_that_of_all_rankings_of_a_comparison(project: Project) -> 
     assert ids_in(exported(project, agreement_at_least=0)) == alike | one_pair_differs | opposite
 
 
+def test_a_choice_among_drafts_agrees_with_nothing(project: Project) -> None:
+    comparison = make_comparison(project=project)
+    for _ in range(2):
+        make_ranking(project=project, comparison=comparison, order=((0,), (1, 2, 3)), is_choice=True)
+    assert ids_in(exported(project, agreement_at_least=0)) == set()
+
+
 def test_agreement_does_not_depend_on_chunks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = ranked_twice(project, ALIKE, ALIKE, ALIKE) | ranked_twice(project, ALIKE, ALIKE)
     ranked_twice(project, ALIKE, OTHER_WAY)

@@ -1,6 +1,7 @@
 """The short way from rows to lines says byte for byte, and counts, what the long way by records does."""
 
 import io
+import json
 import random
 from typing import Any
 
@@ -16,6 +17,7 @@ from labeling.exporting.rows import ranking_rows
 from labeling.exporting.splits import _NO_LETTER, _letters_of
 from labeling.exporting.statistics import RankingStatistics
 from labeling.models import Comparison, Completion, Project, Ranking, Rating
+from records import Ranking as RankingRecord
 from records import RecordError
 from records.lines import to_line
 from tests.labeling.cast import make_comparison, make_policy, make_project, make_user
@@ -91,6 +93,7 @@ def test_rows_of_every_kind_say_the_same_both_ways(project: Project, seed: int) 
                 seconds=draw.choice((0.0, 41.5, 1e-7, 30.0)), source=draw.choice(("", "a.jsonl")),
                 outside_trainer=draw.choice(("", 'their "é"')), unacceptable_from=draw.choice((None, 0, len(order))),
                 guideline_version=draw.choice((None, project.guidelines)),
+                is_choice=len(order) == 2 and draw.random() < 0.5,
                 ranked_at=draw.choice((None, "2026-03-04T05:06:00Z", "2026-03-04T05:06:00.1+02:00")),
             )  # fmt: skip
             if draw.random() < 0.5:
@@ -105,6 +108,8 @@ def test_rows_of_every_kind_say_the_same_both_ways(project: Project, seed: int) 
         short, long = both_ways(project, filters)
         assert short.splitlines() == long.splitlines()
         assert short == long
+        # A field that is new in the records is to be drawn here too, and then written there.
+        assert {name for line in short.splitlines() for name in json.loads(line)} == set(RankingRecord.__slots__)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +119,7 @@ def test_rows_of_every_kind_say_the_same_both_ways(project: Project, seed: int) 
         ({"tiers": [["nobody"]]}, "names unknown completion"),
         ({"unacceptable_from": 9}, '"unacceptable_from" must lie between'),
         ({"shown_order": ["nobody"]}, "is not an order of the completions"),
+        ({"is_choice": True}, '"choice" has two tiers'),
         ({"abstained": "no"}, '"tiers" must be empty'),
     ],
 )
