@@ -56,8 +56,9 @@ class ExportForm(forms.Form):
     )
     split_by = forms.ChoiceField(
         label=_("Split by"),
-        choices=(("prompt", _("prompt: what is held out is new to the model")), ("trainer", _("trainer"))),
+        choices=(("prompt", _("prompt")), ("trainer", _("trainer"))),
         required=False,
+        help_text=_("What is held out: prompts that the model has not seen, or people."),
     )
     scrubs_personal_data = forms.BooleanField(
         label=_("Take out personal data"),
