@@ -31,6 +31,7 @@ from labeling.models import (
     PracticeRanking,
     Project,
     Prompt,
+    Ranking,
     Reference,
     SamplingRun,
     TrainingJob,
@@ -114,14 +115,26 @@ def prompt_of(project: Project, prompt_id: uuid.UUID) -> Prompt:
 def readable_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:
     """One's own dialogue; for reviewers and admins also any that its author has handed in."""
     reader = person(request)
-    mine = Q(author=reader)
-    allowed = mine | ~Q(state=Dialogue.State.DRAFT) if reader.can_review else mine
     dialogues = _visible(Dialogue.objects.select_related("project__policy", "author", "prompt"), reader)
-    found = get_object_or_404(
-        dialogues.exclude(state=Dialogue.State.WITHDRAWN).filter(allowed), id=dialogue_id, project__slug=slug
-    )
+    found = get_object_or_404(dialogues.filter(_readable(reader)), id=dialogue_id, project__slug=slug)
     assert isinstance(found, Dialogue)
     return found
+
+
+def dialogues_for(request: HttpRequest, project: Project) -> QuerySet[Dialogue]:
+    """What `readable_dialogue` opens, and for those who may export also what is accepted."""
+    reader = person(request)
+    exported = Q(state=Dialogue.State.ACCEPTED) if reader.can_train_models else Q()
+    return Dialogue.objects.filter(_readable(reader) | exported, project=project)
+
+
+def rankings_for(request: HttpRequest, project: Project) -> QuerySet[Ranking]:
+    """One's own rankings; for those who may export all that count as work. None that was taken back."""
+    reader = person(request)
+    rankings = Ranking.objects.filter(comparison__project=project, retracted_at=None)
+    if reader.can_train_models:
+        return rankings.filter(comparison__use=Comparison.Use.WORK)
+    return rankings.filter(trainer=reader)
 
 
 def own_lease(request: HttpRequest, lease_id: uuid.UUID) -> Lease:
@@ -187,6 +200,19 @@ def policy_for(request: HttpRequest, policy_id: uuid.UUID) -> Policy:
     if not person(request).can_train_models:
         raise Http404
     return get_object_or_404(Policy.objects.select_related("training_job__export"), id=policy_id)
+
+
+def policies_for(request: HttpRequest) -> QuerySet[Policy]:
+    """The policies that `policy_for` opens."""
+    if not person(request).can_train_models:
+        raise Http404
+    return Policy.objects.select_related("parent")
+
+
+def _readable(reader: User) -> Q:
+    mine = Q(author=reader)
+    allowed = mine | ~Q(state=Dialogue.State.DRAFT) if reader.can_review else mine
+    return allowed & ~Q(state=Dialogue.State.WITHDRAWN)
 
 
 def _visible(rows: QuerySet[Row], reader: User) -> QuerySet[Row]:

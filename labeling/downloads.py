@@ -8,11 +8,25 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
+
+from labeling.exporting.files import directory_of, files_of
+from labeling.models import AuditEvent, Export, User
 
 _PIECE = 2**18  # bytes
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def export_file_response(request: HttpRequest, export: Export, name: str, *, by: User) -> HttpResponseBase:
+    """One file of a finished export, and a word in the audit. 404 for a name that its manifest does not hold."""
+    files = {file["name"]: file for file in files_of(export)}
+    if name not in files:
+        raise Http404
+    if begins_at_start(request):
+        AuditEvent.note("download export", export, by=by, file=name)
+    shown_name = f"{export.project.slug}-{str(export.id)[:8]}-{name}"
+    return file_response(request, directory_of(export) / name, name=shown_name, sha256=files[name]["sha256"])
 
 
 def file_response(request: HttpRequest, path: Path, *, name: str, sha256: str) -> HttpResponseBase:

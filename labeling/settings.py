@@ -110,6 +110,9 @@ SAMPLING_WINDOW = environment.integer("PARLEY_SAMPLING_WINDOW", default=64, low=
 SAMPLING_SENT_SECONDS = environment.integer("PARLEY_SAMPLING_SENT_SECONDS", default=30, low=1)
 SAMPLING_RUN_SECONDS = environment.integer("PARLEY_SAMPLING_RUN_SECONDS", default=60, low=1)
 
+# Programs: how often one token may ask.
+API_REQUESTS_PER_MINUTE = environment.integer("PARLEY_API_REQUESTS_PER_MINUTE", default=600, low=1)
+
 # People: who they are, and how they prove it.
 AUTH_USER_MODEL = "labeling.User"
 LOGIN_URL = "sign_in"

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from labeling import accounts, assignment, bettering, comparing, exporting, sampling, training_jobs
+from labeling.api import repeats
 from labeling.importing import uploads
 from labeling.models import Project
 
@@ -40,4 +41,5 @@ CHORES: dict[str, Callable[[], int]] = {
     "written texts joined": _join_written_texts,
     "comparisons made": _keep_comparisons_ready,
     "sign-in failures forgotten": accounts.forget_old_failures,
+    "answers of the API forgotten": repeats.forget_old_answers,
 }

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from labeling.api import routes
 from labeling.views import (
     account,
     bettering,
@@ -154,6 +155,8 @@ urlpatterns = [
         ranking.report_completion,
         name="report_completion",
     ),
+    # Programs.
+    *routes.urlpatterns,
     # Machines that watch over this one.
     path("health/live/", health.live, name="live"),
     path("health/ready/", health.ready, name="ready"),

@@ -1,26 +1,23 @@
 """One export: how far it is, what is in it, its files, and what was made of it."""
 
 import uuid
-from pathlib import Path
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access
-from labeling.downloads import begins_at_start, file_response
+from labeling.downloads import export_file_response
 from labeling.exporting import cancel_export as stop_export
-from labeling.exporting import exports_folder
 from labeling.exporting.differences import Differences, compare_exports
+from labeling.exporting.files import directory_of, files_of
 from labeling.exporting.taken_back import taken_back
 from labeling.forms.exports import OtherExportForm
 from labeling.lineage import Registry
-from labeling.models import AuditEvent, Export
+from labeling.models import Export
 from labeling.views.data import ENGINEERS
-from records import ManifestError, read_manifest
-from records.manifest import MANIFEST
 
 CARD = "card.md"
 
@@ -79,17 +76,11 @@ def cancel_export(request: HttpRequest, slug: str, export_id: uuid.UUID) -> Http
 def export_file(request: HttpRequest, slug: str, export_id: uuid.UUID, name: str) -> HttpResponseBase:
     """One file of a finished export. Only names that its manifest holds are files of it."""
     found = access.export_for(request, export_id, slug=slug)
-    files = {file["name"]: file for file in _files(found)}
-    if name not in files:
-        raise Http404
-    if begins_at_start(request):
-        AuditEvent.note("download export", found, by=access.person(request), file=name)
-    shown_name = f"{found.project.slug}-{str(found.id)[:8]}-{name}"
-    return file_response(request, _directory(found) / name, name=shown_name, sha256=files[name]["sha256"])
+    return export_file_response(request, found, name, by=access.person(request))
 
 
 def _context(found: Export) -> dict[str, Any]:
-    files = _files(found)
+    files = files_of(found)
     return {
         "project": found.project,
         "export": found,
@@ -119,24 +110,4 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
 
 def _card(found: Export) -> str:
     """The card without its title, since the page has one."""
-    return (_directory(found) / CARD).read_text(encoding="utf-8").partition("\n")[2]
-
-
-def _files(found: Export) -> list[dict[str, Any]]:
-    """The files of a finished export by its manifest; none where it is unfinished, or gone from the store."""
-    if found.state != Export.State.DONE:
-        return []
-    try:
-        listed = read_manifest(_directory(found))["files"]
-    except ManifestError:
-        return []
-    manifest = {
-        "name": MANIFEST,
-        "size": (_directory(found) / MANIFEST).stat().st_size,
-        "sha256": found.manifest_sha256,
-    }
-    return [{"name": name, **facts} for name, facts in sorted(listed.items())] + [manifest]
-
-
-def _directory(found: Export) -> Path:
-    return exports_folder() / str(found.id)
+    return (directory_of(found) / CARD).read_text(encoding="utf-8").partition("\n")[2]

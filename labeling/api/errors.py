@@ -1,0 +1,121 @@
+"""Errors of the API in one shape: where, what, and what to do. Whatever goes wrong, a program reads the same."""
+
+import logging
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from labeling.assignment import AssignmentError
+from labeling.exporting import FilterError
+from labeling.importing import FileRefused
+from labeling.rounds import RoundError
+
+logger = logging.getLogger(__name__)
+
+_REFUSALS = (AssignmentError, FilterError, FileRefused, RoundError)  # each has a sentence for a person
+
+
+class ApiError(Exception):
+    """An answer that is not what was asked for. `others` are more of the same, as {"where", "what"}."""
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        where: str,
+        what: str,
+        what_to_do: str,
+        others: Sequence[dict[str, str]] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.status, self.headers = status, headers or {}
+        self.body = {"status": status, "where": where, "what": what, "what_to_do": what_to_do, "others": list(others)}
+
+
+def response_of(error: ApiError) -> HttpResponse:
+    return JsonResponse(error.body, status=error.status, headers=error.headers)
+
+
+def nothing_here(request: HttpRequest) -> ApiError:
+    """The same for what is missing and for what is somebody else's."""
+    return ApiError(
+        404,
+        where=request.path,
+        what="There is nothing here, or it is not for this token.",
+        what_to_do="Check the address against /api/v1/openapi.json, and that the token's owner works in this project.",
+    )
+
+
+def not_allowed(request: HttpRequest, allowed: str) -> ApiError:
+    return ApiError(
+        405,
+        where=request.path,
+        what=f"{request.method} is not for this address.",
+        what_to_do=f"Use {allowed}.",
+        headers={"Allow": allowed},
+    )
+
+
+def explain_errors(api: NinjaAPI) -> None:
+    """Have every exception of an operation answered in our shape."""
+    api.exception_handler(ApiError)(lambda request, error: response_of(error))
+    api.exception_handler(Http404)(lambda request, error: response_of(nothing_here(request)))
+    api.exception_handler(PermissionDenied)(_role_missing)
+    api.exception_handler(ValidationError)(_invalid)
+    api.exception_handler(HttpError)(_unreadable)
+    api.exception_handler(Exception)(_broken)
+    for unkeepable in (DataError, ValueError):
+        api.exception_handler(unkeepable)(_unkeepable)
+    for refusal in _REFUSALS:
+        api.exception_handler(refusal)(_refused)
+
+
+def _role_missing(request: HttpRequest, error: Any) -> HttpResponse:
+    what_to_do = "Use a token of somebody whose role allows it; an admin can change roles."
+    return response_of(
+        ApiError(
+            403, where=request.path, what="The role of the token's owner does not allow this.", what_to_do=what_to_do
+        )
+    )
+
+
+def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    """What does not fit the document; ninja puts the parameter's own name between "body" and the field."""
+    problems = [{"where": ".".join(map(str, one["loc"])), "what": str(one["msg"])} for one in error.errors]
+    what_to_do = "Send what /api/v1/openapi.json says for this address."
+    where, what = problems[0]["where"], problems[0]["what"]
+    return response_of(ApiError(422, where=where, what=what, what_to_do=what_to_do, others=problems[1:20]))
+
+
+def _unreadable(request: HttpRequest, error: Any) -> HttpResponse:
+    what_to_do = "Send JSON in UTF-8 with Content-Type: application/json."
+    return response_of(ApiError(error.status_code, where="body", what=str(error), what_to_do=what_to_do))
+
+
+def _refused(request: HttpRequest, error: Any) -> HttpResponse:
+    return response_of(
+        ApiError(422, where=request.path, what=str(error), what_to_do="Change the request as the sentence says.")
+    )
+
+
+def _unkeepable(request: HttpRequest, error: Any) -> HttpResponse:
+    """PostgreSQL keeps no NUL, and its driver no half of a surrogate pair; either may stand in any text of a body."""
+    if not isinstance(error, UnicodeError) and not re.search(r"NUL|\\u0000|surrogate", str(error)):
+        return _broken(request, error)
+    what_to_do = "Take NUL characters and lone surrogates out of the texts."
+    return response_of(
+        ApiError(422, where=request.path, what="A text holds a character that cannot be kept.", what_to_do=what_to_do)
+    )
+
+
+def _broken(request: HttpRequest, error: Any) -> HttpResponse:
+    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    what_to_do = "Try again; if it stays, an admin finds the reason in the log of the web server."
+    return response_of(ApiError(500, where=request.path, what="Parley made a mistake here.", what_to_do=what_to_do))

@@ -1,0 +1,66 @@
+"""Exports: asked for, watched, stopped, and their files."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Query, Router, Status
+
+from labeling import access
+from labeling.api import shapes
+from labeling.api.door import needs
+from labeling.api.pages import NEWEST_FIRST, Page, Place, page_of
+from labeling.downloads import export_file_response
+from labeling.exporting import cancel_export, request_export
+from labeling.exporting.files import files_of
+from labeling.models import ApiToken, Export
+from labeling.views.data import ENGINEERS
+
+READ, WRITE = ApiToken.Scope.READ, ApiToken.Scope.WRITE
+router = Router()
+
+
+@router.get("/projects/{slug}/exports", response=Page[shapes.Export])
+@needs(READ)
+@access.role_required(*ENGINEERS)
+def list_exports(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
+    """Exports of a project, newest first."""
+    return page_of(Export.objects.filter(project=access.project_for(request, slug)), place, order=NEWEST_FIRST)
+
+
+@router.post("/projects/{slug}/exports", response={201: shapes.Export})
+@needs(WRITE)
+@access.role_required(*ENGINEERS)
+def build_export(request: HttpRequest, slug: str, given: shapes.NewExport) -> Any:
+    """Ask for an export; a worker builds it."""
+    project = access.project_for(request, slug)
+    return Status(201, request_export(project, **given.dict(), by=access.person(request)))
+
+
+@router.get("/projects/{slug}/exports/{export_id}", response=shapes.ExportWithFiles)
+@needs(READ)
+@access.role_required(*ENGINEERS)
+def get_export(request: HttpRequest, slug: str, export_id: UUID) -> Any:
+    """How far it is, and once it is done its files."""
+    found = access.export_for(request, export_id, slug=slug)
+    shown = shapes.Export.from_orm(found).dict()
+    return {**shown, "files": files_of(found)}
+
+
+@router.post("/projects/{slug}/exports/{export_id}/cancel", response=shapes.Export)
+@needs(WRITE)
+@access.role_required(*ENGINEERS)
+def cancel(request: HttpRequest, slug: str, export_id: UUID) -> Any:
+    """Stop an export that is not done; one that is stays."""
+    found = access.export_for(request, export_id, slug=slug)
+    cancel_export(found, by=access.person(request))
+    return found
+
+
+@router.get("/projects/{slug}/exports/{export_id}/files/{name}")
+@needs(READ)
+@access.role_required(*ENGINEERS)
+def get_file(request: HttpRequest, slug: str, export_id: UUID, name: str) -> Any:
+    """One file; with `Range` the rest of one whose download broke off."""
+    found = access.export_for(request, export_id, slug=slug)
+    return export_file_response(request, found, name, by=access.person(request))

@@ -1,0 +1,91 @@
+"""Whose token it is, projects with their rounds, and the policies that answer in them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router, Status
+
+from labeling import access, rounds
+from labeling.api import shapes
+from labeling.api.door import needs, token_of
+from labeling.api.pages import NEWEST_FIRST, Page, Place, page_of
+from labeling.models import ApiToken, Policy, Project, Round
+from labeling.views.data import ENGINEERS
+
+READ, PROMOTE = ApiToken.Scope.READ, ApiToken.Scope.PROMOTE
+router = Router()
+
+
+@router.get("/me", response=shapes.Bearer)
+@needs(READ)
+@access.signed_in
+def me(request: HttpRequest) -> Any:
+    """Whose token this is, and what it opens."""
+    token = token_of(request)
+    project = token.project.slug if token.project else None
+    owner = {"owner": token.owner.username, "role": token.owner.role}
+    return {**owner, "scopes": token.scopes, "project": project, "expires_at": token.expires_at}
+
+
+@router.get("/projects", response=Page[shapes.Project])
+@needs(READ)
+@access.signed_in
+def list_projects(request: HttpRequest, place: Query[Place]) -> Any:
+    """Projects that the token's owner works in, newest first."""
+    projects = Project.objects.visible_to(access.person(request)).select_related("policy")
+    bound = token_of(request).project
+    return page_of(projects.filter(id=bound.id) if bound else projects, place, order=NEWEST_FIRST)
+
+
+@router.get("/projects/{slug}", response=shapes.Project)
+@needs(READ)
+@access.signed_in
+def get_project(request: HttpRequest, slug: str) -> Any:
+    return access.project_for(request, slug)
+
+
+@router.get("/projects/{slug}/rounds", response=Page[shapes.Round])
+@needs(READ)
+@access.role_required(*ENGINEERS)
+def list_rounds(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
+    """Rounds of a project, newest first."""
+    found = Round.objects.filter(project=access.project_for(request, slug)).select_related("policy")
+    return page_of(found, place, order=("-number", "-id"))
+
+
+@router.post("/projects/{slug}/promote", response={201: shapes.Round})
+@needs(PROMOTE)
+@access.role_required(*ENGINEERS)
+def promote(request: HttpRequest, slug: str, promotion: shapes.Promotion) -> Any:
+    """Let this policy answer from now on; gives the round that opens with it."""
+    project = access.project_for(request, slug)
+    policy = get_object_or_404(_policies(request), id=promotion.policy_id)
+    return Status(201, rounds.promote(policy, project=project, by=access.person(request)))
+
+
+@router.get("/policies", response=Page[shapes.Policy])
+@needs(READ)
+@access.role_required(*ENGINEERS)
+def list_policies(request: HttpRequest, place: Query[Place], name: str | None = None) -> Any:
+    """The registry of policies, newest first."""
+    policies = _policies(request)
+    return page_of(policies.filter(name=name) if name else policies, place, order=NEWEST_FIRST)
+
+
+@router.get("/policies/{policy_id}", response=shapes.Policy)
+@needs(READ)
+@access.role_required(*ENGINEERS)
+def get_policy(request: HttpRequest, policy_id: UUID) -> Any:
+    return get_object_or_404(_policies(request), id=policy_id)
+
+
+def _policies(request: HttpRequest) -> QuerySet[Policy]:
+    """All that its owner may see; a token of one project sees those that were trained or answer there."""
+    policies, bound = access.policies_for(request), token_of(request).project
+    if bound is None:
+        return policies
+    answered = Round.objects.filter(project=bound).values("policy")
+    return policies.filter(Q(training_job__project=bound) | Q(id__in=answered) | Q(id=bound.policy_id))

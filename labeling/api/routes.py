@@ -1,0 +1,101 @@
+"""Every address of the API, each behind the door, and the document that describes them."""
+
+import json
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+from ninja.operation import Operation, PathView
+
+from labeling import access
+from labeling.api import exports, projects, ranking, shapes, texts
+from labeling.api.door import Bearer, behind_the_door
+from labeling.api.errors import explain_errors, nothing_here, response_of
+from labeling.api.repeats import HEADER, LONGEST_KEY
+
+PREFIX = "api/v1/"
+VERSION = "1.0.0"
+
+_KEY = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "description": "The same request under the same key is done once, and answered alike for 24 hours",
+    "schema": {"type": "string", "maxLength": LONGEST_KEY},
+}
+
+
+class Api(NinjaAPI):
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+
+api = Api(
+    title="Parley",
+    version=VERSION,
+    description="Human preference data: prompts, dialogues, comparisons, rankings, exports, policies, rounds.",
+    openapi_url=None,
+    docs_url=None,
+    auth=Bearer(),
+)
+explain_errors(api)
+for _router in (projects.router, texts.router, ranking.router, exports.router):
+    api.add_router("", _router)
+
+
+@access.public
+def document(request: HttpRequest) -> HttpResponse:
+    """OpenAPI 3.1. It says nothing of what is in the platform, so it needs no token."""
+    return JsonResponse(_document())
+
+
+@csrf_exempt
+@access.public
+def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """A program that mistypes an address reads JSON, not a page."""
+    return response_of(nothing_here(request))
+
+
+@cache
+def _document() -> dict[str, Any]:
+    """Ninja's document, with what the door adds to every operation."""
+    found = json.loads(json.dumps(api.get_openapi_schema(path_prefix=f"/{PREFIX}")))
+    found["components"]["schemas"]["Error"] = shapes.Error.model_json_schema()
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    for methods in found["paths"].values():
+        for method, operation in methods.items():
+            operation["responses"]["default"] = {"description": "Where, what, and what to do", "content": content}
+            if method != "get":
+                operation.setdefault("parameters", []).append(_KEY)
+    return dict(found)
+
+
+def _addresses() -> list[URLPattern]:
+    return [
+        path(f"{PREFIX}{route}", behind_the_door(one.get_view(), rule=_rule(one)), name=f"api_{_name(one)}")
+        for bound in api._get_bound_routers()
+        for route, one in zip(_routes(bound), bound.path_operations.values(), strict=True)
+    ]
+
+
+def _routes(bound: Any) -> list[str]:
+    """Ninja lists an address once for each of its methods."""
+    return list(dict.fromkeys(str(pattern.pattern) for pattern in bound.urls_paths("")))
+
+
+def _rule(address: PathView) -> dict[str, Any]:
+    return {method: one.view_func.access for one in address.operations for method in one.methods}  # type: ignore[attr-defined]
+
+
+def _name(address: PathView) -> str:
+    return address.operations[0].view_func.__name__
+
+
+urlpatterns = [
+    path(f"{PREFIX}openapi.json", document, name="api_document"),
+    *_addresses(),
+    path("api/<path:rest>", unknown, name="api_unknown"),
+]

@@ -1,0 +1,308 @@
+"""What the API gives and takes, as the document names it. People appear by their pseudonym only, as in exports."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from ninja import Field, Schema
+from pydantic import ConfigDict
+
+from labeling import models
+
+Role = Literal["system", "user", "assistant"]
+
+
+class Given(Schema):
+    """What a program sends: a field that nobody knows is a mistake, not something to pass over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Schema):
+    where: str
+    what: str
+
+
+class Error(Problem):
+    """Every answer of 400 and above. `others` are more of the same kind."""
+
+    status: int
+    what_to_do: str
+    others: list[dict[str, str]]
+
+
+class Bearer(Schema):
+    """Whose token this is, and what it opens."""
+
+    owner: str
+    role: str
+    scopes: list[str]
+    project: str | None
+    expires_at: datetime | None
+
+
+class Project(Schema):
+    slug: str
+    name: str
+    description: str
+    policy: str | None
+    num_completions: int
+    rankings_wanted: int
+    created_at: datetime
+    archived_at: datetime | None
+
+    @staticmethod
+    def resolve_policy(row: models.Project) -> str | None:
+        return row.policy.name if row.policy else None
+
+
+class Said(Given):
+    """One utterance."""
+
+    role: Role
+    content: str = Field(min_length=1)
+
+
+class Prompt(Schema):
+    id: UUID
+    messages: list[Said]
+    topic: str
+    source: str
+    created_at: datetime
+
+
+class Message(Schema):
+    role: str
+    content: str
+    authorship: str
+    policy: str | None
+
+    @staticmethod
+    def resolve_policy(row: models.Message) -> str | None:
+        return row.policy.name if row.policy else None
+
+
+class Dialogue(Schema):
+    id: UUID
+    kind: str
+    state: str
+    author: str | None
+    topic: str
+    source: str
+    messages: list[Message]
+    created_at: datetime
+    submitted_at: datetime | None
+
+    @staticmethod
+    def resolve_author(row: models.Dialogue) -> str | None:
+        return row.author.pseudonym if row.author else None
+
+
+class ShownCompletion(Schema):
+    """A completion as a trainer sees it: nothing says which model wrote it."""
+
+    id: UUID
+    content: str
+
+
+class Completion(ShownCompletion):
+    policy: str | None
+    sampling: dict[str, Any] | None
+    finish_reason: str
+    num_tokens: int | None
+    logprob: float | None
+
+    @staticmethod
+    def resolve_policy(row: models.Completion) -> str | None:
+        return row.policy.name if row.policy else row.outside_policy or None
+
+
+class Comparison(Schema):
+    id: UUID
+    state: str
+    round: int | None
+    messages: list[Said]
+    completions: list[Completion]
+    topic: str
+    rankings_wanted: int
+    num_rankings: int
+    created_at: datetime
+
+    @staticmethod
+    def resolve_round(row: models.Comparison) -> int | None:
+        return row.round.number if row.round else None
+
+    @staticmethod
+    def resolve_completions(row: models.Comparison) -> list[models.Completion]:
+        return sorted(row.completions.all(), key=lambda completion: completion.index)
+
+
+class Rating(Schema):
+    completion_id: UUID
+    overall: int | None
+    flags: dict[str, bool]
+    note: str
+
+
+class Ranking(Schema):
+    """One trainer's order; docs/records.md says what the fields mean."""
+
+    id: UUID
+    comparison_id: UUID
+    trainer: str | None
+    tiers: list[list[str]]
+    unacceptable_from: int | None
+    abstained: str | None
+    choice: bool = Field(alias="is_choice")
+    shown_order: list[str]
+    guideline_version: int | None
+    ratings: list[Rating]
+    seconds: float | None
+    layout: str
+    source: str
+    ranked_at: datetime
+
+    @staticmethod
+    def resolve_trainer(row: models.Ranking) -> str | None:
+        return row.trainer.pseudonym if row.trainer else row.outside_trainer or None
+
+    @staticmethod
+    def resolve_guideline_version(row: models.Ranking) -> int | None:
+        return row.guideline_version.version if row.guideline_version else None
+
+
+class Export(Schema):
+    id: UUID
+    kind: str
+    format: str
+    filters: dict[str, Any]
+    state: str
+    fraction: float
+    num_records: int
+    num_bytes: int
+    counts: dict[str, Any]
+    manifest_sha256: str
+    error: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class File(Schema):
+    name: str
+    size: int
+    sha256: str
+
+
+class ExportWithFiles(Export):
+    """`files` is empty until the export is done."""
+
+    files: list[File]
+
+
+class Policy(Schema):
+    id: UUID
+    name: str
+    backend: str
+    state: str
+    parent: str | None
+    metrics: dict[str, Any]
+    note: str
+    manifest_sha256: str
+    created_at: datetime
+    promoted_at: datetime | None
+
+    @staticmethod
+    def resolve_parent(row: models.Policy) -> str | None:
+        return row.parent.name if row.parent else None
+
+
+class Round(Schema):
+    id: UUID
+    number: int
+    policy: str | None
+    started_at: datetime
+    closed_at: datetime | None
+
+    @staticmethod
+    def resolve_policy(row: models.Round) -> str | None:
+        return row.policy.name if row.policy else None
+
+
+class NewSaid(Given):
+    """A prompt, which ends with a user's message, or a dialogue, in which somebody answers."""
+
+    messages: list[Said] = Field(min_length=1, max_length=400)
+    topic: str | None = Field(None, max_length=60)
+    source: str | None = Field(None, max_length=200)
+
+
+class NewPrompts(Given):
+    prompts: list[NewSaid] = Field(min_length=1, max_length=1000)
+    on_error: Literal["stop", "skip"] = "stop"
+
+
+class NewDialogues(Given):
+    dialogues: list[NewSaid] = Field(min_length=1, max_length=1000)
+    on_error: Literal["stop", "skip"] = "stop"
+
+
+class Imported(Schema):
+    """How many came in, how many were there already, and what was left out."""
+
+    imported: int
+    repeated: int
+    refused: list[Problem]
+
+
+class NewExport(Given):
+    kind: Literal["demonstrations", "rankings", "prompts"]
+    format: str = "records"
+    filters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Lease(Schema):
+    """A place in a comparison, held until `expires_at`. The completions stand in the order to be shown."""
+
+    id: UUID
+    messages: list[Said]
+    completions: list[ShownCompletion]
+    reason: str
+    expires_at: datetime
+
+
+class Claimed(Schema):
+    """A lease, or the reason why there is none now."""
+
+    lease: Lease | None
+    reason: str
+
+
+class NewRating(Given):
+    completion_id: UUID
+    overall: int | None = Field(None, ge=1, le=7)
+    flags: dict[str, bool] = Field(default_factory=dict)
+    note: str = Field("", max_length=2000)
+
+
+class NewRanking(Given):
+    tiers: list[list[UUID]] = Field(default_factory=list, description="best first; ids in one tier are tied")
+    unacceptable_from: int | None = None
+    abstained: str | None = Field(None, max_length=200)
+    ratings: list[NewRating] = Field(default_factory=list)
+    seconds: float = Field(0.0, ge=0, le=86400)
+
+
+class Skip(Given):
+    reason: str = Field(min_length=1, max_length=120)
+
+
+class Submitted(Schema):
+    """`counts` is false where the place was gone: the ranking is kept, and `sentence` says why."""
+
+    counts: bool
+    ranking: Ranking | None
+    sentence: str
+
+
+class Promotion(Given):
+    policy_id: UUID
