@@ -37,6 +37,17 @@ def test_it_writes_what_the_platform_would(tmp_path: Path, project: Project) -> 
     verify_directory(tmp_path / "out", expected_sha256=inside.manifest_sha256)
 
 
+def test_every_filter_has_its_flag(tmp_path: Path, project: Project) -> None:
+    flags = "--guideline-version 1 --agreement-at-least 80 --split-by trainer --scrub --round 1 --trainer-kind person"
+    run(tmp_path / "out", "--kind", "rankings", *flags.split())
+    filters = verify_directory(tmp_path / "out")["filters"]
+    assert (filters["guideline_versions"], filters["agreement_at_least"]) == ([1], 80)
+    assert (filters["split_by"], filters["scrubs_personal_data"]) == ("trainer", True)
+    said = ["--guideline-version", "1", "--split-by", "trainer", "--scrub", "--state", "accepted"]
+    run(tmp_path / "said", "--kind", "demonstrations", *said)
+    run(tmp_path / "prompts", "--kind", "prompts", "--scrub", "--split-by", "prompt")
+
+
 def test_an_empty_directory_may_be_there(tmp_path: Path, project: Project) -> None:
     (tmp_path / "out").mkdir()
     run(tmp_path / "out", kind="prompts")

@@ -59,6 +59,23 @@ def upload(client: Client, *lines: Any, name: str = "pairs.jsonl", into: str = "
     return client.post(url("new_import"), {"file": file, "into": into})
 
 
+def test_the_form_asks_for_every_filter(project: Project, erin: Client) -> None:
+    given = {
+        "guideline_versions": ["1"],
+        "agreement_at_least": "75",
+        "split_by": "trainer",
+        "scrubs_personal_data": "on",
+    }
+    assert ask(erin, **given).status_code == 302
+    filters = Export.objects.get().filters
+    assert (filters["guideline_versions"], filters["agreement_at_least"]) == ([1], 75)
+    assert (filters["split_by"], filters["scrubs_personal_data"]) == ("trainer", True)
+    assert "agreement from 75 %" in erin.get(url("data")).content.decode()
+    assert ask(erin, kind="prompts", split_by="prompt").status_code == 302
+    assert ask(erin, kind="prompts", split_by="trainer").status_code == 422
+    assert ask(erin, agreement_at_least="101").status_code == 422
+
+
 def test_the_page_shows_what_there_is(project: Project, erin: Client) -> None:
     make_ranking(project=project)
     make_prompt(project=project, topic="soup")
