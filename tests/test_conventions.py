@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PACKAGES = ("records", "language", "sampler", "rewardmodel", "policy", "training", "labeling", "benchmarks", "tests")
+PACKAGES = (
+    "records",
+    "language",
+    "sampler",
+    "rewardmodel",
+    "policy",
+    "training",
+    "labeling",
+    "parley",
+    "benchmarks",
+    "tests",
+)
 LONGEST_FILE = 420  # about 400
 LONGEST_TEST_FILE = 460
 LONGEST_TEMPLATE = 150

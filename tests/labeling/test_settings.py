@@ -125,7 +125,7 @@ def test_it_refuses_a_database_that_it_cannot_use(url: str) -> None:
 
 def test_every_variable_that_is_read_is_on_the_page_of_settings_and_no_other() -> None:
     read = set()
-    for package in ("labeling", "sampler", "training", "language", "records"):
+    for package in ("labeling", "sampler", "training", "language", "records", "parley"):
         for path in (CHECKOUT / package).rglob("*.py"):
             read |= set(re.findall(r"[\"'](PARLEY_[A-Z_]+|DATABASE_URL|REDIS_URL)[\"']", path.read_text()))
     page = (CHECKOUT / "docs" / "settings.md").read_text().split("## Tests")[0]

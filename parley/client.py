@@ -1,0 +1,136 @@
+"""What a program does with a Parley platform: one method for one thing, rows as docs/api.md has them."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from parley.connection import FIRST_PAUSE, Connection, ParleyError
+from parley.files import download
+
+Row = dict[str, Any]
+OnProgress = Callable[[Row], None]
+
+BATCH = 200  # texts sent at once; the platform takes 2 MiB
+PAGE = 200
+_ALIVE = ("waiting", "running")
+
+
+class Client:
+    """A platform as the owner of a token sees it. Also a context manager, which closes its connections."""
+
+    def __init__(self, url: str, token: str, *, seconds: float = 60.0, first_pause: float = FIRST_PAUSE) -> None:
+        self._connection = Connection(url, token, seconds=seconds, first_pause=first_pause)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def me(self) -> Row:
+        """Whose token this is, and what it opens."""
+        return dict(self._connection.get("me"))
+
+    def projects(self) -> Iterator[Row]:
+        return self._rows("projects")
+
+    def prompts(self, project: str, *, topic: str | None = None) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/prompts", topic=topic)
+
+    def dialogues(self, project: str, *, state: str | None = None) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/dialogues", state=state)
+
+    def comparisons(self, project: str, *, state: str | None = None) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/comparisons", state=state)
+
+    def rankings(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/rankings")
+
+    def exports(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/exports")
+
+    def rounds(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/rounds")
+
+    def policies(self, *, name: str | None = None) -> Iterator[Row]:
+        return self._rows("policies", name=name)
+
+    def add_prompts(self, project: str, prompts: Iterable[Row], *, on_error: str = "stop") -> Row:
+        """Add {"messages": […], "topic": …} to the pool, however many; returns the counts of all batches."""
+        return self._add(f"{_place(project)}/prompts", "prompts", prompts, on_error)
+
+    def add_dialogues(self, project: str, dialogues: Iterable[Row], *, on_error: str = "stop") -> Row:
+        return self._add(f"{_place(project)}/dialogues", "dialogues", dialogues, on_error)
+
+    def claim(self, project: str) -> Row:
+        """{"lease": the next comparison to rank, or None, "reason": …}."""
+        return dict(self._connection.post(f"{_place(project)}/claim"))
+
+    def submit(self, project: str, lease_id: str, ranking: Row) -> Row:
+        return dict(self._connection.post(f"{_place(project)}/leases/{quote(lease_id)}/ranking", ranking))
+
+    def skip(self, project: str, lease_id: str, *, reason: str) -> None:
+        self._connection.post(f"{_place(project)}/leases/{quote(lease_id)}/skip", {"reason": reason})
+
+    def build_export(self, project: str, kind: str, *, format: str = "records", filters: Row | None = None) -> Row:
+        """Ask for an export; `wait_for_export` says when it is done."""
+        body = {"kind": kind, "format": format, "filters": filters or {}}
+        return dict(self._connection.post(f"{_place(project)}/exports", body))
+
+    def export(self, project: str, export_id: str) -> Row:
+        return dict(self._connection.get(f"{_place(project)}/exports/{quote(export_id)}"))
+
+    def cancel_export(self, project: str, export_id: str) -> Row:
+        return dict(self._connection.post(f"{_place(project)}/exports/{quote(export_id)}/cancel"))
+
+    def wait_for_export(
+        self, project: str, export_id: str, *, every: float = 2.0, on_progress: OnProgress | None = None
+    ) -> Row:
+        """The export once it is done. Raises ParleyError where it failed or was cancelled."""
+        while (export := self.export(project, export_id))["state"] in _ALIVE:
+            if on_progress is not None:
+                on_progress(export)
+            time.sleep(every)
+        if export["state"] != "done":
+            raise ParleyError(0, f"export {export_id}", f"{export['state']}. {export['error']}")
+        return export
+
+    def download_export(self, project: str, export_id: str, folder: Path) -> list[Path]:
+        """The files of an export that is done, checked by their hashes. What is there already is not fetched again."""
+        export = self.export(project, export_id)
+        if export["state"] != "done":
+            raise ParleyError(0, f"export {export_id}", f"is {export['state']}, not done.", "Wait for it first.")
+        path = f"{_place(project)}/exports/{quote(export_id)}/files"
+        return [download(self._connection, f"{path}/{quote(file['name'])}", file, folder) for file in export["files"]]
+
+    def promote(self, project: str, policy: str) -> Row:
+        """Let the policy of this name answer from now on; returns the round that opens with it."""
+        found = next(self.policies(name=policy), None)
+        if found is None:
+            raise ParleyError(404, "policy", f"There is no policy “{policy}”.", "See `parley policies`.")
+        return dict(self._connection.post(f"{_place(project)}/promote", {"policy_id": found["id"]}))
+
+    def _rows(self, path: str, **query: Any) -> Iterator[Row]:
+        cursor = None
+        while True:
+            page = self._connection.get(path, limit=PAGE, cursor=cursor, **query)
+            yield from page["results"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def _add(self, path: str, what: str, texts: Iterable[Row], on_error: str) -> Row:
+        counts: Row = {"imported": 0, "repeated": 0, "refused": []}
+        waiting = iter(texts)
+        while batch := list(islice(waiting, BATCH)):
+            taken = self._connection.post(path, {what: batch, "on_error": on_error})
+            for name in counts:
+                counts[name] += taken[name]
+        return counts
+
+
+def _place(project: str) -> str:
+    return f"projects/{quote(project, safe='')}"

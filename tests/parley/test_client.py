@@ -1,0 +1,157 @@
+"""The client against a real server over a line that fails: all rows, nothing twice, files as they were."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from labeling import exporting
+from labeling.models import Export, Project, Prompt, User
+from labeling.tokens import make_token
+from parley import Client, ParleyError
+from parley.connection import TRIES
+from tests.labeling.cast import make_comparison, make_prompt, make_served_policy, make_user
+from tests.parley.bad_line import BadLine
+
+PROMPT = {"messages": [{"role": "user", "content": "What is a keyset?"}], "topic": "databases"}
+
+
+def a_prompt(number: int) -> dict[str, object]:
+    return {"messages": [{"role": "user", "content": f"Number {number}?"}]}
+
+
+def build(client: Client) -> dict[str, object]:
+    asked = client.build_export("ours", "prompts")
+    assert exporting.build(asked["id"])
+    return asked
+
+
+def test_it_knows_whose_it_is(client: Client) -> None:
+    assert (client.me()["owner"], client.me()["role"]) == ("erin", "engineer")
+
+
+def test_it_walks_all_pages(client: Client, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parley.client.PAGE", 3)
+    prompts = {str(make_prompt(project=project).id) for _ in range(7)}
+    found = [prompt["id"] for prompt in client.prompts("ours")]
+    assert sorted(found) == sorted(prompts)
+
+
+def test_it_sends_many_prompts_in_batches(client: Client, project: Project, line: BadLine) -> None:
+    counts = client.add_prompts("ours", map(a_prompt, range(450)))
+    assert counts == {"imported": 450, "repeated": 0, "refused": []}
+    assert Prompt.objects.filter(project=project).count() == 450
+    assert [seen[0] for seen in line.seen] == ["POST"] * 3
+
+
+@pytest.mark.parametrize("trouble", [429, 500, 502, 503, "cut before", "cut after"])
+def test_a_write_over_a_bad_line_is_done_once(
+    client: Client, project: Project, line: BadLine, trouble: int | str
+) -> None:
+    line.troubles[:] = [trouble, trouble]
+    export = client.build_export("ours", "prompts")
+    assert [str(pk) for pk in project.exports.values_list("id", flat=True)] == [export["id"]]
+    keys = {headers["idempotency-key"] for _method, _path, headers in map(_lower, line.seen)}
+    assert (len(line.seen), len(keys)) == (3, 1)
+
+
+def _lower(seen: tuple[str, str, dict[str, str]]) -> tuple[str, str, dict[str, str]]:
+    return seen[0], seen[1], {name.lower(): value for name, value in seen[2].items()}
+
+
+def test_two_writes_have_two_keys(client: Client, project: Project) -> None:
+    client.build_export("ours", "prompts")
+    client.build_export("ours", "prompts")
+    assert project.exports.count() == 2
+
+
+def test_it_gives_up_in_the_end_and_says_what_it_met(client: Client, line: BadLine) -> None:
+    line.troubles[:] = [503] * TRIES
+    with pytest.raises(ParleyError, match="503") as caught:
+        client.me()
+    assert caught.value.status == 503
+    line.troubles[:] = ["cut before"] * TRIES
+    with pytest.raises(ParleyError, match="does not answer"):
+        client.me()
+
+
+def test_what_the_platform_refuses_is_not_asked_again(client: Client, line: BadLine) -> None:
+    with pytest.raises(ParleyError) as caught:
+        client.build_export("ours", "prompts", filters={"phase": "of the moon"})
+    assert (caught.value.status, len(line.seen)) == (422, 1)
+    assert "phase" in str(caught.value)
+    with pytest.raises(ParleyError) as caught:
+        list(client.prompts("../me"))
+    assert caught.value.status == 404
+
+
+def test_a_download_goes_on_where_it_broke_off(client: Client, line: BadLine, tmp_path: Path) -> None:
+    client.add_prompts("ours", map(a_prompt, range(200)))
+    export = build(client)
+    line.seen.clear()
+    line.troubles[:] = [None, "cut within", 503, "cut within"]  # the export itself, then its files
+    paths = client.download_export("ours", export["id"], tmp_path / "out")
+    ranges = [headers["range"] for _method, _path, headers in map(_lower, line.seen) if "range" in headers]
+    assert len(ranges) >= 2
+    assert {path.name for path in paths} >= {"prompts.jsonl", "manifest.json"}
+    assert not list((tmp_path / "out").glob("*.part"))
+    stored = exporting.exports_folder() / export["id"]
+    for path in paths:
+        assert path.read_bytes() == (stored / path.name).read_bytes()
+    line.seen.clear()
+    client.download_export("ours", export["id"], tmp_path / "out")
+    assert len(line.seen) == 1  # all is there already
+
+
+def test_bytes_that_are_not_those_promised_are_thrown_away(client: Client, tmp_path: Path) -> None:
+    make_prompt(project=Project.objects.get())
+    export = build(client)
+    file = exporting.exports_folder() / export["id"] / "prompts.jsonl"
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes().replace(b"about", b"abuot"))
+    with pytest.raises(ParleyError, match="manifest"):
+        client.download_export("ours", export["id"], tmp_path)
+    assert not (tmp_path / "prompts.jsonl").exists()
+
+
+def test_it_waits_for_an_export_and_says_why_there_is_none(client: Client) -> None:
+    asked = client.build_export("ours", "prompts")
+    states = []
+
+    def on_progress(export: dict[str, object]) -> None:
+        states.append(export["state"])
+        exporting.build(asked["id"])
+
+    done = client.wait_for_export("ours", asked["id"], every=0, on_progress=on_progress)
+    assert (states, done["state"]) == (["waiting"], "done")
+    other = client.build_export("ours", "prompts")
+    client.cancel_export("ours", other["id"])
+    with pytest.raises(ParleyError, match="cancelled"):
+        client.wait_for_export("ours", other["id"], every=0)
+    with pytest.raises(ParleyError, match="not done"):
+        client.download_export("ours", other["id"], Path("nowhere"))
+    assert Export.objects.get(id=other["id"]).state == Export.State.CANCELLED
+
+
+def test_it_promotes_by_name(client: Client, project: Project) -> None:
+    make_served_policy()
+    assert client.promote("ours", "served")["number"] == 2
+    assert next(one["policy"] for one in client.rounds("ours")) == "served"
+    with pytest.raises(ParleyError, match="no policy"):
+        client.promote("ours", "missing")
+
+
+def test_a_program_ranks_as_its_owner(line: BadLine, project: Project) -> None:
+    alice: User = make_user(username="alice", projects=[project])
+    text = make_token(owner=alice, name="t", scopes=["rank", "read"], life=timedelta(days=1))[1]
+    make_comparison(project=project)
+    make_comparison(project=project)
+    with Client(line.url, text, first_pause=0.01) as program:
+        first = program.claim("ours")["lease"]
+        program.skip("ours", first["id"], reason="not my topic")
+        lease = program.claim("ours")["lease"]
+        line.troubles[:] = ["cut after"]
+        done = program.submit("ours", lease["id"], {"tiers": [[one["id"] for one in lease["completions"]]]})
+        assert done["counts"]
+        assert [one["id"] for one in program.rankings("ours")] == [done["ranking"]["id"]]
+        assert program.claim("ours")["lease"] is None
