@@ -6,7 +6,7 @@ out of the ordinary goes that longer way, and is refused there where it makes no
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
 from django.db import connection
@@ -33,22 +33,19 @@ def write_ranking_lines(ids: Sequence[str], filters: Filters, statistics: Rankin
 
     Raises RecordError that names the row that makes no sense.
     """
-    lines = _Lines(filters)
+    lines = _Lines(filters, statistics)
     with connection.cursor() as cursor:
         cursor.copy_expert(cursor.mogrify(_COPY, [list(ids)]).decode(), lines)
-    written = []
-    for line, facts in lines.all():
-        written.append(line)
-        statistics.add_facts(facts)
-    file.write(b"".join(written))
+    file.write(b"".join(lines.all()))
 
 
 class _Lines:
-    """Takes the rows as PostgreSQL sends them, one a call."""
+    """Takes the rows as PostgreSQL sends them, one a call, and counts them in their order."""
 
-    def __init__(self, filters: Filters) -> None:
-        self._filters = filters
-        self._done: list[tuple[bytes, Facts] | str] = []  # of an odd row its id
+    def __init__(self, filters: Filters, statistics: RankingStatistics) -> None:
+        self._filters, self._statistics = filters, statistics
+        self._done: list[bytes] = []
+        self._later: list[tuple[bytes, Facts] | str] = []  # from the first odd row on, of which it is the id
         self._texts: dict[bytes, Any] = {b"": None}
         self._samplings: dict[bytes, tuple[bytes, bytes]] = {}  # of each way to sample, around the seed
         self._prompt: tuple[bytes, bytes, str] = (b"", b"", "")  # as it came, as it goes, its side
@@ -56,18 +53,27 @@ class _Lines:
     def write(self, row: bytes) -> None:
         columns = row.split(b"\x01")
         try:
-            self._done.append(self._line(columns))
+            read: tuple[bytes, Facts] | str = self._line(columns)
         except Odd:
-            self._done.append(columns[0].decode())
+            read = columns[0].decode()
+        if self._later or isinstance(read, str):
+            self._later.append(read)
+        else:
+            self._keep(*read)
 
-    def all(self) -> Iterator[tuple[bytes, Facts]]:
-        """Every line with what is counted of it. Odd rows are read only now, when the connection is free again."""
-        for done in self._done:
-            if isinstance(done, str):
-                for record in read_rankings([done], self._filters):
-                    yield to_line(record).encode(), facts_of(record)
+    def all(self) -> list[bytes]:
+        """Every line. Odd rows are read only now, when the connection is free again, and what followed them waited."""
+        for read in self._later:
+            if isinstance(read, str):
+                for record in read_rankings([read], self._filters):
+                    self._keep(to_line(record).encode(), facts_of(record))
             else:
-                yield done
+                self._keep(*read)
+        return self._done
+
+    def _keep(self, line: bytes, facts: Facts) -> None:
+        self._done.append(line)
+        self._statistics.add_facts(facts)
 
     def _line(self, columns: list[bytes]) -> tuple[bytes, Facts]:
         (
