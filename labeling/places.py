@@ -99,25 +99,28 @@ _FITS = """
                WHERE o.comparison_id = c.id), true))
 """
 
-_COUNTED = """
-        UPDATE labeling_membership SET num_claims = num_claims + 1
-        WHERE %(counts_claims)s AND id = %(membership)s AND EXISTS (SELECT FROM picked)
+# `places` is how many are free, which the sentence goes by. What `picked` knows of the lease may be old: who was
+# submitting it meanwhile has committed by now, so the lease itself is asked once more, and nothing is taken if it
+# has become a ranking.
+_LEASED = """
+        INSERT INTO labeling_lease AS lease (id, comparison_id, trainer_id, state, reason, shown_order, draft,
+                                             draft_version, skip_reason, seconds, opened_at, expires_at)
+        SELECT %(lease)s, picked.id, %(trainer)s, 'open',
+               CASE WHEN picked.places = picked.rankings_wanted THEN %(first_reason)s
+                    WHEN picked.places = 1 THEN %(last_reason)s ELSE %(middle_reason)s END,
+               (SELECT jsonb_agg(o.id ORDER BY random()) FROM labeling_completion o WHERE o.comparison_id = picked.id),
+               '{}', 0, '', 0, statement_timestamp(), statement_timestamp() + %(span)s
+        FROM picked
+        ON CONFLICT (comparison_id, trainer_id) DO UPDATE
+            SET state = 'open', opened_at = statement_timestamp(), expires_at = excluded.expires_at, closed_at = NULL,
+                reason = %(again_reason)s
+            WHERE lease.state = 'expired'
+        RETURNING lease.*
 """
 
-# `places` is how many are free, which the sentence goes by.
-_LEASED = """
-    INSERT INTO labeling_lease AS lease (id, comparison_id, trainer_id, state, reason, shown_order, draft,
-                                         draft_version, skip_reason, seconds, opened_at, expires_at)
-    SELECT %(lease)s, picked.id, %(trainer)s, 'open',
-           CASE WHEN picked.places = picked.rankings_wanted THEN %(first_reason)s
-                WHEN picked.places = 1 THEN %(last_reason)s ELSE %(middle_reason)s END,
-           (SELECT jsonb_agg(o.id ORDER BY random()) FROM labeling_completion o WHERE o.comparison_id = picked.id),
-           '{}', 0, '', 0, statement_timestamp(), statement_timestamp() + %(span)s
-    FROM picked
-    ON CONFLICT (comparison_id, trainer_id) DO UPDATE
-        SET state = 'open', opened_at = statement_timestamp(), expires_at = excluded.expires_at, closed_at = NULL,
-            reason = %(again_reason)s
-    RETURNING lease.*, (SELECT queue_key FROM picked) AS queue_key
+_COUNTED = """
+        UPDATE labeling_membership SET num_claims = num_claims + 1
+        WHERE %(counts_claims)s AND id = %(membership)s AND EXISTS (SELECT FROM leased)
 """
 
 # The first free place between two keys of the queue, taken by one statement. On statistics from when the queue was
@@ -138,10 +141,11 @@ _TAKE = f"""
         ORDER BY c.queue_key, c.id
         LIMIT 1
         FOR UPDATE OF c SKIP LOCKED
+    ), leased AS ({_LEASED}
     ), taken AS (
-        UPDATE labeling_comparison c SET open_slots = c.open_slots - 1 FROM picked WHERE c.id = picked.id
+        UPDATE labeling_comparison c SET open_slots = c.open_slots - 1 FROM leased WHERE c.id = leased.comparison_id
     ), counted AS ({_COUNTED})
-    {_LEASED}
+    SELECT leased.*, picked.queue_key FROM leased, picked
 """  # noqa: S608 (made of this file's own constants)
 
 # A gold item, each trainer's in an order of their own. It must look like work: the sentence is what a comparison
@@ -157,6 +161,7 @@ _TAKE_GOLD = f"""
         ORDER BY md5(c.id::text || %(trainer)s::text), c.id
         LIMIT 1
         FOR KEY SHARE OF c
+    ), leased AS ({_LEASED}
     ), counted AS ({_COUNTED})
-    {_LEASED}
+    SELECT leased.*, picked.queue_key FROM leased, picked
 """  # noqa: S608 (made of this file's own constants)

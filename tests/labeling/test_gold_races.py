@@ -1,9 +1,12 @@
 """Gold items and practice under many people at once: the queue's law holds, nobody waits, nothing is noted twice."""
 
+import threading
+import time
 import uuid
 from functools import partial
 
 import pytest
+from django.db import transaction
 
 from labeling import assignment
 from labeling.models import Comparison, Lease, Membership, Project, Ranking, User
@@ -55,6 +58,32 @@ def test_many_tabs_of_one_trainer_are_given_one_gold_item_and_counted_once() -> 
     assert len({lease.id for lease in found}) == 1
     assert Lease.objects.count() == 1
     assert Membership.objects.get(user=trainer).num_claims == 1
+
+
+def test_an_item_that_is_submitted_late_meanwhile_is_not_given_out_again() -> None:
+    project = make_project(gold_every=1)
+    make_reference(project=project)
+    (trainer,) = make_users(num=1, project=project)
+    lease = assignment.claim(project, by=trainer)
+    assert isinstance(lease, Lease)
+    Lease.objects.update(state="expired")
+    submitting, claiming = threading.Event(), threading.Event()
+
+    def submit_slowly() -> None:
+        with transaction.atomic():
+            Lease.objects.filter(id=lease.id).update(state="submitted")
+            submitting.set()
+            claiming.wait(10)
+            time.sleep(0.5)  # the claim is waiting for the lease's row by now
+
+    def claim_meanwhile() -> object:
+        submitting.wait(10)
+        claiming.set()
+        return assignment.claim(project, by=trainer)
+
+    _, found = at_once([submit_slowly, claim_meanwhile])
+    assert isinstance(found, assignment.Nothing)
+    assert Lease.objects.get().state == "submitted"
 
 
 def test_a_gold_item_that_runs_out_gives_no_place_back() -> None:
