@@ -66,7 +66,7 @@ def _pairs(theirs: Tiers, reference: Tiers, letters: Mapping[str, str]) -> list[
 
 def _relation(a: str, b: str, gap: int) -> str:
     if gap == 0:
-        return _("%(a)s and %(b)s tied") % {"a": a, "b": b}
+        return _("%(a)s and %(b)s tied") % {"a": min(a, b), "b": max(a, b)}
     return _("%(a)s above %(b)s") % ({"a": a, "b": b} if gap < 0 else {"a": b, "b": a})
 
 
