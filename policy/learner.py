@@ -16,6 +16,7 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
+from language.cpu_linears import pack_linears
 from language.lora import without_adapter, wrap_with_lora
 from rewardmodel.commandline import Precision
 from rewardmodel.parameters import train_last_layers
@@ -68,14 +69,21 @@ class PolicyLearner:
 
 
 def sampling_model(model: PreTrainedModel | PeftModel, *, precision: Precision) -> nn.Module:
-    """`model` as it is sampled from: in bf16, one of fp32 weights is through a bf16 copy.
+    """`model` as it is sampled from: on the CPU with packed layers, and in bf16, one of fp32 weights, as a bf16 copy.
 
     Under autocast every token would cast every weight again. Adapters stay as they are: they lie on weights
     that are in bf16 already, and rounded they would be others.
     """
-    if precision == "fp32" or isinstance(model, PeftModel):
+    if isinstance(model, PeftModel):
         return model
-    return bf16_copy(model)
+    sampler = bf16_copy(model) if precision == "bf16" else sharing_copy(model)
+    pack_linears(sampler)
+    return sampler
+
+
+def sharing_copy(network: Network) -> Network:
+    """A copy whose modules can be replaced; its parameters are the network's own."""
+    return copy.deepcopy(network, {id(parameter): parameter for parameter in network.parameters()})
 
 
 def bf16_copy(network: Network) -> Network:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from language.checkpoints import load_causal_lm
+from language.cpu_linears import PackedLinear
 from policy.learner import PolicyLearner, Trainable, bf16_copy, sampling_model
 from policy.publishing import merge_in_full_precision
 
@@ -55,9 +56,16 @@ def test_the_last_layers_alone_are_kept_twice(tiny_policy: Path) -> None:
         assert not kept[name].requires_grad
 
 
-def test_sampling_in_bf16_is_from_a_copy_and_in_fp32_from_the_model(tiny_policy: Path) -> None:
+def test_sampling_is_from_packed_layers_and_leaves_the_model_as_it_is(tiny_policy: Path) -> None:
     model = load_causal_lm(tiny_policy)
-    assert sampling_model(model, precision="fp32") is model
+    before = logits(model)
+    sampler = sampling_model(model, precision="fp32")
+    torch.testing.assert_close(logits(sampler), before, atol=1e-5, rtol=1e-5)
+    assert sampler.get_parameter("model.embed_tokens.weight") is model.get_parameter("model.embed_tokens.weight")
+    assert any(isinstance(module, PackedLinear) for module in sampler.modules())
+    assert not any(isinstance(module, PackedLinear) for module in model.modules())
+    train_a_little(model)
+    torch.testing.assert_close(logits(sampling_model(model, precision="fp32")), logits(model), atol=1e-5, rtol=1e-5)
     copied = sampling_model(model, precision="bf16")
     assert {parameter.dtype for parameter in copied.parameters()} == {torch.bfloat16}
     assert model.dtype == torch.float32
