@@ -36,6 +36,7 @@ from labeling.models import (
     SamplingRun,
     TrainingJob,
     User,
+    Webhook,
 )
 from labeling.practising import practice_set
 from labeling.references import candidates, references_of
@@ -193,6 +194,11 @@ def training_job_for(request: HttpRequest, job_id: uuid.UUID, *, slug: str) -> T
     """A training job of a project that this engineer or admin works in."""
     jobs = TrainingJob.objects.select_related("project", "export", "policy", "reward_model", "requested_by", "round")
     return get_object_or_404(_for_engineers(jobs, request), id=job_id, project__slug=slug)
+
+
+def webhook_for(request: HttpRequest, webhook_id: uuid.UUID, *, slug: str) -> Webhook:
+    """A webhook of a project that this engineer or admin works in."""
+    return get_object_or_404(_for_engineers(Webhook.objects.all(), request), id=webhook_id, project__slug=slug)
 
 
 def policy_for(request: HttpRequest, policy_id: uuid.UUID) -> Policy:

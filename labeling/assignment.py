@@ -22,7 +22,7 @@ from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext as _
 
 from labeling.gold_turns import is_gold_due
-from labeling.models import AuditEvent, Comparison, Lease, Membership, Project, Ranking, Rating, User
+from labeling.models import AuditEvent, Comparison, Lease, Membership, Project, Ranking, Rating, User, Webhook
 from labeling.places import give_back, take, take_gold
 from labeling.practising import wants_practice
 from labeling.submissions import (
@@ -35,6 +35,7 @@ from labeling.submissions import (
     judgement_of,
     require_sense,
 )
+from labeling.webhooks import announce
 
 __all__ = [
     "AssignmentError",
@@ -339,6 +340,8 @@ def _change(comparison: Comparison, *, open_slots: int = 0, rankings: int = 0) -
         comparison.queue_key -= _NEARER * rankings
         if comparison.state in (Comparison.State.OPEN, Comparison.State.DONE):
             full = comparison.num_rankings >= comparison.rankings_wanted
+            if full and comparison.state == Comparison.State.OPEN:
+                announce(comparison.project, Webhook.Event.COMPARISON_COMPLETED, comparison_id=str(comparison.id))
             comparison.state = Comparison.State.DONE if full else Comparison.State.OPEN
     # By id alone: with `state` in the condition the planner may leave the primary key.
     comparison.save(update_fields=["open_slots", "num_rankings", "state", "queue_key"])

@@ -9,7 +9,8 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.models import AuditEvent, Policy, Project, Round, User
+from labeling.models import AuditEvent, Policy, Project, Round, User, Webhook
+from labeling.webhooks import announce
 from records.manifest import MANIFEST, sha256_of
 
 
@@ -44,7 +45,10 @@ def promote(policy: Policy, *, project: Project, by: User | None) -> Round:
         policy.save(update_fields=["state", "promoted_at", "promoted_by"])
         project.policy = policy
         project.save(update_fields=["policy"])
+        finished = project.rounds.filter(closed_at=None).first()
         project.rounds.filter(closed_at=None).update(closed_at=Now())
+        if finished is not None:
+            announce(project, Webhook.Event.ROUND_FINISHED, round=finished.number, promoted=policy.name)
         AuditEvent.note(
             "promote policy", policy, by=by, project=project.slug, before=before.name if before is not None else None
         )

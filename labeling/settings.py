@@ -113,6 +113,9 @@ SAMPLING_RUN_SECONDS = environment.integer("PARLEY_SAMPLING_RUN_SECONDS", defaul
 # Programs: how often one token may ask.
 API_REQUESTS_PER_MINUTE = environment.integer("PARLEY_API_REQUESTS_PER_MINUTE", default=600, low=1)
 
+# Hosts in private networks that webhooks may call, over plain HTTP as well.
+WEBHOOK_PRIVATE_HOSTS = environment.names("PARLEY_WEBHOOK_PRIVATE_HOSTS")
+
 # People: who they are, and how they prove it.
 AUTH_USER_MODEL = "labeling.User"
 LOGIN_URL = "sign_in"

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from labeling import accounts, assignment, bettering, comparing, exporting, sampling, training_jobs
+from labeling import accounts, assignment, bettering, comparing, exporting, sampling, training_jobs, webhooks
 from labeling.api import repeats
 from labeling.importing import uploads
 from labeling.models import Project
@@ -37,6 +37,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "sampling runs swept": lambda: sum(sampling.sweep().values()),
     "exports swept": exporting.sweep_exports,
     "imports swept": uploads.sweep_imports,
+    "deliveries due": webhooks.sweep_deliveries,
     "training jobs swept": training_jobs.sweep_jobs,
     "written texts joined": _join_written_texts,
     "comparisons made": _keep_comparisons_ready,

@@ -7,11 +7,12 @@ from typing import Any
 
 from celery import shared_task
 
-from labeling import exporting, sampling, sweeping, training_jobs
+from labeling import exporting, sampling, sweeping, training_jobs, webhooks
 from labeling.importing import uploads
 from records import RecordError, SampleResult, TrainingProgress, TrainingResult, decode
 from records.names import (
     BUILD_EXPORT,
+    DELIVER,
     RECORD_COMPLETIONS,
     RECORD_SAMPLING_FAILURE,
     RECORD_SAMPLING_STARTED,
@@ -49,6 +50,11 @@ def build_export(*, export_id: str) -> None:
 @shared_task(name=TAKE_IN)
 def take_in(*, import_id: str) -> None:
     uploads.take_in(import_id)
+
+
+@shared_task(name=DELIVER)
+def deliver(*, delivery_id: str) -> None:
+    webhooks.deliver(delivery_id)
 
 
 @shared_task(name=RECORD_TRAINING_PROGRESS)

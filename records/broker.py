@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from records.names import (
     BUILD_EXPORT,
+    DELIVER,
     EXPORTS_QUEUE,
     PRIORITY_OVERNIGHT,
     PRIORITY_WAITING,
@@ -37,6 +38,7 @@ QUEUES = {
     RECORD_TRAINING_RESULT: WEB_QUEUE,
     BUILD_EXPORT: EXPORTS_QUEUE,
     TAKE_IN: EXPORTS_QUEUE,
+    DELIVER: EXPORTS_QUEUE,  # it may wait for an address for seconds, which no short job should do
     SWEEP: WEB_QUEUE,
 }
 

@@ -10,6 +10,7 @@ RECORD_TRAINING_PROGRESS = "labeling.record_training_progress"
 RECORD_TRAINING_RESULT = "labeling.record_training_result"
 BUILD_EXPORT = "labeling.build_export"
 TAKE_IN = "labeling.take_in"
+DELIVER = "labeling.deliver"
 SWEEP = "labeling.sweep"
 
 # Queues.

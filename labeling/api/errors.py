@@ -15,10 +15,11 @@ from labeling.assignment import AssignmentError
 from labeling.exporting import FilterError
 from labeling.importing import FileRefused
 from labeling.rounds import RoundError
+from labeling.webhooks import WebhookError
 
 logger = logging.getLogger(__name__)
 
-_REFUSALS = (AssignmentError, FilterError, FileRefused, RoundError)  # each has a sentence for a person
+_REFUSALS = (AssignmentError, FilterError, FileRefused, RoundError, WebhookError)  # each has a sentence for a person
 
 
 class ApiError(Exception):

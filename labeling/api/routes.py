@@ -11,7 +11,7 @@ from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 
 from labeling import access
-from labeling.api import exports, projects, ranking, shapes, texts
+from labeling.api import exports, projects, ranking, shapes, texts, webhooks
 from labeling.api.door import Bearer, behind_the_door
 from labeling.api.errors import explain_errors, nothing_here, response_of
 from labeling.api.repeats import HEADER, LONGEST_KEY
@@ -42,7 +42,7 @@ api = Api(
     auth=Bearer(),
 )
 explain_errors(api)
-for _router in (projects.router, texts.router, ranking.router, exports.router):
+for _router in (projects.router, texts.router, ranking.router, exports.router, webhooks.router):
     api.add_router("", _router)
 
 

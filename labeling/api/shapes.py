@@ -306,3 +306,33 @@ class Submitted(Schema):
 
 class Promotion(Given):
     policy_id: UUID
+
+
+class NewWebhook(Given):
+    url: str = Field(max_length=500)
+    events: list[str] = Field(min_length=1, max_length=10)
+
+
+class Webhook(Schema):
+    id: UUID
+    url: str
+    events: list[str]
+    created_at: datetime
+    closed_at: datetime | None
+
+
+class AddedWebhook(Webhook):
+    secret: str
+
+
+class Delivery(Schema):
+    id: UUID
+    event: str
+    body: str
+    state: str
+    num_attempts: int
+    status: int | None
+    error: str
+    due_at: datetime
+    created_at: datetime
+    finished_at: datetime | None

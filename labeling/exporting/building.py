@@ -29,7 +29,8 @@ from labeling.exporting.requests import exports_folder, remove_leftovers
 from labeling.exporting.sources import SOURCES, Source
 from labeling.exporting.statistics import Statistics, new_statistics
 from labeling.exporting.writing import FormatWriter, RecordsWriter
-from labeling.models import Export
+from labeling.models import Export, Webhook
+from labeling.webhooks import announce
 from records import FORMAT_VERSION, ManifestError, RecordError, publish_directory
 from records.manifest import flush
 
@@ -188,6 +189,8 @@ def _finish(export: Export, whole: Path, manifest_sha256: str, num_records: int,
                 "num_records", "num_bytes", "counts",
             ]
         )  # fmt: skip
+        facts = {"export_id": str(export.id), "kind": export.kind, "format": export.format, "num_records": num_records}
+        announce(export.project, Webhook.Event.EXPORT_READY, **facts)
 
 
 def _nobody_watches(_fraction: float) -> None:

@@ -12,6 +12,7 @@ from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
 from labeling.models.tokens import ApiAnswer, ApiToken
 from labeling.models.training import TrainingJob
+from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
     "ApiAnswer",
@@ -19,6 +20,7 @@ __all__ = [
     "AuditEvent",
     "Comparison",
     "Completion",
+    "Delivery",
     "Dialogue",
     "Export",
     "GuidelineVersion",
@@ -41,4 +43,5 @@ __all__ = [
     "SignInFailures",
     "TrainingJob",
     "User",
+    "Webhook",
 ]

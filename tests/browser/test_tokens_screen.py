@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page
 
 from labeling import exporting
@@ -34,9 +35,6 @@ def test_a_token_made_on_the_page_works_until_it_is_revoked(
         assert "prompts.jsonl" in {path.name for path in files}
         page.get_by_role("button", name="Revoke").click()
         page.get_by_text("You have no tokens.").wait_for()
-        try:
+        with pytest.raises(ParleyError) as caught:
             client.me()
-        except ParleyError as error:
-            assert error.status == 401
-        else:
-            raise AssertionError("a revoked token still opens something")
+        assert caught.value.status == 401

@@ -28,7 +28,7 @@ OPERATIONS = [
 
 def address_of(pattern: Any, slug: str) -> str:
     route = f"/{pattern.pattern}".replace("<slug>", slug).replace("<name>", "manifest.json")
-    for name in ("policy_id", "dialogue_id", "comparison_id", "lease_id", "export_id"):
+    for name in ("policy_id", "dialogue_id", "comparison_id", "lease_id", "export_id", "webhook_id"):
         route = route.replace(f"<{name}>", NOBODY)
     assert "<" not in route
     return route
@@ -88,6 +88,7 @@ def a_body_for(name: str) -> dict[str, Any]:
         "api_list_prompts": PROMPT,
         "api_list_dialogues": {"dialogues": [said]},
         "api_list_exports": {"kind": "rankings"},
+        "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
         "api_skip": {"reason": "tired"},
     }.get(name, {})
 

@@ -1,0 +1,69 @@
+"""Addresses that are told what happened in a project, and every attempt to tell them."""
+
+import secrets
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from labeling.models.people import User
+from labeling.models.projects import Project
+
+
+def new_secret() -> str:
+    """What deliveries are signed with. It is kept as it is, since a hash cannot sign."""
+    return f"whsec_{secrets.token_urlsafe(32)}"
+
+
+class Webhook(models.Model):
+    class Event(models.TextChoices):
+        COMPARISON_COMPLETED = "comparison.completed", "A comparison has all its rankings"
+        EXPORT_READY = "export.ready", "An export is done"
+        ROUND_FINISHED = "round.finished", "A round has closed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhooks")
+    url = models.CharField(max_length=500)
+    events = models.JSONField(default=list)
+    secret = models.CharField(max_length=80, default=new_secret)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Delivery(models.Model):
+    """One event for one address: work that is done once the address has answered 2xx."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"  # to be tried at due_at, for the first time or again
+        DONE = "done", "Done"  # the address took it
+        FAILED = "failed", "Failed"  # all attempts used up, or the webhook was closed
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.CharField(max_length=40, choices=Webhook.Event.choices)
+    body = models.TextField()  # the very bytes that are signed
+    state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    num_attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True, blank=True)  # of the last answer; None: there was none
+    error = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=("webhook", "-created_at", "-id"), name="delivery_log"),
+            models.Index(fields=("due_at",), condition=Q(state="waiting"), name="delivery_due"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.webhook}"

@@ -1,0 +1,234 @@
+"""Webhooks: told once it is true, signed, again until they take it, and never inside our own network."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import exporting, outside, rounds, webhooks
+from labeling.models import AuditEvent, Delivery, Project, User, Webhook
+from labeling.outside import OutsideError
+from labeling.webhooks import PAUSES, WebhookError
+from tests.labeling.api.asking import Program
+from tests.labeling.cast import make_comparison, make_project, make_served_policy, make_user
+
+pytestmark = pytest.mark.django_db
+ALL = Webhook.Event.values
+
+
+class Listener(ThreadingHTTPServer):
+    """Somebody's server: keeps what it was told, and answers as `statuses` says, then 200."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Hearing)
+        self.heard: list[tuple[dict[str, str], bytes]] = []
+        self.statuses: list[int] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook?of=ours"
+
+
+class _Hearing(BaseHTTPRequestHandler):
+    server: Listener
+
+    def do_POST(self) -> None:
+        self.server.heard.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def listener(settings: Any) -> Iterator[Listener]:
+    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
+    server = Listener()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="ours")
+
+
+@pytest.fixture
+def erin(project: Project) -> User:
+    return make_user(username="erin", projects=[project])
+
+
+@pytest.fixture
+def webhook(project: Project, erin: User, listener: Listener) -> Webhook:
+    return webhooks.add_webhook(project, url=listener.url, events=ALL, by=erin)
+
+
+def announced(project: Project) -> Delivery:
+    webhooks.announce(project, Webhook.Event.EXPORT_READY, export_id="e-1")
+    return Delivery.objects.latest("created_at")
+
+
+def make_due() -> None:
+    Delivery.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_what_happens_in_the_loop_is_announced(project: Project, erin: User, webhook: Webhook) -> None:
+    make_comparison(project=project)
+    alice = Program(make_user(username="alice", projects=[project]))
+    lease = alice.post("projects/ours/claim").json()["lease"]
+    order = {"tiers": [[one["id"]] for one in lease["completions"]]}
+    assert alice.post(f"projects/ours/leases/{lease['id']}/ranking", order).status_code == 201
+    assert alice.post(f"projects/ours/leases/{lease['id']}/ranking", order).status_code == 201
+    export = exporting.request_export(project, kind="rankings", by=erin, rings=False)
+    assert exporting.build(export.id)
+    rounds.promote(make_served_policy(), project=project, by=erin)
+    told = {row.event: json.loads(row.body) for row in Delivery.objects.all()}
+    assert Delivery.objects.count() == 3
+    assert told["comparison.completed"]["comparison_id"] == str(project.comparisons.get().id)
+    assert (told["export.ready"]["export_id"], told["export.ready"]["num_records"]) == (str(export.id), 1)
+    assert (told["round.finished"]["round"], told["round.finished"]["promoted"]) == (1, "served")
+    assert {one["project"] for one in told.values()} == {"ours"}
+
+
+def test_only_those_who_asked_are_told(project: Project, erin: User, listener: Listener) -> None:
+    webhooks.add_webhook(project, url=listener.url, events=["round.finished"], by=erin)
+    webhooks.add_webhook(make_project(), url=listener.url, events=ALL, by=erin)
+    webhooks.announce(project, Webhook.Event.EXPORT_READY)
+    assert not Delivery.objects.exists()
+
+
+def test_what_was_rolled_back_was_never_announced(project: Project, webhook: Webhook) -> None:
+    with transaction.atomic():
+        announced(project)
+        transaction.set_rollback(True)
+    assert not Delivery.objects.exists()
+
+
+def test_a_delivery_is_signed_over_its_time_and_body(project: Project, webhook: Webhook, listener: Listener) -> None:
+    delivery = announced(project)
+    assert webhooks.deliver(delivery.id)
+    headers, body = listener.heard[0]
+    assert (headers["Parley-Event"], headers["Parley-Delivery"]) == ("export.ready", str(delivery.id))
+    at, mac = (part.split("=")[1] for part in headers["Parley-Signature"].split(","))
+    assert mac == hmac.new(webhook.secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    assert abs(int(at) - timezone.now().timestamp()) < 60
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.status, delivery.num_attempts) == ("done", 200, 1)
+    assert not webhooks.deliver(delivery.id)
+    assert len(listener.heard) == 1
+
+
+@pytest.mark.parametrize("status", [500, 404, 302])
+def test_it_is_told_again_later_and_later_and_at_last_no_more(
+    project: Project, webhook: Webhook, listener: Listener, status: int
+) -> None:
+    delivery = announced(project)
+    listener.statuses[:] = [status] * 20
+    for num, pause in enumerate(PAUSES, start=1):
+        assert not webhooks.deliver(delivery.id)
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.status, delivery.num_attempts) == ("waiting", status, num)
+        assert abs((delivery.due_at - timezone.now()) - pause) < timedelta(seconds=20)
+        assert not webhooks.deliver(delivery.id)  # not due yet
+        make_due()
+    webhooks.deliver(delivery.id)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.num_attempts) == ("failed", len(PAUSES) + 1)
+    assert delivery.finished_at is not None
+    assert len(listener.heard) == len(PAUSES) + 1
+
+
+def test_an_attempt_that_died_is_made_again(project: Project, webhook: Webhook, listener: Listener) -> None:
+    delivery = announced(project)
+    assert webhooks._take_up(delivery.id) is not None  # and then the worker is killed
+    assert webhooks.sweep_deliveries() == 0
+    make_due()
+    assert webhooks.sweep_deliveries() == 1
+    assert webhooks.deliver(delivery.id)
+
+
+def test_a_closed_webhook_hears_nothing_more(
+    project: Project, erin: User, webhook: Webhook, listener: Listener
+) -> None:
+    delivery = announced(project)
+    webhooks.close_webhook(webhook, by=erin)
+    assert not webhooks.deliver(delivery.id)
+    webhooks.announce(project, Webhook.Event.EXPORT_READY)
+    assert Delivery.objects.count() == 1
+    assert not listener.heard
+    assert AuditEvent.objects.filter(verb="close webhook", by=erin).exists()
+
+
+def test_the_log_is_forgotten_after_a_month(project: Project, webhook: Webhook) -> None:
+    webhooks.deliver(announced(project).id)
+    webhooks.sweep_deliveries()
+    assert Delivery.objects.count() == 1
+    Delivery.objects.update(finished_at=timezone.now() - timedelta(days=31))
+    webhooks.sweep_deliveries()
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/", "ftp://example.org/", "https://", "example.org", "https://u:p@example.org/",
+        "https://example.org:port/", "https://exam ple.org/", "https://example.org/\r\nHost: x", "https://[::1/", "",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused(project: Project, erin: User, url: str) -> None:
+    with pytest.raises(WebhookError):
+        webhooks.add_webhook(project, url=url, events=ALL, by=erin)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "169.254.169.254", "0.0.0.0", "[::1]", "[fd00::1]",
+     "[::ffff:127.0.0.1]", "2130706433", "0x7f000001", "127.1", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "100.64.0.1",
+     "224.0.0.1"],
+)  # fmt: skip
+def test_no_machine_of_our_own_network_is_called(host: str, settings: Any) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = ["elsewhere"]
+    with pytest.raises(OutsideError):
+        outside.post(f"https://{host}:1/", b"{}", {})
+
+
+def test_public_addresses_are_told_from_others() -> None:
+    assert outside.is_public("93.184.216.34")
+    assert outside.is_public("2606:4700:4700::1111")
+    assert not outside.is_public("fe80::1%eth0")
+
+
+def test_a_name_is_judged_by_every_address_it_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [(2, 1, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
+    monkeypatch.setattr("labeling.outside.socket.getaddrinfo", lambda *_, **__: both)
+    with pytest.raises(OutsideError, match="private network"):
+        outside.post("https://two-faced.example/", b"{}", {})
+
+
+def test_the_api_adds_lists_and_closes_webhooks(project: Project, erin: User, listener: Listener) -> None:
+    program = Program(erin)
+    given = {"url": listener.url, "events": ["export.ready"]}
+    added = program.post("projects/ours/webhooks", given)
+    assert added.status_code == 201
+    assert added.json()["secret"].startswith("whsec_")
+    assert "secret" not in program.get("projects/ours/webhooks").json()["results"][0]
+    webhooks.deliver(announced(project).id)
+    path = f"projects/ours/webhooks/{added.json()['id']}"
+    log = program.get(f"{path}/deliveries").json()["results"]
+    assert [(row["state"], row["status"]) for row in log] == [("done", 200)]
+    assert program.post(f"{path}/close").json()["closed_at"] is not None
+    refused = program.post("projects/ours/webhooks", {**given, "events": ["moon.rose"]})
+    assert (refused.status_code, "moon" in refused.json()["what"] or "Choose" in refused.json()["what"]) == (422, True)
+    stranger = Program(make_user(username="charlie", role="engineer"))
+    assert stranger.get(f"{path}/deliveries").status_code == 404
