@@ -147,7 +147,7 @@ def main(config: BestOfNConfig) -> None:
     with Progress(len(chosen), description="best of n", unit="prompts", done=len(scored)) as progress:
         for index, prompt in enumerate(chosen[len(scored) :], start=len(scored)):
             completions = sample_completions(model, tokenizer, prompt, index, config)
-            scores = [judge.scores(prompt, completions) for judge in judges]
+            scores = [judge.scores([(prompt, completions)])[0] for judge in judges]
             scored.append(ScoredSamples(prompt.id, completions, scores[0], scores[1] if scores[1:] else ()))
             append_line(config.work_directory / SAMPLES_FILE, scored[-1])
             progress.advance(1)

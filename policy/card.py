@@ -1,6 +1,6 @@
 """The card of a policy: where it comes from, how it was made, what it came to. Markdown from facts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _METHODS = {
@@ -28,6 +28,7 @@ def card_text(facts: Mapping[str, Any]) -> str:
         "|---|---|",
         *(f"| {name} | {value:.6g} |" for name, value in sorted(facts["metrics"].items())),
         *_selection_lines(facts.get("selection")),
+        *_watch_lines(facts.get("watch")),
         "",
         "## Settings",
         "",
@@ -52,6 +53,26 @@ def _selection_lines(selection: Mapping[str, Any] | None) -> list[str]:
         *(
             f"| {point['epoch']} | {point['selection_score']:.4g} | {point.get('validation_loss', float('nan')):.4g} |"
             for point in selection["curve"]
+        ),
+    ]
+
+
+def _watch_lines(looks: Sequence[Mapping[str, int | float]] | None) -> list[str]:
+    """What a second reward model saw of every kept state, where one watched."""
+    if not looks:
+        return []
+    return [
+        "",
+        "## Watch",
+        "",
+        "Mean scores of answers to held-out prompts by the reward model trained on and by one that only watched.",
+        "",
+        "| update | score | watching score | KL, nats | tokens | repeated |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {look['update']} | {look['watch_score']:.3f} | {look['watch_held_out_score']:.3f} | "
+            f"{look['watch_kl']:.3f} | {look['watch_tokens']:.1f} | {look['watch_repeated_share']:.3f} |"
+            for look in looks
         ),
     ]
 

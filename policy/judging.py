@@ -3,6 +3,9 @@
 Picking the best of n, selecting an epoch of SFT and watching PPO all ask it the same way.
 """
 
+import json
+import shlex
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +18,18 @@ from language.chat import end_token_id
 from language.checkpoints import load_tokenizer
 from language.generation import Sampled, sample_batch
 from policy.prompts import TokenizedPrompt
+from policy.publishing import OptionError
 from records import Completion, SamplingParams
+from records.lines import to_line
 from rewardmodel.commandline import Precision, autocast
 from rewardmodel.model import RewardModel, load_reward_model
 from rewardmodel.score import Candidates, Question, answer_questions
 
 _TOKEN_BUDGET = 8192  # tokens that a reward model forwards at once
 _REPEATED_LENGTH = 4  # tokens in a row that count as repeated when they come again
+
+
+Asked = tuple[TokenizedPrompt, Sequence[Completion]]
 
 
 @dataclass(frozen=True)
@@ -33,15 +41,54 @@ class Judge:
     missing_end_score: float
     precision: Precision = "fp32"
 
-    def scores(self, prompt: TokenizedPrompt, completions: Sequence[Completion]) -> tuple[float, ...]:
+    def scores(self, asked: Sequence[Asked]) -> list[tuple[float, ...]]:
         """One score a completion, read from its text; `missing_end_score` where it has no end token."""
-        question = Question(Candidates(prompt.id, prompt.prompt.messages, tuple(completions)))
+        questions = [
+            Question(Candidates(prompt.id, prompt.prompt.messages, tuple(completions))) for prompt, completions in asked
+        ]
         with autocast(self.model.device, self.precision):
-            (answer,) = answer_questions(self.model, self.tokenizer, [question], token_budget=_TOKEN_BUDGET)
-        return tuple(
-            answer["scores"][completion.id] if completion.finish_reason == "stop" else self.missing_end_score
-            for completion in completions
+            answers = answer_questions(self.model, self.tokenizer, questions, token_budget=_TOKEN_BUDGET)
+        return [
+            tuple(
+                answer["scores"][completion.id] if completion.finish_reason == "stop" else self.missing_end_score
+                for completion in completions
+            )
+            for answer, (_, completions) in zip(answers, asked, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class CommandJudge:
+    """A program that scores: one JSON object a line in, one out, as `python -m rewardmodel.score` reads and writes.
+
+    It is told how each completion ended ("finish_reason"), and judges those without an end token by itself.
+    """
+
+    command: str
+
+    def scores(self, asked: Sequence[Asked]) -> list[tuple[float, ...]]:
+        """One score a completion. OptionError where the program fails or answers something else."""
+        questions = [Candidates(str(i), prompt.prompt.messages, tuple(own)) for i, (prompt, own) in enumerate(asked)]
+        ended = subprocess.run(
+            shlex.split(self.command), input="".join(map(to_line, questions)), capture_output=True, text=True
         )
+        if ended.returncode != 0:
+            last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise OptionError(f"the scoring command ended with {ended.returncode}: {last}")
+        try:
+            answers = {str(line["id"]): line["scores"] for line in map(json.loads, ended.stdout.splitlines())}
+            return [
+                tuple(float(answers[question.id][completion.id]) for completion in question.completions)
+                for question in questions
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise OptionError(
+                f'the scoring command must print {{"id": …, "scores": {{completion id: number}}}} a line: {error!r}'
+            ) from error
+
+
+# Whatever scores completions by their text.
+Scorer = Judge | CommandJudge
 
 
 def load_judge(path: Path, device: torch.device, *, missing_end_score: float, precision: Precision = "fp32") -> Judge:

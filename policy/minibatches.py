@@ -1,11 +1,13 @@
 """How an update trains: its plan of minibatches, and the gradients and the step of each.
 
-A minibatch is a random set of pieces of rollouts, with demonstrations beside it where they are mixed in.
-Its gradient is exact however it is cut into pieces: every loss is a sum over the whole minibatch's tokens.
+A minibatch is a random set of pieces of rollouts, with text beside it where demonstrations or pretraining
+text are mixed in. Its gradient is exact however it is cut into pieces and shared among processes: every
+loss is a sum over the whole minibatch's tokens.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,13 +17,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from language.batching import seeded_order
 from language.optimization import clip_gradients
 from policy import objective
-from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, target_nlls
+from policy.dialogues import TokenizedDialogue, cut_batch, target_nlls
 from policy.learner import PolicyLearner
 from policy.metrics import join_pieces, piece_metrics
 from policy.ppo_config import PpoConfig
 from policy.prompts import draw
 from policy.rollout import Rollouts
 from policy.shared_prompt import completion_logprobs
+from policy.sharing import ALONE, Sharing
 from policy.stopping import in_smaller_pieces, require_finite
 from policy.value import ValueLearner, completion_values
 from rewardmodel.commandline import autocast
@@ -50,27 +53,39 @@ class Targets:
 
 
 def plan_steps(
-    rollouts: Rollouts, dialogues: DialogueSet | None, config: PpoConfig, update: int
+    rollouts: Rollouts, mixed_in: Sequence[TokenizedDialogue], config: PpoConfig, update: int
 ) -> Iterator[tuple[list[list[int]], list[TokenizedDialogue]]]:
-    """The update's optimizer steps: for each its pieces of rollouts, in a fresh order each epoch, and its dialogues.
+    """The update's optimizer steps: for each its pieces of rollouts, in a fresh order each epoch, and its text.
 
     A pure function of its arguments, so that a resumed run continues the same order.
     """
     pieces = rollouts.pieces(config.microbatch_size)
     per_step = config.minibatch_size // config.microbatch_size
     steps_per_epoch = len(pieces) // per_step
-    num_dialogues = round(config.ptx_ratio * config.minibatch_size) if dialogues else 0
+    num_texts = round(config.ptx_ratio * config.minibatch_size)
     for epoch in range(config.epochs):
         order = seeded_order(len(pieces), seed=config.seed, epoch=update * config.epochs + epoch)
         for index in range(steps_per_epoch):
             minibatch = [pieces[place] for place in order[index * per_step : (index + 1) * per_step]]
             step = (update * config.epochs + epoch) * steps_per_epoch + index
-            chosen = (
-                draw(dialogues.train, start=step * num_dialogues, count=num_dialogues, seed=config.seed)
-                if dialogues
-                else []
-            )
+            chosen = draw(mixed_in, start=step * num_texts, count=num_texts, seed=config.seed) if mixed_in else []
             yield minibatch, chosen
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a minibatch's losses are means over: tokens of completions, and targets of the text mixed in."""
+
+    tokens: int
+    targets: int
+
+
+def count_totals(
+    rollouts: Rollouts, pieces: Sequence[Sequence[int]], texts: Sequence[Sequence[TokenizedDialogue]]
+) -> Totals:
+    """The totals of all these pieces together."""
+    rows = [row for piece in pieces for row in piece]
+    return Totals(int(rollouts.mask[rows].sum()), sum(text.num_targets for piece in texts for text in piece))
 
 
 def take_step(
@@ -78,16 +93,27 @@ def take_step(
     rollouts: Rollouts,
     targets: Targets,
     minibatch: list[list[int]],
-    dialogues: Sequence[TokenizedDialogue],
+    mixed_in: Sequence[TokenizedDialogue],
     config: PpoConfig,
     update: int,
+    sharing: Sharing = ALONE,
 ) -> dict[str, float]:
     """One optimizer step of policy and value model each. TrainingStopped where a number is not finite."""
-    metrics = in_smaller_pieces(
-        lambda pieces: add_gradients(learners, rollouts, targets, pieces, dialogues, config), minibatch
-    )
-    metrics["grad_norm"] = clip_gradients(learners.policy.model, max_norm=config.max_grad_norm)
-    metrics["value_grad_norm"] = clip_gradients(learners.value.model, max_norm=config.max_grad_norm)
+    texts = cut_batch(mixed_in, token_budget=config.ptx_microbatch_tokens, packing=True) if mixed_in else []
+    totals = count_totals(rollouts, minibatch, texts)
+
+    def accumulate(pieces: list[list[int | TokenizedDialogue]]) -> dict[str, float]:
+        rows = [cast(list[int], piece) for piece in pieces if isinstance(piece[0], int)]
+        cut = [cast(list[TokenizedDialogue], piece) for piece in pieces if not isinstance(piece[0], int)]
+        return add_gradients(learners, rollouts, targets, rows, cut, config, totals=totals)
+
+    shares: list[list[int | TokenizedDialogue]] = [[*rows] for rows in sharing.of(minibatch)]
+    shares += [[*piece] for piece in sharing.of(texts)]
+    own = in_smaller_pieces(accumulate, shares)
+    metrics = join_pieces(sharing.gather(own))
+    for name, learner in (("grad_norm", learners.policy), ("value_grad_norm", learners.value)):
+        sharing.add_gradients(learner.model)
+        metrics[name] = clip_gradients(learner.model, max_norm=config.max_grad_norm)
     prompt_ids = rollouts.prompt_ids([row for rows in minibatch for row in rows])
     for name in ("policy_loss", "value_loss", "grad_norm", "value_grad_norm"):
         require_finite(metrics[name], name, prompt_ids, update)
@@ -101,18 +127,22 @@ def add_gradients(
     rollouts: Rollouts,
     targets: Targets,
     pieces: list[list[int]],
-    dialogues: Sequence[TokenizedDialogue],
+    texts: list[list[TokenizedDialogue]],
     config: PpoConfig,
+    *,
+    totals: Totals | None = None,
 ) -> dict[str, float]:
-    """The gradients of one minibatch, accumulated over its pieces so that the cut makes no difference.
+    """The gradients of one minibatch, or of a share of it, accumulated so that the cut makes no difference.
 
-    Policy: the clipped loss, plus γ times the demonstrations' loss (IG Eq. 2). Value model: a network of its
-    own with an optimizer of its own, so its loss needs no coefficient beside the policy's.
+    Policy: the clipped loss, plus γ times the mixed-in text's loss (IG Eq. 2). Value model: a network of its
+    own with an optimizer of its own, so its loss needs no coefficient beside the policy's. `totals` are of
+    the whole minibatch, and of these pieces unless given.
     """
     policy, value = learners.policy.model, learners.value.model
     policy.zero_grad(set_to_none=True)
     value.zero_grad(set_to_none=True)
-    total = int(rollouts.mask[[row for rows in pieces for row in rows]].sum())
+    totals = totals or count_totals(rollouts, pieces, texts)
+    total = totals.tokens
     parts = []
     for rows in pieces:
         groups = rollouts.groups(rows)
@@ -134,24 +164,19 @@ def add_gradients(
 
         clipped = objective.is_policy_clipped(logprobs, old_logprobs, advantages, clip_range=config.clip_range)
         parts.append(piece_metrics(policy_loss, value_loss, logprobs, old_logprobs, clipped, mask, total=total))
-    return join_pieces(parts) | add_ptx_gradient(learners.policy, dialogues, config)
+    metrics = join_pieces(parts)
+    if totals.targets:
+        metrics["ptx_loss"] = sum(add_ptx_gradient(learners.policy, piece, config, totals.targets) for piece in texts)
+    return metrics
 
 
-def add_ptx_gradient(
-    policy: PolicyLearner, dialogues: Sequence[TokenizedDialogue], config: PpoConfig
-) -> dict[str, float]:
-    """Add γ times the gradient of the dialogues' mean loss per target token; nothing where there are none.
+def add_ptx_gradient(policy: PolicyLearner, piece: Sequence[TokenizedDialogue], config: PpoConfig, total: int) -> float:
+    """Add γ times the gradient of a piece's share of the mixed-in text's mean loss per target; returns the share.
 
     IG computes it in a step of its own and accumulates (C.4). It prints no normalisation: the mean over
     tokens, as in SFT, is ours.
     """
-    if not dialogues:
-        return {}
-    total = sum(dialogue.num_targets for dialogue in dialogues)
-    loss = 0.0
-    for piece in cut_batch(dialogues, token_budget=config.ptx_microbatch_tokens, packing=True):
-        with autocast(policy.model.device, config.precision):
-            share = target_nlls(policy.model, piece, packing=True).sum() / total
-        (config.ptx_coef * share).backward()  # type: ignore[no-untyped-call]
-        loss += share.item()
-    return {"ptx_loss": loss}
+    with autocast(policy.model.device, config.precision):
+        share = target_nlls(policy.model, piece, packing=True).sum() / total
+    (config.ptx_coef * share).backward()  # type: ignore[no-untyped-call]
+    return share.item()

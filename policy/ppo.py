@@ -3,12 +3,13 @@
 Every update: sample completions of some prompts; score them; turn scores and KL into per-token rewards;
 estimate advantages; train policy and value model on them in minibatches; log; save. The formulas are in
 `policy.objective`, the options with their sources in `policy.ppo_config`, the numbers logged in
-`policy.metrics`. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads).
+`policy.metrics`. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads). On several
+GPUs: accelerate launch -m policy.ppo, which shares out every update.
 """
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,19 +22,24 @@ from language.progress import Progress
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage
-from policy.dialogues import DialogueSet, load_dialogues
+from policy.dialogues import TokenizedDialogue, load_dialogues
+from policy.judging import Scorer, load_judge
 from policy.learner import PolicyLearner
 from policy.metrics import mean_of_steps, peak_memory_mb, rollout_metrics, time_metrics
 from policy.minibatches import Learners, Targets, plan_steps, take_step
-from policy.ppo_config import PpoConfig, require_options
-from policy.prompts import PromptSet, draw, load_prompts
+from policy.ppo_config import PpoConfig, require_options, require_processes
+from policy.prompts import PromptSet, TokenizedPrompt, draw, load_prompts
 from policy.publishing import OptionError, publish_policy, require_place, require_room, run_identity
 from policy.rollout import MeasuredRollouts, collect_rollouts, measure_rollouts
+from policy.sharing import ALONE, Sharing
 from policy.stopping import require_finite
+from policy.texts import load_texts
 from policy.value import ValueLearner, require_same_tokens
-from rewardmodel.commandline import resolve_device, run
+from policy.watch import Watch, facts_of, has_turned, keep_if_best, looks_of, suggestion
+from rewardmodel.commandline import run
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import context_of, load_reward_model
+from rewardmodel.processes import Processes
 from rewardmodel.publishing import STATES, directory_sha256
 
 # What the progress line shows of an update.
@@ -42,28 +48,34 @@ _SHOWN = ("reward", "score", "kl", "completion_tokens", "seconds")
 
 @dataclass(frozen=True)
 class Material:
-    """What a run reads: prompts, dialogues to mix in, the tokenizer of all its networks, and their lineage."""
+    """What a run reads: prompts, text to mix in, the tokenizer of all its networks, and their lineage."""
 
     prompts: PromptSet
-    dialogues: DialogueSet | None
+    mixed_in: tuple[TokenizedDialogue, ...]
     tokenizer: PreTrainedTokenizerBase
+    watch: Watch | None
     made_from: dict[str, dict[str, str]]
 
 
 def main(config: PpoConfig) -> None:
     """Read everything and refuse what is wrong; only then train and publish."""
     require_options(config)
+    sharing = Sharing(Processes())
+    require_processes(config, sharing.count)
     torch.manual_seed(config.seed)
-    material = load_material(config)
+    device = sharing.device(config.device)
+    material = load_material(config, device)
     start = {"name": config.policy.name, "sha256": directory_sha256(config.policy)}
     hashes = {part: source["sha256"] for part, source in {"start": start, **material.made_from}.items()}
     identity = run_identity(config, **hashes)
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
-    learners = build_learners(config, longest_prompt=material.prompts.longest)
+    learners = build_learners(config, device, longest_prompt=material.prompts.longest)
     require_room(config.work_directory, [learners.policy.model, learners.value.model])
-    metrics = train(learners, material, config, identity)
+    outcome = train(learners, material, config, identity, sharing)
+    if not sharing.is_main:
+        return
     facts = {
         "name": config.out.name,
         "method": "ppo",
@@ -71,7 +83,8 @@ def main(config: PpoConfig) -> None:
         "made_from": material.made_from,
         "run": identity,
         "left_out": material.prompts.left_out,
-        "metrics": metrics,
+        "metrics": {"updates": float(config.updates), **outcome["metrics"]},
+        "watch": [{"update": look.update, **look.metrics()} for look in looks_of(outcome["looks"])],
     }
     publish_policy(
         config.out,
@@ -84,16 +97,20 @@ def main(config: PpoConfig) -> None:
     )
 
 
-def train(learners: Learners, material: Material, config: PpoConfig, identity: dict[str, Any]) -> dict[str, float]:
-    """The loop. Leaves in the policy what is to be published; returns the last update's metrics."""
+def train(
+    learners: Learners, material: Material, config: PpoConfig, identity: dict[str, Any], sharing: Sharing = ALONE
+) -> dict[str, Any]:
+    """The loop. Leaves in the policy what is to be published; returns the last update's metrics and all looks."""
     policy, value = learners.policy, learners.value
     average = WeightAverage(policy.model) if config.ema_decay else None
     state = make_state(learners, average, config, identity)
     if config.resume:
         load_latest_training_state(config.work_directory / STATES, state)
-    log = MetricsLog(config.work_directory, state.step)
+    log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
     num_prompts = config.rollouts_per_update // config.completions_per_prompt
     with Progress(config.updates, description="ppo", unit="updates", done=state.step) as progress:
+        if state.step == 0 and log and (seen := look(learners, material, config, state, progress)):
+            log.write({"step": 0, **seen})
         while state.step < config.updates:
             kl_coef = float(state.facts["kl_coef"])
             clock = [time.monotonic()]
@@ -106,6 +123,7 @@ def train(learners: Learners, material: Material, config: PpoConfig, identity: d
                 params=config.sampling_params(state.step),
                 end_token_id=end_token_id(material.tokenizer),
                 precision=config.precision,
+                sharing=sharing,
             )
             clock.append(time.monotonic())
 
@@ -117,7 +135,11 @@ def train(learners: Learners, material: Material, config: PpoConfig, identity: d
                 temperature=config.temperature,
                 microbatch_size=config.microbatch_size,
                 precision=config.precision,
+                sharing=sharing,
             )
+            if config.length_only_tokens:
+                scores = objective.length_scores(rollouts.mask, config.length_only_tokens)
+                measured = replace(measured, scores=scores)
             require_finite_rollouts(measured, state.step + 1)
             clock.append(time.monotonic())
 
@@ -141,8 +163,8 @@ def train(learners: Learners, material: Material, config: PpoConfig, identity: d
 
             # Epochs of minibatches.
             steps = [
-                take_step(learners, rollouts, targets, minibatch, dialogues, config, state.step + 1)
-                for minibatch, dialogues in plan_steps(rollouts, material.dialogues, config, state.step)
+                take_step(learners, rollouts, targets, minibatch, texts, config, state.step + 1, sharing)
+                for minibatch, texts in plan_steps(rollouts, material.mixed_in, config, state.step)
             ]
             if average is not None:
                 average.update(policy.model, decay=config.ema_decay)
@@ -159,19 +181,46 @@ def train(learners: Learners, material: Material, config: PpoConfig, identity: d
                 "memory_mb": peak_memory_mb(policy.model.device),
             }
             state.step += 1
-            log.write({"step": state.step, **metrics})
+            is_kept = state.step % config.save_every == 0 or state.step == config.updates
+            if log and is_kept:
+                metrics |= look(learners, material, config, state, progress)
+            if log:
+                log.write({"step": state.step, **metrics})
             progress.advance(1, {name: metrics[name] for name in _SHOWN})
 
             # Save.
             learners.policy_schedule.step()
             learners.value_schedule.step()
-            state.facts = {"kl_coef": next_kl_coef(kl_coef, metrics["kl"], config), "metrics": metrics}
-            if state.step % config.save_every == 0 or state.step == config.updates:
+            state.facts |= {"kl_coef": next_kl_coef(kl_coef, metrics["kl"], config), "metrics": metrics}
+            if log and is_kept:
                 save_training_state(config.work_directory / STATES, state)
-    log.close()
+    if log:
+        log.close()
     if average is not None:
         average.copy_into(policy.model)
-    return {"updates": float(config.updates), **state.facts["metrics"]}
+    return state.facts
+
+
+def look(
+    learners: Learners, material: Material, config: PpoConfig, state: TrainingState, progress: Progress
+) -> dict[str, float]:
+    """What the watching reward model says of the policy now, and words where a stop is suggested; nothing unwatched."""
+    if material.watch is None:
+        return {}
+    looks = [*looks_of(state.facts["looks"]), material.watch.look(learners.policy, learners.value, state.step)]
+    state.facts["looks"] = facts_of(looks)
+    keep_if_best(
+        looks,
+        learners.policy,
+        material.tokenizer,
+        config.work_directory,
+        base=config.policy,
+        trainable=config.trainable,
+    )
+    turned = has_turned(looks)
+    if turned:
+        progress.say(suggestion(looks, config.work_directory))
+    return {**looks[-1].metrics(), "stop_suggested": float(turned)}
 
 
 def require_finite_rollouts(measured: MeasuredRollouts, step: int) -> None:
@@ -193,8 +242,8 @@ def next_kl_coef(kl_coef: float, kl: float, config: PpoConfig) -> float:
     return objective.adapt_kl_coef(kl_coef, kl, target=config.kl_target, gain=gain)
 
 
-def load_material(config: PpoConfig) -> Material:
-    """Tokenizer, prompts and dialogues. Raises DataError, RecordError or OptionError before any network is loaded."""
+def load_material(config: PpoConfig, device: torch.device) -> Material:
+    """Everything but the networks trained. Raises DataError, RecordError or OptionError."""
     tokenizer = load_tokenizer(config.policy)
     require_same_tokens(tokenizer, load_tokenizer(config.reward), where=config.reward)
     prompts = load_prompts(config.prompts, tokenizer, max_tokens=config.max_prompt_tokens)
@@ -202,18 +251,50 @@ def load_material(config: PpoConfig) -> Material:
         "reward_model": {"name": config.reward.name, "sha256": directory_sha256(config.reward)},
         "prompts": {"name": config.prompts.name, "sha256": prompts.source.sha256},
     }
-    dialogues = None
+    mixed_in: tuple[TokenizedDialogue, ...] = ()
     if config.ptx_data is not None:
         dialogues = load_dialogues(
             config.ptx_data, tokenizer, max_tokens=config.ptx_microbatch_tokens, validation_fraction=0.0
         )
+        mixed_in += dialogues.train
         made_from["demonstrations"] = {"name": config.ptx_data.name, "sha256": dialogues.source.sha256}
-    return Material(prompts, dialogues, tokenizer, made_from)
+    if config.ptx_text is not None:
+        source, texts = load_texts(config.ptx_text, tokenizer, max_tokens=config.ptx_text_tokens)
+        mixed_in += texts
+        made_from["pretraining_text"] = {"name": config.ptx_text.name, "sha256": source.sha256}
+    watch = None
+    if config.watch_reward is not None:
+        watch = load_watch(config, tokenizer, device)
+        made_from["watching_reward_model"] = {
+            "name": config.watch_reward.name,
+            "sha256": directory_sha256(config.watch_reward),
+        }
+    return Material(prompts, mixed_in, tokenizer, watch, made_from)
 
 
-def build_learners(config: PpoConfig, *, longest_prompt: int) -> Learners:
+def load_watch(config: PpoConfig, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> Watch:
+    """The watching reward model and its prompts. DataError where no prompt is held out."""
+    assert config.watch_reward is not None
+    prompts = load_prompts(
+        config.watch_prompts or config.prompts, tokenizer, max_tokens=config.max_prompt_tokens, split="validation"
+    ).prompts
+    judge = load_judge(
+        config.watch_reward, device, missing_end_score=config.missing_end_score, precision=config.precision
+    )
+    return make_watch(config, judge, prompts[: config.watch_max_prompts or None], tokenizer)
+
+
+def make_watch(
+    config: PpoConfig, judge: Scorer, prompts: tuple[TokenizedPrompt, ...], tokenizer: PreTrainedTokenizerBase
+) -> Watch:
+    """A watch over a run of `config`, with seeds of its own: far from those of any update's rollouts."""
+    params = replace(config.sampling_params(0), seed=config.seed * 2**40 + 2**39)
+    return Watch(judge, prompts, tokenizer, params, config.missing_end_score, config.precision)
+
+
+def build_learners(config: PpoConfig, device: torch.device, *, longest_prompt: int) -> Learners:
     """Both networks with what they start from. OptionError where rollouts do not fit one of them."""
-    device, trainable = resolve_device(config.device), config.trainable
+    trainable = config.trainable
     longest = longest_prompt + config.max_new_tokens
     dtype = trainable.trunk_dtype(config.precision)
     start = load_causal_lm(config.policy, dtype=dtype, device=device)
@@ -251,7 +332,7 @@ def make_state(
         optimizers={"policy": learners.policy_optimizer, "value": learners.value_optimizer},
         schedules={"policy": learners.policy_schedule, "value": learners.value_schedule},
         run=identity,
-        facts={"kl_coef": config.kl_coef, "metrics": {}},
+        facts={"kl_coef": config.kl_coef, "metrics": {}, "looks": []},
     )
 
 

@@ -87,13 +87,28 @@ class PpoConfig:
     """Publish an average of the weights over updates with this decay; 0 is off. IG: 0.992."""
 
     ptx_coef: float = 0.0
-    """γ, the weight of demonstrations' loss mixed into the policy's gradient. IG: 0 is PPO, 27.8 is PPO-ptx."""
+    """γ, the weight of mixed-in text's loss in the policy's gradient. IG: 0 is PPO, 27.8 is PPO-ptx."""
+    ptx_text: Path | None = None
+    """Pretraining text to mix in, plain or .jsonl with a "text". IG."""
     ptx_data: Path | None = None
-    """The demonstrations to mix in, an export or a .jsonl file. IG mixed in pretraining text."""
+    """Demonstrations to mix in, an export or a .jsonl file; beside text, in proportion to their numbers. Ours."""
     ptx_ratio: float = 8.0
-    """Dialogues mixed in per rollout. IG."""
+    """Pieces of text or dialogues mixed in per rollout. IG."""
+    ptx_text_tokens: int = 512
+    """Longer texts are cut into pieces of this many tokens. Not printed in IG, whose context is 2k."""
     ptx_microbatch_tokens: int = 2048
-    """Positions of dialogues forwarded at once; longer dialogues are left out."""
+    """Positions of mixed-in text forwarded at once, packed; longer dialogues are left out."""
+
+    length_only_tokens: int = 0
+    """A control: the score is 1 − |tokens/this − 1|, and the reward model is only the value model's start; 0 is off.
+    Singhal et al. 2023."""
+    watch_reward: Path | None = None
+    """Directory of a second reward model, of other rankings than --reward, which watches every kept state and
+    suggests a stop where its scores turn. Text is its input: its tokenizer may be another."""
+    watch_prompts: Path | None = None
+    """Prompts to watch, of split validation; those of --prompts unless given."""
+    watch_max_prompts: int = 64
+    """Watch only the first so many of them; 0 is all."""
 
     precision: Precision = "fp32"
     """bf16 computes in bf16 over fp32 weights; with LoRA the frozen weights are kept in bf16 too."""
@@ -130,19 +145,34 @@ def require_options(config: PpoConfig) -> None:
     """Refuse contradictions before anything is read."""
     if config.lora and config.train_last_layers:
         raise OptionError("--lora and --train-last-layers exclude one another; choose one")
-    if (config.ptx_coef > 0) != (config.ptx_data is not None):
-        raise OptionError("--ptx-coef and --ptx-data go together; give both or neither")
+    if (config.ptx_coef > 0) != (config.ptx_data is not None or config.ptx_text is not None):
+        raise OptionError("--ptx-coef and --ptx-text or --ptx-data go together; give both or neither")
     require_positive(
         config,
         *("updates", "rollouts_per_update", "completions_per_prompt", "minibatch_size", "microbatch_size", "epochs"),
         *("max_new_tokens", "max_prompt_tokens", "temperature", "lr", "value_lr", "kl_target", "kl_horizon"),
-        *("max_grad_norm", "ptx_ratio", "lora_rank", "save_every"),
+        *("max_grad_norm", "ptx_ratio", "lora_rank", "save_every", "ptx_text_tokens"),
     )
     _require_multiple(config, "rollouts_per_update", "minibatch_size")
     _require_multiple(config, "rollouts_per_update", "completions_per_prompt")
     _require_multiple(config, "minibatch_size", "microbatch_size")
+    if config.watch_prompts is not None and config.watch_reward is None:
+        raise OptionError("--watch-prompts needs --watch-reward, which scores the answers")
+    for name in ("watch_max_prompts", "length_only_tokens"):
+        if getattr(config, name) < 0:
+            raise OptionError(f"--{name.replace('_', '-')} must be at least 0, not {getattr(config, name)}")
     if not 0 <= config.ema_decay < 1:
         raise OptionError(f"--ema-decay must be at least 0 and below 1, not {config.ema_decay}")
+
+
+def require_processes(config: PpoConfig, count: int) -> None:
+    """Refuse a share of nothing: every process takes part in every minibatch and samples some prompts."""
+    pieces = config.minibatch_size // config.microbatch_size
+    if min(pieces, config.rollouts_per_update // config.completions_per_prompt) < count:
+        raise OptionError(
+            f"{count} processes cannot share minibatches of {pieces} pieces (--minibatch-size over --microbatch-size); "
+            "lower --microbatch-size, raise --rollouts-per-update, or start fewer processes"
+        )
 
 
 def _require_multiple(config: PpoConfig, whole: str, part: str) -> None:

@@ -6,7 +6,7 @@ exactly 1, in any precision (method reference §4.4 row 11).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
-from language.generation import Sampled, sample_batch
+from language.generation import MOST_ROWS, Sampled, sample_batch
 from policy.learner import PolicyLearner, sampling_model
 from policy.prompts import TokenizedPrompt
 from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies
-from policy.stopping import in_smaller_pieces
+from policy.sharing import ALONE, Sharing
+from policy.stopping import in_smaller_batches, in_smaller_pieces
 from policy.value import ValueLearner, completion_scores, completion_values
 from records import SamplingParams
 from rewardmodel.commandline import Precision, autocast
@@ -83,19 +84,27 @@ def collect_rollouts(
     params: SamplingParams,
     end_token_id: int,
     precision: Precision,
+    sharing: Sharing = ALONE,
 ) -> Rollouts:
-    """Sample from the policy as it is, temperature only.
+    """Sample from the policy as it is, temperature only; of several processes each its share of the prompts.
 
     Any narrowing of the distribution (top-k, top-p) would bias the KL estimate (method reference §4.4 row 5).
     """
     assert params.top_p == 1.0 and params.top_k == 0, "rollouts are pure samples"  # noqa: PT018
-    sampled = sample_batch(
-        sampling_model(model, precision=precision),
-        [prompt.token_ids for prompt in prompts],
-        num_completions=num_completions,
-        params=params,
-        end_token_id=end_token_id,
+    first, last = (len(prompts) * place // sharing.count for place in (sharing.rank, sharing.rank + 1))
+    sampler = sampling_model(model, precision=precision)
+    own = in_smaller_batches(
+        lambda most_rows: sample_batch(
+            sampler,
+            [prompt.token_ids for prompt in prompts[first:last]],
+            num_completions=num_completions,
+            params=replace(params, seed=params.seed + first * num_completions),
+            end_token_id=end_token_id,
+            most_rows=most_rows,
+        ),
+        MOST_ROWS,
     )
+    sampled = [completions for part in sharing.gather(own) for completions in part]
     return arrange(prompts, sampled, end_token_id=end_token_id, device=model.device)
 
 
@@ -133,11 +142,12 @@ def measure_rollouts(
     temperature: float,
     microbatch_size: int,
     precision: Precision,
+    sharing: Sharing = ALONE,
 ) -> MeasuredRollouts:
     """Log-probabilities under the policy and its reference, entropies, values and scores, without gradients."""
 
     def over(function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-        return over_rollouts(function, rollouts, microbatch_size=microbatch_size)
+        return over_rollouts(function, rollouts, microbatch_size=microbatch_size, sharing=sharing)
 
     with autocast(rollouts.mask.device, precision):
         logprobs, entropies = over(
@@ -153,16 +163,28 @@ def measure_rollouts(
 
 @torch.no_grad()
 def over_rollouts(
-    function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]], rollouts: Rollouts, *, microbatch_size: int
+    function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]],
+    rollouts: Rollouts,
+    *,
+    microbatch_size: int,
+    sharing: Sharing = ALONE,
 ) -> tuple[Tensor, ...]:
     """What `function` says of every row, computed in pieces; token-wise results at full width."""
+    pieces = rollouts.pieces(microbatch_size)
 
-    def run(pieces: list[list[int]]) -> tuple[Tensor, ...]:
-        found = [function(rollouts.groups(rows)) for rows in pieces]
+    def run(cut: list[list[int]]) -> list[tuple[Tensor, ...]]:
+        found = [function(rollouts.groups(rows)) for rows in cut]
         parts = [part if isinstance(part, tuple) else (part,) for part in found]
-        return tuple(torch.cat([_widen(part, rollouts) for part in column]) for column in zip(*parts, strict=True))
+        columns = [torch.cat([_widen(part, rollouts) for part in column]) for column in zip(*parts, strict=True)]
+        sizes = [len(piece) for piece in sharing.of(pieces)]
+        return list(zip(*(torch.split(column, sizes) for column in columns), strict=True))
 
-    return in_smaller_pieces(run, rollouts.pieces(microbatch_size))
+    own = in_smaller_pieces(run, sharing.of(pieces))
+    if sharing.count > 1:  # a tensor on another process's GPU is not to be opened there
+        own = [tuple(part.cpu() for part in parts) for parts in own]
+    whole = sharing.interleave(own)
+    device = rollouts.mask.device
+    return tuple(torch.cat([part.to(device) for part in column]) for column in zip(*whole, strict=True))
 
 
 def _widen(part: Tensor, rollouts: Rollouts) -> Tensor:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from peft import PeftModel
@@ -39,12 +40,8 @@ class Examination:
         answers = sample_answers(
             sampling_model(model, precision=self.precision), self.tokenizer, self.prompts, policy="", params=self.params
         )
-        scores = [
-            score
-            for prompt, (_, completion) in zip(self.prompts, answers, strict=True)
-            for score in self.judge.scores(prompt, [completion])
-        ]
-        return sum(scores) / len(scores)
+        asked = [(prompt, [completion]) for prompt, (_, completion) in zip(self.prompts, answers, strict=True)]
+        return mean(score for (score,) in self.judge.scores(asked))
 
 
 def keep_epoch(

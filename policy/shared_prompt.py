@@ -67,7 +67,7 @@ class PromptGroups:
 
 def completion_logprobs(model: nn.Module, groups: PromptGroups, *, temperature: float) -> Float[Tensor, "rows length"]:
     """log π of every completion token given all before it, nats; 0 at padding."""
-    logits = _logits(model, groups)
+    logits = completion_logits(model, groups)
     return _widen(token_logprobs(logits, groups.token_ids, temperature=temperature), groups.mask)
 
 
@@ -75,7 +75,7 @@ def completion_logprobs_and_entropies(
     model: nn.Module, groups: PromptGroups, *, temperature: float
 ) -> tuple[Float[Tensor, "rows length"], Float[Tensor, "rows length"]]:
     """The same, and the entropy of the distribution that each token was drawn from, nats."""
-    logits = _logits(model, groups)
+    logits = completion_logits(model, groups)
     logprobs = token_logprobs(logits, groups.token_ids, temperature=temperature)
     return _widen(logprobs, groups.mask), _widen(entropy(logits, temperature=temperature), groups.mask)
 
@@ -90,7 +90,7 @@ def completion_states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor
     return _widen(_states(backbone, groups), torch.cat([before_first, groups.mask], dim=1))
 
 
-def _logits(model: nn.Module, groups: PromptGroups) -> Float[Tensor, "tokens vocab"]:
+def completion_logits(model: nn.Module, groups: PromptGroups) -> Float[Tensor, "tokens vocab"]:
     """The logits that predict the completions' tokens, end to end; none for the prompts."""
     if not packs(model, longest=groups.longest):
         batch, length = groups.padded, groups.mask.shape[1]

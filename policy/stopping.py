@@ -47,6 +47,24 @@ def in_smaller_pieces(action: Callable[[list[list[Member]]], Outcome], pieces: l
             torch.cuda.empty_cache()
 
 
+def in_smaller_batches(action: Callable[[int], Outcome], most_rows: int) -> Outcome:
+    """`action(most_rows)`; where memory runs out, again with half as many rows at a time, down to one."""
+    while True:
+        try:
+            return action(most_rows)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if most_rows == 1:
+                raise TrainingStopped(
+                    "out of memory while sampling; lower --max-new-tokens or --completions-per-prompt, "
+                    "and go on with --resume"
+                ) from error
+        most_rows //= 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
 def _halve(piece: list[Member]) -> list[list[Member]]:
     middle = (len(piece) + 1) // 2
     return [half for half in (piece[:middle], piece[middle:]) if half]

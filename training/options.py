@@ -72,6 +72,9 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
         "ema_decay": float,
         "ptx_coef": float,
         "ptx_ratio": float,
+        "ptx_text_tokens": int,
+        "length_only_tokens": int,
+        "watch_max_prompts": int,
         "ptx_microbatch_tokens": int,
     },
 }

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
-from policy import minibatches, ppo
+from policy import minibatches, ppo, rollout
 from policy.dialogues import DialogueSet, load_dialogues, target_nlls
 from policy.metrics import PPO_METRICS
 from policy.minibatches import Learners, Targets, add_gradients, plan_steps, take_step
@@ -26,6 +26,8 @@ from records import verify_directory
 from rewardmodel.model import load_reward_model
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.cast import write_demonstrations
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -44,8 +46,8 @@ def weights_of(directory: Path) -> str:
 def begin(config: PpoConfig) -> tuple[Learners, Rollouts, Targets]:
     """Learners, rollouts and targets as the first update has them before its first step."""
     torch.manual_seed(config.seed)
-    material = load_material(config)
-    learners = build_learners(config, longest_prompt=material.prompts.longest)
+    material = load_material(config, CPU)
+    learners = build_learners(config, CPU, longest_prompt=material.prompts.longest)
     rollouts = collect_rollouts(
         learners.policy.model,
         material.prompts.prompts,
@@ -94,7 +96,7 @@ def test_it_learns_to_say_what_the_reward_model_likes(config: PpoConfig) -> None
     assert scores[0] < 0
     assert sum(scores[-3:]) / 3 > 2
     model, tokenizer = load_causal_lm(config.out), load_tokenizer(config.out)
-    prompt = torch.tensor([load_material(config).prompts.prompts[0].token_ids])
+    prompt = torch.tensor([load_material(config, CPU).prompts.prompts[0].token_ids])
     answer = model.generate(  # type: ignore[operator]
         prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=10
     )
@@ -191,16 +193,15 @@ def test_the_reference_and_the_reward_model_do_not_move(config: PpoConfig, monke
 def test_demonstrations_add_gamma_times_their_gradient(config: PpoConfig, demonstrations: Path) -> None:
     config = replace(config, ptx_coef=27.8, ptx_data=demonstrations)
     learners, rollouts, targets = begin(config)
-    dialogues = load_material(config).dialogues
-    assert dialogues is not None
+    texts = list(load_material(config, CPU).mixed_in)
     pieces = rollouts.pieces(4)
     add_gradients(learners, rollouts, targets, pieces, [], config)
     of_ppo = gradients(learners.policy.model)
     learners.policy.model.zero_grad()
-    loss = target_nlls(learners.policy.model, dialogues.train, packing=False).mean()
+    loss = target_nlls(learners.policy.model, texts, packing=False).mean()
     loss.backward()  # type: ignore[no-untyped-call]
     of_demonstrations = gradients(learners.policy.model)
-    metrics = add_gradients(learners, rollouts, targets, pieces, dialogues.train, config)
+    metrics = add_gradients(learners, rollouts, targets, pieces, [texts], config)
     assert metrics["ptx_loss"] == pytest.approx(loss.item(), abs=1e-6)
     for name, grad in gradients(learners.policy.model).items():
         expected = of_ppo[name] + 27.8 * of_demonstrations[name]
@@ -212,7 +213,9 @@ def test_a_weight_of_zero_is_ppo_to_the_bit(config: PpoConfig, demonstrations: P
     add_gradients(learners, rollouts, targets, rollouts.pieces(4), [], config)
     plain = gradients(learners.policy.model)
     dialogues = load_dialogues(demonstrations, load_tokenizer(config.policy), max_tokens=100, validation_fraction=0.0)
-    add_gradients(learners, rollouts, targets, rollouts.pieces(4), dialogues.train, replace(config, ptx_coef=0.0))
+    add_gradients(
+        learners, rollouts, targets, rollouts.pieces(4), [list(dialogues.train)], replace(config, ptx_coef=0.0)
+    )
     for name, grad in gradients(learners.policy.model).items():
         assert torch.equal(grad, plain[name])
 
@@ -220,7 +223,7 @@ def test_a_weight_of_zero_is_ppo_to_the_bit(config: PpoConfig, demonstrations: P
 def test_the_mix_takes_its_ratio_of_dialogues_and_goes_through_all(config: PpoConfig, demonstrations: Path) -> None:
     rollouts, dialogues = fake_rollouts(512), fake_dialogues(demonstrations, config)
     config = replace(config, rollouts_per_update=512, minibatch_size=64, microbatch_size=8)
-    steps = list(plan_steps(rollouts, dialogues, config, 0))
+    steps = list(plan_steps(rollouts, dialogues.train, config, 0))
     assert len(steps) == 8
     assert all(sum(map(len, minibatch)) == 64 for minibatch, _ in steps)
     assert all(len(chosen) == 512 for _, chosen in steps)
@@ -230,12 +233,12 @@ def test_the_mix_takes_its_ratio_of_dialogues_and_goes_through_all(config: PpoCo
 
 def test_every_epoch_goes_through_all_rollouts_in_a_fresh_order(config: PpoConfig) -> None:
     config = replace(config, epochs=4, rollouts_per_update=64, minibatch_size=16, microbatch_size=4)
-    plan = [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), None, config, 7)]
+    plan = [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), (), config, 7)]
     assert len(plan) == 16
     epochs = [[row for minibatch in plan[i : i + 4] for rows in minibatch for row in rows] for i in range(0, 16, 4)]
     assert all(sorted(epoch) == list(range(64)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 4
-    assert plan == [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), None, config, 7)]
+    assert plan == [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), (), config, 7)]
 
 
 def test_printed_settings_give_the_printed_numbers_of_steps() -> None:
@@ -324,7 +327,8 @@ def test_every_logged_metric_is_explained_and_every_explained_one_logged(
     config: PpoConfig, demonstrations: Path
 ) -> None:
     main(replace(config, ptx_coef=1.0, ptx_data=demonstrations, ptx_ratio=0.25))
-    assert set(metrics_of(config.out)[0]) == set(PPO_METRICS)
+    of_a_watch = {name for name in PPO_METRICS if name.startswith("watch_")} | {"stop_suggested"}  # test_watch.py
+    assert set(metrics_of(config.out)[0]) == set(PPO_METRICS) - of_a_watch
     assert all(math.isfinite(value) for line in metrics_of(config.out) for value in line.values())
 
 
@@ -397,6 +401,45 @@ def test_running_out_of_memory_leads_to_smaller_pieces_and_the_same_gradient(
     take_step(learners, rollouts, targets, minibatch, [], config, 1)
     for name, grad in seen["LlamaForCausalLM"].items():
         torch.testing.assert_close(grad, roomy[name], atol=1e-5, rtol=1e-4)
+
+
+def test_text_that_does_not_fit_is_cut_too(
+    config: PpoConfig, demonstrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, ptx_coef=1.0, ptx_data=demonstrations, ptx_ratio=0.5)
+    learners, rollouts, targets = begin(config)
+    mixed_in = list(load_material(config, CPU).mixed_in) * 4
+    pieces = rollouts.pieces(4)
+    whole = add_gradients(learners, rollouts, targets, pieces, [mixed_in], config)["ptx_loss"]
+    roomy = gradients(learners.policy.model)
+
+    def cramped(model: Any, texts: Any, **options: Any) -> torch.Tensor:
+        if len(texts) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return target_nlls(model, texts, **options)
+
+    monkeypatch.setattr(minibatches, "target_nlls", cramped)
+    monkeypatch.setattr(minibatches, "clip_gradients", lambda model, **_: 1.0)
+    metrics = take_step(learners, rollouts, targets, pieces, mixed_in, config, 1)
+    assert metrics["ptx_loss"] == pytest.approx(whole, abs=1e-5)
+    for name, grad in gradients(learners.policy.model).items():
+        torch.testing.assert_close(grad, roomy[name], atol=1e-5, rtol=1e-4)
+
+
+def test_sampling_that_does_not_fit_goes_on_with_fewer_rows(config: PpoConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, rollouts, _ = begin(config)
+    sample_batch, asked = rollout.sample_batch, []
+
+    def cramped(*arguments: Any, **options: Any) -> Any:
+        asked.append(options["most_rows"])
+        if options["most_rows"] > 8:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return sample_batch(*arguments, **options)
+
+    monkeypatch.setattr(rollout, "sample_batch", cramped)
+    _, again, _ = begin(config)
+    assert asked == [64, 32, 16, 8]
+    assert again.completions == rollouts.completions
 
 
 def test_memory_that_holds_not_even_one_row_is_said_so(config: PpoConfig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def test_an_existing_directory_or_work_is_not_overwritten(config: PpoConfig) -> 
     ("options", "complaint"),
     [
         ({"lora": True, "train_last_layers": 1}, "exclude one another"),
-        ({"ptx_coef": 1.0}, "--ptx-coef and --ptx-data go together"),
+        ({"ptx_coef": 1.0}, "--ptx-coef and --ptx-text or --ptx-data go together"),
         ({"minibatch_size": 15}, "--rollouts-per-update 32 must be a multiple of --minibatch-size 15"),
         ({"microbatch_size": 5}, "--minibatch-size 16 must be a multiple of --microbatch-size 5"),
         ({"updates": 0}, "--updates must be above 0"),

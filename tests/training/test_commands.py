@@ -98,7 +98,7 @@ def test_no_path_leaves_the_store(store: Path, path: str) -> None:
 def test_the_allow_list_is_what_the_trainer_knows_but_for_paths(kind: TrainingKind) -> None:
     configs = {"sft": SftConfig, "reward_model": TrainConfig, "ppo": PpoConfig}
     ours = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "demonstrations", "ptx_data"}
-    ours |= {"mix_data", "select_reward", "select_prompts"}
+    ours |= {"mix_data", "select_reward", "select_prompts", "ptx_text", "watch_reward", "watch_prompts"}
     known = {name: hint for name, hint in get_type_hints(configs[kind]).items() if name not in ours}
     assert {name: str if get_origin(hint) is Literal else hint for name, hint in known.items()} == OPTIONS[kind]
 

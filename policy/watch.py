@@ -1,0 +1,154 @@
+"""A second reward model that watches PPO: is what the first one likes ever more still any better?
+
+Every kept state of a run answers the same held-out prompts with the same random numbers; both reward models
+score the answers. Where the second one's scores have turned while the first one's climb, the policy is learning
+the first one's errors (Gao et al. 2022; Bai et al. 2022, §4.2), and a stop is suggested, never forced.
+"""
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from language.checkpoints import publish_checkpoint
+from policy.judging import Judge, Scorer, repeated_share, sample_answers
+from policy.learner import PolicyLearner, Trainable, sampling_model
+from policy.objective import kl_of_logits
+from policy.prompts import TokenizedPrompt
+from policy.publishing import merge_in_full_precision
+from policy.shared_prompt import PromptGroups, completion_logits
+from policy.value import ValueLearner
+from records import SamplingParams
+from rewardmodel.commandline import Precision, autocast
+
+BEST = "best-by-watch"  # folder of the work directory
+
+_STANDARD_ERRORS = 2.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a policy was like after `update` updates. Scores are one a prompt, always in one order."""
+
+    update: int
+    scores: list[float]
+    held_out_scores: list[float]
+    kl: float
+    completion_tokens: float
+    repeated_share: float
+
+    def metrics(self) -> dict[str, float]:
+        """The look's means by the names that PPO logs."""
+        return {
+            "watch_score": mean(self.scores),
+            "watch_held_out_score": mean(self.held_out_scores),
+            "watch_kl": self.kl,
+            "watch_tokens": self.completion_tokens,
+            "watch_repeated_share": self.repeated_share,
+        }
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The watching reward model, the prompts it watches, and how they are answered."""
+
+    judge: Scorer
+    prompts: tuple[TokenizedPrompt, ...]
+    tokenizer: PreTrainedTokenizerBase
+    params: SamplingParams
+    missing_end_score: float
+    precision: Precision
+
+    def look(self, policy: PolicyLearner, value: ValueLearner, update: int) -> Look:
+        """Answer every prompt and have both reward models read the answers."""
+        answers = sample_answers(
+            sampling_model(policy.model, precision=self.precision),
+            self.tokenizer,
+            self.prompts,
+            policy="",
+            params=self.params,
+        )
+        asked = [(prompt, [completion]) for prompt, (_, completion) in zip(self.prompts, answers, strict=True)]
+        with value.as_reward_model() as reward_model:
+            proxy = Judge(reward_model, self.tokenizer, self.missing_end_score, self.precision)
+            scores = [score for (score,) in proxy.scores(asked)]
+        token_ids = [sampled.token_ids for sampled, _ in answers]
+        return Look(
+            update=update,
+            scores=scores,
+            held_out_scores=[score for (score,) in self.judge.scores(asked)],
+            kl=mean(self._kl(policy, prompt, ids) for prompt, ids in zip(self.prompts, token_ids, strict=True)),
+            completion_tokens=float(mean(map(len, token_ids))),
+            repeated_share=float(mean(map(repeated_share, token_ids))),
+        )
+
+    @torch.no_grad()
+    def _kl(self, policy: PolicyLearner, prompt: TokenizedPrompt, token_ids: Sequence[int]) -> float:
+        """KL(π ‖ π_ref) of the distributions met along one answer, summed over its tokens, nats."""
+        groups = PromptGroups((prompt.token_ids,), ((tuple(token_ids),),), policy.model.device)
+        with autocast(policy.model.device, self.precision):
+            logits = completion_logits(policy.model, groups)
+            with policy.as_reference() as reference:
+                ref_logits = completion_logits(reference, groups)
+        return float(kl_of_logits(logits, ref_logits, temperature=self.params.temperature).sum())
+
+
+def best_look(looks: Sequence[Look]) -> Look:
+    """The look that the watching reward model scores highest; of equal ones the first."""
+    return max(looks, key=lambda look: (mean(look.held_out_scores), -look.update))
+
+
+def has_turned(looks: Sequence[Look]) -> bool:
+    """Whether the watching scores have fallen from their best while the trained-on scores climbed.
+
+    Fallen: by more than two standard errors of the paired differences over prompts, so that chance among
+    a few prompts seldom raises the alarm.
+    """
+    best, now = best_look(looks), looks[-1]
+    falls = [before - after for before, after in zip(best.held_out_scores, now.held_out_scores, strict=True)]
+    if len(falls) < 2 or mean(now.scores) <= mean(best.scores):
+        return False
+    return mean(falls) > _STANDARD_ERRORS * stdev(falls) / math.sqrt(len(falls))
+
+
+def suggestion(looks: Sequence[Look], work: Path) -> str:
+    """Words for a person: what turned, since when, and where the better weights are."""
+    best, now = best_look(looks), looks[-1]
+    return (
+        f"consider stopping: since update {best.update} the watching reward model's score fell from "
+        f"{mean(best.held_out_scores):.3f} to {mean(now.held_out_scores):.3f} while the trained-on one's rose from "
+        f"{mean(best.scores):.3f} to {mean(now.scores):.3f}; the weights of update {best.update} are in {work / BEST}"
+    )
+
+
+def keep_if_best(
+    looks: Sequence[Look],
+    policy: PolicyLearner,
+    tokenizer: PreTrainedTokenizerBase,
+    work: Path,
+    *,
+    base: Path,
+    trainable: Trainable,
+) -> None:
+    """Publish the policy in the work directory where its look is the best so far, in place of the one before."""
+    if best_look(looks) is not looks[-1]:
+        return
+    shutil.rmtree(work / BEST, ignore_errors=True)
+    model = merge_in_full_precision(policy.model, base=base, trainable=trainable)
+    publish_checkpoint(work / BEST, model=model, tokenizer=tokenizer, kind="policy", update=looks[-1].update)
+
+
+def looks_of(facts: Sequence[dict[str, Any]]) -> list[Look]:
+    """Looks from a training state's JSON."""
+    return [Look(**values) for values in facts]
+
+
+def facts_of(looks: Sequence[Look]) -> list[dict[str, Any]]:
+    """Looks as a training state's JSON."""
+    return [asdict(look) for look in looks]
