@@ -1,0 +1,122 @@
+"""The study of over-optimisation as one HTML file: charts of proxy and gold, fitted forms, tables; nothing fetched."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from policy.scaling import gain_of
+from rewardmodel.charts import Point, Series, chart
+
+_METHODS = {"best_of_n": "best of n", "ppo": "PPO"}
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2733; --paper: #fff; --soft: #8793a1; --a: #0b62a8; --b: #b3541e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e9ee; --paper: #14181d; --soft: #7d8894; --a: #6fb5ee; --b: #f0a36e; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 66rem; margin: 2rem auto; padding: 0 1rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
+figure { margin: 0; } svg { width: 100%; height: auto; font-size: 12px; fill: currentColor; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; margin: 0 0 1.5rem; }
+th, td { padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid var(--soft); }
+td + td, th + th { text-align: right; font-variant-numeric: tabular-nums; }
+.grid { stroke: var(--soft); stroke-opacity: .3; }
+.ideal { stroke: var(--soft); stroke-dasharray: 5 4; stroke-width: 1.5; }
+.s0 { stroke: var(--a); stroke-width: 2; } .s1 { stroke: var(--b); stroke-width: 2; stroke-dasharray: 6 3; }
+.s0.dot { fill: var(--a); } .s1.dot { fill: var(--b); } .dot { stroke: none; }
+"""
+
+
+def report_html(study: Mapping[str, Any]) -> str:
+    """The whole page."""
+    curves = study["curves"]
+    figures = [_figure(drawing) for curve in curves for drawing in _charts(curve)]
+    parts = [
+        "<h1>Over-optimisation</h1>",
+        "<p>Scores counted from the start, against √KL from it. Solid: the proxy, which picks or trains. Dashed: the "
+        "gold preference, which only looks on. Faint: the forms of Gao et al. 2022, d(α − βd) for best of n and "
+        "d(α − β log d) for PPO, fitted to the nearer 70 % of the distances; what lies further was held out. Distances "
+        "of the two methods are not comparable with one another (§3.5 there).</p>",
+        f'<div class="charts">{"".join(figures)}</div>',
+        "<h2>Forms</h2>",
+        _table(
+            ("curve", "of", "α", "β", "peak at √KL", "error, fitted", "error, held out", "points"),
+            [_fit_row(curve, kind) for curve in curves for kind in ("proxy", "gold")],
+        ),
+        "<h2>Ends</h2>",
+        _table(
+            ("curve", "√KL", "proxy", "gold", "gold's best", "at √KL", "tokens", "repeated"),
+            [_end_row(curve) for curve in curves],
+        ),
+        "<h2>Settings</h2>",
+        _table(("", ""), [(name, str(value)) for name, value in study["settings"].items()]),
+    ]
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Over-optimisation</title>'
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
+    )
+
+
+def _charts(curve: Mapping[str, Any]) -> list[str]:
+    """Gains against the distance; for PPO the length as well."""
+    points, name = curve["points"], f"{curve['proxy']}, {_METHODS[curve['method']]}"
+    series = [
+        Series(kind, [Point(point["distance"], point[kind] - points[0][kind]) for point in points])
+        for kind in ("proxy", "gold")
+    ]
+    furthest = max(point["distance"] for point in points)
+    forms = [
+        Series(
+            f"{kind}, fitted",
+            [Point(d, gain_of(fit["method"], fit["alpha"], fit["beta"], d)) for d in _steps(furthest)],
+            is_ideal=True,
+        )
+        for kind, fit in curve["fits"].items()
+        if fit
+    ]
+    drawn = [_chart(f"{name}: score gained", [*series, *forms], "score gained")]
+    if curve["method"] == "ppo":
+        lengths = [Point(point["distance"], point["tokens"]) for point in points]
+        drawn.append(_chart(f"{name}: length", [Series("tokens", lengths)], "tokens"))
+    return drawn
+
+
+def _chart(title: str, series: Sequence[Series], y_label: str) -> str:
+    values = [point.y for one in series for point in one.points]
+    low, high = min(values), max(values)
+    room = 0.05 * (high - low) or 1.0
+    return chart(title, series, x_label="√KL, √nats", y_label=y_label, y_range=(low - room, high + room))
+
+
+def _steps(furthest: float) -> list[float]:
+    return [furthest * i / 60 for i in range(61)]
+
+
+def _fit_row(curve: Mapping[str, Any], kind: str) -> tuple[str, ...]:
+    name, fit = f"{curve['proxy']}, {_METHODS[curve['method']]}", curve["fits"][kind]
+    if fit is None:
+        return (name, kind, *["too few points"], *[""] * 5)
+    numbers = [fit[field] for field in ("alpha", "beta", "peak", "fitted_error", "held_out_error")]
+    return (name, kind, *map(_show, numbers), f"{fit['num_fitted']} + {fit['num_held_out']}")
+
+
+def _end_row(curve: Mapping[str, Any]) -> tuple[str, ...]:
+    end, best = curve["points"][-1], max(curve["points"], key=lambda point: float(point["gold"]))
+    numbers = (end["distance"], end["proxy"], end["gold"], best["gold"], best["distance"])
+    rest = (end["tokens"], end["repeated_share"])
+    return (f"{curve['proxy']}, {_METHODS[curve['method']]}", *map(_show, (*numbers, *rest)))
+
+
+def _show(number: float | None) -> str:
+    return "–" if number is None else f"{number:.3f}"
+
+
+def _figure(drawing: str) -> str:
+    title = drawing.partition("<title>")[2].partition("</title>")[0]
+    return f"<figure><figcaption>{title}</figcaption>{drawing}</figure>"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><tr>{heads}</tr>{cells}</table></div>'
