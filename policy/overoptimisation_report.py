@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from policy.scaling import gain_of
+from policy.scaling import FITTED_TO, gain_of
 from rewardmodel.charts import Point, Series, chart
 
 _METHODS = {"best_of_n": "best of n", "ppo": "PPO"}
@@ -34,7 +34,7 @@ def report_html(study: Mapping[str, Any]) -> str:
         "<h1>Over-optimisation</h1>",
         "<p>Scores counted from the start, against √KL from it. Solid: the proxy, which picks or trains. Dashed: the "
         "gold preference, which only looks on. Faint: the forms of Gao et al. 2022, d(α − βd) for best of n and "
-        "d(α − β log d) for PPO, fitted to the nearer 70 % of the distances; what lies further was held out. Distances "
+        "d(α − β log d) for PPO, fitted up to the upright line; the points beyond it were held out. Distances "
         "of the two methods are not comparable with one another (§3.5 there).</p>",
         f'<div class="charts">{"".join(figures)}</div>',
         "<h2>Forms</h2>",
@@ -74,7 +74,10 @@ def _charts(curve: Mapping[str, Any]) -> list[str]:
         for kind, fit in curve["fits"].items()
         if fit
     ]
-    drawn = [_chart(f"{name}: score gained", [*series, *forms], "score gained")]
+    gains = [point.y for one in series for point in one.points]
+    limit = FITTED_TO * furthest
+    upright = Series("held out beyond", [Point(limit, min(gains)), Point(limit, max(gains))], is_ideal=True)
+    drawn = [_chart(f"{name}: score gained", [*series, *forms, upright], "score gained")]
     if curve["method"] == "ppo":
         lengths = [Point(point["distance"], point["tokens"]) for point in points]
         drawn.append(_chart(f"{name}: length", [Series("tokens", lengths)], "tokens"))
@@ -85,7 +88,8 @@ def _chart(title: str, series: Sequence[Series], y_label: str) -> str:
     values = [point.y for one in series for point in one.points]
     low, high = min(values), max(values)
     room = 0.05 * (high - low) or 1.0
-    return chart(title, series, x_label="√KL, √nats", y_label=y_label, y_range=(low - room, high + room))
+    legend = 2 * len(series) * room  # below the lowest point, so that no point lies under it
+    return chart(title, series, x_label="√KL, √nats", y_label=y_label, y_range=(low - legend, high + room))
 
 
 def _steps(furthest: float) -> list[float]:
@@ -96,8 +100,11 @@ def _fit_row(curve: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     name, fit = f"{curve['proxy']}, {_METHODS[curve['method']]}", curve["fits"][kind]
     if fit is None:
         return (name, kind, *["too few points"], *[""] * 5)
-    numbers = [fit[field] for field in ("alpha", "beta", "peak", "fitted_error", "held_out_error")]
-    return (name, kind, *map(_show, numbers), f"{fit['num_fitted']} + {fit['num_held_out']}")
+    peak = fit["peak"]
+    in_sight = peak is not None and peak <= 2 * curve["points"][-1]["distance"]
+    numbers = [_show(fit[field]) for field in ("alpha", "beta", "fitted_error", "held_out_error")]
+    numbers.insert(2, _show(peak) if in_sight else "not in sight")
+    return (name, kind, *numbers, f"{fit['num_fitted']} + {fit['num_held_out']}")
 
 
 def _end_row(curve: Mapping[str, Any]) -> tuple[str, ...]:

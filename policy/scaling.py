@@ -15,6 +15,9 @@ Method = Literal["best_of_n", "ppo"]
 # Near the start the form of RL has infinite slope, so points there are not fitted (Gao et al. 2022, footnote 1).
 _NEAREST = 0.1
 
+# Share of the furthest distance up to which a form is fitted; what lies beyond judges it.
+FITTED_TO = 0.7
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -48,7 +51,7 @@ def gain_of(method: Method, alpha: float, beta: float, distance: float) -> float
 
 
 def fit_gains(
-    method: Method, distances: Sequence[float], gains: Sequence[float], *, fitted_to: float = 0.7
+    method: Method, distances: Sequence[float], gains: Sequence[float], *, fitted_to: float = FITTED_TO
 ) -> Fit | None:
     """Least squares over the points up to `fitted_to` of the furthest; those beyond are held out to judge the form.
 
