@@ -9,17 +9,15 @@ import gzip
 import json
 import os
 import random
-import subprocess
 import sys
-import sysconfig
 import tempfile
-import venv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
+from benchmarks.beside_trl import CHECKOUT, BenchmarkError, run_side, trl_environment
 from benchmarks.figures import Figure, summarise
 from language.bundled import ensure_bundled_policy
 from language.checkpoints import load_tokenizer
@@ -27,23 +25,17 @@ from records import Message
 from rewardmodel.comparisons import Comparison, tokenize_comparison
 from rewardmodel.model import publish_reward_model, start_reward_model
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 TRL_VERSION = "1.16.0"
 MAX_TOKENS = 512
 NUM_COMPARISONS = 16
 REPEATS = 2
 PAIRS_PER_STEP = 8  # trl's own default
 TIMED_PAIRS = 16  # of all that trl would forward, drawn at random; the rest is scaled by tokens
-SIDE_SECONDS = 900
-
-
-class BenchmarkError(RuntimeError):
-    """A side that cannot be run: which, and what to do."""
 
 
 def figures() -> Iterator[Figure]:
     """Speed on ragged real rankings, speed on long prompts with nine completions, and peak memory."""
-    python = trl_environment(CHECKOUT / "var" / "bench" / "trl")
+    python = trl_environment(CHECKOUT / "var" / "bench" / "trl", version=TRL_VERSION, needs="import trl")
     store = Path(os.environ.get("PARLEY_STORE") or CHECKOUT / "var" / "store")
     policy = ensure_bundled_policy(store)[0]
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
@@ -64,24 +56,6 @@ def figures() -> Iterator[Figure]:
         long = [nine_completions()]
         runs = [_both(python, start, long, folder, seed=0)]
         yield _speedup("rewardmodel.speedup_k9_long", runs, long)
-
-
-def trl_environment(folder: Path) -> Path:
-    """The Python of an environment that has trl over this one's packages; made where it is missing."""
-    python = folder / "bin" / "python"
-    if python.exists() and _runs(python, "import trl"):
-        return python
-    venv.create(folder, with_pip=True, clear=True)
-    site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    (site / "parley.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    constraints = folder / "constraints.txt"
-    constraints.write_text("torch==2.13.0\n", encoding="utf-8")
-    command = [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), f"trl=={TRL_VERSION}"]
-    installed = subprocess.run(command, capture_output=True, text=True)
-    if installed.returncode != 0 or not _runs(python, "import trl"):
-        last = (installed.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BenchmarkError(f"trl {TRL_VERSION} cannot be installed under {folder}: {last}; this group needs it")
-    return python
 
 
 def real_comparisons(tokenizer: PreTrainedTokenizerBase, count: int) -> list[Comparison]:
@@ -120,25 +94,8 @@ def _both(
         "seed": seed,
     }
     job.write_text(json.dumps(asked), encoding="utf-8")
-    ours = _side([sys.executable, "-m", "benchmarks.rewardmodel_ours", str(job)])
-    return ours, _side([str(python), "-m", "benchmarks.rewardmodel_trl", str(job)])
-
-
-def _side(command: list[str]) -> dict[str, Any]:
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    ended = subprocess.run(
-        command,
-        cwd=CHECKOUT,
-        env={**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=SIDE_SECONDS,
-    )
-    if ended.returncode != 0:
-        raise BenchmarkError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.strip()[-2000:]}")
-    result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    print(f"{command[-2]}: {result}", file=sys.stderr, flush=True)
-    return result
+    ours = run_side([sys.executable, "-m", "benchmarks.rewardmodel_ours", str(job)])
+    return ours, run_side([str(python), "-m", "benchmarks.rewardmodel_trl", str(job)])
 
 
 def _speedup(
@@ -188,7 +145,3 @@ def _ranked(comparison: Comparison, ranks: list[int]) -> Comparison:
         (f"r-{comparison.id}",),
         (tuple(ranks),),
     )
-
-
-def _runs(python: Path, code: str) -> bool:
-    return subprocess.run([str(python), "-c", code], capture_output=True).returncode == 0

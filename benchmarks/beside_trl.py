@@ -1,0 +1,57 @@
+"""What benchmarks against trl share: an environment that has it, and a side of a comparison as a process."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SIDE_SECONDS = 900
+
+
+class BenchmarkError(RuntimeError):
+    """A side that cannot be run: which, and what to do."""
+
+
+def trl_environment(folder: Path, *, version: str, needs: str) -> Path:
+    """The Python of an environment that has trl over this one's packages; made where it is missing."""
+    python = folder / "bin" / "python"
+    if python.exists() and _runs(python, needs):
+        return python
+    venv.create(folder, with_pip=True, clear=True)
+    site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    (site / "parley.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    constraints = folder / "constraints.txt"
+    constraints.write_text("torch==2.13.0\n", encoding="utf-8")
+    command = [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), f"trl=={version}"]
+    installed = subprocess.run(command, capture_output=True, text=True)
+    if installed.returncode != 0 or not _runs(python, needs):
+        last = (installed.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BenchmarkError(f"trl {version} cannot be installed under {folder}: {last}; this group needs it")
+    return python
+
+
+def run_side(command: list[str]) -> dict[str, Any]:
+    """What one side prints as its last line; one thread, no GPU."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    ended = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env={**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=SIDE_SECONDS,
+    )
+    if ended.returncode != 0:
+        raise BenchmarkError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.strip()[-2000:]}")
+    result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    print(f"{command[-2]}: {result}", file=sys.stderr, flush=True)
+    return result
+
+
+def _runs(python: Path, code: str) -> bool:
+    return subprocess.run([str(python), "-c", code], capture_output=True).returncode == 0

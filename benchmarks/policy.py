@@ -1,0 +1,124 @@
+"""PPO beside trl's last PPOTrainer (1.12): same models, prompts, batch, updates and precision, in one run.
+
+trl needs an environment of its own, under var/bench. Both sides are processes with one thread each, timed in
+CPU seconds from the second update on, since other work on the machine would move wall time more than anything
+measured here. One pass over an update's rollouts, as InstructGPT trains; a full network for policy, reference,
+reward and value on both sides.
+"""
+
+import gzip
+import json
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.beside_trl import CHECKOUT, BenchmarkError, run_side, trl_environment
+from benchmarks.figures import Figure, summarise
+from language.bundled import ensure_bundled_policy
+from language.chat import render_prompt
+from language.checkpoints import load_causal_lm, load_tokenizer, publish_checkpoint
+from records import Message, Prompt, write_jsonl
+from rewardmodel.model import publish_reward_model, start_reward_model
+
+TRL_VERSION = "1.12.0"  # the last with PPO; 1.16 has none
+ROLLOUTS = 8
+MAX_NEW_TOKENS = 32
+PROMPT_TOKENS = (40, 160)
+UPDATES = 2  # the first warms up
+REPEATS = 1
+
+Run = tuple[dict[str, Any], dict[str, Any]]
+
+
+def figures() -> Iterator[Figure]:
+    """Samples a CPU second with four rollouts a prompt and with one, and peak memory."""
+    python = trl_environment(
+        CHECKOUT / "var" / "bench" / "trl-ppo", version=TRL_VERSION, needs="import trl.experimental.ppo"
+    )
+    store = Path(os.environ.get("PARLEY_STORE") or CHECKOUT / "var" / "store")
+    bundled = ensure_bundled_policy(store)[0]
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        place = Path(folder)
+        tokenizer = load_tokenizer(bundled)  # with a pad token that is not the end token
+        publish_checkpoint(place / "policy", model=load_causal_lm(bundled), tokenizer=tokenizer)
+        publish_reward_model(place / "reward", model=start_reward_model(bundled, seed=0), tokenizer=tokenizer, facts={})
+        runs = {of_each: [_both(python, place, of_each) for _ in range(REPEATS)] for of_each in (4, 1)}
+    yield _speedup("policy.ppo_speedup", runs[4], completions_per_prompt=4, goal=3.0)
+    yield _speedup("policy.ppo_speedup_one_rollout", runs[1], completions_per_prompt=1, goal=1.8)
+    both = runs[4] + runs[1]
+    yield summarise(
+        "policy.peak_memory_ratio",
+        [ours["peak_bytes"] / theirs["peak_bytes"] for ours, theirs in both],
+        unit="times",
+        ours_gb=[ours["peak_bytes"] / 1e9 for ours, _ in both],
+        trl_gb=[theirs["peak_bytes"] / 1e9 for _, theirs in both],
+        means="peak resident memory of the whole process: four networks, two of them with gradients and Adam's moments",
+        goal=0.5,
+    )
+
+
+def _both(python: Path, folder: Path, completions_per_prompt: int) -> Run:
+    prompts = real_prompts(ROLLOUTS // completions_per_prompt)
+    tokenizer = load_tokenizer(folder / "policy")
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        write_jsonl(Path(work) / "prompts.jsonl", prompts)
+        job = {
+            "folder": work,
+            "policy": str(folder / "policy"),
+            "reward": str(folder / "reward"),
+            "prompts": str(Path(work) / "prompts.jsonl"),
+            "prompt_ids": [render_prompt(tokenizer, prompt.messages) for prompt in prompts],
+            "completions_per_prompt": completions_per_prompt,
+            "rollouts": ROLLOUTS,
+            "updates": UPDATES,
+            "epochs": 1,
+            "max_new_tokens": MAX_NEW_TOKENS,
+            "kl_coef": 0.02,
+            "lr": 3e-6,
+        }
+        path = Path(work) / "job.json"
+        path.write_text(json.dumps(job), encoding="utf-8")
+        ours = run_side([sys.executable, "-m", "benchmarks.policy_ours", str(path)])
+        return ours, run_side([str(python), "-m", "benchmarks.policy_trl", str(path)])
+
+
+def real_prompts(count: int) -> list[Prompt]:
+    """First questions of Open-Assistant trees of 40 to 160 characters times four, drawn by a fixed seed."""
+    folder = Path(os.environ.get("PARLEY_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+    path = folder / "oasst_trees.jsonl.gz"
+    if not path.is_file():
+        raise BenchmarkError(f"{path} is missing; name the folder of the data sets in PARLEY_TEST_DATA")
+    low, high = (4 * tokens for tokens in PROMPT_TOKENS)
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        texts = [json.loads(line)["prompt"]["text"] for line in lines]
+    fitting = [text for text in texts if low <= len(text) <= high]
+    return [
+        Prompt(id=f"p-{i}", messages=(Message(role="user", content=text),), split="train")
+        for i, text in enumerate(random.Random(0).sample(fitting, count))
+    ]
+
+
+def _speedup(name: str, runs: Sequence[Run], *, completions_per_prompt: int, goal: float) -> Figure:
+    """Samples a CPU second, ours over trl's."""
+    samples = ROLLOUTS * (UPDATES - 1)
+    sides = {"ours": [ours for ours, _ in runs], "trl": [theirs for _, theirs in runs]}
+    return summarise(
+        name,
+        [theirs["cpu_seconds"] / ours["cpu_seconds"] for ours, theirs in runs],
+        unit="times",
+        precision="fp32, both",
+        completions_per_prompt=completions_per_prompt,
+        rollouts_per_update=ROLLOUTS,
+        epochs=1,
+        updates_timed=UPDATES - 1,
+        goal=goal,
+        samples_per_cpu_second={side: [samples / run["cpu_seconds"] for run in found] for side, found in sides.items()},
+        wall_seconds={side: [run["wall_seconds"] for run in found] for side, found in sides.items()},
+        score={side: [run["score"] for run in found] for side, found in sides.items()},
+        kl={side: [run["kl"] for run in found] for side, found in sides.items()},
+        phases_of_ours=[run["phases"] for run in sides["ours"]],
+    )
