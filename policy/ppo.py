@@ -106,7 +106,7 @@ def train(
     state = make_state(learners, average, config, identity)
     if config.resume:
         load_latest_training_state(config.work_directory / STATES, state)
-    log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
+    log = MetricsLog(config.work_directory, state.step or -1) if sharing.is_main else None  # -1: not even step 0
     num_prompts = config.rollouts_per_update // config.completions_per_prompt
     with Progress(config.updates, description="ppo", unit="updates", done=state.step) as progress:
         if state.step == 0 and log and (seen := look(learners, material, config, state, progress)):

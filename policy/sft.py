@@ -173,7 +173,7 @@ def train(
     state.facts = {"metrics": {}, "curve": []}
     if config.resume:
         load_latest_training_state(states, state)
-    log = MetricsLog(config.work_directory, state.step)
+    log = MetricsLog(config.work_directory, state.step or -1)  # -1: not even step 0, which is written anew
     with Progress(total_steps, description="sft", done=state.step) as progress:
         if state.step == 0:
             state.facts["metrics"] = validate(model, dialogues.validation, config)
