@@ -26,7 +26,7 @@ from django.db import connection
 from django.test import Client
 
 if TYPE_CHECKING:  # Django is not set up yet when this file is read
-    from labeling.models import User
+    from labeling.models import Comparison, Project, User
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
@@ -123,6 +123,42 @@ def open_page(browser: Browser, platform_url: str, transactional_db: None) -> It
         context.close()
     _wait_until_idle()
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def project() -> "Project":
+    """The one of tests/browser/bread.py; a file that wants another has its own."""
+    from tests.labeling.cast import make_project
+
+    return make_project(slug="bread", asks_ratings=False)
+
+
+@pytest.fixture
+def comparison(project: "Project") -> "Comparison":
+    from tests.browser.bread import bread_comparison
+
+    return bread_comparison(project)
+
+
+@pytest.fixture
+def alice(project: "Project") -> "User":
+    from tests.labeling.cast import make_user
+
+    return make_user(username="alice", projects=[project])
+
+
+@pytest.fixture
+def rita(project: "Project") -> "User":
+    from tests.labeling.cast import make_user
+
+    return make_user(username="rita", projects=[project])
+
+
+@pytest.fixture
+def erin(project: "Project") -> "User":
+    from tests.labeling.cast import make_user
+
+    return make_user(username="erin", role="engineer", projects=[project])
 
 
 @pytest.fixture

@@ -6,28 +6,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Comparison, Completion, Dialogue, Lease, Project, Ranking, User
+from labeling.models import Comparison, Completion, Dialogue, Lease, Ranking, User
+from tests.browser.bread import board_is_ready, take_next
 from tests.browser.conftest import NARROW
 from tests.browser.test_accessibility import violations
-from tests.browser.test_ranking_screen import board_is_ready, bread_comparison, take_next
-from tests.labeling.cast import make_project, make_user
 
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project(slug="bread", asks_ratings=False)
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def comparison(project: Project) -> Comparison:
-    return bread_comparison(project)
 
 
 def editor_of(page: Page, letter: str) -> str:

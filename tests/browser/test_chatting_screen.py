@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from labeling.models import Completion, Dialogue, Message, Project, Ranking, SamplingRun, User
 from tests.answering import answer, finish_stream, send_result, stream_words, wait_for_run
 from tests.browser.conftest import NARROW
-from tests.labeling.cast import make_dialogue, make_project, make_user
+from tests.labeling.cast import make_dialogue, make_project
 
 OpenPage = Callable[..., Page]
 
@@ -23,11 +23,6 @@ ANSWERS = (
 @pytest.fixture
 def project() -> Project:
     return make_project(slug="sky")
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
 
 
 def ask(page: Page, *, drafts: str = "1") -> SamplingRun:

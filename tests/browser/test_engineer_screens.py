@@ -53,11 +53,6 @@ def project(engines: object) -> Project:
     return made
 
 
-@pytest.fixture
-def erin(project: Project) -> User:
-    return make_user(username="erin", role=User.Role.ENGINEER, projects=[project])
-
-
 def publish(store: Path, path: str) -> str:
     staging = store / "staging"
     staging.mkdir(parents=True)

@@ -34,11 +34,6 @@ def project(engines: object) -> Project:
 
 
 @pytest.fixture
-def erin(project: Project) -> User:
-    return make_user(username="erin", role=User.Role.ENGINEER, projects=[project])
-
-
-@pytest.fixture
 def exports(project: Project) -> tuple[Export, Export]:
     """An older one of which two rankings were retracted since, and a newer one."""
     alice = make_user(username="alice", projects=[project])

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Comparison, Membership, PracticeRanking, Project, Ranking, Reference, User
+from tests.browser.bread import ANSWERS, QUESTION, board_is_ready, bread_comparison
 from tests.browser.conftest import NARROW, PHONE
 from tests.browser.test_accessibility import violations
-from tests.browser.test_ranking_screen import ANSWERS, QUESTION, board_is_ready, bread_comparison
-from tests.labeling.cast import make_project, make_reference, make_user
+from tests.labeling.cast import make_project, make_reference
 
 OpenPage = Callable[..., Page]
 Keep = Callable[[Page, str], Path]
@@ -22,16 +22,6 @@ EXPLANATION = "The first names **one cause** and a test for it. The third is pad
 @pytest.fixture
 def project() -> Project:
     return make_project(slug="bread", practice_required=True)
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def rita(project: Project) -> User:
-    return make_user(username="rita", projects=[project])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from labeling.models import Comparison, Completion, Dialogue, Project, SamplingRun, User
 from tests.answering import send_result
 from tests.browser.conftest import DESKTOP, NARROW
-from tests.labeling.cast import make_comparison, make_dialogue, make_project, make_run, make_user
+from tests.labeling.cast import make_comparison, make_dialogue, make_project, make_run
 
 OpenPage = Callable[..., Page]
 
@@ -29,16 +29,6 @@ assert len(HOSTILE["long"]) < 100_000 < len(HOSTILE["long"]) + 60
 @pytest.fixture
 def project() -> Project:
     return make_project(slug="harm", num_suggestions=2, num_completions=4, asks_ratings=True)
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def rita(project: Project) -> User:
-    return make_user(username="rita", projects=[project])
 
 
 def dialogue_of(project: Project, author: User, text: str, **fields: Any) -> Dialogue:

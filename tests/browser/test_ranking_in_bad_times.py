@@ -3,31 +3,15 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
 from labeling import assignment
 from labeling.models import Comparison, Lease, Project, Ranking, User
-from tests.browser.test_ranking_screen import bread_comparison, take_next
-from tests.labeling.cast import make_project, make_user, places_of
+from tests.browser.bread import take_next
+from tests.labeling.cast import make_user, places_of
 
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project(slug="bread", asks_ratings=False)
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def comparison(project: Project) -> Comparison:
-    return bread_comparison(project)
 
 
 def place_all(page: Page) -> None:

@@ -10,7 +10,7 @@ from labeling.models import Dialogue, Message, Project, SamplingRun, User
 from tests.answering import answer, finish_stream, send_result, stream_words, wait_for_run
 from tests.browser.conftest import NARROW, PHONE
 from tests.browser.test_accessibility import violations
-from tests.labeling.cast import make_dialogue, make_project, make_prompt, make_user
+from tests.labeling.cast import make_dialogue, make_project, make_prompt
 
 OpenPage = Callable[..., Page]
 KeepScreenshot = Callable[[Page, str], Path]
@@ -27,11 +27,6 @@ SUGGESTIONS = (
 @pytest.fixture
 def project() -> Project:
     return make_project(slug="basil", num_suggestions=3)
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
 
 
 @pytest.fixture

@@ -15,21 +15,6 @@ from tests.labeling.cast import make_chat, make_comparison, make_comparisons, ma
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def bob(project: Project) -> User:
-    return make_user(username="bob", projects=[project])
-
-
 def claim(project: Project, by: User) -> Lease:
     lease = assignment.claim(project, by=by)
     assert isinstance(lease, Lease), lease

@@ -10,31 +10,11 @@ from labeling import assignment, bettering, comparing, reviewing
 from labeling.assignment import Nothing, Submission
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, Round, User
 from labeling.writing import WritingError
-from tests.labeling.cast import make_chat, make_comparison, make_project, make_user, make_users, places_of
+from tests.labeling.cast import make_chat, make_comparison, make_users, places_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BETTER = "Paris, on the Seine."
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def bob(project: Project) -> User:
-    return make_user(username="bob", projects=[project])
-
-
-@pytest.fixture
-def rita(project: Project) -> User:
-    return make_user(username="rita", projects=[project])
 
 
 @pytest.fixture

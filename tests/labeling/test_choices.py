@@ -19,21 +19,11 @@ from records import Completion as CompletionRecord
 from records import Message, RecordError, decode, encode
 from records import Ranking as RankingRecord
 from tests.answering import send_result
-from tests.labeling.cast import make_chat, make_project, make_user
+from tests.labeling.cast import make_chat, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ANSWERS = ("Red.", "Green.", "Blue.")
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
 
 
 @pytest.fixture

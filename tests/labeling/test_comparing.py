@@ -12,19 +12,9 @@ from labeling import comparing
 from labeling.comparing import ComparingError
 from labeling.models import AuditEvent, Comparison, Dialogue, Message, Project, SamplingRun, User
 from labeling.writing import branch
-from tests.labeling.cast import make_chat, make_comparison, make_dialogue, make_project, make_prompt, make_user
+from tests.labeling.cast import make_chat, make_comparison, make_dialogue, make_project, make_prompt
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
 
 
 def test_every_eligible_message_is_chosen_with_the_same_chance(project: Project, alice: User) -> None:

@@ -9,7 +9,7 @@ from labeling import suggesting, writing
 from labeling.control_arm import arm_figures, is_control
 from labeling.models import AuditEvent, Dialogue, Lease, Message, Project, User
 from labeling.sampling import default_sampling
-from tests.labeling.cast import make_comparison, make_dialogue, make_project, make_prompt, make_user
+from tests.labeling.cast import make_comparison, make_dialogue, make_project, make_prompt
 
 pytestmark = pytest.mark.django_db
 
@@ -19,11 +19,6 @@ QUESTION = ("user", "Why?", "typed")
 @pytest.fixture
 def project() -> Project:
     return make_project(control_share=0.3)
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
 
 
 def written(project: Project, author: User, *, offered: bool, length: int, seconds: float = 30.0) -> Dialogue:

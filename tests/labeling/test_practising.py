@@ -23,11 +23,6 @@ def project() -> Project:
     return project
 
 
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
 def practise(comparison: Comparison, by: User, *, key: uuid.UUID | None = None) -> PracticeRanking:
     """Ranks as the reference does."""
     submission = Submission(tiers=tuple(map(tuple, comparison.reference.tiers)))

@@ -12,16 +12,6 @@ from tests.labeling.cast import make_project, make_prompt, make_user
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
 def test_a_prompt_is_offered_until_somebody_writes_on_it(project: Project, alice: User) -> None:
     prompt = make_prompt(project=project)
     make_prompt(project=make_project())

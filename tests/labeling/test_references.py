@@ -9,19 +9,9 @@ from labeling import assignment
 from labeling.models import AuditEvent, Comparison, Lease, Project, Reference, User
 from labeling.references import UnfitReference, candidates, change_words, live_reference, make_reference, set_retired
 from labeling.submissions import AssignmentError, Submission
-from tests.labeling.cast import make_comparison, make_project, make_user, make_users, places_of
+from tests.labeling.cast import make_comparison, make_users, places_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def rita(project: Project) -> User:
-    return make_user(username="rita", projects=[project])
 
 
 def order_of(comparison: Comparison) -> Submission:

@@ -8,7 +8,7 @@ from labeling.suggesting import current_run, stop_runs
 from labeling.writing import StaleVersion, WritingError
 from labeling.writing_rules import mark_of
 from tests.answering import send_result
-from tests.labeling.cast import make_dialogue, make_project, make_user
+from tests.labeling.cast import make_dialogue, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,11 +23,6 @@ TURNS = [
 @pytest.fixture
 def project() -> Project:
     return make_project(temperature=1.0)
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
 
 
 @pytest.fixture

@@ -20,16 +20,6 @@ def project() -> Project:
     return make_project(grace_minutes=10)
 
 
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def rita(project: Project) -> User:
-    return make_user(username="rita", projects=[project])
-
-
 def handed_in(project: Project, author: User) -> Dialogue:
     dialogue = make_dialogue(project=project, author=author)
     writing.submit_dialogue(dialogue, by=author)

@@ -9,7 +9,7 @@ from labeling.models import AuditEvent, Policy, Project, User
 from labeling.policies import register_policy
 from labeling.rounds import RoundError, promote, start_round
 from records import publish_directory
-from tests.labeling.cast import make_policy, make_project, make_served_policy, make_user
+from tests.labeling.cast import make_policy, make_project, make_served_policy
 
 pytestmark = pytest.mark.django_db
 
@@ -23,11 +23,6 @@ def store(tmp_path: Path, settings: Any) -> Path:
 @pytest.fixture
 def project(store: Path) -> Project:
     return make_project()
-
-
-@pytest.fixture
-def erin(project: Project) -> User:
-    return make_user(username="erin", role=User.Role.ENGINEER, projects=[project])
 
 
 def publish(store: Path, name: str, content: str = "{}") -> Policy:

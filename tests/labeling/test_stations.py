@@ -8,15 +8,10 @@ from django.utils import timezone
 
 from labeling.models import Comparison, Dialogue, Export, Project, Round, TrainingJob, User
 from labeling.stations import Station, stations
-from tests.labeling.cast import make_comparison, make_dialogue, make_policy, make_project, make_user
+from tests.labeling.cast import make_comparison, make_dialogue, make_policy, make_user
 from tests.labeling.exporting.material import make_ranking
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
 
 
 def found(project: Project, **options: Any) -> dict[str, Station]:

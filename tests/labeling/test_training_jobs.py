@@ -2,14 +2,13 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from django.conf import settings as django_settings
 from django.utils import timezone
 
 from labeling import doorbell, training_jobs
@@ -17,7 +16,7 @@ from labeling.models import AuditEvent, Export, Policy, Project, RewardModel, Tr
 from labeling.training_jobs import JobError, State, cancel_job, record_progress, record_result, retry_job, start_job
 from records import TrainingProgress, TrainingRequest, TrainingResult, decode, publish_directory
 from records.names import cancel_key
-from tests.labeling.cast import make_policy, make_project, make_served_policy, make_user
+from tests.labeling.cast import make_policy, make_project, make_served_policy
 
 pytestmark = pytest.mark.django_db
 Commits = Callable[[], Any]
@@ -32,24 +31,6 @@ def store(tmp_path: Path, settings: Any) -> Path:
 @pytest.fixture
 def project(store: Path) -> Project:
     return make_project(policy=make_policy(name="start"))
-
-
-@pytest.fixture
-def erin(project: Project) -> User:
-    return make_user(username="erin", role=User.Role.ENGINEER, projects=[project])
-
-
-@pytest.fixture
-def broker(engines: object) -> Iterator[redis.Redis]:
-    client = redis.Redis.from_url(django_settings.REDIS_URL)
-    client.flushdb()
-    yield client
-    client.flushdb()
-
-
-@pytest.fixture
-def commits(django_capture_on_commit_callbacks: Any) -> Commits:
-    return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
 def make_export(project: Project, kind: str = "demonstrations", **fields: Any) -> Export:

@@ -10,24 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from labeling import writing
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, User
 from labeling.writing import StaleVersion, WritingError
-from tests.labeling.cast import QUESTION, make_chat, make_dialogue, make_project, make_prompt, make_run, make_user
+from tests.labeling.cast import QUESTION, make_chat, make_dialogue, make_project, make_prompt, make_run
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def bob(project: Project) -> User:
-    return make_user(username="bob", projects=[project])
 
 
 def texts(dialogue: Dialogue) -> list[tuple[int, str, str, str]]:

@@ -26,11 +26,6 @@ def project() -> Project:
     return make_project(policy=make_policy(name="policy-1"))
 
 
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
 def ids(*rows: Any) -> set[str]:
     return {str(row.id) for row in rows}
 

@@ -9,16 +9,11 @@ from labeling.importing import ImportReport, import_dialogues, preview
 from labeling.importing.formats import chitchat
 from labeling.models import AuditEvent, Dialogue, Message, Project, Prompt, User
 from records import Demonstration
-from tests.labeling.cast import make_project, make_prompt, make_user
+from tests.labeling.cast import make_prompt, make_user
 from tests.labeling.importing.files import assistant, real_file, user, write_lines
 
 pytestmark = pytest.mark.django_db
 DIALOGUE = {"messages": [user("Hello"), assistant("Hi."), user("Why?\n\tSo: \\n"), assistant("So.")]}
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
 
 
 def take_in(tmp_path: Path, project: Project, *values: Any, **options: Any) -> ImportReport:

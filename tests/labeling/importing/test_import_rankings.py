@@ -11,20 +11,10 @@ from labeling.importing.rankings import store_rankings
 from labeling.models import AuditEvent, Comparison, Completion, Project, Ranking, Rating, User
 from records import Ranking as RankingRecord
 from records import decode
-from tests.labeling.cast import make_comparison, make_policy, make_project, make_user
+from tests.labeling.cast import make_comparison, make_policy, make_project
 from tests.labeling.importing.files import hh_pair, oasst_message, oasst_tree, ranking_record, real_file, write_lines
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def erin(project: Project) -> User:
-    return make_user(username="erin", role=User.Role.ENGINEER, projects=[project])
 
 
 def take_in(tmp_path: Path, project: Project, *values: Any, **options: Any) -> ImportReport:

@@ -33,11 +33,6 @@ def project() -> Project:
     return make_project(slug="sky", name="Sky")
 
 
-@pytest.fixture
-def erin(project: Project) -> Client:
-    return as_user(make_user(username="erin", role=User.Role.ENGINEER, projects=[project]))
-
-
 @pytest.fixture(autouse=True)
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
     calls: list[tuple[str, dict[str, str]]] = []

@@ -32,11 +32,6 @@ def project() -> Project:
 
 
 @pytest.fixture
-def erin(project: Project) -> Client:
-    return as_user(make_user(username="erin", role=User.Role.ENGINEER, projects=[project]))
-
-
-@pytest.fixture
 def export(project: Project) -> Export:
     for number in range(5):
         make_prompt(project=project, content=f"Question {number}, and a <script>alert(1)</script>?")

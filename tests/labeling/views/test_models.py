@@ -18,11 +18,6 @@ def project() -> Project:
     return make_project(slug="sky", name="Sky", policy=make_policy(name="base"))
 
 
-@pytest.fixture
-def erin(project: Project) -> Client:
-    return as_user(make_user(username="erin", role=User.Role.ENGINEER, projects=[project]))
-
-
 def make_trained(project: Project, *, name: str = "judge") -> RewardModel:
     export = Export.objects.create(
         project=project, kind="rankings", state=Export.State.DONE, num_records=1234, manifest_sha256="ab" * 32

@@ -26,11 +26,6 @@ def reference(project: Project) -> Reference:
     return make_reference(project=project, use="practice")
 
 
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
 def board_url(reference: Reference) -> str:
     return reverse("practice_board", args=("bread", reference.comparison_id))
 

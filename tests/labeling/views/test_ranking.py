@@ -8,7 +8,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling import assignment
 from labeling.models import Comparison, Lease, Project, Ranking, Report, User
 from tests.labeling.cast import make_comparison, make_project, make_user
 from tests.labeling.views.signed_in import as_user
@@ -19,19 +18,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def project() -> Project:
     return make_project(slug="bread")
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def held(project: Project, alice: User) -> Lease:
-    make_comparison(project=project)
-    claimed = assignment.claim(project, by=alice)
-    assert isinstance(claimed, Lease)
-    return claimed
 
 
 def url(name: str, held: Lease, *more: Any) -> str:

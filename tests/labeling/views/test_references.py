@@ -23,16 +23,6 @@ def project() -> Project:
     return make_project(slug="bread", gold_every=1)
 
 
-@pytest.fixture
-def rita(project: Project) -> User:
-    return make_user(username="rita", projects=[project])
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
 def new_url(comparison: Comparison) -> str:
     return reverse("new_reference", args=("bread", comparison.id))
 

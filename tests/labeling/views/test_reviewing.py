@@ -21,11 +21,6 @@ def project() -> Project:
 
 
 @pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
 def rita(project: Project) -> User:
     return make_user(username="rita", role=User.Role.REVIEWER, projects=[project])
 

@@ -43,11 +43,6 @@ def project() -> Project:
     return make_project(slug="sky", name="Sky", policy=make_policy(name="base"))
 
 
-@pytest.fixture
-def erin(project: Project) -> Client:
-    return as_user(make_user(username="erin", role=User.Role.ENGINEER, projects=[project]))
-
-
 def url(name: str, *arguments: Any) -> str:
     return reverse(name, args=("sky", *arguments))
 

@@ -16,21 +16,11 @@ from labeling.models import Completion, Project, SamplingRun, User
 from labeling.sampling import cancel, record_failure
 from labeling.views import streaming
 from tests.answering import finish_stream, send_result, stream_words
-from tests.labeling.cast import make_project, make_run, make_user
+from tests.labeling.cast import make_run, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Event = tuple[str, Any]
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +125,7 @@ def test_a_new_attempt_makes_what_was_sent_void(project: Project, alice: User) -
 
     def worker_dies_and_another_answers() -> None:
         stream_words(run, index=0, text="lost words")
+        time.sleep(0.8)  # so that they are read before another attempt makes them void
         record_failure(run.pk, 1, "The worker was killed.")
         second = SamplingRun.objects.get(pk=run.pk)
         SamplingRun.objects.filter(pk=run.pk).update(state=SamplingRun.State.SENT, attempt=2)

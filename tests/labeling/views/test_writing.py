@@ -21,11 +21,6 @@ def project() -> Project:
 
 
 @pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
 def client(alice: User) -> Client:
     return as_user(alice)
 
