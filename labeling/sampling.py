@@ -31,7 +31,6 @@ CALLERS = (Purpose.SUGGESTION, Purpose.CHAT)  # a person waits or watches
 OVERNIGHT = (Purpose.COMPARISON, Purpose.EVALUATION)
 UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
 MOST_OF_ONE_PERSON = 12  # runs under way that one person may wait for
-LONGEST_ON_THE_WAY = timedelta(hours=1)
 
 
 class SamplingError(ValueError):
@@ -166,9 +165,9 @@ def record_completions(result: SampleResult) -> bool:
         if run is None or (run.state == State.CANCELLED and not _keeps_partial(run, result)):
             return False
         if result.error is not None:
-            _fail(run, result.error, for_good=True)
+            fail(run, result.error, for_good=True)
         elif run.state != State.CANCELLED and len(result.completions) != run.num_completions:
-            _fail(run, _short_of(run, result), for_good=False)
+            fail(run, _short_of(run, result), for_good=False)
         else:
             _finish(run, result)
     return True
@@ -179,8 +178,22 @@ def record_failure(run_id: str | UUID, attempt: int, error: str) -> bool:
     with transaction.atomic(durable=True):
         run = _locked(run_id, attempt, *UNDER_WAY)
         if run is not None:
-            _fail(run, error, for_good=False)
+            fail(run, error, for_good=False)
     return run is not None
+
+
+def fail(run: SamplingRun, error: str, *, for_good: bool) -> None:
+    """An attempt of a locked run has failed; another is made while attempts are left, unless it is for good."""
+    run.error = error
+    run.num_failures += 1
+    if for_good or run.num_failures >= SamplingRun.MAX_ATTEMPTS:
+        _end(run, State.FAILED)
+        _move_comparison(run, Comparison.State.SAMPLING, Comparison.State.FAILED)
+        transaction.on_commit(fill_window, robust=True)
+        return
+    run.state, run.lease_until = State.WAITING, None
+    run.save(update_fields=["state", "lease_until", "error", "num_failures"])
+    send_soon(run)
 
 
 def cancel(run: SamplingRun, *, by: User | None) -> bool:
@@ -213,46 +226,6 @@ def retry(run: SamplingRun, *, by: User | None) -> bool:
         send_soon(locked)
     run.state = State.WAITING
     return True
-
-
-def sweep() -> dict[str, int]:
-    """Find what was lost: workers that died, messages that never arrived, runs that were never sent. Safe to repeat."""
-    return {"died": _give_up_dead_workers(), "lost": _take_back_lost_messages(), "sent": send_waiting()}
-
-
-def _give_up_dead_workers() -> int:
-    """Runs whose worker has said nothing for a whole lease: another attempt, or the last one's failure."""
-    over = SamplingRun.objects.filter(state=State.RUNNING, lease_until__lt=Now()).order_by("lease_until")
-    with transaction.atomic():
-        runs = list(over.select_for_update(skip_locked=True, of=("self",))[:500])
-        for run in runs:
-            _fail(run, _("The worker that sampled this stopped without a word."), for_good=False)
-    return len(runs)
-
-
-def _take_back_lost_messages() -> int:
-    """Runs that were sent, did not begin, and whose message is nowhere: they wait again, with no attempt lost.
-
-    A message is lost when the queue is empty and nobody has begun on it, or when one of the same
-    urgency that was sent after it has been at work for a while.
-    """
-    over = SamplingRun.objects.filter(state=State.SENT, lease_until__lt=Now())
-    if not over.exists():
-        return 0
-    lost = Q(sent_at__lt=Now() - LONGEST_ON_THE_WAY)
-    if doorbell.num_on_the_way() == 0:
-        lost = Q()
-    for purposes in (CALLERS, OVERNIGHT):
-        overtaken_by = SamplingRun.objects.filter(
-            state=State.RUNNING, purpose__in=purposes, started_at__lt=Now() - timedelta(seconds=10)
-        ).order_by("-sent_at")
-        if lost and (newest := overtaken_by.first()) is not None:
-            lost |= Q(purpose__in=purposes, sent_at__lt=newest.sent_at)
-    with transaction.atomic():
-        ids = list(
-            over.filter(lost).select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True)[:500]
-        )
-        return SamplingRun.objects.filter(id__in=ids).update(state=State.WAITING, lease_until=None)
 
 
 def _send(waiting: Any, *, limit: int = 200) -> int:
@@ -362,19 +335,6 @@ def _place_anew(run: SamplingRun, replaced: DialogueMessage) -> None:
         regenerate_next(replaced.dialogue, after=replaced.position, by=run.requested_by)
     except (WritingError, SamplingError):
         return  # the dialogue has moved on, or nobody answers any more; what stands there stays, marked
-
-
-def _fail(run: SamplingRun, error: str, *, for_good: bool) -> None:
-    run.error = error
-    run.num_failures += 1
-    if for_good or run.num_failures >= SamplingRun.MAX_ATTEMPTS:
-        _end(run, State.FAILED)
-        _move_comparison(run, Comparison.State.SAMPLING, Comparison.State.FAILED)
-        transaction.on_commit(fill_window, robust=True)
-        return
-    run.state, run.lease_until = State.WAITING, None
-    run.save(update_fields=["state", "lease_until", "error", "num_failures"])
-    send_soon(run)
 
 
 def _end(run: SamplingRun, state: State) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from labeling import accounts, assignment, bettering, comparing, exporting, sampling, training_jobs, webhooks
+from labeling import accounts, assignment, bettering, comparing, exporting, lost_runs, training_jobs, webhooks
 from labeling.api import repeats
 from labeling.importing import uploads
 from labeling.models import Project
@@ -34,7 +34,7 @@ def _join_written_texts() -> int:
 
 CHORES: dict[str, Callable[[], int]] = {
     "leases expired": assignment.expire_leases,
-    "sampling runs swept": lambda: sum(sampling.sweep().values()),
+    "sampling runs swept": lambda: sum(lost_runs.sweep().values()),
     "exports swept": exporting.sweep_exports,
     "imports swept": uploads.sweep_imports,
     "deliveries due": webhooks.sweep_deliveries,

@@ -1,67 +1,30 @@
 """Runs and their fences, against a real database and a real broker. Real workers are in tests/chaos."""
 
-import base64
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
-from django.conf import settings
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labeling import doorbell, sampling
+from labeling import doorbell, lost_runs, sampling
 from labeling.models import AuditEvent, Comparison, Dialogue, Message, Project, SamplingRun, User
 from labeling.sampling import SamplingError
 from records import Completion, SampleRequest, SampleResult, SamplingParams, decode
 from records.names import RECORD_COMPLETIONS, RECORD_SAMPLING_FAILURE, cancel_key, stream_key
-from tests.labeling.cast import make_dialogue, make_policy, make_project, make_run, make_user
+from tests.labeling.cast import make_dialogue, make_policy, make_project, make_run
+from tests.labeling.runs import PROMPT, State, messages_in, sent_run, waiting_comparison
 
 pytestmark = pytest.mark.django_db
 
-QUEUES = {"urgent": "sample", "overnight": "sample\x06\x169"}
-PROMPT = [{"role": "user", "content": "Hello?"}]
-State = SamplingRun.State
 OnCommit = Callable[..., AbstractContextManager[Any]]
 
 
 @pytest.fixture
 def project() -> Project:
     return make_project(max_new_tokens=16)
-
-
-@pytest.fixture
-def alice(project: Project) -> User:
-    return make_user(username="alice", projects=[project])
-
-
-@pytest.fixture
-def broker(engines: object) -> Iterator[redis.Redis]:
-    """The tests' broker, empty."""
-    client = redis.Redis.from_url(settings.REDIS_URL)
-    client.flushdb()
-    yield client
-    client.flushdb()
-
-
-@pytest.fixture
-def commits(django_capture_on_commit_callbacks: Any) -> OnCommit:
-    """`with commits():` runs at its end what waits for a commit, and what that makes wait in turn."""
-    return lambda: django_capture_on_commit_callbacks(execute=True)
-
-
-def messages_in(broker: redis.Redis, queue: str) -> list[dict[str, Any]]:
-    """What was sent, oldest first: the request, and where its answers go."""
-    sent = []
-    for raw in reversed(broker.lrange(QUEUES[queue], 0, -1)):  # type: ignore[arg-type]
-        args, kwargs, embed = json.loads(base64.b64decode(json.loads(raw)["body"]))
-        assert args == []
-        sent.append({**kwargs, "answers": embed["callbacks"], "failures": embed["errbacks"]})
-    return sent
 
 
 def completions(*contents: str, finish_reason: str = "stop") -> tuple[Completion, ...]:
@@ -74,19 +37,6 @@ def completions(*contents: str, finish_reason: str = "stop") -> tuple[Completion
 def result_for(run: SamplingRun, *contents: str, attempt: int | None = None, **fields: Any) -> SampleResult:
     attempt = run.attempt if attempt is None else attempt
     return SampleResult(run_id=str(run.id), attempt=attempt, completions=completions(*contents), **fields)
-
-
-def sent_run(project: Project, **fields: Any) -> SamplingRun:
-    values = {"state": State.SENT, "attempt": 1, "sent_at": timezone.now(), "lease_until": in_a_minute(), **fields}
-    return make_run(project=project, **values)
-
-
-def in_a_minute() -> Any:
-    return timezone.now() + timedelta(minutes=1)
-
-
-def a_minute_ago() -> Any:
-    return timezone.now() - timedelta(minutes=1)
 
 
 def test_a_caller_s_request_is_sent_when_it_is_committed(
@@ -165,7 +115,7 @@ def test_with_the_broker_away_a_request_waits_and_loses_no_attempt(
     run.refresh_from_db()
     assert (run.state, run.num_failures, run.error) == (State.WAITING, 0, "")
     assert doorbell.num_on_the_way() is None
-    sampling.sweep()
+    lost_runs.sweep()
     run.refresh_from_db()
     assert run.num_failures == 0
 
@@ -234,70 +184,6 @@ def test_too_few_completions_are_none(project: Project) -> None:
     assert (run.state, run.num_failures) == (State.WAITING, 1)
     assert "1 completions where 3" in run.error
     assert not run.completions.exists()
-
-
-def test_a_run_that_kills_its_workers_stops_after_its_attempts_with_the_error_kept(
-    project: Project, broker: redis.Redis, commits: OnCommit
-) -> None:
-    comparison = waiting_comparison(project)
-    run = make_run(project=project, purpose="comparison", comparison=comparison)
-    attempts = []
-    for _ in range(10):
-        with commits():
-            sampling.sweep()
-        run.refresh_from_db()
-        if run.state != State.SENT:
-            break
-        attempts.append(run.attempt)
-        sampling.record_started(str(run.id), run.attempt)
-        SamplingRun.objects.filter(id=run.id).update(lease_until=a_minute_ago())
-    comparison.refresh_from_db()
-    assert attempts == [1, 2, 3]
-    assert (run.state, run.num_failures) == (State.FAILED, 3)
-    assert "without a word" in run.error
-    assert comparison.state == Comparison.State.FAILED
-
-
-def test_a_lost_message_is_sent_again_and_costs_no_attempt(
-    project: Project, broker: redis.Redis, commits: OnCommit
-) -> None:
-    with commits():
-        run = sampling.request_completions(project, purpose="comparison", messages=PROMPT, num_completions=1)
-    for attempt in range(2, 7):
-        broker.flushdb()  # the broker loses everything
-        SamplingRun.objects.filter(id=run.id).update(lease_until=a_minute_ago())
-        with commits():
-            sampling.sweep()
-        run.refresh_from_db()
-        assert (run.state, run.attempt, run.num_failures) == (State.SENT, attempt, 0)
-        (sent,) = messages_in(broker, "overnight")
-        assert sent["request"]["attempt"] == attempt
-
-
-def test_a_message_that_waits_in_a_long_queue_is_not_sent_twice(
-    project: Project, broker: redis.Redis, commits: OnCommit
-) -> None:
-    with commits():
-        run = sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1)
-    SamplingRun.objects.filter(id=run.id).update(lease_until=a_minute_ago())
-    with commits():
-        found = sampling.sweep()
-    assert found == {"died": 0, "lost": 0, "sent": 0}
-    assert len(messages_in(broker, "urgent")) == 1
-
-
-def test_a_message_that_others_have_overtaken_is_lost(project: Project, broker: redis.Redis) -> None:
-    broker.lpush("sample", "another message")
-    lost = sent_run(project, lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=3))
-    slow = sent_run(project, lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=1))
-    overnight = sent_run(
-        project, purpose="comparison", lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=3)
-    )
-    sent_run(project, state=State.RUNNING, sent_at=timezone.now() - timedelta(minutes=2), started_at=a_minute_ago())
-    assert sampling.sweep()["lost"] == 1
-    for run, attempt in ((lost, 2), (slow, 1), (overnight, 1)):
-        run.refresh_from_db()
-        assert (run.state, run.attempt) == (State.SENT, attempt)
 
 
 def test_a_comparison_opens_when_its_last_completions_are_there(project: Project) -> None:
@@ -412,25 +298,6 @@ def test_a_request_says_its_own_policy_and_sampling(project: Project, broker: re
         )
     request = doorbell.request_of(SamplingRun.objects.get(id=run.id))
     assert (request.policy, request.sampling) == (other.name, params)
-
-
-def test_statements_do_not_grow_with_the_number_of_runs(project: Project, settings: Any) -> None:
-    settings.SAMPLING_WINDOW = 10_000
-    counts = []
-    for num in (2, 40):
-        SamplingRun.objects.all().delete()
-        for _ in range(num):
-            make_run(project=project, purpose="comparison")
-            sent_run(project, purpose="comparison", state=State.SENT, lease_until=a_minute_ago())
-        with CaptureQueriesContext(connection) as counter:
-            sampling.sweep()
-        counts.append(len(counter))
-    assert counts[0] == counts[1]
-
-
-def waiting_comparison(project: Project, **fields: Any) -> Comparison:
-    values = {"state": Comparison.State.SAMPLING, "messages": PROMPT, "prompt_sha256": "0" * 64, **fields}
-    return Comparison.objects.create(project=project, **values)
 
 
 def chat_with(project: Project, author: User, question: str) -> Dialogue:
