@@ -26,11 +26,12 @@ from language.generation import default_dtype, sample
 from language.progress import Progress
 from policy.judging import as_completion, load_judge
 from policy.prompts import TokenizedPrompt, load_prompts
-from policy.publishing import FACTS_FILE, OptionError, require_place, require_positive, run_identity
+from policy.publishing import FACTS_FILE, require_place, run_identity
 from records import Completion, SamplingParams, publish_directory, read_jsonl, write_jsonl
 from records.lines import to_line
 from records.types import Split
 from rewardmodel.commandline import Precision, resolve_device, run
+from rewardmodel.options import KeepsWork, OptionError, require_positive
 from rewardmodel.publishing import directory_sha256
 from rewardmodel.statistics import estimate_mean
 
@@ -40,7 +41,7 @@ RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
-class BestOfNConfig:
+class BestOfNConfig(KeepsWork):
     """The curve of best-of-n for a policy, a reward model that picks, and perhaps a second one that judges."""
 
     policy: Path
@@ -77,11 +78,6 @@ class BestOfNConfig:
     """Keep the samples that are there and go on."""
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes the GPU where there is one."""
-
-    @property
-    def work_directory(self) -> Path:
-        """Where samples are kept until all are there."""
-        return self.work or self.out.with_name(self.out.name + ".work")
 
 
 @dataclass(frozen=True)

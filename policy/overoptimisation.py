@@ -20,17 +20,17 @@ import torch
 from language.checkpoints import load_tokenizer
 from policy.best_of_n import SAMPLES_FILE, BestOfNConfig, ScoredSamples, best_of_n_mean, kl_of_best_of
 from policy.best_of_n import main as sample_best_of_n
-from policy.judging import CommandJudge, Scorer, load_judge
+from policy.judging import CommandJudge, Judge, Scorer, load_judge
 from policy.overoptimisation_report import report_html
 from policy.ppo import build_learners, load_material, make_watch, train
 from policy.ppo_config import PpoConfig
 from policy.prompts import TokenizedPrompt, load_prompts
-from policy.publishing import OptionError, require_positive, run_identity
+from policy.publishing import run_identity
 from policy.scaling import Method, fit_gains
 from policy.watch import Look, looks_of
 from records import publish_directory, read_jsonl
-from records.types import Split
 from rewardmodel.commandline import Precision, resolve_device, run
+from rewardmodel.options import KeepsWork, OptionError, require_positive
 from rewardmodel.publishing import PublishingError, directory_sha256
 
 STUDY_FILE = "study.json"
@@ -39,7 +39,7 @@ CONTROL = "length only"
 
 
 @dataclass(frozen=True)
-class StudyConfig:
+class StudyConfig(KeepsWork):
     """Best-of-n and PPO against one or several proxies of a gold preference."""
 
     policy: Path
@@ -95,11 +95,6 @@ class StudyConfig:
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes the GPU where there is one."""
 
-    @property
-    def work_directory(self) -> Path:
-        """Where samples and states are kept."""
-        return self.work or self.out.with_name(self.out.name + ".work")
-
 
 @dataclass(frozen=True)
 class Point:
@@ -131,9 +126,11 @@ def main(config: StudyConfig) -> None:
     )
     curves = []
     for reward in config.rewards:
-        proxy = load_judge(reward, device, missing_end_score=-1.0, precision=config.precision)
-        points = pick(score_samples(proxy, samples, prompts), gold_scores)
-        curves.append(curve_facts(reward.name, "best_of_n", points))
+        own = [row.scores for row in samples]  # by the first proxy, as they were sampled
+        if reward != config.rewards[0]:
+            # Not kept in a name: it would lie on the device through the training below.
+            own = score_samples(_proxy(config, reward, device), samples, prompts)
+        curves.append(curve_facts(reward.name, "best_of_n", pick(own, gold_scores)))
         curves.append(curve_facts(reward.name, "ppo", train_points(config, reward, gold, prompts, device)))
     lengths = [tuple(1 - abs((one.num_tokens or 0) / target - 1) for one in row.completions) for row in samples]
     curves.append(curve_facts(CONTROL, "best_of_n", pick(lengths, gold_scores)))
@@ -146,31 +143,33 @@ def gold_scorer(config: StudyConfig, device: torch.device) -> Scorer:
     """The gold preference, as a reward model or as a program."""
     if config.gold_reward is None:
         return CommandJudge(config.gold_command)
-    return load_judge(config.gold_reward, device, missing_end_score=-1.0, precision=config.precision)
+    return _proxy(config, config.gold_reward, device)
+
+
+def _proxy(config: StudyConfig, reward: Path, device: torch.device) -> Judge:
+    return load_judge(reward, device, missing_end_score=-1.0, precision=config.precision)
 
 
 def sample_once(config: StudyConfig) -> list[ScoredSamples]:
-    """N completions of every validation prompt, sampled now or by the interrupted study."""
+    """N completions of every validation prompt, sampled now or by the interrupted study, if it was this one."""
     out = config.work_directory / "samples"
-    if not out.exists():
-        split: Split = "validation"
-        sample_best_of_n(
-            BestOfNConfig(
-                policy=config.policy,
-                reward=config.rewards[0],
-                prompts=config.prompts,
-                out=out,
-                split=split,
-                most_prompts=config.max_prompts,
-                num_samples=config.num_samples,
-                max_new_tokens=config.max_new_tokens,
-                max_prompt_tokens=config.max_prompt_tokens,
-                seed=config.seed,
-                precision=config.precision,
-                resume=True,
-                device=config.device,
-            )
+    sample_best_of_n(
+        BestOfNConfig(
+            policy=config.policy,
+            reward=config.rewards[0],
+            prompts=config.prompts,
+            out=out,
+            split="validation",
+            most_prompts=config.max_prompts,
+            num_samples=config.num_samples,
+            max_new_tokens=config.max_new_tokens,
+            max_prompt_tokens=config.max_prompt_tokens,
+            seed=config.seed,
+            precision=config.precision,
+            resume=True,
+            device=config.device,
         )
+    )
     return list(read_jsonl(out / SAMPLES_FILE, ScoredSamples))
 
 

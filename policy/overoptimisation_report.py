@@ -1,60 +1,38 @@
 """The study of over-optimisation as one HTML file: charts of proxy and gold, fitted forms, tables; nothing fetched."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from policy.scaling import FITTED_TO, gain_of
 from rewardmodel.charts import Point, Series, chart
+from rewardmodel.page import figures, page, table
 
 _METHODS = {"best_of_n": "best of n", "ppo": "PPO"}
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2733; --paper: #fff; --soft: #8793a1; --a: #0b62a8; --b: #b3541e; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e9ee; --paper: #14181d; --soft: #7d8894; --a: #6fb5ee; --b: #f0a36e; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 66rem; margin: 2rem auto; padding: 0 1rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
-figure { margin: 0; } svg { width: 100%; height: auto; font-size: 12px; fill: currentColor; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; margin: 0 0 1.5rem; }
-th, td { padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid var(--soft); }
-td + td, th + th { text-align: right; font-variant-numeric: tabular-nums; }
-.grid { stroke: var(--soft); stroke-opacity: .3; }
-.ideal { stroke: var(--soft); stroke-dasharray: 5 4; stroke-width: 1.5; }
-.s0 { stroke: var(--a); stroke-width: 2; } .s1 { stroke: var(--b); stroke-width: 2; stroke-dasharray: 6 3; }
-.s0.dot { fill: var(--a); } .s1.dot { fill: var(--b); } .dot { stroke: none; }
-"""
 
 
 def report_html(study: Mapping[str, Any]) -> str:
     """The whole page."""
     curves = study["curves"]
-    figures = [_figure(drawing) for curve in curves for drawing in _charts(curve)]
     parts = [
-        "<h1>Over-optimisation</h1>",
         "<p>Scores counted from the start, against √KL from it. Solid: the proxy, which picks or trains. Dashed: the "
         "gold preference, which only looks on. Faint: the forms of Gao et al. 2022, d(α − βd) for best of n and "
         "d(α − β log d) for PPO, fitted up to the upright line; the points beyond it were held out. Distances "
         "of the two methods are not comparable with one another (§3.5 there).</p>",
-        f'<div class="charts">{"".join(figures)}</div>',
+        figures(drawing for curve in curves for drawing in _charts(curve)),
         "<h2>Forms</h2>",
-        _table(
-            ("curve", "of", "α", "β", "peak at √KL", "error, fitted", "error, held out", "points"),
+        table(
             [_fit_row(curve, kind) for curve in curves for kind in ("proxy", "gold")],
+            head=("curve", "of", "α", "β", "peak at √KL", "error, fitted", "error, held out", "points"),
         ),
         "<h2>Ends</h2>",
-        _table(
-            ("curve", "√KL", "proxy", "gold", "gold's best", "at √KL", "tokens", "repeated"),
+        table(
             [_end_row(curve) for curve in curves],
+            head=("curve", "√KL", "proxy", "gold", "gold's best", "at √KL", "tokens", "repeated"),
         ),
         "<h2>Settings</h2>",
-        _table(("", ""), [(name, str(value)) for name, value in study["settings"].items()]),
+        table((name, str(value)) for name, value in study["settings"].items()),
     ]
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Over-optimisation</title>'
-    body = "\n".join(parts)
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
-    )
+    return page("Over-optimisation", parts)
 
 
 def _charts(curve: Mapping[str, Any]) -> list[str]:
@@ -116,14 +94,3 @@ def _end_row(curve: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _show(number: float | None) -> str:
     return "–" if number is None else f"{number:.3f}"
-
-
-def _figure(drawing: str) -> str:
-    title = drawing.partition("<title>")[2].partition("</title>")[0]
-    return f"<figure><figcaption>{title}</figcaption>{drawing}</figure>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{heads}</tr>{cells}</table></div>'

@@ -29,7 +29,7 @@ from policy.metrics import mean_of_steps, peak_memory_mb, rollout_metrics, time_
 from policy.minibatches import Learners, Targets, plan_steps, take_step
 from policy.ppo_config import PpoConfig, require_options, require_processes
 from policy.prompts import PromptSet, TokenizedPrompt, draw, load_prompts
-from policy.publishing import OptionError, publish_policy, require_place, require_room, run_identity
+from policy.publishing import publish_policy, require_place, require_room, run_identity
 from policy.rollout import MeasuredRollouts, collect_rollouts, measure_rollouts
 from policy.sharing import ALONE, Sharing
 from policy.stopping import require_finite
@@ -39,6 +39,7 @@ from policy.watch import Watch, facts_of, has_turned, keep_if_best, looks_of, su
 from rewardmodel.commandline import run
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import context_of, load_reward_model
+from rewardmodel.options import OptionError
 from rewardmodel.processes import Processes
 from rewardmodel.publishing import STATES, directory_sha256
 
@@ -106,7 +107,7 @@ def train(
     state = make_state(learners, average, config, identity)
     if config.resume:
         load_latest_training_state(config.work_directory / STATES, state)
-    log = MetricsLog(config.work_directory, state.step or -1) if sharing.is_main else None  # -1: not even step 0
+    log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
     num_prompts = config.rollouts_per_update // config.completions_per_prompt
     with Progress(config.updates, description="ppo", unit="updates", done=state.step) as progress:
         if state.step == 0 and log and (seen := look(learners, material, config, state, progress)):

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from policy.learner import Trainable
-from policy.publishing import OptionError, require_positive
 from records import SamplingParams
 from rewardmodel.commandline import Precision
+from rewardmodel.options import KeepsWork, OptionError, flag, require_not_negative, require_positive, require_share
 
 
 @dataclass(frozen=True)
-class PpoConfig:
+class PpoConfig(KeepsWork):
     """PPO from prompts, a policy and a reward model. IG marks what InstructGPT printed."""
 
     policy: Path
@@ -126,11 +126,6 @@ class PpoConfig:
     """cpu, cuda, cuda:1 …; auto takes the GPU where there is one."""
 
     @property
-    def work_directory(self) -> Path:
-        """Where this run keeps its states and metrics."""
-        return self.work or self.out.with_name(self.out.name + ".work")
-
-    @property
     def trainable(self) -> Trainable:
         """Which parameters move, of the policy and of the value model."""
         return Trainable(lora_rank=self.lora_rank if self.lora else 0, last_layers=self.train_last_layers)
@@ -158,11 +153,8 @@ def require_options(config: PpoConfig) -> None:
     _require_multiple(config, "minibatch_size", "microbatch_size")
     if config.watch_prompts is not None and config.watch_reward is None:
         raise OptionError("--watch-prompts needs --watch-reward, which scores the answers")
-    for name in ("watch_max_prompts", "length_only_tokens"):
-        if getattr(config, name) < 0:
-            raise OptionError(f"--{name.replace('_', '-')} must be at least 0, not {getattr(config, name)}")
-    if not 0 <= config.ema_decay < 1:
-        raise OptionError(f"--ema-decay must be at least 0 and below 1, not {config.ema_decay}")
+    require_not_negative(config, "watch_max_prompts", "length_only_tokens")
+    require_share(config, "ema_decay")
 
 
 def require_processes(config: PpoConfig, count: int) -> None:
@@ -177,5 +169,5 @@ def require_processes(config: PpoConfig, count: int) -> None:
 
 def _require_multiple(config: PpoConfig, whole: str, part: str) -> None:
     if getattr(config, whole) % getattr(config, part):
-        flags = [f"--{name.replace('_', '-')} {getattr(config, name)}" for name in (whole, part)]
-        raise OptionError(f"{flags[0]} must be a multiple of {flags[1]}")
+        values = [f"{flag(name)} {getattr(config, name)}" for name in (whole, part)]
+        raise OptionError(f"{values[0]} must be a multiple of {values[1]}")

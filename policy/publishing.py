@@ -32,17 +32,6 @@ _STATE_BYTES = 12
 _NOT_IDENTITY = {"out", "work", "resume", "device", "save_every"}
 
 
-class OptionError(ValueError):
-    """Options that contradict one another or what is on disk: which, and what to do."""
-
-
-def require_positive(config: Any, *names: str) -> None:
-    """Raise OptionError where one of these options is not above 0."""
-    for name in names:
-        if getattr(config, name) <= 0:
-            raise OptionError(f"--{name.replace('_', '-')} must be above 0, not {getattr(config, name)}")
-
-
 def run_identity(config: Any, **hashes: str | None) -> dict[str, Any]:
     """What makes two runs the same run: every option that moves the result, and hashes of what it read."""
     options = asdict(config)
@@ -109,6 +98,21 @@ def publish_policy(
     )
     shutil.rmtree(work / STATES, ignore_errors=True)
     return sha256
+
+
+def keep_checkpoint(
+    place: Path,
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    base: Path,
+    trainable: Trainable,
+    **facts: Any,
+) -> None:
+    """Publish what `model` is now within a work directory, in place of what is there; `facts` say when it was so."""
+    shutil.rmtree(place, ignore_errors=True)
+    merged = merge_in_full_precision(model, base=base, trainable=trainable)
+    publish_checkpoint(place, model=merged, tokenizer=tokenizer, kind="policy", **facts)
 
 
 def merge_in_full_precision(model: PreTrainedModel | PeftModel, *, base: Path, trainable: Trainable) -> PreTrainedModel:

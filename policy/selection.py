@@ -4,7 +4,6 @@ It found that validation loss rises after the first epoch while people's prefere
 and that the reward model's score on validation prompts foretells preference better (App. C.1).
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,9 @@ from typing import Any
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from language.checkpoints import publish_checkpoint
 from policy.judging import Judge, sample_answers
-from policy.learner import Trainable, sampling_model
+from policy.learner import sampling_model
 from policy.prompts import TokenizedPrompt
-from policy.publishing import merge_in_full_precision
 from records import SamplingParams
 from rewardmodel.commandline import Precision
 
@@ -42,22 +39,6 @@ class Examination:
         )
         asked = [(prompt, [completion]) for prompt, (_, completion) in zip(self.prompts, answers, strict=True)]
         return mean(score for (score,) in self.judge.scores(asked))
-
-
-def keep_epoch(
-    work: Path,
-    epoch: int,
-    model: PreTrainedModel | PeftModel,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    base: Path,
-    trainable: Trainable,
-) -> None:
-    """Publish what `model` is after `epoch` epochs in the work directory, where it stays."""
-    place = epoch_directory(work, epoch)
-    shutil.rmtree(place, ignore_errors=True)  # of a run that was killed between this and its next state
-    merged = merge_in_full_precision(model, base=base, trainable=trainable)
-    publish_checkpoint(place, model=merged, tokenizer=tokenizer, kind="policy", epoch=epoch)
 
 
 def epoch_directory(work: Path, epoch: int) -> Path:

@@ -25,16 +25,15 @@ from language.training_state import TrainingState, load_latest_training_state, s
 from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, load_dialogues, target_nlls
 from policy.judging import load_judge
 from policy.mixture import Mixture, load_mixture, members_of_epoch
-from policy.prompts import load_prompts, prompts_of
-from policy.publishing import OptionError, publish_policy, require_place, require_room, run_identity
-from policy.selection import Examination, best_epoch, epoch_directory, keep_epoch
+from policy.prompts import TokenizedPrompt, load_prompts, prompts_of
+from policy.publishing import keep_checkpoint, publish_policy, require_place, require_room, run_identity
+from policy.selection import Examination, best_epoch, epoch_directory
 from policy.sft_config import SftConfig, require_options
 from policy.stopping import in_smaller_pieces, require_finite
 from records import SamplingParams
-from records.names import PROMPTS_FILE
 from rewardmodel.commandline import autocast, resolve_device, run
-from rewardmodel.data import find_source
 from rewardmodel.metrics import MetricsLog
+from rewardmodel.options import OptionError
 from rewardmodel.publishing import STATES, directory_sha256
 
 # What is shown of every epoch beside what it was selected by.
@@ -131,32 +130,30 @@ def load_material(config: SftConfig, device: torch.device) -> Material:
         )
         made_from["mixed_in"] = {"name": config.mix_data.name, "sha256": mixture.source.sha256}
     if config.select_reward is not None:
-        examination = load_examination(config, dialogues, tokenizer, device)
+        prompts = tuple(prompts_of(dialogues.held_out, tokenizer, max_tokens=config.max_tokens))
+        if config.select_prompts is not None:
+            chosen = load_prompts(config.select_prompts, tokenizer, max_tokens=config.max_tokens, split="validation")
+            made_from["selection_prompts"] = {"name": config.select_prompts.name, "sha256": chosen.source.sha256}
+            prompts = chosen.prompts
+        examination = load_examination(config, prompts, tokenizer, device)
         reward = config.select_reward
         made_from["selecting_reward_model"] = {"name": reward.name, "sha256": directory_sha256(reward)}
-    if config.select_prompts is not None:
-        source = find_source(config.select_prompts, PROMPTS_FILE)
-        made_from["selection_prompts"] = {"name": config.select_prompts.name, "sha256": source.sha256}
     return Material(tokenizer, dialogues, mixture, examination, made_from)
 
 
 def load_examination(
-    config: SftConfig, dialogues: DialogueSet, tokenizer: PreTrainedTokenizerBase, device: torch.device
+    config: SftConfig, prompts: tuple[TokenizedPrompt, ...], tokenizer: PreTrainedTokenizerBase, device: torch.device
 ) -> Examination:
-    """The selecting reward model and its prompts. OptionError where there is no validation prompt."""
+    """The selecting reward model with its prompts. OptionError where there is none."""
     assert config.select_reward is not None
-    if config.select_prompts is not None:
-        found = load_prompts(config.select_prompts, tokenizer, max_tokens=config.max_tokens, split="validation").prompts
-    else:
-        found = tuple(prompts_of(dialogues.held_out, tokenizer, max_tokens=config.max_tokens))
-    if not found:
+    if not prompts:
         raise OptionError(
             f"{config.data}: no validation dialogue to take prompts from for --select-reward; "
             "give --select-prompts, or a higher --validation-fraction"
         )
     judge = load_judge(config.select_reward, device, missing_end_score=MISSING_END_SCORE, precision=config.precision)
     params = SamplingParams(max_new_tokens=config.select_max_new_tokens, seed=config.seed * 2**40)
-    return Examination(judge, found[: config.select_max_prompts or None], tokenizer, params, config.precision)
+    return Examination(judge, prompts[: config.select_max_prompts or None], tokenizer, params, config.precision)
 
 
 def train(
@@ -173,14 +170,16 @@ def train(
     state.facts = {"metrics": {}, "curve": []}
     if config.resume:
         load_latest_training_state(states, state)
-    log = MetricsLog(config.work_directory, state.step or -1)  # -1: not even step 0, which is written anew
+    log = MetricsLog(config.work_directory, state.step)
     with Progress(total_steps, description="sft", done=state.step) as progress:
         if state.step == 0:
             state.facts["metrics"] = validate(model, dialogues.validation, config)
             log.write({"step": 0, **state.facts["metrics"]})
+        members: list[TokenizedDialogue] = []
         while state.step < total_steps:
             epoch, position = divmod(state.step, steps_per_epoch)
-            members = members_of_epoch(dialogues.train, material.mixture, seed=config.seed, epoch=epoch)
+            if position == 0 or not members:
+                members = members_of_epoch(dialogues.train, material.mixture, seed=config.seed, epoch=epoch)
             batch = members[position * config.batch_size : (position + 1) * config.batch_size]
             lr = float(schedule.get_last_lr()[0])
             metrics = take_step(model, optimizer, batch, config, state.step)
@@ -207,7 +206,14 @@ def examine(
 ) -> dict[str, int | float]:
     """Keep what the model is at an epoch's end, and score its answers."""
     assert material.examination is not None
-    keep_epoch(config.work_directory, epoch, model, material.tokenizer, base=config.model, trainable=config.trainable)
+    keep_checkpoint(
+        epoch_directory(config.work_directory, epoch),
+        model,
+        material.tokenizer,
+        base=config.model,
+        trainable=config.trainable,
+        epoch=epoch,
+    )
     score = material.examination.score(model)
     progress.say(f"epoch {epoch}: score {score:.3f} on {len(material.examination.prompts)} validation prompts")
     return {"selection_score": score}

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policy.learner import Trainable
-from policy.publishing import OptionError, require_positive
 from rewardmodel.commandline import Precision
+from rewardmodel.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 
 
 @dataclass(frozen=True)
-class SftConfig:
+class SftConfig(KeepsWork):
     """Supervised fine-tuning on an export of demonstrations. IG marks what InstructGPT printed."""
 
     data: Path
@@ -68,11 +68,6 @@ class SftConfig:
     """cpu, cuda, cuda:1 …; auto takes the GPU where there is one."""
 
     @property
-    def work_directory(self) -> Path:
-        """Where this run keeps its states and metrics."""
-        return self.work or self.out.with_name(self.out.name + ".work")
-
-    @property
     def trainable(self) -> Trainable:
         """Which parameters move."""
         return Trainable(lora_rank=self.lora_rank if self.lora else 0, last_layers=self.train_last_layers)
@@ -88,7 +83,5 @@ def require_options(config: SftConfig) -> None:
         raise OptionError("--mix-ratio (above 0) and --mix-data go together; give both or neither")
     if config.select_prompts is not None and config.select_reward is None:
         raise OptionError("--select-prompts needs --select-reward, which scores the answers")
-    if config.select_max_prompts < 0:
-        raise OptionError(f"--select-max-prompts must be at least 0, not {config.select_max_prompts}")
-    if not 0 <= config.validation_fraction < 1:
-        raise OptionError(f"--validation-fraction must be at least 0 and below 1, not {config.validation_fraction}")
+    require_not_negative(config, "select_max_prompts")
+    require_share(config, "validation_fraction")

@@ -6,7 +6,6 @@ the first one's errors (Gao et al. 2022; Bai et al. 2022, §4.2), and a stop is 
 """
 
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,12 +15,11 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from language.checkpoints import publish_checkpoint
 from policy.judging import Judge, Scorer, repeated_share, sample_answers
 from policy.learner import PolicyLearner, Trainable, sampling_model
 from policy.objective import kl_of_logits
 from policy.prompts import TokenizedPrompt
-from policy.publishing import merge_in_full_precision
+from policy.publishing import keep_checkpoint
 from policy.shared_prompt import PromptGroups, completion_logits
 from policy.value import ValueLearner
 from records import SamplingParams
@@ -137,11 +135,9 @@ def keep_if_best(
     trainable: Trainable,
 ) -> None:
     """Publish the policy in the work directory where its look is the best so far, in place of the one before."""
-    if best_look(looks) is not looks[-1]:
-        return
-    shutil.rmtree(work / BEST, ignore_errors=True)
-    model = merge_in_full_precision(policy.model, base=base, trainable=trainable)
-    publish_checkpoint(work / BEST, model=model, tokenizer=tokenizer, kind="policy", update=looks[-1].update)
+    best = best_look(looks)
+    if best is looks[-1]:
+        keep_checkpoint(work / BEST, policy.model, tokenizer, base=base, trainable=trainable, update=best.update)
 
 
 def looks_of(facts: Sequence[dict[str, Any]]) -> list[Look]:

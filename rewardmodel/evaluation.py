@@ -3,8 +3,9 @@
 Intervals are 95 % bootstraps that resample prompts. Lengths are in characters.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -34,6 +35,7 @@ LENGTH_BINS = (
     (200.5, "longer by 31 to 200"),
     (float("inf"), "longer by more than 200"),
 )
+_LENGTH_NAMES = [name for _, name in LENGTH_BINS]
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ def evaluate_scores(
     known = {ranking.id: ranking for ranking in rankings}
     who, what = (_named(pairs.rankings, known, name) for name in ("trainer", "topic"))
 
-    def by(names: Sequence[str]) -> dict[str, Estimate]:
-        return _by(names, right, pairs.prompts, seed)
+    def by(names: Sequence[str], *, order: Callable[[str], Any] = str) -> dict[str, Estimate]:
+        return _by(names, right, pairs.prompts, seed, order)
 
     def where(chosen: Tensor, values: Tensor = right) -> Estimate | None:
         return _estimate_where(chosen, values, pairs.prompts, seed)
@@ -139,12 +141,12 @@ def evaluate_scores(
         length_correlation=follows_length.value if follows_length else None,
         length_correlation_overall=correlation(scores, lengths),
         intervals=intervals | ({"length_correlation": follows_length} if follows_length else {}),
-        by_num_completions=by([str(count) for count in pairs.num_completions.tolist()]),
-        by_tier_gap=by([str(gap) for gap in pairs.tier_gaps.tolist()]),
+        by_num_completions=by([str(count) for count in pairs.num_completions.tolist()], order=int),
+        by_tier_gap=by([str(gap) for gap in pairs.tier_gaps.tolist()], order=int),
         by_trainer=by(who),
         by_topic=by(what),
         by_agreement=by([_agreed(share) for share in pairs.agreements.tolist()]),
-        by_length_difference=by([_length_bin(gap) for gap in pairs.length_gaps.tolist()]),
+        by_length_difference=by([_length_bin(gap) for gap in pairs.length_gaps.tolist()], order=_LENGTH_NAMES.index),
         best_of_n=best_of_n_curve(scored, seed=seed),
         score_mean=float(scores.mean()),
         score_std=float(scores.std(correction=0)),
@@ -224,11 +226,14 @@ def _surprise(gaps: Float[Tensor, " pairs"]) -> Float[Tensor, " pairs"]:
 
 
 def _by(
-    names: Sequence[str], right: Float[Tensor, " pairs"], prompts: Int[Tensor, " pairs"], seed: int
+    names: Sequence[str],
+    right: Float[Tensor, " pairs"],
+    prompts: Int[Tensor, " pairs"],
+    seed: int,
+    order: Callable[[str], Any],
 ) -> dict[str, Estimate]:
     found = {}
-    order = {name: place for place, (_, name) in enumerate(LENGTH_BINS)}
-    for name in sorted(set(names), key=lambda name: (order.get(name, 0), name)):
+    for name in sorted(set(names), key=order):
         members = torch.tensor([other == name for other in names])
         found[name] = estimate_mean(right[members], prompts[members], seed=seed)
     return found

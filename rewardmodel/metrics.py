@@ -13,6 +13,7 @@ class MetricsLog:
     """Appends to metrics.jsonl in `directory`; what a killed run wrote beyond `step` is dropped first."""
 
     def __init__(self, directory: Path, step: int) -> None:
+        step = step or -1  # of a run that begins not even step 0 is kept, which it writes anew
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / METRICS_FILE
         kept = [line for line in _whole_lines(self.path) if json.loads(line)["step"] <= step]
@@ -24,11 +25,9 @@ class MetricsLog:
         """One step's numbers; "step" is among them."""
         self._file.write(json.dumps(dict(metrics)) + "\n")
         self._file.flush()
-        for name, value in metrics.items():
-            if name != "step":
-                self._board.add_scalar(name, value, int(metrics["step"]))
+        self.board(int(metrics["step"]), {name: value for name, value in metrics.items() if name != "step"})
 
-    def board(self, step: int, figures: Mapping[str, float]) -> None:
+    def board(self, step: int, figures: Mapping[str, int | float]) -> None:
         """Figures of another kind than a step's, for TensorBoard alone."""
         for name, value in figures.items():
             self._board.add_scalar(name, value, step)

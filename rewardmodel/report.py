@@ -6,25 +6,8 @@ from math import exp
 
 from rewardmodel.charts import Point, Series, chart
 from rewardmodel.evaluation import Evaluation, verdict
+from rewardmodel.page import figures, page, table
 from rewardmodel.statistics import Estimate
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2733; --paper: #fff; --soft: #8793a1; --a: #0b62a8; --b: #b3541e; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e9ee; --paper: #14181d; --soft: #7d8894; --a: #6fb5ee; --b: #f0a36e; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem; }
-figure { margin: 0; } svg { width: 100%; height: auto; font-size: 12px; fill: currentColor; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; margin: 0 0 1.5rem; }
-th, td { padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid var(--soft); }
-td + td, th + th { text-align: right; font-variant-numeric: tabular-nums; }
-.grid { stroke: var(--soft); stroke-opacity: .3; }
-.ideal { stroke: var(--soft); stroke-dasharray: 5 4; stroke-width: 1.5; }
-.s0 { stroke: var(--a); stroke-width: 2; } .s1 { stroke: var(--b); stroke-width: 2; stroke-dasharray: 6 3; }
-.s2 { stroke: var(--soft); stroke-width: 2; stroke-dasharray: 2 3; }
-.s0.dot { fill: var(--a); } .s1.dot { fill: var(--b); } .s2.dot { fill: var(--soft); } .dot { stroke: none; }
-"""
 
 
 def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, object]) -> str:
@@ -38,21 +21,16 @@ def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, objec
         ("By topic", evaluation.by_topic),
     ]
     parts = [
-        f"<h1>{escape(title)}</h1>",
         f"<p>Accuracy {_show(evaluation.accuracy)}: <strong>{verdict(evaluation)}</strong>. "
         f"{evaluation.accuracy.num_pairs} pairs of {evaluation.num_rankings} rankings over "
         f"{evaluation.accuracy.num_prompts} prompts. In brackets: 95 % intervals, prompts resampled.</p>",
-        _facts_table(facts),
+        table((name, str(value)) for name, value in facts.items()),
         _table("Figures", _main_rows(evaluation)),
-        f'<div class="charts">{"".join(map(_figure, charts(evaluation)))}</div>',
+        figures(charts(evaluation)),
         _table("A completion scores above its spoiled copy", _rows(evaluation.out_of_distribution)),
         *(_table(f"Accuracy: {name[0].lower()}{name[1:]}", _rows(group)) for name, group in groups),
     ]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    body = "\n".join(filter(None, parts))
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
-    )
+    return page(title, parts)
 
 
 def charts(evaluation: Evaluation) -> list[str]:
@@ -107,11 +85,6 @@ def charts(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _figure(drawing: str) -> str:
-    title = drawing.partition("<title>")[2].partition("</title>")[0]
-    return f"<figure><figcaption>{title}</figcaption>{drawing}</figure>"
-
-
 def _main_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     estimates = [
         ("accuracy", evaluation.accuracy),
@@ -136,16 +109,7 @@ def _rows(group: Mapping[str, Estimate]) -> list[tuple[str, str, str]]:
 
 
 def _table(title: str, rows: list[tuple[str, str, str]]) -> str:
-    if not rows:
-        return ""
-    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    head = "<tr><th></th><th>value [95 %]</th><th>pairs</th></tr>"
-    return f'<h2>{escape(title)}</h2><div class="scroll"><table>{head}{cells}</table></div>'
-
-
-def _facts_table(facts: Mapping[str, object]) -> str:
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in facts.items())
-    return f'<div class="scroll"><table>{rows}</table></div>'
+    return f"<h2>{escape(title)}</h2>{table(rows, head=('', 'value [95 %]', 'pairs'))}" if rows else ""
 
 
 def _show(estimate: Estimate) -> str:

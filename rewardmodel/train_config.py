@@ -4,15 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewardmodel.commandline import Precision
+from rewardmodel.options import KeepsWork, OptionError, require_positive, require_share
 from rewardmodel.publishing import STATES
 
 
-class OptionError(ValueError):
-    """Options that contradict one another or what is on disk: which, and what to do."""
-
-
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(KeepsWork):
     """A reward model from an export of rankings. Defaults are InstructGPT's where it gives any."""
 
     data: Path
@@ -70,11 +67,6 @@ class TrainConfig:
     device: str = "auto"
     """cpu, cuda, cuda:1 …; auto takes the GPU where there is one."""
 
-    @property
-    def work_directory(self) -> Path:
-        """Where this run keeps its states and metrics."""
-        return self.work or self.out.with_name(self.out.name + ".work")
-
 
 def require_options(config: TrainConfig) -> None:
     """Refuse contradictions before anything is read."""
@@ -91,11 +83,8 @@ def require_options(config: TrainConfig) -> None:
         raise OptionError(f"{' and '.join(chosen)} exclude one another; choose one")
     if config.soft_labels and config.margin_per_tier:
         raise OptionError("--soft-labels and --margin-per-tier exclude one another: merged rankings have no tiers")
-    for name in ("epochs", "batch_size", "lr", "microbatch_tokens", "save_every", "lora_rank"):
-        if getattr(config, name) <= 0:
-            raise OptionError(f"--{name.replace('_', '-')} must be above 0, not {getattr(config, name)}")
-    if not 0 <= config.validation_fraction < 1:
-        raise OptionError(f"--validation-fraction must be at least 0 and below 1, not {config.validation_fraction}")
+    require_positive(config, "epochs", "batch_size", "lr", "microbatch_tokens", "save_every", "lora_rank")
+    require_share(config, "validation_fraction")
     states = config.work_directory / STATES
     if not config.resume and states.is_dir() and any(states.iterdir()):
         raise OptionError(f"{states} holds an earlier run; go on with --resume, or remove it")

@@ -12,8 +12,8 @@ import torch
 
 from policy.best_of_n import BestOfNConfig, best_of_n_mean, best_of_n_weights, kl_of_best_of, main
 from policy.judging import Judge
-from policy.publishing import OptionError
 from records import verify_directory
+from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from tests.policy.cast import QUESTIONS
 

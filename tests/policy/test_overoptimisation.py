@@ -13,8 +13,8 @@ from policy import overoptimisation
 from policy.judging import CommandJudge, load_judge
 from policy.overoptimisation import StudyConfig, main
 from policy.prompts import TokenizedPrompt
-from policy.publishing import OptionError
 from records import Completion, verify_directory, write_jsonl
+from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from tests.policy.cast import QUESTIONS, make_prompt
 

@@ -9,9 +9,9 @@ import pytest
 from language.checkpoints import load_tokenizer
 from policy.ppo import main
 from policy.ppo_config import PpoConfig
-from policy.publishing import OptionError
 from rewardmodel.data import DataError
 from rewardmodel.model import publish_reward_model, start_reward_model
+from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from tests.tiny import build_tiny_policy
 

@@ -12,12 +12,12 @@ from language.checkpoints import load_causal_lm, load_tokenizer
 from policy import sft
 from policy.dialogues import DialogueSet, load_dialogues
 from policy.mixture import Mixture, beginning_of, load_mixture, members_of_epoch, read_dialogues
-from policy.publishing import OptionError
 from policy.selection import Examination, best_epoch, epoch_directory
 from policy.sft import main
 from policy.sft_config import SftConfig
 from records import RecordError, write_jsonl
 from rewardmodel.data import DataError
+from rewardmodel.options import OptionError
 from tests.policy.cast import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
 
 

@@ -16,10 +16,10 @@ from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import rate_factor
 from policy import sft
 from policy.dialogues import target_nlls, tokenize_dialogue
-from policy.publishing import OptionError
 from policy.sft import METRICS, main
 from policy.sft_config import SftConfig
 from records import ManifestError, publish_directory, verify_directory, write_jsonl
+from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.cast import make_demonstration, make_messages

@@ -11,8 +11,8 @@ import pytest
 from safetensors.torch import load_file
 
 from policy.ppo_config import PpoConfig, require_processes
-from policy.publishing import OptionError
 from policy.sharing import ALONE
+from rewardmodel.options import OptionError
 from tests.policy.cast import write_demonstrations
 
 

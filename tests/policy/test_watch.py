@@ -16,12 +16,12 @@ from policy.metrics import PPO_METRICS
 from policy.objective import kl_of_logits
 from policy.ppo import main
 from policy.ppo_config import PpoConfig
-from policy.publishing import OptionError
 from policy.texts import load_texts
 from policy.watch import BEST, Look, best_look, has_turned
 from records import RecordError, write_jsonl
 from rewardmodel.data import DataError
 from rewardmodel.model import publish_reward_model
+from rewardmodel.options import OptionError
 from tests.policy.cast import QUESTIONS, make_prompt
 from tests.policy.conftest import counting_reward_model
 from tests.tiny import build_tiny_policy

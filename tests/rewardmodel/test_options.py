@@ -20,9 +20,10 @@ from rewardmodel.debiasing import LengthExpert, fit_length_expert
 from rewardmodel.features import STATES_FILE
 from rewardmodel.loss import merge_rankings, pair_loss
 from rewardmodel.model import RewardModel, start_reward_model
+from rewardmodel.options import OptionError
 from rewardmodel.packing import checkpoint_activations
 from rewardmodel.train import Learner, main, take_step
-from rewardmodel.train_config import OptionError, TrainConfig
+from rewardmodel.train_config import TrainConfig
 from tests.rewardmodel.cast import make_ranking, make_toy_rankings
 
 

@@ -16,12 +16,13 @@ from rewardmodel.comparisons import Comparison, batches, tokenize_rankings
 from rewardmodel.data import DataError, load_rankings
 from rewardmodel.evaluate import evaluate_rankings
 from rewardmodel.model import load_reward_model, start_reward_model
+from rewardmodel.options import OptionError
 from rewardmodel.parameters import choose_parameters
 from rewardmodel.publishing import PublishingError
 from rewardmodel.scoring import score_comparisons
 from rewardmodel.stopping import TrainingStopped
 from rewardmodel.train import Learner, main, take_step
-from rewardmodel.train_config import OptionError, TrainConfig
+from rewardmodel.train_config import TrainConfig
 from tests.rewardmodel.cast import make_ranking, make_toy_rankings
 
 

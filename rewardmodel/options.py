@@ -1,0 +1,45 @@
+"""What the options of every trainer have in common: refusals, and where a run keeps what it needs to go on."""
+
+from pathlib import Path
+from typing import Any
+
+
+class OptionError(ValueError):
+    """Options that contradict one another or what is on disk: which, and what to do."""
+
+
+class KeepsWork:
+    """A configuration whose result is published at `out`, and whose states lie in `work`, or beside it."""
+
+    out: Path
+    work: Path | None
+
+    @property
+    def work_directory(self) -> Path:
+        """Where this run keeps its states, samples and metrics."""
+        return self.work or self.out.with_name(self.out.name + ".work")
+
+
+def require_positive(config: Any, *names: str) -> None:
+    """Raise OptionError where one of these options is not above 0."""
+    for name in names:
+        if getattr(config, name) <= 0:
+            raise OptionError(f"{flag(name)} must be above 0, not {getattr(config, name)}")
+
+
+def require_not_negative(config: Any, *names: str) -> None:
+    """Raise OptionError where one of these options is below 0."""
+    for name in names:
+        if getattr(config, name) < 0:
+            raise OptionError(f"{flag(name)} must be at least 0, not {getattr(config, name)}")
+
+
+def require_share(config: Any, name: str) -> None:
+    """Raise OptionError unless this option is a share of less than the whole."""
+    if not 0 <= getattr(config, name) < 1:
+        raise OptionError(f"{flag(name)} must be at least 0 and below 1, not {getattr(config, name)}")
+
+
+def flag(name: str) -> str:
+    """An option as the command line spells it: batch_size is --batch-size."""
+    return f"--{name.replace('_', '-')}"
