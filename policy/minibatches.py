@@ -63,13 +63,14 @@ def plan_steps(
     per_step = config.minibatch_size // config.microbatch_size
     steps_per_epoch = len(pieces) // per_step
     num_texts = round(config.ptx_ratio * config.minibatch_size)
+    count = config.epochs * steps_per_epoch * num_texts  # drawn at once: each draw shuffles all the text there is
+    texts = draw(mixed_in, start=update * count, count=count, seed=config.seed) if mixed_in else []
     for epoch in range(config.epochs):
         order = seeded_order(len(pieces), seed=config.seed, epoch=update * config.epochs + epoch)
         for index in range(steps_per_epoch):
             minibatch = [pieces[place] for place in order[index * per_step : (index + 1) * per_step]]
-            step = (update * config.epochs + epoch) * steps_per_epoch + index
-            chosen = draw(mixed_in, start=step * num_texts, count=num_texts, seed=config.seed) if mixed_in else []
-            yield minibatch, chosen
+            step = epoch * steps_per_epoch + index
+            yield minibatch, texts[step * num_texts : (step + 1) * num_texts]
 
 
 @dataclass(frozen=True)

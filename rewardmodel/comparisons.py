@@ -174,22 +174,26 @@ def pairs_of(
     probabilities: list[float] = []
     offset = num_rankings = 0
     for comparison in comparisons:
-        for found in [merge_rankings(comparison.tiers)] if soft_labels else map(_certain_pairs, comparison.tiers):
-            pairs += [(offset + i, offset + j) for i, j, _ in found]
-            probabilities += [p for _, _, p in found]
+        for found in [_merged_pairs(comparison)] if soft_labels else map(_certain_pairs, comparison.tiers):
+            pairs += [(offset + i, offset + j) for i, j, _, _ in found]
+            probabilities += [p for _, _, p, _ in found]
+            gaps += [gap for _, _, _, gap in found]
             owners += [num_rankings] * len(found)
             num_rankings += 1
-        if not soft_labels:
-            gaps += [own[j] - own[i] for own in comparison.tiers for i, j in pairs_of_tiers(own)]
         offset += len(comparison.completion_ids)
-    gaps = gaps or [0] * len(pairs)
     columns = [torch.tensor(column, dtype=torch.long, device=device) for column in (pairs, owners, gaps)]
     chances = torch.tensor(probabilities, dtype=torch.float32, device=device)
     return RankingPairs(columns[0].reshape(-1, 2), columns[1], columns[2], chances, num_rankings)
 
 
-def _certain_pairs(tiers: Sequence[int]) -> list[tuple[int, int, float]]:
-    return [(i, j, 1.0) for i, j in pairs_of_tiers(tiers)]
+def _certain_pairs(tiers: Sequence[int]) -> list[tuple[int, int, float, int]]:
+    """(chosen, rejected, probability, tiers between them) of one ranking."""
+    return [(i, j, 1.0, tiers[j] - tiers[i]) for i, j in pairs_of_tiers(tiers)]
+
+
+def _merged_pairs(comparison: Comparison) -> list[tuple[int, int, float, int]]:
+    """The same of all its rankings together."""
+    return [(i, j, p, 0) for i, j, p in merge_rankings(comparison.tiers)]
 
 
 def _with_rankings(comparison: Comparison, members: list[Ranking]) -> Comparison:

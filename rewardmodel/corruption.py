@@ -10,8 +10,9 @@ from random import Random
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from records import Completion, Ranking
+from records import Ranking
 from rewardmodel.comparisons import tokenize_comparison
+from rewardmodel.material import best_completions
 from rewardmodel.model import RewardModel, context_of
 from rewardmodel.scoring import score_comparisons
 from rewardmodel.statistics import Estimate, correctness, estimate_mean
@@ -59,15 +60,12 @@ def measure_corruptions(
     Texts of fewer than four words are passed over: shuffled, they may be no worse.
     """
     random = Random(f"corruption/{seed}")
-    chosen = [ranking for ranking in _one_a_prompt(rankings) if len(_best(ranking).content.split()) >= 4]
+    chosen = [answer for answer in best_completions(_one_a_prompt(rankings)) if len(answer[1].split()) >= 4]
     random.shuffle(chosen)
     spoiled = []
-    for index, ranking in enumerate(chosen[:limit]):
-        best = _best(ranking).content
+    for index, (messages, best) in enumerate(chosen[:limit]):
         texts = [best, *(spoil(best, random) for spoil in CORRUPTIONS.values())]
-        fitted = tokenize_comparison(
-            str(index), ranking.messages, texts, tokenizer, max_tokens=context_of(model.backbone)
-        )
+        fitted = tokenize_comparison(str(index), messages, texts, tokenizer, max_tokens=context_of(model.backbone))
         if fitted is not None:
             spoiled.append(fitted.comparison)
     rows = [row for _, row in score_comparisons(model, spoiled, token_budget=token_budget)]
@@ -83,7 +81,3 @@ def measure_corruptions(
 
 def _one_a_prompt(rankings: Sequence[Ranking]) -> list[Ranking]:
     return list({ranking.messages: ranking for ranking in rankings}.values())
-
-
-def _best(ranking: Ranking) -> Completion:
-    return next(completion for completion in ranking.completions if completion.id in ranking.tiers[0])

@@ -1,5 +1,6 @@
 """Hidden states of a trunk that is not trained, computed once and kept: a first reward model in seconds."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,10 @@ def load_states(
     if values is None:
         values = _compute(model, comparisons, starts, count, token_budget=token_budget)
         directory.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}")  # every process of a shared run comes here
         try:
-            save_file({"states": values}, path, metadata={"key": key})
+            save_file({"states": values}, part, metadata={"key": key})
+            part.replace(path)
         except SafetensorError as error:
             raise OSError(f"{path}: cannot be written: {error}") from error
     return States(values, starts)

@@ -132,10 +132,10 @@ def estimate_within_correlation(
     rounds: int = 1000,
 ) -> Estimate | None:
     """`within_group_correlation` and its interval, groups resampled whole; None where a side does not vary."""
-    value = within_group_correlation(x, y, groups)
+    a, b = _centred(x.double(), groups), _centred(y.double(), groups)
+    value = correlation(a, b)
     if value is None:
         return None
-    a, b = _centred(x.double(), groups), _centred(y.double(), groups)
     _, owner = torch.unique(groups, return_inverse=True)
     num_groups = int(owner.max()) + 1
     sums = a.new_zeros(num_groups, 3).index_add(0, owner, torch.stack([a * b, a * a, b * b], dim=1))

@@ -11,6 +11,7 @@ Near-duplicates are only flagged; to throw them away would change the policy tha
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -22,6 +23,7 @@ MOST_TRIES = 3
 NEAR = 0.95
 
 logger = logging.getLogger(__name__)
+_loading = threading.Lock()
 
 Completions = tuple[Completion, ...]
 
@@ -94,8 +96,13 @@ def _text(completion: Completion) -> str:
     return completion.content.strip()
 
 
-@cache
 def _embedder() -> Embedder | None:
+    with _loading:  # first requests come together
+        return _load_once()
+
+
+@cache
+def _load_once() -> Embedder | None:
     try:
         return load_embedder()
     except EmbeddingError as error:

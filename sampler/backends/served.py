@@ -93,7 +93,6 @@ class ServedBackend:
         if request.as_role != "assistant":
             raise BackendError(f"policy {request.policy} runs on a server, which can only answer, not write a question")
         asking = _Asking(self._servers, request, endpoint(self._server.url, hosts=self._servers.hosts))
-        asking.bodies()  # a refusal before anything is sent
         news: SimpleQueue[News | None] = SimpleQueue()
         work = self._servers.begin(asking.all(news.put if on_text else None))
         work.add_done_callback(lambda _: news.put(None))
@@ -115,11 +114,10 @@ class _Asking:
         most = MOST_CHARACTERS * request.sampling.max_new_tokens
         seeds = (request.sampling.seed + index for index in range(request.num_completions))
         self.answers = [Answer(seed, most_characters=most) for seed in seeds]
+        # Made here, so that a refusal comes before anything is sent.
+        self._bodies = [request_body(request, seed=answer.seed) for answer in self.answers]
         self._work: asyncio.Task[None] | None = None
         self._stopped = False
-
-    def bodies(self) -> list[dict[str, Any]]:
-        return [request_body(self._request, seed=answer.seed) for answer in self.answers]
 
     def stop(self) -> None:
         """End every completion where it is."""
@@ -138,7 +136,7 @@ class _Asking:
     async def _gather(self, say: Callable[[News], None] | None) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                for index, body in enumerate(self.bodies()):
+                for index, body in enumerate(self._bodies):
                     group.create_task(self._one(index, body, say))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
