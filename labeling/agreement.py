@@ -37,6 +37,11 @@ class PairCounts:
             tied_by_both=self.tied_by_both + other.tied_by_both,
         )
 
+    @property
+    def same(self) -> int:
+        """Pairs that both have the same way, ties among them."""
+        return self.alike + self.tied_by_both
+
     def trials(self, ties: TiePolicy = "exclude") -> int:
         """The pairs that count under the tie policy."""
         ordered = self.alike + self.opposite

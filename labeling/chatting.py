@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from labeling import sampling
 from labeling.fingerprints import fingerprint
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Message, Ranking, SamplingRun, User
-from labeling.suggesting import current_run, plain_messages, stop_runs
+from labeling.suggesting import current_run, stop_runs
 from labeling.writing import WritingError, add_message, add_policy_message, delete_from
+from labeling.writing_rules import plain_messages
 
 MOST_DRAFTS = 4
 CHOICE_SOURCE = "chat choice"

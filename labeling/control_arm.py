@@ -30,6 +30,11 @@ def is_control(project: Project, *, by: User, subject: UUID) -> bool:
     return int.from_bytes(digest[:8]) / 2**64 < project.control_share
 
 
+def has_control_arm(project: Project) -> bool:
+    """Whether some dialogues are written without suggestions, or were: what the figures below are worth asking for."""
+    return project.control_share > 0 or Dialogue.objects.filter(project=project, offers_suggestions=False).exists()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmRow:
     """One figure in both arms. None where an arm has nothing to compute it from."""

@@ -33,7 +33,7 @@ class PracticeResult:
 def practice_result(ranking: PracticeRanking, reference: Reference, letters: Mapping[str, str]) -> PracticeResult:
     """Every pair of completions, and those on which the line of acceptability falls elsewhere."""
     counts = compare_rankings(ranking.tiers, reference.tiers)
-    num_alike, num_pairs = counts.alike + counts.tied_by_both, counts.trials("half")
+    num_alike, num_pairs = counts.same, counts.trials("half")
     lines = _lines(ranking, reference, letters)
     return PracticeResult(
         sentence=_sentence(num_alike, num_pairs),

@@ -39,11 +39,13 @@ class Exercise:
 
     @property
     def num_alike(self) -> int:
-        return self.counts.alike + self.counts.tied_by_both if self.counts else 0
+        counts = self.counts
+        return counts.same if counts else 0
 
     @property
     def num_pairs(self) -> int:
-        return self.counts.trials("half") if self.counts else 0
+        counts = self.counts
+        return counts.trials("half") if counts else 0
 
 
 def practice_set(project: Project) -> QuerySet[Comparison]:
@@ -64,10 +66,10 @@ def exercises(project: Project, *, by: User) -> list[Exercise]:
     ]
 
 
-def next_exercise(found: list[Exercise]) -> Exercise | None:
-    """The first that was ranked less often than another; None at the end of a pass through the set."""
+def exercises_left(found: list[Exercise]) -> list[Exercise]:
+    """Those that were ranked less often than another; none at the end of a pass through the set."""
     most = max((exercise.num_times for exercise in found), default=0)
-    return next((exercise for exercise in found if exercise.num_times < max(most, 1)), None)
+    return [exercise for exercise in found if exercise.num_times < max(most, 1)]
 
 
 def unpractised(by: User) -> QuerySet[Comparison]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling.agreement import PairCounts, compare_rankings
@@ -28,16 +29,15 @@ class ReferenceFigures:
 NOBODY = ReferenceFigures(num_people=0, agreement=None)
 
 
-def figures_by_reference(project: Project) -> dict[uuid.UUID, ReferenceFigures]:
+def figures_by_reference(references: QuerySet[Reference]) -> dict[uuid.UUID, ReferenceFigures]:
     """Figures by comparison; those that nobody has ranked are missing."""
-    tiers = dict(Reference.objects.filter(comparison__project=project).values_list("comparison_id", "tiers"))
-    first = PracticeRanking.objects.filter(comparison__project=project, trainer__is_simulated=False)
+    tiers = dict(references.values_list("comparison_id", "tiers"))
+    first = PracticeRanking.objects.filter(comparison__in=tiers, trainer__is_simulated=False)
     first = first.order_by("comparison_id", "trainer_id", "ranked_at").distinct("comparison_id", "trainer_id")
     counts: defaultdict[uuid.UUID, list[PairCounts]] = defaultdict(list)
-    for rankings in (first, _gold_rankings().filter(comparison__project=project)):
+    for rankings in (first, _gold_rankings().filter(comparison__in=tiers)):
         for comparison_id, given in rankings.values_list("comparison_id", "tiers"):
-            if comparison_id in tiers:
-                counts[comparison_id].append(compare_rankings(given, tiers[comparison_id]))
+            counts[comparison_id].append(compare_rankings(given, tiers[comparison_id]))
     return {
         comparison_id: ReferenceFigures(num_people=len(several), agreement=_together(several))
         for comparison_id, several in counts.items()

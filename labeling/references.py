@@ -90,11 +90,23 @@ def change_words(reference: Reference, *, lesson: str, explanation: str, by: Use
 
 
 def set_retired(reference: Reference, *, retired: bool, by: User) -> None:
-    """Hand it out no more, or again. What people did on it stays."""
+    """Hand it out no more, or again. What people did on it stays.
+
+    Raises UnfitReference where another took its place meanwhile.
+    """
     state = Comparison.State.WITHDRAWN if retired else Comparison.State.OPEN
     with transaction.atomic():
+        if not retired:
+            _require_alone(reference)
         Comparison.objects.filter(id=reference.comparison_id).update(state=state)
         AuditEvent.note("retire reference" if retired else "bring reference back", reference.comparison, by=by)
+
+
+def _require_alone(reference: Reference) -> None:
+    """Two orders of one set of completions would contradict each other, or one give the other away."""
+    other = live_reference(reference.comparison)
+    if other is not None and other.pk != reference.pk:
+        raise UnfitReference(_("This comparison has another reference ranking by now. Retire that one first."))
 
 
 def _require_use(use: str, submission: Submission, explanation: str) -> None:

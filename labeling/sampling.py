@@ -23,6 +23,7 @@ from labeling import doorbell
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Policy, Project, SamplingRun, User
 from labeling.models import Message as DialogueMessage
 from labeling.writing import WritingError, add_policy_message, replace_message
+from labeling.writing_rules import plain_messages
 from records import Message, SampleResult, SamplingParams, encode
 
 State = SamplingRun.State
@@ -96,7 +97,7 @@ def regenerate_next(dialogue: Dialogue, *, after: int, by: User | None) -> Sampl
     return request_completions(
         dialogue.project,
         purpose=Purpose.SUGGESTION,
-        messages=[{"role": one.role, "content": one.content} for one in messages[: found.position]],
+        messages=plain_messages(messages[: found.position]),
         num_completions=1,
         by=by,
         dialogue=dialogue,

@@ -3,7 +3,7 @@
 A run counts as current while it answers the messages as they stand; after an edit it does not fit any more.
 """
 
-import random
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from django.utils.translation import gettext as _
@@ -11,14 +11,10 @@ from django.utils.translation import gettext as _
 from labeling import sampling
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, SamplingRun, User
 from labeling.writing import WritingError, save_composer
+from labeling.writing_rules import plain_messages
 from records import SamplingParams
 
 _NONE_FITS = "none fits"
-
-
-def plain_messages(messages: list[Message]) -> list[dict[str, str]]:
-    """Roles and contents, as a sampling run keeps its prompt."""
-    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 def next_role(messages: list[Message]) -> Literal["user", "assistant"]:
@@ -75,11 +71,11 @@ def suggest(dialogue: Dialogue, *, again: bool, by: User) -> SamplingRun:
 
 def suggestion_sampling(project: Project) -> SamplingParams:
     """How the project samples suggestions, apart from what is compared."""
-    return SamplingParams(
+    return replace(
+        sampling.default_sampling(project),
         temperature=project.suggestion_temperature,
         top_p=project.suggestion_top_p,
         max_new_tokens=project.suggestion_max_new_tokens,
-        seed=random.randrange(2**31),
     )
 
 

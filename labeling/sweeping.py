@@ -3,8 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from labeling import accounts, assignment, bettering, comparing, exporting, lost_runs, training_jobs, webhooks
-from labeling.api import repeats
+from labeling import accounts, assignment, bettering, comparing, exporting, lost_runs, tokens, training_jobs, webhooks
 from labeling.importing import uploads
 from labeling.models import Project
 
@@ -42,5 +41,5 @@ CHORES: dict[str, Callable[[], int]] = {
     "written texts joined": _join_written_texts,
     "comparisons made": _keep_comparisons_ready,
     "sign-in failures forgotten": accounts.forget_old_failures,
-    "answers of the API forgotten": repeats.forget_old_answers,
+    "answers of the API forgotten": tokens.forget_old_answers,
 }

@@ -13,9 +13,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.models import ApiToken, AuditEvent, Project, User
+from labeling.models import ApiAnswer, ApiToken, AuditEvent, Project, User
 
 LONGEST_LIFE = timedelta(days=366)
+ANSWERS_KEPT = timedelta(hours=24)  # under an Idempotency-Key (labeling.api.repeats)
 MOST_ALIVE = 50  # tokens of one person that are neither revoked nor expired
 _BEGINNING = "parley_"
 _SHOWN = len(_BEGINNING) + 6
@@ -67,6 +68,11 @@ def find_token(text: str) -> ApiToken | None:
     if token.last_used_at is None or seen - token.last_used_at >= _SEEN_EVERY:
         ApiToken.objects.filter(id=token.id).update(last_used_at=seen)
     return token
+
+
+def forget_old_answers() -> int:
+    """Delete what the API remembers of writes under a key, once it is a day old; returns how many."""
+    return ApiAnswer.objects.filter(begun_at__lt=Now() - ANSWERS_KEPT).delete()[0]
 
 
 def alive_tokens(owner: User) -> QuerySet[ApiToken]:

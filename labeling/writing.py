@@ -23,6 +23,7 @@ from labeling.writing_rules import (
     WritingError,
     lock,
     mark_of,
+    plain_messages,
     require_editable,
     require_place,
     require_text,
@@ -191,8 +192,7 @@ def replace_message(message: Message, completion: Completion) -> None:
     with transaction.atomic():
         dialogue = _locked_dialogue(message, message.dialogue.author)
         earlier = dialogue.messages.filter(position__lt=message.position).order_by("position")
-        asked = [{"role": one.role, "content": one.content} for one in earlier]
-        if not message.needs_second_look or asked != completion.run.messages:
+        if not message.needs_second_look or plain_messages(earlier) != completion.run.messages:
             raise WritingError(_("The dialogue has moved on since this answer was asked for."))
         if not completion.content.strip():
             raise WritingError(_("This answer is empty."))

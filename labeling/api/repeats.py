@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from labeling.api.errors import ApiError
 from labeling.models import ApiAnswer, ApiToken
+from labeling.tokens import ANSWERS_KEPT
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 200
-KEPT = timedelta(hours=24)
 _LONGEST_WORK = timedelta(minutes=2)  # after which whoever began is taken for dead
 
 
@@ -41,14 +41,9 @@ def once(request: HttpRequest, token: ApiToken, answer: Callable[[], HttpRespons
     return _remembered(known, answer())
 
 
-def forget_old_answers() -> int:
-    """Delete answers older than a day; returns how many."""
-    return ApiAnswer.objects.filter(begun_at__lt=Now() - KEPT).delete()[0]
-
-
 def _begin(token: ApiToken, key: str, fingerprint: str) -> ApiAnswer:
     """The row of this key: a new one, one whose work was left lying, or one that has its answer."""
-    ApiAnswer.objects.filter(token=token, key=key, begun_at__lt=Now() - KEPT).delete()
+    ApiAnswer.objects.filter(token=token, key=key, begun_at__lt=Now() - ANSWERS_KEPT).delete()
     known, is_new = ApiAnswer.objects.get_or_create(token=token, key=key, defaults={"request_sha256": fingerprint})
     if known.request_sha256 != fingerprint:
         raise ApiError(

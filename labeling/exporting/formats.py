@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from labeling.agreement import ordered_pairs, tied_pairs
+from labeling.agreement import ordered_pairs, places_of, tied_pairs
 from labeling.exporting.choices import apart
 from labeling.exporting.tables import row_of
 from labeling.exporting.trees import lost_in_tree, tree_lines
@@ -101,7 +101,7 @@ def k_way_lines(ranking: Ranking) -> Lines:
     """
     for one in apart(ranking):
         if one.abstained is None:
-            tier = {name: index for index, names in enumerate(one.tiers) for name in names}
+            tier = places_of(one.tiers)
             yield {
                 "prompt": _plain(one.messages),
                 "completions": [completion.content for completion in one.completions],
@@ -143,7 +143,7 @@ def row_lines(record: Any) -> Lines:
 def _pairs(ranking: Ranking) -> Iterator[tuple[Completion, Completion, int]]:
     """(better, worse, tiers between them) of every two completions that are not tied."""
     by_id = {completion.id: completion for completion in ranking.completions}
-    tier = {name: index for index, names in enumerate(ranking.tiers) for name in names}
+    tier = places_of(ranking.tiers)
     for better, worse in ordered_pairs(ranking.tiers):
         yield by_id[better], by_id[worse], tier[worse] - tier[better]
 

@@ -75,7 +75,7 @@ class Statistics:
 
     def add(self, record: Any) -> None:
         self.num += 1
-        self.splits[record.split] += 1
+        self.splits[record.split or ""] += 1
         self.topics[record.topic or ""] += 1
         self.sources[record.source or ""] += 1
 
@@ -153,10 +153,7 @@ class RankingStatistics(Statistics):
         self.add_facts(facts_of(record))
 
     def add_facts(self, facts: Facts) -> None:
-        self.num += 1
-        self.splits[facts.split or ""] += 1
-        self.topics[facts.topic or ""] += 1
-        self.sources[facts.source or ""] += 1
+        super().add(facts)
         self._add_trainer(facts)
         self.trainer_kinds[facts.trainer_kind] += 1
         self.rounds[str(facts.round) if facts.round else "none"] += 1

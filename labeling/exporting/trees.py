@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from labeling.agreement import places_of
 from labeling.exporting.choices import apart
 from records import Completion, Ranking
 
@@ -24,7 +25,7 @@ def tree_lines(ranking: Ranking) -> Iterator[Node]:
 
 def _tree(ranking: Ranking) -> Iterator[Node]:
     if ranking.abstained is None:
-        rank = {name: index for index, tier in enumerate(ranking.tiers) for name in tier}
+        rank = places_of(ranking.tiers)
         replies = [_answer(completion, rank[completion.id]) for completion in ranking.completions]
         spoken = [message for message in ranking.messages if message.role != "system"]
         for place, message in reversed(list(enumerate(spoken))):

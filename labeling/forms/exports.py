@@ -86,8 +86,6 @@ class ExportForm(forms.Form):
         values["format"] = values.get("format") or RECORDS
         self.filters = {name: value for name, value in values.items() if name not in ("kind", "format")}
         if "kind" in values:
-            if not values.get("scrubs_personal_data"):
-                self.filters.pop("scrubs_personal_data", None)
             try:
                 self.filters = read_filters(values["kind"], self.filters).encoded()
                 find_format(values["format"], values["kind"])

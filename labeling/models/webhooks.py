@@ -63,6 +63,7 @@ class Delivery(models.Model):
         indexes = (
             models.Index(fields=("webhook", "-created_at", "-id"), name="delivery_log"),
             models.Index(fields=("due_at",), condition=Q(state="waiting"), name="delivery_due"),
+            models.Index(fields=("finished_at",), condition=~Q(finished_at=None), name="delivery_over"),
         )
 
     def __str__(self) -> str:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+
 from labeling.agreement import Tiers
 from labeling.board import RATING_FLAGS
 from labeling.models import Comparison, Reference, User
@@ -68,6 +71,11 @@ def board_facts(name: str, *, num: int, layout: str, urls: Mapping[str, str]) ->
         "urls": urls,
         "words": ranking_words(),
     }
+
+
+def answer(request: HttpRequest, url: str) -> HttpResponse:
+    """Where to go after a board was submitted, told to rank.js or to the browser itself."""
+    return JsonResponse({"next": url}) if request.content_type == "application/json" else redirect(url)
 
 
 def order_shown(tiers: Tiers, unacceptable_from: int | None, letters: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from labeling import access
 from labeling.dialogue_lists import with_opening
 from labeling.models import Dialogue, Ranking, User
 from labeling.pace import pace_of
+from labeling.views import boards
 from labeling.views.desk import WRITERS
 
 PAGE = 25
@@ -79,7 +80,7 @@ def _order(ranking: Ranking) -> str:
     """The order in the letters that were shown: B > A = C; of a choice, B > A, C."""
     if ranking.abstained is not None:
         return _("abstained: %(reason)s") % {"reason": ranking.abstained}
-    letters = {identifier: chr(ord("A") + index) for index, identifier in enumerate(ranking.shown_order)}
+    letters = boards.letters(ranking.shown_order)
     joint = ", " if ranking.is_choice else " = "
     tiers = [joint.join(sorted(letters.get(identifier, "?") for identifier in tier)) for tier in ranking.tiers]
     return " > ".join(tiers)

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
@@ -13,7 +13,7 @@ from labeling import access
 from labeling.board import BoardError, read_key, read_request, read_submission
 from labeling.models import Comparison, Membership, PracticeRanking, Project, User
 from labeling.practice_results import practice_result
-from labeling.practising import Exercise, exercises, next_exercise, shown_order, submit_practice
+from labeling.practising import exercises, exercises_left, shown_order, submit_practice
 from labeling.submissions import AssignmentError
 from labeling.views import boards
 from labeling.views.ranking import RANKERS
@@ -27,7 +27,7 @@ def practice(request: HttpRequest, slug: str) -> HttpResponse:
     user = access.person(request)
     found = exercises(project, by=user)
     membership = Membership.objects.filter(project=project, user=user).first()
-    upcoming = next_exercise(found)
+    upcoming = next(iter(exercises_left(found)), None)
     context = {
         "project": project,
         "section": "rank",
@@ -60,7 +60,7 @@ def practice_board(request: HttpRequest, slug: str, comparison_id: uuid.UUID) ->
             return JsonResponse({"error": str(error)}, status=422)
         return _board_page(request, project, comparison, posted=values, error=str(error))
     url = reverse("practice_result", args=(project.slug, ranking.id))
-    return JsonResponse({"next": url}) if request.content_type == "application/json" else redirect(url)
+    return boards.answer(request, url)
 
 
 @access.role_required(*RANKERS)
@@ -71,7 +71,7 @@ def practice_result_page(request: HttpRequest, slug: str, ranking_id: uuid.UUID)
     comparison = ranking.comparison
     reference = comparison.reference
     letters = boards.letters(ranking.shown_order)
-    found = exercises(comparison.project, by=access.person(request))
+    left = exercises_left(exercises(comparison.project, by=access.person(request)))
     context = {
         "project": comparison.project,
         "section": "rank",
@@ -84,15 +84,10 @@ def practice_result_page(request: HttpRequest, slug: str, ranking_id: uuid.UUID)
             (_("The reference"), boards.order_shown(reference.tiers, reference.unacceptable_from, letters)),
         ],
         "completions": boards.completions_in(reference, comparison, letters),
-        "upcoming": next_exercise(found),
-        "num_left": _num_left(found),
+        "upcoming": next(iter(left), None),
+        "num_left": len(left),
     }
     return render(request, "labeling/practice_result.html", context)
-
-
-def _num_left(found: list[Exercise]) -> int:
-    most = max((exercise.num_times for exercise in found), default=0)
-    return sum(exercise.num_times < most for exercise in found)
 
 
 def _board_page(

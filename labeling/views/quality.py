@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access
-from labeling.control_arm import arm_figures
+from labeling.control_arm import arm_figures, has_control_arm
 from labeling.models import AuditEvent, Report, User
 from labeling.quality import quality_figures
 
@@ -23,7 +23,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "section": "quality",
         "figures": quality_figures(project),
-        "arms": arm_figures(project),
+        "arms": arm_figures(project) if has_control_arm(project) else None,
         "reports": project.reports.filter(state=Report.State.OPEN).select_related("completion__policy")[:50],
     }
     return render(request, "labeling/quality.html", context)

@@ -54,7 +54,7 @@ def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
         messages.success(request, _("Your ranking is saved."))
     else:
         messages.warning(request, outcome.sentence)
-    return _answer(request, _next_url(project, user, request))
+    return boards.answer(request, _next_url(project, user, request))
 
 
 @access.role_required(*RANKERS)
@@ -139,10 +139,6 @@ def _next_url(project: Project, user: User, request: HttpRequest) -> str:
         return reverse("lease", args=(project.slug, claimed.id))
     messages.info(request, claimed.reason)
     return reverse("practice" if claimed.practice_first else "rank", args=(project.slug,))
-
-
-def _answer(request: HttpRequest, url: str) -> HttpResponse:
-    return JsonResponse({"next": url}) if request.content_type == "application/json" else redirect(url)
 
 
 def _refusal(

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling import access
 from labeling.board import BoardError, read_key, read_request, read_submission
 from labeling.forms.references import ReferenceForm, WordsForm
-from labeling.models import Comparison, Project, Ranking
+from labeling.models import Comparison, Project, Ranking, Reference
 from labeling.reference_figures import NOBODY, figures_by_reference
 from labeling.references import (
     UnfitReference,
@@ -38,7 +38,7 @@ PAGE = 25
 def references(request: HttpRequest, slug: str) -> HttpResponse:
     """Every practice and gold item with how people did on it."""
     project = access.project_for(request, slug)
-    figures = figures_by_reference(project)
+    figures = figures_by_reference(Reference.objects.filter(comparison__project=project))
     rows = [(row, figures.get(row.comparison_id, NOBODY)) for row in references_of(project)]
     context = {
         "project": project,
@@ -90,7 +90,7 @@ def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> 
         return _board_page(request, project, comparison, posted=values, error=str(error))
     messages.success(request, _("The reference ranking is in use."))
     url = reverse("references", args=(project.slug,))
-    return JsonResponse({"next": url}) if request.content_type == "application/json" else redirect(url)
+    return boards.answer(request, url)
 
 
 @access.role_required(*WATCHERS)
@@ -111,7 +111,7 @@ def reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> Http
         "section": "quality",
         "reference": found,
         "form": form,
-        "figures": figures_by_reference(project).get(comparison.id, NOBODY),
+        "figures": figures_by_reference(Reference.objects.filter(pk=found.pk)).get(comparison.id, NOBODY),
         "earlier_messages": comparison.messages[:-1],
         "last_message": comparison.messages[-1],
         "completions": boards.completions_in(found, comparison, letters),
@@ -125,7 +125,10 @@ def retire_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) 
     """Hand it out no more, or again."""
     project = access.project_for(request, slug)
     found = access.reference_of(project, comparison_id)
-    set_retired(found, retired=request.POST.get("retired") == "yes", by=access.person(request))
+    try:
+        set_retired(found, retired=request.POST.get("retired") == "yes", by=access.person(request))
+    except UnfitReference as error:
+        messages.error(request, str(error))
     return redirect("references", project.slug)
 
 

@@ -7,7 +7,7 @@ import pytest
 from labeling import assignment
 from labeling.assignment import Nothing
 from labeling.models import Comparison, Lease, Membership, PracticeRanking, Project, Ranking, User
-from labeling.practising import exercises, next_exercise, shown_order, submit_practice
+from labeling.practising import exercises, exercises_left, shown_order, submit_practice
 from labeling.references import set_retired
 from labeling.submissions import AssignmentError, Submission
 from tests.labeling.cast import make_comparison, make_project, make_reference, make_user, places_of
@@ -31,7 +31,7 @@ def practise(comparison: Comparison, by: User, *, key: uuid.UUID | None = None) 
 
 
 def upcoming(project: Project, by: User) -> Comparison | None:
-    exercise = next_exercise(exercises(project, by=by))
+    exercise = next(iter(exercises_left(exercises(project, by=by))), None)
     return exercise.comparison if exercise else None
 
 

@@ -133,6 +133,17 @@ def test_a_retired_one_is_handed_out_no_more_until_it_is_brought_back(project: P
     assert isinstance(assignment.claim(project, by=bob), Lease)
 
 
+def test_a_retired_one_is_not_brought_back_beside_another(project: Project, rita: User) -> None:
+    original = make_comparison(project=project)
+    first = make(original, by=rita)
+    set_retired(first, retired=True, by=rita)
+    second = make(original, by=rita)
+    with pytest.raises(UnfitReference, match="another reference ranking by now"):
+        set_retired(first, retired=False, by=rita)
+    set_retired(second, retired=True, by=rita)
+    set_retired(first, retired=False, by=rita)
+
+
 def test_words_can_be_changed_and_the_order_stays(project: Project, rita: User) -> None:
     reference = make(make_comparison(project=project), by=rita)
     tiers = reference.tiers

@@ -18,6 +18,7 @@ from records import publish_directory, verify_directory
 _FILTERS = (
     "rounds", "since", "until", "trainers", "trainer_kinds", "topics", "states", "guideline_versions",
     "agreement_at_least", "split_by",
+    "scrubs_personal_data",
 )  # fmt: skip
 
 
@@ -50,7 +51,8 @@ class Command(BaseCommand):
         parser.add_argument("--until", metavar="DAY", help="up to and with this day")
         parser.add_argument("--agreement-at-least", type=int, metavar="PERCENT", help="of a comparison's trainers")
         parser.add_argument("--split-by", default="prompt", choices=SPLIT_BY, help="what is on one side (prompt)")
-        parser.add_argument("--scrub", action="store_true", help="take personal data out of the texts, as far as found")
+        scrubbing = "take personal data out of the texts, as far as found"
+        parser.add_argument("--scrub", dest="scrubs_personal_data", action="store_true", help=scrubbing)
         parser.add_argument("--validation-percent", type=int, default=10, help="of the prompts (10)")
         parser.add_argument("--test-percent", type=int, default=10, help="of the prompts (10)")
 
@@ -71,7 +73,6 @@ def _build(options: dict[str, Any]) -> Export:
         known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:10])
         raise CommandError(f'no project "{options["project"]}"; there are: {known or "none yet"}', returncode=2)
     filters = {name: options[name] for name in (*_FILTERS, "validation_percent", "test_percent")}
-    filters |= {"scrubs_personal_data": True} if options["scrub"] else {}
     try:
         export = request_export(
             project, kind=options["kind"], filters=filters, format=options["format"], by=None, rings=False

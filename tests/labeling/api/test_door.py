@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 from openapi_spec_validator import validate
 
-from labeling.api import repeats, routes
+from labeling import tokens
+from labeling.api import routes
 from labeling.models import ApiAnswer, ApiToken, Prompt, User
 from labeling.tokens import revoke_token
 from tests.labeling.api.asking import Program
@@ -182,9 +183,9 @@ def test_a_key_is_its_tokens_own_and_ends_after_a_day() -> None:
     ApiAnswer.objects.filter(token=one.token).update(begun_at=timezone.now() - timedelta(hours=25))
     one.post(path, {"kind": "rankings"}, key="k")
     assert project.exports.count() == 3
-    assert repeats.forget_old_answers() == 0
+    assert tokens.forget_old_answers() == 0
     ApiAnswer.objects.update(begun_at=timezone.now() - timedelta(hours=25))
-    assert repeats.forget_old_answers() == 2
+    assert tokens.forget_old_answers() == 2
 
 
 def test_what_was_refused_may_be_tried_again_under_its_key() -> None:
