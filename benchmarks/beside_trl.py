@@ -1,5 +1,6 @@
 """What benchmarks against trl share: an environment that has it, and a side of a comparison as a process."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -9,7 +10,8 @@ import venv
 from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+from benchmarks.platform import CHECKOUT
+
 SIDE_SECONDS = 900
 
 
@@ -33,6 +35,16 @@ def trl_environment(folder: Path, *, version: str, needs: str) -> Path:
         last = (installed.stderr.strip().splitlines() or ["no message"])[-1]
         raise BenchmarkError(f"trl {version} cannot be installed under {folder}: {last}; this group needs it")
     return python
+
+
+def oasst_trees() -> list[dict[str, Any]]:
+    """The root messages of the Open-Assistant trees, which are no part of the repository."""
+    folder = Path(os.environ.get("PARLEY_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+    path = folder / "oasst_trees.jsonl.gz"
+    if not path.is_file():
+        raise BenchmarkError(f"{path} is missing; name the folder of the data sets in PARLEY_TEST_DATA")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line)["prompt"] for line in lines]
 
 
 def run_side(command: list[str]) -> dict[str, Any]:

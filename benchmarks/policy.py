@@ -6,9 +6,7 @@ measured here. One pass over an update's rollouts, as InstructGPT trains; a full
 reward and value on both sides.
 """
 
-import gzip
 import json
-import os
 import random
 import sys
 import tempfile
@@ -16,12 +14,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.beside_trl import CHECKOUT, BenchmarkError, run_side, trl_environment
+from benchmarks.beside_trl import oasst_trees, run_side, trl_environment
 from benchmarks.figures import Figure, summarise
+from benchmarks.platform import CHECKOUT
 from language.bundled import ensure_bundled_policy
 from language.chat import render_prompt
 from language.checkpoints import load_causal_lm, load_tokenizer, publish_checkpoint
 from records import Message, Prompt, write_jsonl
+from records.store import model_store
 from rewardmodel.model import publish_reward_model, start_reward_model
 
 TRL_VERSION = "1.12.0"  # the last with PPO; 1.16 has none
@@ -39,8 +39,7 @@ def figures() -> Iterator[Figure]:
     python = trl_environment(
         CHECKOUT / "var" / "bench" / "trl-ppo", version=TRL_VERSION, needs="import trl.experimental.ppo"
     )
-    store = Path(os.environ.get("PARLEY_STORE") or CHECKOUT / "var" / "store")
-    bundled = ensure_bundled_policy(store)[0]
+    bundled = ensure_bundled_policy(model_store())[0]
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         place = Path(folder)
         tokenizer = load_tokenizer(bundled)  # with a pad token that is not the end token
@@ -88,13 +87,8 @@ def _both(python: Path, folder: Path, completions_per_prompt: int) -> Run:
 
 def real_prompts(count: int) -> list[Prompt]:
     """First questions of Open-Assistant trees of 40 to 160 characters times four, drawn by a fixed seed."""
-    folder = Path(os.environ.get("PARLEY_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
-    path = folder / "oasst_trees.jsonl.gz"
-    if not path.is_file():
-        raise BenchmarkError(f"{path} is missing; name the folder of the data sets in PARLEY_TEST_DATA")
     low, high = (4 * tokens for tokens in PROMPT_TOKENS)
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        texts = [json.loads(line)["prompt"]["text"] for line in lines]
+    texts = [str(tree["text"]) for tree in oasst_trees()]
     fitting = [text for text in texts if low <= len(text) <= high]
     return [
         Prompt(id=f"p-{i}", messages=(Message(role="user", content=text),), split="train")

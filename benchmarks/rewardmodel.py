@@ -5,9 +5,7 @@ transformers of this one. Both sides are processes with one thread each, timed i
 work on the machine would move wall time more than anything measured here.
 """
 
-import gzip
 import json
-import os
 import random
 import sys
 import tempfile
@@ -17,11 +15,13 @@ from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from benchmarks.beside_trl import CHECKOUT, BenchmarkError, run_side, trl_environment
+from benchmarks.beside_trl import oasst_trees, run_side, trl_environment
 from benchmarks.figures import Figure, summarise
+from benchmarks.platform import CHECKOUT
 from language.bundled import ensure_bundled_policy
 from language.checkpoints import load_tokenizer
 from records import Message
+from records.store import model_store
 from rewardmodel.comparisons import Comparison, tokenize_comparison
 from rewardmodel.model import publish_reward_model, start_reward_model
 
@@ -36,8 +36,7 @@ TIMED_PAIRS = 16  # of all that trl would forward, drawn at random; the rest is 
 def figures() -> Iterator[Figure]:
     """Speed on ragged real rankings, speed on long prompts with nine completions, and peak memory."""
     python = trl_environment(CHECKOUT / "var" / "bench" / "trl", version=TRL_VERSION, needs="import trl")
-    store = Path(os.environ.get("PARLEY_STORE") or CHECKOUT / "var" / "store")
-    policy = ensure_bundled_policy(store)[0]
+    policy = ensure_bundled_policy(model_store())[0]
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         start = Path(folder) / "start"
         tokenizer = load_tokenizer(policy)
@@ -60,14 +59,8 @@ def figures() -> Iterator[Figure]:
 
 def real_comparisons(tokenizer: PreTrainedTokenizerBase, count: int) -> list[Comparison]:
     """Ranked replies of Open-Assistant trees that fit MAX_TOKENS, drawn by a fixed seed."""
-    folder = Path(os.environ.get("PARLEY_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
-    path = folder / "oasst_trees.jsonl.gz"
-    if not path.is_file():
-        raise BenchmarkError(f"{path} is missing; name the folder of the data sets in PARLEY_TEST_DATA")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        trees = [json.loads(line)["prompt"] for line in lines]
     found: list[Comparison] = []
-    for messages, replies in (group for tree in trees for group in _ranked_groups(tree, ())):
+    for messages, replies in (group for tree in oasst_trees() for group in _ranked_groups(tree, ())):
         texts = [reply["text"] for reply in replies]
         fitted = tokenize_comparison(str(len(found)), messages, texts, tokenizer, max_tokens=MAX_TOKENS)
         if fitted is not None and not fitted.num_cut:
