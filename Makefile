@@ -22,9 +22,10 @@ setup: $(READY)
 run: $(READY)
 	@$(BIN)/python manage.py run
 
-# All tests in two processes, a file to one of them; a part, as ARGS names it, in one.
+# All tests in two processes, a file to one of them; a part, as ARGS names it, in one. In the order of their names,
+# long files come early: by the number of their tests, which is the other order, one process would end alone.
 test: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
 demo: $(READY)
 	@$(BIN)/python manage.py demo $(if $(RANKINGS),--rankings "$(RANKINGS)")
