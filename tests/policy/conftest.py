@@ -12,7 +12,7 @@ from policy.sft import main as run_sft
 from policy.sft_config import SftConfig
 from records import write_jsonl
 from rewardmodel.model import RewardModel, make_head, publish_reward_model
-from tests.policy.cast import QUESTIONS, make_demonstration, write_prompts
+from tests.policy.cast import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
 
 ANSWERS = ["a a a", "b b b", "c c c", "d d d"]
 LIKED = " b"
@@ -92,3 +92,8 @@ def config(toy_policy: Path, toy_reward_model: Path, toy_prompts: Path, tmp_path
         warmup_updates=0,
         device="cpu",
     )
+
+
+@pytest.fixture
+def demonstrations(tmp_path: Path) -> Path:
+    return write_demonstrations(tmp_path / "demonstrations.jsonl", [("Hello!", "a a a"), ("Who are you?", "d d")])

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,19 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
-from policy import minibatches, ppo, rollout
+from policy import ppo
 from policy.dialogues import DialogueSet, load_dialogues, target_nlls
 from policy.metrics import PPO_METRICS
 from policy.minibatches import Learners, Targets, add_gradients, plan_steps, take_step
-from policy.objective import estimate_advantages, masked_mean, reward_tokens, whiten
+from policy.objective import masked_mean
 from policy.ppo import build_learners, load_material, main
 from policy.ppo_config import PpoConfig
-from policy.rollout import MeasuredRollouts, Rollouts, collect_rollouts, measure_rollouts
+from policy.rollout import MeasuredRollouts, Rollouts, measure_rollouts
 from records import verify_directory
 from rewardmodel.model import load_reward_model
 from rewardmodel.stopping import TrainingStopped
-from tests.policy.cast import write_demonstrations
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def demonstrations(tmp_path: Path) -> Path:
-    return write_demonstrations(tmp_path / "demonstrations.jsonl", [("Hello!", "a a a"), ("Who are you?", "d d")])
+from tests.policy.updates import CPU, begin, dying_after, gradients
 
 
 def metrics_of(directory: Path) -> list[dict[str, float]]:
@@ -41,52 +32,6 @@ def metrics_of(directory: Path) -> list[dict[str, float]]:
 
 def weights_of(directory: Path) -> str:
     return hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
-
-
-def begin(config: PpoConfig) -> tuple[Learners, Rollouts, Targets]:
-    """Learners, rollouts and targets as the first update has them before its first step."""
-    torch.manual_seed(config.seed)
-    material = load_material(config, CPU)
-    learners = build_learners(config, CPU, longest_prompt=material.prompts.longest)
-    rollouts = collect_rollouts(
-        learners.policy.model,
-        material.prompts.prompts,
-        num_completions=4,
-        params=config.sampling_params(0),
-        end_token_id=end_token_id(material.tokenizer),
-        precision=config.precision,
-    )
-    measured = measure(learners, rollouts)
-    rewards = reward_tokens(
-        measured.scores, measured.logprobs, measured.ref_logprobs, rollouts.mask, kl_coef=config.kl_coef
-    )
-    advantages, returns = estimate_advantages(rewards, measured.values, rollouts.mask, discount=1.0, gae_lambda=0.95)
-    targets = Targets(measured.logprobs, measured.values, whiten(advantages, rollouts.mask), returns)
-    return learners, rollouts, targets
-
-
-def measure(learners: Learners, rollouts: Rollouts) -> MeasuredRollouts:
-    return measure_rollouts(
-        learners.policy, learners.value, rollouts, temperature=1.0, microbatch_size=4, precision="fp32"
-    )
-
-
-def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-
-
-def dying_after(function: Callable[..., Any], *calls: int) -> Callable[..., Any]:
-    """`function`, but interrupted at these calls (counted over all its lives)."""
-    count = 0
-
-    def dying(*arguments: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count in calls:
-            raise KeyboardInterrupt
-        return function(*arguments)
-
-    return dying
 
 
 def test_it_learns_to_say_what_the_reward_model_likes(config: PpoConfig) -> None:
@@ -375,80 +320,6 @@ def test_a_learning_rate_that_destroys_the_policy_stops_with_a_reason(config: Pp
     with pytest.raises(TrainingStopped, match="Lower --lr"):
         main(replace(config, lr=1e30, updates=5))
     assert not config.out.exists()
-
-
-def test_running_out_of_memory_leads_to_smaller_pieces_and_the_same_gradient(
-    config: PpoConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    learners, rollouts, targets = begin(config)
-    minibatch = [list(range(12)), list(range(12, 20))]
-    add_gradients(learners, rollouts, targets, minibatch, [], config)
-    roomy = gradients(learners.policy.model)
-    groups = Rollouts.groups
-
-    def cramped(self: Rollouts, rows: list[int]) -> object:
-        if len(rows) > 3:
-            raise torch.OutOfMemoryError("no room")
-        return groups(self, rows)
-
-    monkeypatch.setattr(Rollouts, "groups", cramped)
-    seen: dict[str, dict[str, torch.Tensor]] = {}
-    monkeypatch.setattr(
-        minibatches,
-        "clip_gradients",
-        lambda model, **_: seen.setdefault(type(model).__name__, gradients(model)) and 1.0,
-    )
-    take_step(learners, rollouts, targets, minibatch, [], config, 1)
-    for name, grad in seen["LlamaForCausalLM"].items():
-        torch.testing.assert_close(grad, roomy[name], atol=1e-5, rtol=1e-4)
-
-
-def test_text_that_does_not_fit_is_cut_too(
-    config: PpoConfig, demonstrations: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = replace(config, ptx_coef=1.0, ptx_data=demonstrations, ptx_ratio=0.5)
-    learners, rollouts, targets = begin(config)
-    mixed_in = list(load_material(config, CPU).mixed_in) * 4
-    pieces = rollouts.pieces(4)
-    whole = add_gradients(learners, rollouts, targets, pieces, [mixed_in], config)["ptx_loss"]
-    roomy = gradients(learners.policy.model)
-
-    def cramped(model: Any, texts: Any, **options: Any) -> torch.Tensor:
-        if len(texts) > 2:
-            raise torch.OutOfMemoryError("no room")
-        return target_nlls(model, texts, **options)
-
-    monkeypatch.setattr(minibatches, "target_nlls", cramped)
-    monkeypatch.setattr(minibatches, "clip_gradients", lambda model, **_: 1.0)
-    metrics = take_step(learners, rollouts, targets, pieces, mixed_in, config, 1)
-    assert metrics["ptx_loss"] == pytest.approx(whole, abs=1e-5)
-    for name, grad in gradients(learners.policy.model).items():
-        torch.testing.assert_close(grad, roomy[name], atol=1e-5, rtol=1e-4)
-
-
-def test_sampling_that_does_not_fit_goes_on_with_fewer_rows(config: PpoConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, rollouts, _ = begin(config)
-    sample_batch, asked = rollout.sample_batch, []
-
-    def cramped(*arguments: Any, **options: Any) -> Any:
-        asked.append(options["most_rows"])
-        if options["most_rows"] > 8:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return sample_batch(*arguments, **options)
-
-    monkeypatch.setattr(rollout, "sample_batch", cramped)
-    _, again, _ = begin(config)
-    assert asked == [64, 32, 16, 8]
-    assert again.completions == rollouts.completions
-
-
-def test_memory_that_holds_not_even_one_row_is_said_so(config: PpoConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> object:
-        raise torch.OutOfMemoryError("no room")
-
-    monkeypatch.setattr(Rollouts, "groups", full)
-    with pytest.raises(TrainingStopped, match="out of memory on a single sequence; use --lora"):
-        main(config)
 
 
 def fake_rollouts(num_rows: int) -> Rollouts:
