@@ -34,11 +34,12 @@ if find_spec("django"):
         os.environ["PARLEY_TEST_VAR"] = str(_made_var)
     os.environ["PARLEY_VAR"] = os.environ["PARLEY_TEST_VAR"]
     os.environ["DJANGO_SETTINGS_MODULE"] = "labeling.settings"
-    # Each worker's own: one may collect its static files while another's pages look for theirs.
+    # Each worker's own: one may collect its static files, or empty its store, while another's pages read theirs.
     _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    _static = Path(os.environ["PARLEY_VAR"]) / f"static-{_worker}"
-    _static.mkdir(exist_ok=True)
-    os.environ["PARLEY_STATIC"] = str(_static)
+    for _name, _folder in {"PARLEY_STATIC": "static", "PARLEY_STORE": "store"}.items():
+        _own = Path(os.environ["PARLEY_VAR"]) / f"{_folder}-{_worker}"
+        _own.mkdir(exist_ok=True)
+        os.environ[_name] = str(_own)
 
     from django.conf import settings
 
