@@ -7,7 +7,8 @@ recorded with it.
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from labeling import sampling
 from labeling.fingerprints import fingerprint
+from labeling.mixtures import Part, divide, in_words, mixture_of
 from labeling.models import (
     AuditEvent,
     Comparison,
@@ -60,7 +62,7 @@ def eligible_messages(project: Project) -> QuerySet[Message]:
 def choose_messages(project: Project, *, num: int, seed: int) -> list[Message]:
     """`num` messages, or as many as there are, uniformly among the eligible that are not yet in this round."""
     taken = Comparison.objects.filter(round=_open_round(project), message=OuterRef("pk"))
-    eligible = eligible_messages(project).filter(~Exists(taken)).select_related("dialogue")
+    eligible = eligible_messages(project).filter(~Exists(taken)).select_related("dialogue", "completion")
     return _drawn(eligible, num=num, seed=seed)
 
 
@@ -77,8 +79,8 @@ def make_comparisons(project: Project, *, num: int, seed: int, by: User | None) 
         Comparison.objects.bulk_create(comparisons)
         if project.keeps_original:
             _keep_originals(comparisons)
-        _request(project, comparisons, seed=seed, by=by)
-        AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons))
+        mixture = _request(project, comparisons, seed=seed, by=by)
+        AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), **mixture)
     return comparisons
 
 
@@ -128,9 +130,9 @@ def _drawn(rows: QuerySet[Row], *, num: int, seed: int) -> list[Row]:
 def _on_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: User | None) -> list[Comparison]:
     comparisons = [_new_comparison(round_, prompt.messages, prompt=prompt) for prompt in prompts]
     Comparison.objects.bulk_create(comparisons)
-    _request(round_.project, comparisons, seed=seed, by=by)
     if comparisons:
-        AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), of="prompts")
+        mixture = _request(round_.project, comparisons, seed=seed, by=by)
+        AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), of="prompts", **mixture)
     return comparisons
 
 
@@ -163,35 +165,66 @@ def _keep_originals(comparisons: Sequence[Comparison]) -> None:
             content=comparison.message.content,
             policy_id=comparison.message.policy_id,
             message=comparison.message,
+            **_sampled_as(comparison.message),
         )
         for comparison in comparisons
         if comparison.message is not None
     )
 
 
-def _request(project: Project, comparisons: Sequence[Comparison], *, seed: int, by: User | None) -> None:
-    """One run for each comparison, under a seed of its own that follows from `seed` and what is compared."""
-    runs = [
-        SamplingRun(
-            project=project,
-            purpose=SamplingRun.Purpose.COMPARISON,
-            policy=_policy_of(comparison.round),
-            messages=comparison.messages,
-            num_completions=project.num_completions - (comparison.message_id is not None and project.keeps_original),
-            sampling=encode(sampling.default_sampling(project, seed=_seed_of(seed, comparison))),
-            comparison=comparison,
-            requested_by=by,
-        )
-        for comparison in comparisons
-    ]
+def _sampled_as(message: Message) -> dict[str, Any]:
+    """How the message was sampled, as far as it is known."""
+    sampled = message.completion
+    if sampled is None or sampled.content != message.content:
+        return {}
+    facts = ("sampling", "finish_reason", "num_tokens", "logprob")
+    return {name: getattr(sampled, name) for name in facts}
+
+
+def _request(
+    project: Project, comparisons: Sequence[Comparison], *, seed: int, by: User | None
+) -> dict[str, list[dict[str, Any]]]:
+    """The runs of every comparison, one for each part of the mixture; returns the mixture for the record.
+
+    Each is under a seed of its own that follows from `seed` and what is compared.
+    """
+    mixture = mixture_of(project)
+    runs = [run for comparison in comparisons for run in _runs_of(comparison, project, mixture, seed=seed)]
+    for run in runs:
+        run.requested_by = by
     SamplingRun.objects.bulk_create(runs)
     if runs:
         sampling.send_soon(*runs)
+    return {"mixture": in_words(mixture)} if mixture else {}
 
 
-def _seed_of(seed: int, comparison: Comparison) -> int:
+def _runs_of(comparison: Comparison, project: Project, mixture: Sequence[Part], *, seed: int) -> Iterator[SamplingRun]:
+    num = project.num_completions - (comparison.message_id is not None and project.keeps_original)
     chosen = comparison.message_id or comparison.prompt_id
-    return int.from_bytes(hashlib.sha256(f"{seed}:{chosen}".encode()).digest()[:4]) >> 1
+    parts = mixture or [Part()]
+    counts = divide(num, [part.share for part in parts], point=_drawn_number(seed, chosen, "division"))
+    for place, (part, count) in enumerate(zip(parts, counts, strict=True)):
+        if count == 0:
+            continue
+        # Parts of one policy would draw alike under one seed.
+        drawn = _drawn_number(seed, chosen, place) if mixture else _drawn_number(seed, chosen)
+        params = sampling.default_sampling(project, seed=drawn >> 1)
+        if part.temperature is not None:
+            params = replace(params, temperature=part.temperature)
+        yield SamplingRun(
+            project=project,
+            purpose=SamplingRun.Purpose.COMPARISON,
+            policy=part.policy or _policy_of(comparison.round),
+            messages=comparison.messages,
+            num_completions=count,
+            sampling=encode(params),
+            comparison=comparison,
+        )
+
+
+def _drawn_number(*facts: object) -> int:
+    """32 bits that are the same for the same facts, and as good as random."""
+    return int.from_bytes(hashlib.sha256(":".join(map(str, facts)).encode()).digest()[:4])
 
 
 def _messages_before(chosen: Sequence[Message]) -> dict[Any, list[dict[str, Any]]]:

@@ -5,6 +5,7 @@ from labeling.models.completions import Completion, SamplingRun
 from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt
 from labeling.models.exports import Export
 from labeling.models.imports import Import
+from labeling.models.mixtures import MOST_PARTS, MixturePart
 from labeling.models.people import Membership, SignInFailures, User
 from labeling.models.projects import GuidelineVersion, Project, Round
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
@@ -15,6 +16,7 @@ from labeling.models.training import TrainingJob
 from labeling.models.webhooks import Delivery, Webhook
 
 __all__ = [
+    "MOST_PARTS",
     "ApiAnswer",
     "ApiToken",
     "AuditEvent",
@@ -28,6 +30,7 @@ __all__ = [
     "Lease",
     "Membership",
     "Message",
+    "MixturePart",
     "PassedPrompt",
     "Policy",
     "PracticeRanking",

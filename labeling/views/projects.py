@@ -1,13 +1,16 @@
 """A project: its page, and how an admin begins it, sets it up and chooses its people."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import access, projects
+from labeling.forms.mixtures import mixture_forms
 from labeling.forms.projects import MembershipForm, NewProjectForm, ProjectForm
+from labeling.mixtures import change_mixture
 from labeling.models import User
 from labeling.next_steps import next_step, standings
 from labeling.practising import practice_set
@@ -55,12 +58,16 @@ def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
     found = access.project_for(request, slug)
     # The form writes into its instance even where it does not hold, so it gets a copy of its own.
     form = ProjectForm(request.POST or None, instance=access.project_for(request, slug))
-    if request.method == "POST" and form.is_valid():
-        projects.change_project(found, values=form.cleaned_data, by=access.person(request))
+    mixture = mixture_forms(found, request.POST or None)
+    if request.method == "POST" and all([form.is_valid(), mixture.is_valid()]):
+        with transaction.atomic():
+            projects.change_project(found, values=form.cleaned_data, by=access.person(request))
+            change_mixture(found, mixture.parts, by=access.person(request))
         messages.success(request, _("Saved."))
         return redirect("project_settings", found.slug)
-    context = {"project": found, "section": "project_settings", "form": form}
-    return render(request, "labeling/project_settings.html", context, status=422 if form.errors else 200)
+    context = {"project": found, "section": "project_settings", "form": form, "mixture": mixture}
+    status = 200 if request.method == "GET" else 422
+    return render(request, "labeling/project_settings.html", context, status=status)
 
 
 @access.role_required(User.Role.ADMIN)

@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import AuditEvent, Dialogue, Membership, Project, User
+from labeling.mixtures import Part, mixture_of
+from labeling.models import AuditEvent, Dialogue, Membership, Policy, Project, User
 from tests.labeling.cast import make_comparison, make_dialogue, make_policy, make_project, make_user
 from tests.labeling.views.signed_in import as_user
 
@@ -40,7 +41,17 @@ def settings_of(project: Project, **values: Any) -> dict[str, Any]:
         "comparisons_ready", "lease_minutes", "num_suggestions", "grace_minutes", "suggestion_temperature",
         "suggestion_top_p", "suggestion_max_new_tokens",
     )  # fmt: skip
-    return {name: getattr(project, name) for name in plain} | {"policy": project.policy_id, "control_share": 0} | values
+    fields = {name: getattr(project, name) for name in plain} | {"policy": project.policy_id, "control_share": 0}
+    return fields | mixture_rows() | values
+
+
+def mixture_rows(*rows: tuple[Any, Any, Any]) -> dict[str, Any]:
+    """Policy, share and temperature of each row, as the form sends them."""
+    values: dict[str, Any] = {"mixture-TOTAL_FORMS": len(rows) or 3, "mixture-INITIAL_FORMS": 0}
+    for number, row in enumerate(rows):
+        for name, value in zip(("policy", "share", "temperature"), row, strict=True):
+            values[f"mixture-{number}-{name}"] = value
+    return values
 
 
 def test_a_newcomer_reads_the_guidelines_first_then_writes(project: Project, alice: User) -> None:
@@ -110,6 +121,43 @@ def test_a_setting_out_of_bounds_is_refused_and_nothing_changes(
     assert admin.post(reverse("project_settings", args=("sky",)), values).status_code == 422
     project.refresh_from_db()
     assert project.name == "Sky"
+
+
+def test_a_mixture_is_named_kept_and_emptied(admin: Client, project: Project) -> None:
+    other, url = make_policy(name="other"), reverse("project_settings", args=("sky",))
+    rows = mixture_rows(("", 2, ""), ("", "", ""), (other.pk, 1, 0.7))
+    assert admin.post(url, settings_of(project) | rows).status_code == 302
+    assert mixture_of(project) == [Part(share=2), Part(policy=other, share=1, temperature=0.7)]
+    shown = page(admin, "project_settings", "sky")
+    assert "2 or 3 of each 4" in shown
+    assert "1 or 2 of each 4" in shown
+    assert admin.post(url, settings_of(project)).status_code == 302
+    assert mixture_of(project) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ([("", 0, "")], "greater than or equal to 1"),
+        ([("", 101, "")], "less than or equal to 100"),
+        ([("", 1, 6)], "less than or equal to 5"),
+        ([("", "", 0.5)], "Give it a share"),
+        ([("", 1, 0.5), ("", 3, 0.5)], "named twice"),
+        ([("retired", 1, "")], "Select a valid choice"),
+        ([("", 1, n / 10) for n in range(10)], "at most 9"),
+    ],
+)
+def test_a_mixture_that_makes_no_sense_is_refused_and_nothing_changes(
+    admin: Client, project: Project, rows: list[tuple[Any, Any, Any]], complaint: str
+) -> None:
+    retired = make_policy(name="retired", state=Policy.State.RETIRED)
+    told = [(retired.pk if policy == "retired" else policy, *rest) for policy, *rest in rows]
+    values = settings_of(project, name="Changed") | mixture_rows(*told)  # type: ignore[arg-type]
+    answer = admin.post(reverse("project_settings", args=("sky",)), values)
+    assert answer.status_code == 422
+    assert complaint in answer.content.decode()
+    project.refresh_from_db()
+    assert (project.name, mixture_of(project)) == ("Sky", [])
 
 
 def test_an_archived_project_is_not_offered_and_comes_back(admin: Client, project: Project, alice: User) -> None:
