@@ -189,7 +189,7 @@ def fail(run: SamplingRun, error: str, *, for_good: bool) -> None:
     run.num_failures += 1
     if for_good or run.num_failures >= SamplingRun.MAX_ATTEMPTS:
         _end(run, State.FAILED)
-        _move_comparison(run, Comparison.State.SAMPLING, Comparison.State.FAILED)
+        _fail_comparison(run)
         transaction.on_commit(fill_window, robust=True)
         return
     run.state, run.lease_until = State.WAITING, None
@@ -204,7 +204,7 @@ def cancel(run: SamplingRun, *, by: User | None) -> bool:
         if locked.state not in UNDER_WAY:
             return False
         _end(locked, State.CANCELLED)
-        _move_comparison(locked, Comparison.State.SAMPLING, Comparison.State.FAILED)
+        _fail_comparison(locked)
         AuditEvent.note("cancel sampling", locked, by=by)
         transaction.on_commit(partial(doorbell.ask_to_stop, str(run.id)), robust=True)
         transaction.on_commit(fill_window, robust=True)
@@ -218,15 +218,20 @@ def retry(run: SamplingRun, *, by: User | None) -> bool:
         locked = SamplingRun.objects.select_for_update(of=("self",)).get(id=run.id)
         if locked.state not in (State.FAILED, State.CANCELLED):
             return False
-        locked.completions.all().delete()  # the part of a text that a stopped run had
-        locked.state, locked.num_failures, locked.error, locked.finished_at = State.WAITING, 0, "", None
-        locked.save(update_fields=["state", "num_failures", "error", "finished_at"])
-        _move_comparison(locked, Comparison.State.FAILED, Comparison.State.SAMPLING)
-        AuditEvent.note("retry sampling", locked, by=by)
-        transaction.on_commit(partial(doorbell.forget_stop, str(run.id)), robust=True)
-        send_soon(locked)
+        begin_anew(locked, by=by)
     run.state = State.WAITING
     return True
+
+
+def begin_anew(run: SamplingRun, *, by: User | None) -> None:
+    """Have a locked run that is over sampled once more. What it had is dropped."""
+    run.completions.all().delete()
+    run.state, run.num_failures, run.error, run.finished_at = State.WAITING, 0, "", None
+    run.save(update_fields=["state", "num_failures", "error", "finished_at", "sampling"])
+    _resume_comparison(run)
+    AuditEvent.note("retry sampling", run, by=by)
+    transaction.on_commit(partial(doorbell.forget_stop, str(run.id)), robust=True)
+    send_soon(run)
 
 
 def _send(waiting: Any, *, limit: int = 200) -> int:
@@ -287,7 +292,7 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
     run.seconds, run.device, run.error = result.seconds, (result.device or "")[:120], ""
     _end(run, State.CANCELLED if run.state == State.CANCELLED else State.DONE)
     if run.comparison_id is not None:
-        _open_comparison(run, run.comparison_id)
+        _open_comparison(run)
     if run.replaces is not None and run.state == State.DONE:
         _place_anew(run, run.replaces)
     elif run.purpose == Purpose.CHAT and run.num_completions == 1:
@@ -296,10 +301,10 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
         transaction.on_commit(fill_window, robust=True)
 
 
-def _open_comparison(run: SamplingRun, comparison_id: UUID) -> None:
+def _open_comparison(run: SamplingRun) -> None:
     """Offer the comparison to trainers if this was the last run that it waited for."""
-    comparison = Comparison.objects.select_for_update().get(id=comparison_id)
-    if comparison.state != Comparison.State.SAMPLING:
+    comparison = _lock_comparison(run)
+    if comparison is None or comparison.state != Comparison.State.SAMPLING:
         return
     if comparison.sampling_runs.exclude(state=State.DONE).exists():
         return
@@ -345,9 +350,29 @@ def _end(run: SamplingRun, state: State) -> None:
     )
 
 
-def _move_comparison(run: SamplingRun, before: Comparison.State, after: Comparison.State) -> None:
-    if run.comparison_id is not None:
-        Comparison.objects.filter(id=run.comparison_id, state=before).update(state=after)
+def _fail_comparison(run: SamplingRun) -> None:
+    """A comparison one of whose runs came to nothing waits for a person; what its other runs bring is kept."""
+    comparison = _lock_comparison(run)
+    if comparison is not None and comparison.state == Comparison.State.SAMPLING:
+        comparison.state = Comparison.State.FAILED
+        comparison.save(update_fields=["state"])
+
+
+def _resume_comparison(run: SamplingRun) -> None:
+    """A comparison is being sampled again once none of its runs has failed."""
+    comparison = _lock_comparison(run)
+    if comparison is None or comparison.state != Comparison.State.FAILED:
+        return
+    if not comparison.sampling_runs.filter(state__in=(State.FAILED, State.CANCELLED)).exists():
+        comparison.state = Comparison.State.SAMPLING
+        comparison.save(update_fields=["state"])
+
+
+def _lock_comparison(run: SamplingRun) -> Comparison | None:
+    if run.comparison_id is None:
+        return None
+    # By its key alone: a condition on the state would not wait for another run that is about to change it.
+    return Comparison.objects.select_for_update(of=("self",)).filter(id=run.comparison_id).first()
 
 
 def _keeps_partial(run: SamplingRun, result: SampleResult) -> bool:
