@@ -37,9 +37,9 @@ def trl_environment(folder: Path, *, version: str, needs: str) -> Path:
     return python
 
 
-def oasst_trees() -> list[dict[str, Any]]:
-    """The root messages of the Open-Assistant trees, which are no part of the repository."""
-    folder = Path(os.environ.get("PARLEY_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+def oasst_trees(folder: Path | None = None) -> list[dict[str, Any]]:
+    """The root messages of the Open-Assistant trees in `folder`; they are no part of the repository."""
+    folder = folder or Path(os.environ.get("PARLEY_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
     path = folder / "oasst_trees.jsonl.gz"
     if not path.is_file():
         raise BenchmarkError(f"{path} is missing; name the folder of the data sets in PARLEY_TEST_DATA")
@@ -47,8 +47,8 @@ def oasst_trees() -> list[dict[str, Any]]:
         return [json.loads(line)["prompt"] for line in lines]
 
 
-def run_side(command: list[str]) -> dict[str, Any]:
-    """What one side prints as its last line; one thread, no GPU."""
+def run_side(command: list[str], *, seconds: float = SIDE_SECONDS) -> dict[str, Any]:
+    """What one side prints as its last line; one thread, no GPU, ended after so many seconds."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     ended = subprocess.run(
         command,
@@ -56,7 +56,7 @@ def run_side(command: list[str]) -> dict[str, Any]:
         env={**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
-        timeout=SIDE_SECONDS,
+        timeout=seconds,
     )
     if ended.returncode != 0:
         raise BenchmarkError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.strip()[-2000:]}")

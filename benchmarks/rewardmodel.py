@@ -29,6 +29,7 @@ TRL_VERSION = "1.16.0"
 MAX_TOKENS = 512
 NUM_COMPARISONS = 16
 REPEATS = 2
+LR = 9e-6
 PAIRS_PER_STEP = 8  # trl's own default
 TIMED_PAIRS = 16  # of all that trl would forward, drawn at random; the rest is scaled by tokens
 
@@ -60,7 +61,7 @@ def figures() -> Iterator[Figure]:
 def real_comparisons(tokenizer: PreTrainedTokenizerBase, count: int) -> list[Comparison]:
     """Ranked replies of Open-Assistant trees that fit MAX_TOKENS, drawn by a fixed seed."""
     found: list[Comparison] = []
-    for messages, replies in (group for tree in oasst_trees() for group in _ranked_groups(tree, ())):
+    for messages, replies in (group for tree in oasst_trees() for group in ranked_groups(tree, ())):
         texts = [reply["text"] for reply in replies]
         fitted = tokenize_comparison(str(len(found)), messages, texts, tokenizer, max_tokens=MAX_TOKENS)
         if fitted is not None and not fitted.num_cut:
@@ -75,6 +76,17 @@ def nine_completions() -> Comparison:
     return _ranked(Comparison("k9", ids[0], tuple(ids[1:]), (60,) * 9, (), ()), list(range(9)))
 
 
+def ranked_groups(node: dict[str, Any], before: tuple[Message, ...]) -> Iterator[tuple[tuple[Message, ...], list[Any]]]:
+    """Every prompt of a tree with two or more ranked replies that are not all level, and those replies."""
+    role: Literal["user", "assistant"] = "user" if node["role"] == "prompter" else "assistant"
+    path = (*before, Message(role=role, content=node["text"]))
+    replies = [reply for reply in node["replies"] if reply.get("rank") is not None]
+    if role == "user" and len(replies) >= 2 and len({reply["rank"] for reply in replies}) >= 2:
+        yield path, replies
+    for reply in node["replies"]:
+        yield from ranked_groups(reply, path)
+
+
 def _both(
     python: Path, model: Path, comparisons: Sequence[Comparison], folder: str, *, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -83,6 +95,7 @@ def _both(
         "model": str(model),
         "comparisons": [[member.prompt_ids, member.completion_ids, member.tiers[0]] for member in comparisons],
         "pairs_per_step": PAIRS_PER_STEP,
+        "lr": LR,
         "num_pairs": TIMED_PAIRS,
         "seed": seed,
     }
@@ -115,18 +128,6 @@ def _speedup(
         pairs_timed_of=[[theirs["pairs_timed"], theirs["pairs"]] for _, theirs in runs],
         **detail,
     )
-
-
-def _ranked_groups(
-    node: dict[str, Any], before: tuple[Message, ...]
-) -> Iterator[tuple[tuple[Message, ...], list[Any]]]:
-    role: Literal["user", "assistant"] = "user" if node["role"] == "prompter" else "assistant"
-    path = (*before, Message(role=role, content=node["text"]))
-    replies = [reply for reply in node["replies"] if reply.get("rank") is not None]
-    if role == "user" and len(replies) >= 2 and len({reply["rank"] for reply in replies}) >= 2:
-        yield path, replies
-    for reply in node["replies"]:
-        yield from _ranked_groups(reply, path)
 
 
 def _ranked(comparison: Comparison, ranks: list[int]) -> Comparison:

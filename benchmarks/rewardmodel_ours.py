@@ -4,6 +4,7 @@ import json
 import resource
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +12,32 @@ import torch
 
 from language.optimization import build_adamw
 from rewardmodel.comparisons import Comparison
-from rewardmodel.model import start_reward_model
+from rewardmodel.model import RewardModel, start_reward_model
 from rewardmodel.parameters import choose_parameters
 from rewardmodel.train import Learner, take_step
 from rewardmodel.train_config import TrainConfig
 
 
+@dataclass
+class Step:
+    """A model on its way: calling it takes one step at a constant rate."""
+
+    model: RewardModel
+    optimizer: torch.optim.Optimizer
+    learner: Learner
+
+    def __call__(self, batch: list[Comparison]) -> dict[str, float]:
+        return take_step(self.model, self.optimizer, batch, self.learner, 0)
+
+
 def main(path: str) -> None:
     job: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    torch.set_num_threads(1)
-    model = start_reward_model(job["model"], seed=0)
-    choose_parameters(model, lora_rank=None, last_layers=0)
-    optimizer = build_adamw(model, lr=9e-6)
-    unused = Path("unused")
-    config = TrainConfig(data=unused, model=unused, out=unused, precision="bf16")
-    comparisons = [
-        Comparison(str(i), tuple(prompt), tuple(map(tuple, completions)), (), (f"r-{i}",), (tuple(tiers),))
-        for i, (prompt, completions, tiers) in enumerate(job["comparisons"])
-    ]
+    step = start(job)
     warm_up = Comparison("w", (5, 6, 7, 8), ((9, 10), (11, 12)), (), ("w",), ((0, 1),))
-    take_step(model, optimizer, [warm_up] * 4, Learner(config), 0)
+    step([warm_up] * 4)
+    comparisons = comparisons_of(job)
     began, cpu = time.perf_counter(), time.process_time()
-    losses = [take_step(model, optimizer, batch, Learner(config), 0)["loss"] for batch in steps(comparisons, job)]
+    losses = [step(batch)["loss"] for batch in steps(comparisons, job)]
     cpu = time.process_time() - cpu
     print(
         json.dumps(
@@ -46,6 +51,25 @@ def main(path: str) -> None:
             }
         )
     )
+
+
+def start(job: dict[str, Any]) -> Step:
+    """One optimizer step on one batch of the job's model, all of it trained, in bf16 over fp32 weights."""
+    torch.set_num_threads(1)
+    model = start_reward_model(job["model"], seed=0)
+    choose_parameters(model, lora_rank=None, last_layers=0)
+    optimizer = build_adamw(model, lr=job["lr"])
+    unused = Path("unused")
+    learner = Learner(TrainConfig(data=unused, model=unused, out=unused, precision="bf16"))
+    return Step(model, optimizer, learner)
+
+
+def comparisons_of(job: dict[str, Any]) -> list[Comparison]:
+    """The job's comparisons in its order."""
+    return [
+        Comparison(str(i), tuple(prompt), tuple(map(tuple, completions)), (), (f"r-{i}",), (tuple(tiers),))
+        for i, (prompt, completions, tiers) in enumerate(job["comparisons"])
+    ]
 
 
 def steps(comparisons: list[Comparison], job: dict[str, Any]) -> list[list[Comparison]]:

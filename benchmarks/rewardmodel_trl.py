@@ -31,45 +31,12 @@ class Stopwatch(TrainerCallback):
 
 def main(path: str) -> None:
     job: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    torch.set_num_threads(1)
-    pairs = [
-        {"chosen_ids": prompt + completions[i], "rejected_ids": prompt + completions[j]}
-        for prompt, completions, tiers in job["comparisons"]
-        for i in range(len(tiers))
-        for j in range(len(tiers))
-        if tiers[i] < tiers[j]
-    ]
-    random.Random(job["seed"]).shuffle(pairs)
+    pairs = pairs_of(job)
     timed = pairs[: job["num_pairs"]]
-    size = job["pairs_per_step"]
-    warm_up = [{"chosen_ids": [5, 6, 7, 8, 9, 10], "rejected_ids": [5, 6, 7, 8, 11, 12]}] * size
-    model = AutoModelForSequenceClassification.from_pretrained(job["model"], num_labels=1, dtype=torch.float32)
+    warm_up = [{"chosen_ids": [5, 6, 7, 8, 9, 10], "rejected_ids": [5, 6, 7, 8, 11, 12]}] * job["pairs_per_step"]
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
-        trainer = RewardTrainer(
-            model=model,
-            args=RewardConfig(
-                output_dir=folder,
-                per_device_train_batch_size=size,
-                num_train_epochs=1,
-                learning_rate=9e-6,
-                adam_beta2=0.95,
-                lr_scheduler_type="constant",
-                bf16=True,
-                use_cpu=True,
-                gradient_checkpointing=False,  # faster for trl, and as we run
-                train_sampling_strategy="sequential",  # shuffled above, the warm-up first
-                max_length=None,
-                save_strategy="no",
-                logging_steps=1,
-                report_to="none",
-                disable_tqdm=True,
-                dataloader_pin_memory=False,
-            ),
-            train_dataset=Dataset.from_list(warm_up + timed),
-            processing_class=AutoTokenizer.from_pretrained(job["model"]),
-            callbacks=[watch],
-        )
+        trainer = build_trainer(job, warm_up + timed, folder, watch)
         trainer.train()
     losses = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry][1:]
     cpu, wall = (last - first for first, last in zip(watch.marks[0], watch.marks[-1], strict=True))
@@ -87,6 +54,51 @@ def main(path: str) -> None:
                 "pairs": len(pairs),
             }
         )
+    )
+
+
+def pairs_of(job: dict[str, Any]) -> list[dict[str, list[int]]]:
+    """Every pair of the job's comparisons, in the order of its seed."""
+    pairs = [
+        {"chosen_ids": prompt + completions[i], "rejected_ids": prompt + completions[j]}
+        for prompt, completions, tiers in job["comparisons"]
+        for i in range(len(tiers))
+        for j in range(len(tiers))
+        if tiers[i] < tiers[j]
+    ]
+    random.Random(job["seed"]).shuffle(pairs)
+    return pairs
+
+
+def build_trainer(
+    job: dict[str, Any], pairs: list[dict[str, list[int]]], folder: str, callback: TrainerCallback
+) -> RewardTrainer:
+    """trl's trainer for one pass over these pairs as they stand: AdamW at a constant rate, bf16 over fp32 weights."""
+    torch.set_num_threads(1)
+    model = AutoModelForSequenceClassification.from_pretrained(job["model"], num_labels=1, dtype=torch.float32)
+    return RewardTrainer(
+        model=model,
+        args=RewardConfig(
+            output_dir=folder,
+            per_device_train_batch_size=job["pairs_per_step"],
+            num_train_epochs=1,
+            learning_rate=job["lr"],
+            adam_beta2=0.95,
+            lr_scheduler_type="constant",
+            bf16=True,
+            use_cpu=True,
+            gradient_checkpointing=False,  # faster for trl, and as we run
+            train_sampling_strategy="sequential",  # shuffled by its caller
+            max_length=None,
+            save_strategy="no",
+            logging_steps=1,
+            report_to="none",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        ),
+        train_dataset=Dataset.from_list(pairs),
+        processing_class=AutoTokenizer.from_pretrained(job["model"]),
+        callbacks=[callback],
     )
 
 
