@@ -22,6 +22,7 @@ from records.types import (
     TrainingProgress,
     TrainingRequest,
     TrainingResult,
+    Worker,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "TrainingProgress",
     "TrainingRequest",
     "TrainingResult",
+    "Worker",
     "decode",
     "encode",
     "publish_directory",

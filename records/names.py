@@ -23,6 +23,9 @@ TRAIN_QUEUE = "train"
 PRIORITY_WAITING = 0
 PRIORITY_OVERNIGHT = 9
 
+# The Redis set of the workers' names; each worker's key is worker_key(name).
+WORKERS_KEY = "parley:workers"
+
 # Files of an export in the records format.
 DEMONSTRATIONS_FILE = "demonstrations.jsonl"
 RANKINGS_FILE = "rankings.jsonl"
@@ -37,3 +40,8 @@ def stream_key(run_id: str, attempt: int) -> str:
 def cancel_key(run_id: str) -> str:
     """The Redis key whose existence asks the sampler to stop a run."""
     return f"parley:cancel:{run_id}"
+
+
+def worker_key(name: str) -> str:
+    """The Redis key under which a worker says that it lives; it expires soon after the worker falls silent."""
+    return f"parley:worker:{name}"

@@ -260,6 +260,23 @@ class TrainingResult:
     error: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Worker:
+    """What a sample or train worker says of itself while it lives (records.presence).
+
+    `policies` are the store paths of those in memory, least recently used first, `servers` the hosts that it
+    may call, `running` the ids of the sampling runs or training jobs that it is at.
+    """
+
+    name: str
+    queue: str
+    device: str
+    started_at: str
+    policies: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+
+
 def require_weak_order(tiers: tuple[tuple[str, ...], ...], ids: list[str]) -> None:
     """Raise ValueError unless every id is in exactly one tier and no tier is empty."""
     placed = [identifier for tier in tiers for identifier in tier]

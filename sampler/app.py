@@ -8,10 +8,11 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_ready, worker_shutdown
 from celery.worker.control import inspect_command
 
 from records.broker import celery_settings
+from records.presence import Presence
 
 app = Celery("sampler", include=["sampler.tasks"])
 app.conf.update(celery_settings())
@@ -26,6 +27,23 @@ def check_configuration(**_: object) -> None:
         configuration()
     except ConfigurationError as error:
         sys.exit(f"sampler: {error}")
+
+
+_presence: list[Presence] = []  # of this process, once it is a worker
+
+
+@worker_ready.connect
+def say_that_it_lives(sender: Any, **_: object) -> None:
+    from sampler.sampling import presence
+
+    _presence.append(presence(sender.hostname))
+    _presence[-1].begin()
+
+
+@worker_shutdown.connect
+def say_that_it_goes(**_: object) -> None:
+    while _presence:
+        _presence.pop().end()
 
 
 @inspect_command()

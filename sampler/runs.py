@@ -77,6 +77,11 @@ class Watch:
             with self._changed:
                 self._runs.remove(run)
 
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs that the worker is at."""
+        with self._changed:
+            return tuple(run.run_id for run in self._runs)
+
     def _watch(self) -> None:
         while True:
             with self._changed:

@@ -4,16 +4,19 @@ What a person can mend comes back as the result's `error`. What nobody foresaw i
 it to labeling, which counts the attempt and tries again.
 """
 
-import os
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import redis
 
-from records import Completion, Resemblance, SampleRequest, SampleResult
+from records import Completion, Resemblance, SampleRequest, SampleResult, Worker
+from records.broker import environment_redis_url
+from records.names import SAMPLE_QUEUE
+from records.presence import Presence
 from sampler.app import app
 from sampler.backends import Backend, BackendError
 from sampler.backends.local import LocalBackend
@@ -40,6 +43,26 @@ def serving() -> dict[str, Any]:
         "policies": answerer.local.resident(),
         "servers": list(configuration().backend_hosts),
     }
+
+
+def presence(name: str) -> Presence:
+    """The sign of life of the worker of this name, which is this process."""
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+
+    def describe() -> Worker:
+        with _making:
+            answerer = _answerer()
+        return Worker(
+            name=name,
+            queue=SAMPLE_QUEUE,
+            device=answerer.local.device,
+            started_at=started_at,
+            policies=tuple(answerer.local.resident()),
+            servers=configuration().backend_hosts,
+            running=answerer.watch.run_ids(),
+        )
+
+    return Presence(_client(), name, describe)
 
 
 @dataclass(frozen=True)
@@ -93,6 +116,9 @@ _making = threading.Lock()
 
 @cache
 def _answerer() -> Answerer:
-    url = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
-    client = redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
+    client = _client()
     return Answerer(client, Watch(client, app), LocalBackend(configuration()), ModelServers(configuration()))
+
+
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(environment_redis_url(), socket_timeout=3, socket_connect_timeout=3)

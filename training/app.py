@@ -1,8 +1,28 @@
 """The train worker's Celery app. Holds no database password: it sees the broker and the model store."""
 
+from typing import Any
+
 from celery import Celery
+from celery.signals import worker_ready, worker_shutdown
 
 from records.broker import celery_settings
+from records.presence import Presence
 
 app = Celery("training", include=["training.tasks"])
 app.conf.update(celery_settings())
+
+_presence: list[Presence] = []  # of this process, once it is a worker
+
+
+@worker_ready.connect
+def say_that_it_lives(sender: Any, **_: object) -> None:
+    from training.presence import presence
+
+    _presence.append(presence(sender.hostname))
+    _presence[-1].begin()
+
+
+@worker_shutdown.connect
+def say_that_it_goes(**_: object) -> None:
+    while _presence:
+        _presence.pop().end()

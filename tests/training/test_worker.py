@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import redis
+import torch
 from kombu import Connection
 
 from records import (
@@ -26,6 +27,7 @@ from records import (
     verify_directory,
     write_jsonl,
 )
+from records import Worker as WorkerRecord
 from records.broker import broker_url
 from records.names import (
     DEMONSTRATIONS_FILE,
@@ -36,6 +38,7 @@ from records.names import (
     WEB_QUEUE,
     cancel_key,
 )
+from records.presence import living
 from tests.policy.cast import make_demonstration
 from tests.rewardmodel.cast import make_toy_rankings
 from tests.tiny import build_tiny_policy
@@ -187,6 +190,35 @@ def test_a_job_reports_progress_and_publishes(
     assert (result.attempt, result.out_path) == (1, "policies/whole")
     verify_directory(store / "policies" / "whole", expected_sha256=result.manifest_sha256)
     assert result.metrics
+
+
+def test_a_worker_shows_its_device_and_its_job_and_goes_with_its_process(
+    redis_url: str, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    worker = start_worker()
+    with redis.Redis.from_url(redis_url) as client:
+        (idle,) = alive(client, lambda one: not one.running)
+        assert idle.queue == "train"
+        assert (idle.device == "cpu") != torch.cuda.is_available()
+        send(redis_url, job_id="shown", options=LONG)
+        (busy,) = alive(client, lambda one: bool(one.running))
+        assert busy.running == ("shown",)
+        client.set(cancel_key("shown"), 1)
+        assert ear.result().error == "cancelled"
+        worker.terminate()
+        worker.wait(timeout=60)
+        assert idle.name not in [one.worker.name for one in living(client)]
+
+
+def alive(client: redis.Redis, true: Callable[[WorkerRecord], bool]) -> list[WorkerRecord]:
+    """The train workers of which this is true, once there is one. Those that an earlier test killed linger."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found = [one.worker for one in living(client) if one.silent_seconds < 5 and true(one.worker)]
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("no train worker says that it lives")
 
 
 def test_what_the_trainer_refuses_comes_back_as_its_own_words(
