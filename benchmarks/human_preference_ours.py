@@ -25,6 +25,7 @@ def main(path: str) -> None:
         "wall_seconds": wall,
         "steps": len(batches),
         "pairs_seen": job["num_pairs"],
+        "pairs_to_see": job["num_pairs"],
         "last_loss": sum(losses[-8:]) / len(losses[-8:]),
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }

@@ -48,6 +48,7 @@ class Saver(TrainerCallback):
             "wall_seconds": time.monotonic() - self.wall_began,
             "steps": state.global_step,
             "pairs_seen": min(state.global_step * self.job["pairs_per_step"], self.job["num_pairs"]),
+            "pairs_to_see": self.job["num_pairs"],
             "last_loss": sum(losses) / len(losses) if losses else None,
             "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }

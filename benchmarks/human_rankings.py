@@ -83,15 +83,21 @@ def halve(
     rankings: Sequence[Ranking],
     tokenizer: PreTrainedTokenizerBase,
     *,
+    swaps: bool,
     max_tokens: int,
     held_out_fraction: float,
     most_train: int,
     most_held_out: int,
     seed: int,
 ) -> Halves:
-    """Split by prompt what fits whole, leave out what would leak, and draw of each side at most so many."""
+    """Split by prompt what fits whole, leave out what would leak, and draw of each side at most so many.
+
+    With `swaps` the two sides change places, so that every prompt is held out once.
+    """
     fitting = [ranking for ranking in rankings if _fits(ranking, tokenizer, max_tokens)]
     assigned = assign_splits(fitting, validation_fraction=held_out_fraction)
+    if swaps:
+        assigned = [replace(one, split="train" if one.split in HELD_OUT else "validation") for one in assigned]
     leaking = {leak.ranking_id for leak in find_leaks(assigned)}
     held_out = [ranking for ranking in assigned if ranking.split in HELD_OUT]
     train = [ranking for ranking in assigned if ranking.split == "train" and ranking.id not in leaking]
