@@ -6,6 +6,8 @@ from typing import Any
 # Gao et al. 2022, §3.3: with fewer comparisons than this, reward models of every size were near chance.
 FEW_COMPARISONS = 2000
 
+_HELD_OUT = {"prompt": "dialogues", "trainer": "trainers"}
+
 
 def cautions(facts: Mapping[str, Any]) -> list[str]:
     """Every reason in the facts for not trusting the scores, in plain words; empty only where there is none."""
@@ -72,6 +74,8 @@ def card_text(facts: Mapping[str, Any]) -> str:
         "Left out: "
         + (", ".join(f"{count} {name}" for name, count in sorted(data["left_out"].items())) or "none")
         + ".",
+        f"Held out where records carried no split: {data['validation_fraction']:.0%} of all "
+        f"{_HELD_OUT[data['split_by']]}.",
         f"Cut from the left to fit the context: {data['num_prompts_cut']} prompts. No completion was cut.",
         "",
         "## Figures",

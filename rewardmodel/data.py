@@ -17,7 +17,7 @@ from records.lines import read_json_lines
 from records.manifest import MANIFEST, sha256_of, verify_directory
 from records.names import DEMONSTRATIONS_FILE, RANKINGS_FILE
 from rewardmodel.rewardbench import holds_pairs, read_pairs
-from rewardmodel.splits import assign_splits, find_leaks
+from rewardmodel.splits import HELD_OUT, SplitBy, assign_splits, find_leaks
 
 Record = TypeVar("Record")
 
@@ -51,11 +51,11 @@ class RankingSet:
         return [ranking for ranking in self.rankings if ranking.split in splits]
 
 
-def load_rankings(path: Path, *, validation_fraction: float = 0.1) -> RankingSet:
+def load_rankings(path: Path, *, validation_fraction: float = 0.1, split_by: SplitBy = "prompt") -> RankingSet:
     """Read, check and split the rankings of an export directory or a .jsonl file.
 
-    `left_out` counts: abstained; all_tied (no pair); leaking (in train, though the same prompt or one that
-    begins like it is held out). Held-out rankings are never dropped for what is in train, so that figures
+    `left_out` counts: abstained; all_tied (no pair); leaking (in train, though the same prompt or one nearly
+    the same is held out). Held-out rankings are never dropped for what is in train, so that figures
     of several models stay comparable.
     """
     source = find_source(path, RANKINGS_FILE)
@@ -63,7 +63,10 @@ def load_rankings(path: Path, *, validation_fraction: float = 0.1) -> RankingSet
     if not rankings:
         raise DataError(f"{source.path}: holds no rankings")
     has_splits = validation_fraction > 0 or any(ranking.split for ranking in rankings)
-    rankings = assign_splits(rankings, validation_fraction=validation_fraction)
+    drawn = [ranking.trainer for ranking in rankings if not ranking.split]
+    rankings = assign_splits(rankings, validation_fraction=validation_fraction, split_by=split_by)
+    if split_by == "trainer" and drawn and validation_fraction > 0:
+        _require_held_out_trainers(source.path, rankings, drawn)
     leaking = {leak.ranking_id for leak in find_leaks(rankings)}
     reasons = [_reason_to_leave_out(ranking, leaking) for ranking in rankings]
     kept = tuple(ranking for ranking, reason in zip(rankings, reasons, strict=True) if reason is None)
@@ -129,6 +132,18 @@ def _reason_to_leave_out(ranking: Ranking, leaking: set[str]) -> str | None:
     if len(ranking.tiers) < 2:
         return "all_tied"
     return "leaking" if ranking.id in leaking else None
+
+
+def _require_held_out_trainers(path: Path, rankings: Sequence[Ranking], drawn: Sequence[str | None]) -> None:
+    """Raise DataError where trainers were to be held out and none is."""
+    trainers = set(drawn) - {None}
+    if not trainers:
+        raise DataError(f'{path}: cannot be split by trainer, since no ranking without a "split" names its "trainer"')
+    if not any(ranking.trainer in trainers for ranking in rankings if ranking.split in HELD_OUT):
+        raise DataError(
+            f"{path}: of {len(trainers)} trainers none is drawn to be held out; raise --validation-fraction, "
+            'or give each record its "split"'
+        )
 
 
 def _require_version(manifest: dict[str, Any], path: Path) -> None:

@@ -24,7 +24,7 @@ from rewardmodel.evaluation import Evaluation, evaluate_scores, verdict
 from rewardmodel.model import RewardModel, context_of, load_reward_model
 from rewardmodel.report import report_html
 from rewardmodel.scoring import score_comparisons
-from rewardmodel.splits import HELD_OUT
+from rewardmodel.splits import HELD_OUT, SplitBy
 from rewardmodel.statistics import Estimate
 
 # Four texts each: half a minute of a CPU for a model of 135M, and known to about ±0.15.
@@ -61,7 +61,8 @@ def main(config: EvaluateConfig) -> None:
     """Load, score, report."""
     device = resolve_device(config.device)
     model = load_reward_model(config.model, device=device)
-    data = load_rankings(config.data, validation_fraction=_drawn_fraction(model, config.data))
+    fraction, split_by = drawn_split(model, config.data)
+    data = load_rankings(config.data, validation_fraction=fraction, split_by=split_by)
     rankings = select_rankings(data, config.split)
     with autocast(device, config.precision):
         evaluation, tokenized = evaluate_rankings(
@@ -155,11 +156,12 @@ def _groups(evaluation: Evaluation) -> list[tuple[str, dict[str, Estimate]]]:
     return [(title, group) for title, group in named if len(group) > 1]
 
 
-def _drawn_fraction(model: RewardModel, path: Path) -> float:
-    """The share that training drew for validation, where this is the very data that the model was trained on."""
+def drawn_split(model: RewardModel, path: Path) -> tuple[float, SplitBy]:
+    """The share that training held out, and of what, where this is the very data that the model was trained on."""
     trained_on = model.facts.get("data", {})
-    same = trained_on.get("sha256") == find_source(path, RANKINGS_FILE).sha256
-    return float(trained_on["validation_fraction"]) if same else 0.0
+    if trained_on.get("sha256") != find_source(path, RANKINGS_FILE).sha256:
+        return 0.0, "prompt"
+    return float(trained_on["validation_fraction"]), trained_on.get("split_by", "prompt")
 
 
 def _show(estimate: Estimate) -> str:

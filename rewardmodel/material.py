@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from records import Message, Ranking
 from rewardmodel.comparisons import Comparison, tokenize_comparison, tokenize_rankings
 from rewardmodel.data import DataError, Source, load_demonstrations, load_rankings
+from rewardmodel.splits import SplitBy
 
 # References that the normalisation averages over: the mean is then known to a twentieth of a deviation.
 NUM_REFERENCES = 512
@@ -29,6 +30,7 @@ class Material:
     left_out: dict[str, int]
     num_prompts_cut: int
     validation_fraction: float
+    split_by: SplitBy = "prompt"
 
 
 def load_material(
@@ -38,10 +40,11 @@ def load_material(
     max_tokens: int,
     demonstrations: Path | None,
     validation_fraction: float,
+    split_by: SplitBy = "prompt",
     seed: int,
 ) -> Material:
     """Read and tokenize everything. Raises DataError or RecordError where training could not be honest."""
-    data = load_rankings(path, validation_fraction=validation_fraction)
+    data = load_rankings(path, validation_fraction=validation_fraction, split_by=split_by)
     training = data.of_split("train")
     if not training:
         raise DataError(f"{data.source.path}: no rankings left to train on; left out: {data.left_out or 'none'}")
@@ -62,6 +65,7 @@ def load_material(
         left_out={**data.left_out, "too_long": len(tokenized.too_long)},
         num_prompts_cut=tokenized.num_prompts_cut,
         validation_fraction=validation_fraction,
+        split_by=split_by,
     )
 
 

@@ -66,6 +66,7 @@ def data_facts(material: Material) -> dict[str, Any]:
         "sha256": material.source.sha256,
         "export": material.source.export,
         "validation_fraction": material.validation_fraction,
+        "split_by": material.split_by,
         "num_rankings": len(material.training),
         "num_comparisons": len(material.comparisons),
         "num_pairs": len(pairs_of(material.comparisons).pairs),

@@ -1,83 +1,111 @@
-"""Which rankings teach and which judge: splits by prompt, and no prompt on both sides.
+"""Which rankings teach and which judge: no prompt, nor one nearly the same, and if asked no trainer, on both sides.
 
-A split comes with the record, or is drawn from the prompt's own text, so that it never depends on
-what else is in the file. Near-duplicates are told by a long shared beginning (InstructGPT, App. A).
+A split comes with the record, or is drawn from the prompt's own text or the trainer's name, so that it never
+depends on what else is in the file. Where near-duplicates are drawn apart, or a split from elsewhere parts
+them, nothing changes sides: the one in training is left out.
 """
 
-import hashlib
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from records import Message, Ranking, RecordError
+from records.sides import BEGINNING, drawn, normal_form, trainer_key
 from records.types import Split
-
-# Prompts that agree in this many characters from the start are taken for one prompt. System messages
-# are left out: a whole project may share one.
-PREFIX_CHARACTERS = 200
+from rewardmodel.likeness import LikeTexts
 
 HELD_OUT = ("validation", "test")
+SplitBy = Literal["prompt", "trainer"]
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A training ranking whose prompt, or one that begins like it, is also held out."""
+    """A training ranking whose prompt, or one nearly the same, is also held out."""
 
     ranking_id: str
     held_out_id: str
 
 
-def assign_splits(rankings: Sequence[Ranking], *, validation_fraction: float) -> list[Ranking]:
+def assign_splits(
+    rankings: Sequence[Ranking], *, validation_fraction: float, split_by: SplitBy = "prompt"
+) -> list[Ranking]:
     """The rankings, each with a split; one without gets train or validation by its dialogue's first message.
 
-    All prompts of one dialogue begin alike, so they fall on one side whatever the file holds besides.
-    Raises RecordError where one comparison is in two splits.
+    All prompts of one dialogue begin alike, so they fall on one side whatever the file holds besides. With
+    `split_by` trainer all rankings of one person do, as in exports; one that nobody's name is on goes by its prompt.
+    Raises RecordError where one comparison is in two splits, unless its trainers are each in one.
     """
     assigned = [
-        ranking if ranking.split else replace(ranking, split=_drawn_split(ranking.messages, validation_fraction))
+        ranking if ranking.split else replace(ranking, split=_drawn_split(ranking, validation_fraction, split_by))
         for ranking in rankings
     ]
-    split_of: dict[str, tuple[str | None, str]] = {}
-    for ranking in assigned:
-        split, first = split_of.setdefault(ranking.comparison_id, (ranking.split, ranking.id))
-        if split != ranking.split:
-            raise RecordError(
-                f'ranking {ranking.id}: "split" is {ranking.split}, but ranking {first} of the same comparison '
-                f"{ranking.comparison_id} is in {split}; export both with one split"
-            )
+    _require_whole_comparisons(assigned)
     return assigned
 
 
 def find_leaks(rankings: Sequence[Ranking]) -> list[Leak]:
-    """Training rankings that would give away what is held out (method reference §9 A12)."""
+    """Training rankings that would give away what is held out (method reference §9 A12).
+
+    Their prompts begin like a held-out one, or are nearly the same (rewardmodel.likeness).
+    """
     held_out: dict[str, str] = {}
     for ranking in rankings:
         if ranking.split in HELD_OUT:
-            held_out.setdefault(prompt_key(ranking.messages), ranking.id)
-    keys = [(ranking.id, prompt_key(ranking.messages)) for ranking in rankings if ranking.split == "train"]
-    return [Leak(identifier, held_out[key]) for identifier, key in keys if key in held_out]
+            held_out.setdefault(spoken(ranking.messages), ranking.id)
+    by_beginning = {text[:BEGINNING]: identifier for text, identifier in reversed(held_out.items())}
+    alike, ids = LikeTexts(list(held_out)), list(held_out.values())
+    met: dict[str, str | None] = {}
+    leaks = []
+    for ranking in rankings:
+        if ranking.split != "train":
+            continue
+        text = spoken(ranking.messages)
+        if text not in met:
+            place = None if text[:BEGINNING] in by_beginning else alike.find(text)
+            met[text] = by_beginning.get(text[:BEGINNING]) if place is None else ids[place]
+        found = met[text]
+        if found is not None:
+            leaks.append(Leak(ranking.id, found))
+    return leaks
+
+
+def spoken(messages: Sequence[Message]) -> str:
+    """What is said in a prompt, in normal form. System messages are left out: a whole project may share one."""
+    return normal_form(
+        "\n".join(f"{message.role}: {message.content}" for message in messages if message.role != "system")
+    )
 
 
 def prompt_key(messages: Sequence[Message]) -> str:
-    """The same for two prompts that are equal, or equal in their first PREFIX_CHARACTERS.
-
-    Case, spacing and Unicode forms of one letter make no difference.
-    """
-    spoken = (f"{message.role}: {message.content}" for message in messages if message.role != "system")
-    return _normalise("\n".join(spoken))[:PREFIX_CHARACTERS]
+    """The same for two prompts that are equal, or equal in their first BEGINNING characters."""
+    return spoken(messages)[:BEGINNING]
 
 
 def dialogue_key(messages: Sequence[Message]) -> str:
     """The same for all prompts that were cut from one dialogue: its first user message."""
     first = next(message.content for message in messages if message.role == "user")
-    return _normalise(first)[:PREFIX_CHARACTERS]
+    return normal_form(first)[:BEGINNING]
 
 
-def _drawn_split(messages: Sequence[Message], validation_fraction: float) -> Split:
-    digest = hashlib.sha256(dialogue_key(messages).encode()).digest()
-    drawn = int.from_bytes(digest[:8]) / 2**64
-    return "validation" if drawn < validation_fraction else "train"
+def _drawn_split(ranking: Ranking, validation_fraction: float, split_by: SplitBy) -> Split:
+    by_trainer = split_by == "trainer" and ranking.trainer is not None
+    key = trainer_key(str(ranking.trainer)) if by_trainer else dialogue_key(ranking.messages)
+    return "validation" if drawn(key) / 2**64 < validation_fraction else "train"
 
 
-def _normalise(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def _require_whole_comparisons(rankings: Sequence[Ranking]) -> None:
+    """Raise RecordError where a comparison is in two splits and people are not what was split by."""
+    splits_of: dict[str, set[str | None]] = {}
+    for ranking in rankings:
+        if ranking.trainer is not None:
+            splits_of.setdefault(ranking.trainer, set()).add(ranking.split)
+    known: dict[str, Ranking] = {}
+    for ranking in rankings:
+        first = known.setdefault(ranking.comparison_id, ranking)
+        trainers = {one.trainer for one in (first, ranking)} - {None}
+        by_trainer = trainers and all(len(splits_of[str(trainer)]) == 1 for trainer in trainers)
+        if first.split != ranking.split and not by_trainer:
+            raise RecordError(
+                f'ranking {ranking.id}: "split" is {ranking.split}, but ranking {first.id} of the same comparison '
+                f"{ranking.comparison_id} is in {first.split}; export both with one split"
+            )

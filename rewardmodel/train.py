@@ -68,6 +68,7 @@ def main(config: TrainConfig) -> None:
         max_tokens=min(config.max_tokens or sys.maxsize, context_of(model.backbone)),
         demonstrations=config.demonstrations,
         validation_fraction=config.validation_fraction,
+        split_by=config.split_by,
         seed=config.seed,
     )
     identity = run_identity(config, material)

@@ -6,6 +6,7 @@ from pathlib import Path
 from rewardmodel.commandline import Precision
 from rewardmodel.options import KeepsWork, OptionError, require_positive, require_share
 from rewardmodel.publishing import STATES
+from rewardmodel.splits import SplitBy
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class TrainConfig(KeepsWork):
     microbatch_tokens: int = 2048
     """Tokens forwarded at once: memory, never the result."""
     validation_fraction: float = 0.1
-    """Share of dialogues held out where records carry no split."""
+    """Share of dialogues, or of trainers, held out where records carry no split."""
+    split_by: SplitBy = "prompt"
+    """What is held out where records carry no split; trainer: people whose rankings are not learnt from at all."""
     precision: Precision = "fp32"
     """bf16 computes in bf16 over fp32 weights."""
     lora: bool = False

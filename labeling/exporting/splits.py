@@ -2,18 +2,16 @@
 
 A prompt never changes sides, whatever else is exported and when. Prompts that begin alike, and all that are
 cut from one dialogue, share a side (but for those cut so early that they hold nothing but a greeting).
-rewardmodel.splits checks the same from the other end, with the same normal form and length.
+rewardmodel.splits checks the same from the other end, and leaves out of training what is nearly the same too.
 """
 
-import hashlib
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from records import Message
+from records.sides import BEGINNING, drawn, normal_form, trainer_key
 from records.types import Split
 
-BEGINNING = 200  # characters, as in rewardmodel.splits: prompts that agree in so many are one prompt
 SAYS_SOMETHING = 24  # characters of the user; "Hello!" alone would put half of all chats on one side
 
 
@@ -28,9 +26,7 @@ def split_of(
 
     With `trainer` it is the trainer's side, whatever was said.
     """
-    key = split_key(messages) if trainer is None else f"trainer: {trainer}"
-    digest = hashlib.sha256(key.encode()).digest()
-    percentile = int.from_bytes(digest[:8]) * 100 >> 64
+    percentile = drawn(split_key(messages) if trainer is None else trainer_key(trainer)) * 100 >> 64
     if percentile < test_percent:
         return "test"
     return "validation" if percentile < test_percent + validation_percent else "train"
@@ -47,7 +43,7 @@ def split_key(messages: Sequence[Message]) -> str:
         if message.role == "system":  # a whole project may share one
             continue
         room -= len(message.role) + 2
-        text = _normal_form(message.content)[: max(0, room)]
+        text = normal_form(message.content)[: max(0, room)]
         room -= len(text) + 1
         if message.role == "user":
             opening.append(_letters_of(text) or text)
@@ -62,7 +58,3 @@ def _letters_of(text: str) -> str:
     if text.isascii():
         return " ".join(text.translate(_ASCII_NO_LETTER).split())
     return _NO_LETTER.sub(" ", text).strip()
-
-
-def _normal_form(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from records import ManifestError, Message, Ranking, RecordError, encode, publish_directory, write_jsonl
+from records import ManifestError, Ranking, RecordError, encode, publish_directory, write_jsonl
 from rewardmodel.data import DataError, load_demonstrations, load_rankings, read_rankings
-from rewardmodel.splits import Leak, assign_splits, find_leaks
 from tests.rewardmodel.cast import make_ranking
-
-LONG = "Please explain to me, in a few plain words that a child could follow, how the tides of the sea come about. " * 3
 
 
 def write(path: Path, rankings: list[Ranking]) -> Path:
@@ -115,49 +112,3 @@ def test_an_export_that_is_not_what_its_manifest_says_is_refused(tmp_path: Path)
         load_rankings(tmp_path / "nowhere")
     with pytest.raises(DataError, match="holds no rankings"):
         load_rankings(write(tmp_path / "empty.jsonl", []))
-
-
-def test_a_drawn_split_depends_on_the_dialogue_alone() -> None:
-    opening = [make_ranking(id=f"a-{i}", prompt=f"Question {i}?") for i in range(300)]
-    later = [make_ranking(id=f"b-{i}", prompt=(f"question  {i}?", "Why?", "Because.")) for i in range(300)]
-    first = {r.id[2:]: r.split for r in assign_splits(opening, validation_fraction=0.2)}
-    second = {r.id[2:]: r.split for r in assign_splits([*reversed(later)], validation_fraction=0.2)}
-    assert first == second
-    assert 30 < sum(split == "validation" for split in first.values()) < 90
-
-
-def test_a_split_that_the_record_has_is_kept() -> None:
-    (ranking,) = assign_splits([make_ranking(split="test")], validation_fraction=1.0)
-    assert ranking.split == "test"
-
-
-def test_one_comparison_in_two_splits_is_refused() -> None:
-    rankings = [
-        make_ranking(id="r-1", comparison_id="c", split="train"),
-        make_ranking(id="r-2", comparison_id="c", split="test"),
-    ]
-    with pytest.raises(RecordError, match=r"ranking r-2.*ranking r-1 of the same comparison c is in train"):
-        assign_splits(rankings, validation_fraction=0.1)
-
-
-def test_a12_a_prompt_on_both_sides_is_a_leak_and_so_is_one_with_a_long_shared_beginning() -> None:
-    rankings = [
-        make_ranking(id="same", prompt="Why is the sky blue?", split="train"),
-        make_ranking(id="held-1", prompt="why is the SKY  blue?", split="validation"),
-        make_ranking(id="begins-alike", prompt=LONG + "Keep it short.", split="train"),
-        make_ranking(id="held-2", prompt=LONG + "Give an example.", split="test"),
-        make_ranking(id="other", prompt="Why is the sea blue?", split="train"),
-    ]
-    assert find_leaks(rankings) == [Leak("same", "held-1"), Leak("begins-alike", "held-2")]
-
-
-def test_a12_a_system_message_that_all_prompts_share_is_no_leak() -> None:
-    system = Message(role="system", content=LONG)
-    rankings = [
-        replace(ranking, messages=(system, *ranking.messages))
-        for ranking in (
-            make_ranking(id="r-1", prompt="Why is the sky blue?", split="train"),
-            make_ranking(id="r-2", prompt="What is the capital of France?", split="test"),
-        )
-    ]
-    assert find_leaks(rankings) == []

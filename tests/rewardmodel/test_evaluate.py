@@ -15,7 +15,7 @@ from rewardmodel.corruption import measure_corruptions
 from rewardmodel.data import DataError, load_rankings
 from rewardmodel.evaluate import (
     EvaluateConfig,
-    _drawn_fraction,
+    drawn_split,
     main,
     select_rankings,
     summarise,
@@ -91,10 +91,11 @@ def test_data_that_the_model_was_trained_on_is_split_as_training_split_it(
     path = tmp_path / "rankings.jsonl"
     write_jsonl(path, [make_ranking()])
     model = load_reward_model(tiny_reward_model)
-    model.facts = {"data": {"sha256": load_rankings(path).source.sha256, "validation_fraction": 0.25}}
-    assert _drawn_fraction(model, path) == 0.25
+    data = {"sha256": load_rankings(path).source.sha256, "validation_fraction": 0.25, "split_by": "trainer"}
+    model.facts = {"data": data}
+    assert drawn_split(model, path) == (0.25, "trainer")
     write_jsonl(path, [make_ranking(id="another")])
-    assert _drawn_fraction(model, path) == 0.0
+    assert drawn_split(model, path) == (0.0, "prompt")
 
 
 def test_the_command_prints_one_json_object(tiny_reward_model: Path, tmp_path: Path, capsys) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from labeling.exporting.splits import split_key, split_of
 from records import Message
-from rewardmodel.splits import prompt_key
+from rewardmodel.splits import assign_splits, prompt_key
+from tests.rewardmodel.cast import make_ranking
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=60)
 
@@ -83,6 +84,13 @@ def test_a_larger_share_takes_in_all_of_a_smaller_one() -> None:
     small = {index for index, prompt in enumerate(prompts) if side(prompt, test=5) == "test"}
     large = {index for index, prompt in enumerate(prompts) if side(prompt, test=25) == "test"}
     assert small < large
+
+
+def test_by_trainer_exports_and_training_hold_out_the_same_people() -> None:
+    rankings = [make_ranking(id=f"r-{n}", trainer=f"t-{n}") for n in range(100)]
+    for ranking in assign_splits(rankings, validation_fraction=0.3, split_by="trainer"):
+        exported = split_of(ranking.messages, validation_percent=30, test_percent=0, trainer=ranking.trainer)
+        assert ranking.split == exported
 
 
 def test_by_trainer_a_persons_work_is_on_one_side_whatever_was_said() -> None:
