@@ -50,14 +50,17 @@ def oasst_trees(folder: Path | None = None) -> list[dict[str, Any]]:
 def run_side(command: list[str], *, seconds: float = SIDE_SECONDS) -> dict[str, Any]:
     """What one side prints as its last line; one thread, no GPU, ended after so many seconds."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    ended = subprocess.run(
-        command,
-        cwd=CHECKOUT,
-        env={**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-    )
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env={**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BenchmarkError(f"{' '.join(command)} was ended after {seconds:.0f} seconds; give it more") from error
     if ended.returncode != 0:
         raise BenchmarkError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.strip()[-2000:]}")
     result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])

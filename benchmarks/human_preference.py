@@ -34,7 +34,7 @@ from rewardmodel.model import FACTS_FILE, load_reward_model, publish_reward_mode
 from rewardmodel.scoring import score_comparisons
 
 # Of a small data set each half is held out once; of a large one a half is more than an hour can judge.
-FOLDS = {"open-assistant": 2, "hh-harmless": 1}
+HALVES = {"open-assistant": 2, "hh-harmless": 1}
 TOKENS_AT_ONCE = 4096  # when judging
 ENDING_SECONDS = 900  # that trl's side may take beyond its share of the time, for a last step and to save
 
@@ -48,11 +48,11 @@ class Config:
     out: Path = CHECKOUT / "var" / "bench" / "human-preference"
     """Where arms.jsonl, results.json and, while an arm runs, its weights are kept."""
     minutes: float = 60.0
-    """Minutes by the clock, shared by the folds; a pass of trl's is ended where it stands when they are up."""
+    """Minutes by the clock, shared by the studies; a pass of trl's is ended where it stands when they are up."""
     most_train: int = 160
-    """Comparisons to learn from, at most, in each fold."""
+    """Comparisons to learn from, at most, in each study."""
     most_held_out: int = 240
-    """Comparisons to be judged by, at most, in each fold."""
+    """Comparisons to be judged by, at most, in each study."""
     held_out_fraction: float = 0.5
     """Share of dialogues held out."""
     max_tokens: int = 512
@@ -64,7 +64,7 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Fold:
+class Study:
     """One split of one data set on its way: what is learnt from, what judges, and where the files are."""
 
     data: str
@@ -103,26 +103,32 @@ def main(config: Config) -> None:
     python = trl_environment(CHECKOUT / "var" / "bench" / "trl", version=TRL_VERSION, needs="import trl")
     config.out.mkdir(parents=True, exist_ok=True)
     start = untrained_model(config)
-    folds = [plan_fold(name, number, start, config) for name in SOURCES for number in range(FOLDS[name])]
+    studies = [plan_study(name, number, start, config) for name in SOURCES for number in range(HALVES[name])]
     arms = config.out / "arms.jsonl"
-    for place, fold in enumerate(folds):
-        share = time.monotonic() + (until - time.monotonic()) / (len(folds) - place)
-        for arm in run_missing(fold, python, done_arms(arms, fold.plan), share):
-            with arms.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(arm) + "\n")
-        shutil.rmtree(fold.folder, ignore_errors=True)
-    report(config, folds)
+    problems = []
+    for place, study in enumerate(studies):
+        share = time.monotonic() + (until - time.monotonic()) / (len(studies) - place)
+        try:
+            for arm in run_missing(study, python, done_arms(arms, study.plan), share):
+                with arms.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(arm) + "\n")
+            shutil.rmtree(study.folder, ignore_errors=True)
+        except BenchmarkError as error:  # of this study; the next may have time
+            problems.append(f"{study.data}, half {study.number}: {error}")
+    report(config, studies)
+    if problems:
+        raise BenchmarkError("; ".join(problems))
 
 
-def report(config: Config, folds: list[Fold]) -> None:
+def report(config: Config, studies: list[Study]) -> None:
     """Print the table of each data set, and write every figure to results.json."""
     results = {}
     for name in SOURCES:
         judged = [
-            Judged(arm["arm"], fold.number, arm["side"], fold.tokenized("held_out").comparisons, arm["scores"])
-            for fold in folds
-            if fold.data == name
-            for arm in done_arms(config.out / "arms.jsonl", fold.plan).values()
+            Judged(arm["arm"], study.number, arm["side"], study.tokenized("held_out").comparisons, arm["scores"])
+            for study in studies
+            if study.data == name
+            for arm in done_arms(config.out / "arms.jsonl", study.plan).values()
         ]
         results[name] = pool(judged, seed=config.seed)
         print(table(name, results[name]), flush=True)
@@ -139,8 +145,8 @@ def untrained_model(config: Config) -> Path:
     return start
 
 
-def plan_fold(name: str, number: int, start: Path, config: Config) -> Fold:
-    """Read and split one data set. The plan's hash says which arms of earlier runs are of this very fold."""
+def plan_study(name: str, number: int, start: Path, config: Config) -> Study:
+    """Read and split one data set. The plan's hash says which arms of earlier runs are of this very study."""
     rankings, refused = SOURCES[name](config.data)
     halves = halve(
         rankings,
@@ -154,54 +160,54 @@ def plan_fold(name: str, number: int, start: Path, config: Config) -> Fold:
     )
     left_out = {**refused, **halves.left_out}
     sizes = f"learns from {len(halves.train)} comparisons, judged by {len(halves.held_out)}; left out: {left_out}"
-    print(f"{name}, fold {number}: {sizes}", file=sys.stderr, flush=True)
+    print(f"{name}, half {number}: {sizes}", file=sys.stderr, flush=True)
     ids = [[ranking.id for ranking in side] for side in (halves.train, halves.held_out)]
     plan = hashlib.sha256(json.dumps([name, ids, config.max_tokens, config.lr, config.seed]).encode()).hexdigest()[:16]
     folder = config.out / f"{name}-{plan}"
     folder.mkdir(exist_ok=True)
-    return Fold(name, number, Halves(halves.train, halves.held_out, left_out), start, folder, plan, config)
+    return Study(name, number, Halves(halves.train, halves.held_out, left_out), start, folder, plan, config)
 
 
-def run_missing(fold: Fold, python: Path, done: dict[str, Any], until: float) -> Iterator[dict[str, Any]]:
+def run_missing(study: Study, python: Path, done: dict[str, Any], until: float) -> Iterator[dict[str, Any]]:
     """Train and judge the arms that are not done, one after the other, as long as there is time."""
-    at_end, at_time, at_pass = (fold.folder / arm for arm in SHOWN)
+    at_end, at_time, at_pass = (study.folder / arm for arm in SHOWN)
     if OURS not in done:
         side = _kept(at_end) or run_side(
-            [sys.executable, "-m", "benchmarks.human_preference_ours", str(fold.job(at_end=str(at_end)))],
+            [sys.executable, "-m", "benchmarks.human_preference_ours", str(study.job(at_end=str(at_end)))],
             seconds=_left(until),
         )
         Path(f"{at_end}.json").write_text(json.dumps(side), encoding="utf-8")
-        done[OURS] = judge(fold, OURS, at_end, side)
+        done[OURS] = judge(study, OURS, at_end, side)
         yield done[OURS]
     if TRL_PASS in done:
         return
     if _kept(at_pass) is None:
         budget = done[OURS]["side"]["cpu_seconds"]
-        job = fold.job(at_time=str(at_time), at_end=str(at_pass), cpu_seconds=budget, most_seconds=_left(until))
+        job = study.job(at_time=str(at_time), at_end=str(at_pass), cpu_seconds=budget, most_seconds=_left(until))
         command = [str(python), "-m", "benchmarks.human_preference_trl", str(job)]
         run_side(command, seconds=_left(until) + ENDING_SECONDS)
     for arm, folder in ((TRL_TIME, at_time), (TRL_PASS, at_pass)):
         said = _kept(folder)
         if arm not in done and said is not None:
-            yield judge(fold, arm, folder, said)
+            yield judge(study, arm, folder, said)
 
 
-def judge(fold: Fold, arm: str, directory: Path, side: dict[str, Any]) -> dict[str, Any]:
+def judge(study: Study, arm: str, directory: Path, side: dict[str, Any]) -> dict[str, Any]:
     """The line of one arm: what it took, and its scores of the held-out completions."""
     if not (directory / FACTS_FILE).exists():
         (directory / FACTS_FILE).write_text("{}", encoding="utf-8")  # trl's classifier is a reward model but for this
     model = load_reward_model(directory)
     with autocast(model.device, "bf16"):
-        scored = list(score_comparisons(model, fold.tokenized("held_out").comparisons, token_budget=TOKENS_AT_ONCE))
+        scored = list(score_comparisons(model, study.tokenized("held_out").comparisons, token_budget=TOKENS_AT_ONCE))
     return {
-        "plan": fold.plan,
-        "data": fold.data,
-        "fold": fold.number,
+        "plan": study.plan,
+        "data": study.data,
+        "half": study.number,
         "arm": arm,
         "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": {name: str(value) for name, value in asdict(fold.config).items()},
-        "num_train": len(fold.halves.train),
-        "left_out": fold.halves.left_out,
+        "config": {name: str(value) for name, value in asdict(study.config).items()},
+        "num_train": len(study.halves.train),
+        "left_out": study.halves.left_out,
         "side": side,
         "scores": {comparison.id: scores for comparison, scores in scored},
     }
@@ -228,7 +234,7 @@ def _left(until: float) -> float:
     """Seconds until the clock is up. BenchmarkError where it is."""
     left = until - time.monotonic()
     if left <= 0:
-        raise BenchmarkError("the time is up; begin again with the same options to go on with what is missing")
+        raise BenchmarkError("the time is up; begin again with the same sizes to go on with what is missing")
     return left
 
 

@@ -1,4 +1,4 @@
-"""The figures of benchmarks.human_preference: each arm's folds taken together, arms beside one another, a table."""
+"""The figures of benchmarks.human_preference: each arm's halves taken together, arms beside one another, a table."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,26 +16,26 @@ SHOWN = {OURS: "ours, one pass", TRL_TIME: "trl, as many CPU seconds", TRL_PASS:
 
 @dataclass(frozen=True)
 class Judged:
-    """One arm of one fold: what it took, and its scores of the completions held out."""
+    """One arm of one study: what it took, and its scores of the completions held out."""
 
     arm: str
-    fold: int
+    half: int
     side: dict[str, Any]
     comparisons: Sequence[Comparison]
     scores: dict[str, list[float]]
 
 
 def pool(judged: Sequence[Judged], *, seed: int) -> dict[str, Any]:
-    """Every figure of every arm over all its folds, and how far ours is ahead on the pairs that both judged."""
+    """Every figure of every arm over all its halves, and how far ours is ahead on the pairs that both judged."""
     found: dict[str, Any] = {"arms": {}, "ours_ahead_of": {}}
     for arm in SHOWN:
-        folds = [one for one in judged if one.arm == arm]
-        if folds:
-            scored = [(member, one.scores[member.id]) for one in folds for member in one.comparisons]
-            sums = {name: sum(one.side[name] for one in folds) for name in ("cpu_seconds", "steps", "pairs_seen")}
-            sums["pairs_trained_on"] = sum(one.side["pairs_to_see"] for one in folds)
-            found["arms"][arm] = {**sums, "folds": len(folds), **asdict(evaluate_scores(scored, seed=seed))}
-        if folds and arm != OURS:
+        halves = [one for one in judged if one.arm == arm]
+        if halves:
+            scored = [(member, one.scores[member.id]) for one in halves for member in one.comparisons]
+            sums = {name: sum(one.side[name] for one in halves) for name in ("cpu_seconds", "steps", "pairs_seen")}
+            sums["pairs_trained_on"] = sum(one.side["pairs_to_see"] for one in halves)
+            found["arms"][arm] = {**sums, "halves": len(halves), **asdict(evaluate_scores(scored, seed=seed))}
+        if halves and arm != OURS:
             found["ours_ahead_of"][arm] = asdict(lead(judged, OURS, arm, seed=seed))
     return found
 
@@ -44,7 +44,7 @@ def lead(judged: Sequence[Judged], arm: str, other: str, *, seed: int) -> Estima
     """How much more often one arm is right than another on the very same pairs, prompts resampled."""
     differences, owners, prompts = [], [], dict[tuple[int, ...], int]()
     for one in judged:
-        beside = next((two for two in judged if (two.arm, two.fold) == (other, one.fold)), None)
+        beside = next((two for two in judged if (two.arm, two.half) == (other, one.half)), None)
         if one.arm != arm or beside is None:
             continue
         for member in one.comparisons:
