@@ -45,6 +45,8 @@ if find_spec("django"):
 
     from labeling.engines import Urls, places, start, stop, valkey
 
+    # A worker has inherited the settings module and read it by now, with the store of the first process.
+    settings.PARLEY_STORE = Path(os.environ["PARLEY_STORE"])
     settings.REDIS_URL = os.environ["REDIS_URL"] = valkey.url(places.Places(settings.PARLEY_VAR), db=_worker)
     settings.STORAGES = settings.STORAGES | {
         # No hashed names: a test of a page should not need collectstatic first.
