@@ -75,12 +75,14 @@ def build_trainer(
 ) -> RewardTrainer:
     """trl's trainer for one pass over these pairs as they stand: AdamW at a constant rate, bf16 over fp32 weights."""
     torch.set_num_threads(1)
+    at_once = job.get("pairs_at_once", job["pairs_per_step"])
     model = AutoModelForSequenceClassification.from_pretrained(job["model"], num_labels=1, dtype=torch.float32)
     return RewardTrainer(
         model=model,
         args=RewardConfig(
             output_dir=folder,
-            per_device_train_batch_size=job["pairs_per_step"],
+            per_device_train_batch_size=at_once,
+            gradient_accumulation_steps=job["pairs_per_step"] // at_once,
             num_train_epochs=1,
             learning_rate=job["lr"],
             adam_beta2=0.95,
