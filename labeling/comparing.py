@@ -122,6 +122,13 @@ def keep_ready(project: Project) -> int:
     return made
 
 
+def has_more_to_compare(round_: Round) -> bool:
+    """Whether a message or a prompt is left that this open round could make a comparison of."""
+    taken = Comparison.objects.filter(round=round_, message=OuterRef("pk"))
+    left = eligible_messages(round_.project).filter(~Exists(taken))
+    return left.exists() or _untouched_prompts(round_).exists()
+
+
 def _drawn(rows: QuerySet[Row], *, num: int, seed: int) -> list[Row]:
     """The first `num` in the order of a hash of seed and id: uniform, and the same for the same seed and rows."""
     return list(rows.order_by(shuffled(seed), "id")[: max(0, num)])

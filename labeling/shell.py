@@ -57,6 +57,7 @@ def _general_stations(user: User) -> list[ShellStation]:
     wanted = [
         ("home", _("Projects"), True),
         ("models", _("Models"), user.can_train_models),
+        ("workers", _("Workers"), user.can_train_models),
         ("people", _("People"), user.is_admin),
     ]
     return [ShellStation(name=name, label=label, url=reverse(name)) for name, label, allowed in wanted if allowed]

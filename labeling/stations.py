@@ -80,7 +80,7 @@ def _all_stations(project: Project) -> list[Station]:
 def _for_viewer(station: Station, viewer: User | None) -> Station:
     if viewer is None:
         return station
-    writes = viewer.can_write_and_rank if station.name in ("write", "sample", "rank") else True
+    writes = viewer.can_write_and_rank or not station.url.endswith(("/write/", "/chat/", "/rank/"))
     reviews = viewer.can_review or not station.url.endswith("/review/")
     return station if writes and reviews else replace(station, action="", url="")
 
@@ -105,6 +105,7 @@ def _write(project: Project) -> Station:
 def _sample(project: Project, current: Round) -> Station:
     states = dict(current.comparisons.values_list("state").annotate(num=Count("id")).values_list("state", "num"))
     sampling, failed = states.get(Comparison.State.SAMPLING, 0), states.get(Comparison.State.FAILED, 0)
+    begun = bool(states)
     runs = SamplingRun.objects.filter(comparison__round=current)
     num = Completion.objects.filter(comparison__round=current).count()
     return Station(
@@ -115,8 +116,8 @@ def _sample(project: Project, current: Round) -> Station:
         unit=ngettext("completion", "completions", num),
         seconds=runs.aggregate(sum=Sum("seconds"))["sum"],
         note=_of(sampling, _("%(n)d comparisons are being sampled")) or _of(failed, _("%(n)d comparisons failed")),
-        action=_("Chat with the policy") if not num and not sampling else "",
-        url=reverse("chat", args=(project.slug,)),
+        action=_("See sampling") if begun else _("Chat with the policy"),
+        url=reverse("sampling" if begun else "chat", args=(project.slug,)),
     )
 
 

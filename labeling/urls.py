@@ -24,10 +24,12 @@ from labeling.views import (
     regenerating,
     reviewing,
     rounds,
+    sampling,
     signing_in,
     streaming,
     suggesting,
     tokens,
+    workers,
     writing,
 )
 
@@ -38,6 +40,7 @@ _REVIEW = "p/<slug:slug>/review/<uuid:dialogue_id>/"
 _EXPORT = "p/<slug:slug>/data/exports/<uuid:export_id>/"
 _IMPORT = "p/<slug:slug>/data/imports/<uuid:import_id>/"
 _REFERENCE = "p/<slug:slug>/quality/references/<uuid:comparison_id>/"
+_SAMPLED = "p/<slug:slug>/rounds/sampling/<uuid:comparison_id>/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
@@ -120,6 +123,10 @@ urlpatterns = [
     # Rounds and models.
     path("p/<slug:slug>/rounds/", rounds.rounds_page, name="rounds"),
     path("p/<slug:slug>/rounds/stations/", rounds.station_row, name="station_row"),
+    path("p/<slug:slug>/rounds/sampling/", sampling.sampling, name="sampling"),
+    path("p/<slug:slug>/rounds/sampling/retry/", sampling.retry_all_sampling, name="retry_all_sampling"),
+    path(f"{_SAMPLED}retry/", sampling.retry_sampling, name="retry_sampling"),
+    path(f"{_SAMPLED}leave-out/", sampling.leave_out_comparison, name="leave_out_comparison"),
     path("p/<slug:slug>/rounds/open/", rounds.open_round, name="open_round"),
     path("p/<slug:slug>/rounds/train/", rounds.start_training, name="start_training"),
     path(_JOB, rounds.training_job, name="training_job"),
@@ -131,6 +138,7 @@ urlpatterns = [
     path("p/<slug:slug>/rounds/promote/<uuid:policy_id>/", rounds.promote_policy, name="promote_policy"),
     path("models/", models.models, name="models"),
     path("models/<uuid:model_id>/", models.model, name="model"),
+    path("workers/", workers.workers, name="workers"),
     # Quality.
     path("p/<slug:slug>/quality/", quality.quality, name="quality"),
     path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality.handle_report, name="handle_report"),

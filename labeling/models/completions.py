@@ -68,6 +68,11 @@ class SamplingRun(models.Model):
                 fields=("lease_until",), condition=Q(state__in=("sent", "running")), name="sampling_run_leases"
             ),
             models.Index(fields=("created_at", "id"), condition=Q(state="waiting"), name="sampling_run_waiting"),
+            models.Index(
+                fields=("project", "-finished_at"),
+                condition=Q(purpose="comparison", state="done"),
+                name="sampling_run_finished",
+            ),
             models.Index(fields=("replaces",), condition=~Q(replaces=None), name="sampling_run_replaces"),
         )
 

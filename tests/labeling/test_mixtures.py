@@ -10,6 +10,7 @@ import pytest
 import redis
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from labeling.models import AuditEvent, Comparison, MixturePart, Project, Sampli
 from tests.answering import send_result
 from tests.labeling.cast import make_chat, make_policy, make_project, make_user
 from tests.labeling.exporting.material import make_ranking
+from tests.labeling.views.signed_in import as_user
 
 SHARES = st.lists(st.integers(1, 100), min_size=1, max_size=9)
 
@@ -211,6 +213,23 @@ def test_the_export_attributes_each_completion(broker: redis.Redis) -> None:
     statistics = RankingStatistics()
     statistics.add(record)
     assert statistics.counts()["by_policy"] == {"own": 3, "other": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_ranks_sees_nothing_of_the_mixture(broker: redis.Redis) -> None:
+    project = make_project(policy=make_policy(name="zebra-policy"))
+    mix(project, Part(share=2, temperature=0.123), Part(policy=make_policy(name="yak-policy"), share=2))
+    make_chat(project=project)
+    (comparison,) = comparing.make_comparisons(project, num=1, seed=1, by=None)
+    for number, run in enumerate(reversed(parts_of(comparison))):
+        send_result(run, f"A{number}.", f"B{number}.")
+    alice = make_user(username="alice", projects=[project])
+    client = as_user(alice)
+    page = client.post(reverse("rank", args=(project.slug,)), follow=True).content.decode()
+    assert all(text in page for text in ("A0.", "B0.", "A1.", "B1."))
+    seeds = [str(run.sampling["seed"]) for run in comparison.sampling_runs.all()]
+    runs = [str(run.id) for run in comparison.sampling_runs.all()]
+    assert not [told for told in ("zebra", "yak", "0.123", *seeds, *runs) if told in page]
 
 
 @pytest.mark.django_db(transaction=True)
