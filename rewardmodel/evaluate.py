@@ -22,7 +22,7 @@ from rewardmodel.corruption import measure_corruptions
 from rewardmodel.data import DataError, RankingSet, find_source, load_rankings
 from rewardmodel.evaluation import Evaluation, evaluate_scores, verdict
 from rewardmodel.model import RewardModel, context_of, load_reward_model
-from rewardmodel.report import report_html
+from rewardmodel.report import left_out_facts, report_html
 from rewardmodel.scoring import score_comparisons
 from rewardmodel.splits import HELD_OUT, SplitBy
 from rewardmodel.statistics import Estimate
@@ -73,16 +73,18 @@ def main(config: EvaluateConfig) -> None:
             num_corrupted=config.num_corrupted,
             seed=config.seed,
         )
+    left_out = {**data.left_out, "too_long": len(tokenized.too_long)}
     report = {
         "model": str(config.model),
         "data": {"path": str(data.source.path), "sha256": data.source.sha256, "export": data.source.export},
         "split": config.split,
-        "left_out": {**data.left_out, "too_long": len(tokenized.too_long)},
+        "left_out": left_out,
         "num_prompts_cut": tokenized.num_prompts_cut,
         **asdict(evaluation),
     }
     if config.html:
         facts = {"model": config.model, "data": data.source.path, "sha256": data.source.sha256, "split": config.split}
+        facts |= left_out_facts(left_out, tokenized.num_prompts_cut)
         page = report_html(evaluation, title=f"Reward model {config.model.name}", facts=facts)
         config.html.write_text(page, encoding="utf-8")
     print(json.dumps(report, indent=1) if config.json else summarise(evaluation))

@@ -103,7 +103,8 @@ def _report_files(facts: Mapping[str, Any], evaluation: Evaluation | None) -> di
     if evaluation is None:
         return {}
     shown = {"base": facts["base"]["name"], "data": facts["data"]["name"], "sha256": facts["data"]["sha256"]}
-    page = report_html(evaluation, title=f"Reward model {facts['name']}", facts={**shown, "split": "validation"})
+    shown |= {"split": f"validation, by {facts['data']['split_by']} where records carried none"}
+    page = report_html(evaluation, title=f"Reward model {facts['name']}", facts=shown)
     figures = json.dumps(asdict(evaluation), indent=1, ensure_ascii=False) + "\n"
     return {"evaluation.json": figures.encode(), "evaluation.html": page.encode()}
 

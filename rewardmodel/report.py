@@ -33,6 +33,12 @@ def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, objec
     return page(title, parts)
 
 
+def left_out_facts(left_out: Mapping[str, int], num_prompts_cut: int) -> dict[str, str]:
+    """What a reader must know of what the figures are not of."""
+    named = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(left_out.items()) if count)
+    return {"rankings left out": named or "none", "prompts cut from the left to fit": str(num_prompts_cut)}
+
+
 def charts(evaluation: Evaluation) -> list[str]:
     """Reliability, accuracy by score gap against the sigmoid, and the best-of-n curve."""
     bins = evaluation.calibration
@@ -101,7 +107,12 @@ def _main_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         *rows,
         ("a coin", f"{evaluation.random_baseline:.3f}", ""),
         ("calibration error", f"{evaluation.calibration_error:.3f}", str(evaluation.accuracy.num_pairs)),
+        ("correlation of score and length over all", _number(evaluation.length_correlation_overall), ""),
     ]
+
+
+def _number(value: float | None) -> str:
+    return "none: one of them does not vary" if value is None else f"{value:+.3f}"
 
 
 def _rows(group: Mapping[str, Estimate]) -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,6 +23,8 @@ from rewardmodel.evaluate import (
 )
 from rewardmodel.evaluation import evaluate_scores, verdict
 from rewardmodel.model import load_reward_model, start_reward_model
+from rewardmodel.report import left_out_facts, report_html
+from rewardmodel.statistics import Estimate
 from tests.rewardmodel.cast import make_ranking
 
 
@@ -194,6 +197,40 @@ def test_pairs_of_rewardbench_are_evaluated_as_they_are(tiny_reward_model: Path,
     path.write_text(json.dumps(pairs[0]) + "\n" + json.dumps({**pairs[1], "rejected": None}) + "\n")
     with pytest.raises(RecordError, match=r'bench.jsonl:2: "rejected" must be a text'):
         load_rankings(path)
+
+
+def test_the_html_report_shows_every_slice_and_every_check() -> None:
+    rankings = [
+        make_ranking(id=f"r-1-{i}", comparison_id="c", trainer=trainer, topic=topic)
+        for i, (trainer, topic) in enumerate([("ann", "cooking"), ("bob", "cooking")])
+    ]
+    scored = [
+        (comparison(1, (300, 20, 10), (0, 1, 2), (1, 0, 2)), [3.0, 2.0, 1.0]),
+        (comparison(2, (5, 40), (0, 1)), [0.0, 1.0]),
+    ]
+    spoiled = {"shuffled words": Estimate(0.625, 0.5, 0.75, 8, 8)}
+    evaluation = evaluate_scores(scored, rankings=rankings, out_of_distribution=spoiled)
+    facts = left_out_facts({"abstained": 2, "too_long": 0}, 3)
+    text = report_html(evaluation, title="Small", facts=facts)
+    rows = {cells[0]: cells[1:] for cells in re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td>(?:<td>(.*?)</td>)?", text)}
+    for name, group in (
+        ("agreement", evaluation.by_agreement),
+        ("topic", evaluation.by_topic),
+        ("trainer", evaluation.by_trainer),
+        ("length", evaluation.by_length_difference),
+        ("tiers", evaluation.by_tier_gap),
+        ("K", evaluation.by_num_completions),
+        ("spoiled", evaluation.out_of_distribution),
+    ):
+        assert group, name
+        for key, estimate in group.items():
+            assert rows[escape(key)][0].startswith(f"{estimate.value:.3f}") or key in {"1", "2", "3"}, (name, key)
+    assert rows["rankings left out"][0] == "2 abstained"
+    assert rows["prompts cut from the left to fit"][0] == "3"
+    for heading in ("By agreement among trainers", "By topic", "By trainer", "By tiers", "By how much longer"):
+        assert f"Accuracy: {heading[0].lower()}{heading[1:]}" in text
+    assert "A completion scores above its spoiled copy" in text
+    assert "the ceiling" in text
 
 
 def test_the_html_report_is_one_file_with_charts_that_a_parser_accepts(tiny_reward_model: Path, tmp_path: Path) -> None:
