@@ -138,9 +138,9 @@ def rankings_for(request: HttpRequest, project: Project) -> QuerySet[Ranking]:
     return rankings.filter(trainer=reader)
 
 
-def own_lease(request: HttpRequest, lease_id: uuid.UUID) -> Lease:
-    """A place in a comparison that this person holds or held."""
-    leases = Lease.objects.select_related("comparison__project")
+def own_lease(request: HttpRequest, lease_id: uuid.UUID, *, slug: str) -> Lease:
+    """A place that this person holds or held in a comparison, of a project that they still work in."""
+    leases = Lease.objects.select_related("comparison__project__policy").filter(comparison__project__slug=slug)
     visible = Q() if person(request).is_admin else Q(comparison__project__memberships__user=person(request))
     return get_object_or_404(leases.filter(visible), id=lease_id, trainer=person(request))
 

@@ -17,13 +17,24 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext as _
 
 from labeling.gold_turns import is_gold_due
-from labeling.models import AuditEvent, Comparison, Lease, Membership, Project, Ranking, Rating, User, Webhook
-from labeling.places import give_back, take, take_gold
+from labeling.models import (
+    AuditEvent,
+    Comparison,
+    GuidelineVersion,
+    Lease,
+    Membership,
+    Project,
+    Ranking,
+    Rating,
+    User,
+    Webhook,
+)
+from labeling.places import give_back, hold, take, take_gold
 from labeling.practising import wants_practice
 from labeling.submissions import (
     AssignmentError,
@@ -66,8 +77,14 @@ class Nothing:
 
 
 def in_hand(project: Project, *, by: User) -> Lease | None:
-    """The lease that this trainer still holds in the project, oldest first."""
-    return _held(project, by).first()
+    """The lease that this trainer still holds in the project, the oldest of several."""
+    leases = Lease.objects.filter(
+        trainer=by,
+        state=Lease.State.OPEN,
+        comparison__project=project,
+        comparison__state=Comparison.State.OPEN,  # nobody goes on with one that was withdrawn
+    )
+    return leases.select_related("comparison").order_by("opened_at").first()
 
 
 def claim(project: Project, *, by: User) -> Lease | Nothing:
@@ -80,7 +97,7 @@ def claim(project: Project, *, by: User) -> Lease | Nothing:
         membership = _lock_membership(project, by)
         if membership is None:
             return Nothing(reason=_("You do not work in this project. An admin can add you."))
-        lease = _reopened(project, by)
+        lease = hold(project, membership)
         if lease is None and project.practice_required and wants_practice(project, membership, by=by):
             return Nothing(reason=_("First the practice set: it shows you what counts here."), practice_first=True)
         if lease is None and is_gold_due(project, membership):
@@ -97,7 +114,10 @@ def renew(lease: Lease, *, by: User, seconds: float) -> Lease:
     Raises AssignmentError where the place is no longer held.
     """
     _require_owner(lease, by)
-    _extend(lease, lease.comparison.project, seconds=Greatest(F("seconds"), Value(float(seconds))))
+    Lease.objects.filter(id=lease.id).update(
+        expires_at=_extended(lease.comparison.project), seconds=Greatest(F("seconds"), Value(float(seconds)))
+    )
+    lease.refresh_from_db(fields=("state", "expires_at", "seconds"))
     if lease.state != Lease.State.OPEN:
         raise AssignmentError(_("Your place is no longer reserved. You can still submit while one is free."))
     return lease
@@ -144,7 +164,8 @@ def skip(lease: Lease, *, reason: str, by: User) -> None:
     """Give the place back for good: this comparison is never offered to this trainer again."""
     _require_owner(lease, by)
     with transaction.atomic(durable=True):
-        comparison, lease = _locked(lease)
+        comparison = _locked(lease)
+        lease.refresh_from_db()
         if lease.state not in (Lease.State.OPEN, Lease.State.EXPIRED):
             return
         if lease.state == Lease.State.OPEN:
@@ -158,7 +179,9 @@ def retract(ranking: Ranking, *, by: User) -> Lease:
     if ranking.trainer_id != by.id or ranking.lease_id is None:
         raise AssignmentError(_("This ranking is not yours to take back."))
     with transaction.atomic(durable=True):
-        comparison, lease = _locked(ranking.lease)
+        lease = ranking.lease
+        assert lease is not None
+        comparison = _locked(lease)
         _require_grace(ranking, comparison.project)
         # The key goes free with the ranking: the page of this lease will submit under the same one again.
         retracted = Ranking.objects.filter(id=ranking.id, retracted_at=None).update(
@@ -188,33 +211,8 @@ _NEARER = 10_000.0
 _UNBEGUN = -_NEARER + 1  # keys of comparisons that have no ranking yet are above this
 
 
-def _held(project: Project, by: User) -> QuerySet[Lease]:
-    leases = Lease.objects.filter(
-        trainer=by,
-        state=Lease.State.OPEN,
-        comparison__project=project,
-        comparison__state=Comparison.State.OPEN,  # nobody goes on with one that was withdrawn
-    )
-    return leases.select_related("comparison").order_by("opened_at")
-
-
-def _reopened(project: Project, by: User) -> Lease | None:
-    """The lease in hand, its time extended. One whose time is over but whose place is still held counts too."""
-    lease = _held(project, by).first()
-    if lease is not None:
-        _extend(lease, project)
-    return lease if lease is not None and lease.state == Lease.State.OPEN else None
-
-
-def _extend(lease: Lease, project: Project, **changes: Any) -> None:
-    """Extend a lease that is open, and read what it is now."""
-    Lease.objects.filter(id=lease.id).update(expires_at=_extended(project), **changes)
-    lease.refresh_from_db(fields=("state", "expires_at", "seconds"))
-
-
 def _extended(project: Project) -> Case:
-    # The state stands here and not in the condition: there, the planner walks the index of open leases
-    # instead of the primary key when its statistics are old (242 ms against 0.5).
+    # The state stands here and not in the condition, as in labeling.places.
     return Case(When(state=Lease.State.OPEN, then=Now() + project.lease_span), default=F("expires_at"))
 
 
@@ -259,36 +257,47 @@ def _why_nothing(project: Project) -> str:
     return _("There are no comparisons in this project yet.")
 
 
-def _locked(lease: Lease | None) -> tuple[Comparison, Lease]:
-    """The comparison's row, locked, and the lease as it stands now that nobody else can change it."""
-    assert lease is not None
+def _locked(lease: Lease) -> Comparison:
+    """The comparison of a lease, its row locked: from now on nobody else can change the lease either."""
     # Not its key: many hold on to that of a gold item, since they are given it, while others submit on it.
-    comparisons = Comparison.objects.select_for_update(of=("self",), no_key=True).select_related("project")
+    newest = GuidelineVersion.objects.filter(project=OuterRef("project")).order_by("-version").values("id")[:1]
+    comparisons = Comparison.objects.select_for_update(of=("self",), no_key=True).annotate(guidelines=Subquery(newest))
     comparison = comparisons.get(id=lease.comparison_id)
-    return comparison, Lease.objects.get(id=lease.id)
+    comparison.project = lease.comparison.project
+    return comparison
 
 
 def _submit_locked(lease: Lease, submission: Submission, key: uuid.UUID, by: User) -> Outcome:
-    comparison, lease = _locked(lease)
-    if lease.state == Lease.State.SUBMITTED:
-        return Outcome(ranking=_repeated(lease, submission, key))
-    refusal = _no_place(comparison, lease)
-    if refusal:
-        _keep(comparison, lease, submission, key, by)
-        return Outcome(sentence=refusal)
-    place = 0 if lease.state == Lease.State.OPEN else -1  # held already, or one that is free
+    comparison = _locked(lease)
+    place = 0  # what the ranking takes: none but the one that is held, in the ordinary case
+    if comparison.state == Comparison.State.WITHDRAWN or not _handed_in(lease, submission):
+        lease.refresh_from_db()
+        if lease.state == Lease.State.SUBMITTED:
+            return Outcome(ranking=_repeated(lease, submission, key))
+        refusal = _no_place(comparison)
+        if refusal:
+            _keep(comparison, lease, submission, key, by)
+            return Outcome(sentence=refusal)
+        place = -1
+        _close(lease, Lease.State.SUBMITTED, seconds=max(lease.seconds, submission.seconds))
     ranking = _insert(comparison, lease, submission, key)
-    _close(lease, Lease.State.SUBMITTED, seconds=max(lease.seconds, submission.seconds))
     _change(comparison, open_slots=place, rankings=+1)
     AuditEvent.note("submit ranking", ranking, by=by, lease=str(lease.id))
     return Outcome(ranking=ranking)
 
 
-def _no_place(comparison: Comparison, lease: Lease) -> str:
-    """Why this submission cannot count, or nothing."""
+def _handed_in(lease: Lease, submission: Submission) -> bool:
+    """Close the lease of a locked comparison with a submission, if it is still open; whether it was."""
+    seconds = Greatest(F("seconds"), Value(submission.seconds))
+    still_open = Lease.objects.filter(id=lease.id, closed_at=None)  # and not by its state, as in labeling.places
+    return still_open.update(state=Lease.State.SUBMITTED, closed_at=Now(), seconds=seconds) == 1
+
+
+def _no_place(comparison: Comparison) -> str:
+    """Why a submission on a place that is not held cannot count, or nothing."""
     if comparison.state == Comparison.State.WITHDRAWN:
         return _("This comparison was withdrawn meanwhile. Your ranking is kept, but it does not count.")
-    if lease.state != Lease.State.OPEN and comparison.open_slots == 0 and comparison.use == Comparison.Use.WORK:
+    if comparison.open_slots == 0 and comparison.use == Comparison.Use.WORK:
         return _("Your time was over and others took the place. Your ranking is kept, but it does not count.")
     return ""
 
@@ -323,7 +332,7 @@ def _insert(comparison: Comparison, lease: Lease, submission: Submission, key: u
         unacceptable_from=submission.unacceptable_from,
         abstained=submission.abstained,
         shown_order=lease.shown_order,
-        guideline_version=comparison.project.guidelines,
+        guideline_version_id=comparison.guidelines,  # type: ignore[attr-defined]
         seconds=submission.seconds,
         layout=submission.layout,
     )

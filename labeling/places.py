@@ -12,6 +12,15 @@ from django.utils.translation import gettext as _
 from labeling.models import Lease, Membership, Project
 
 
+def hold(project: Project, membership: Membership) -> Lease | None:
+    """The lease that this person still holds in the project, its time extended; the oldest of several.
+
+    One whose time is over but whose place nobody has given back yet counts too.
+    """
+    lease = next(iter(Lease.objects.raw(_HOLD, _values(project, membership))), None)
+    return lease if lease is not None and lease.state == Lease.State.OPEN else None
+
+
 def take(project: Project, membership: Membership, *, first: float, head: int | None = None) -> Lease | None:
     """Take the first place in the queue from key `first` on that this person may have; lock it, lease it.
 
@@ -52,6 +61,18 @@ def give_back(project: Project | None = None) -> int:
         cursor.execute(_EXPIRE, {"project": project.id if project else None})
         return int(cursor.fetchone()[0])
 
+
+# The second look at the state stands in the change and not in its condition: there, the planner walks the index of
+# open leases instead of the primary key when its statistics are old (242 ms against 0.5).
+_HOLD = """
+    UPDATE labeling_lease lease
+    SET expires_at = CASE WHEN state = 'open' THEN statement_timestamp() + %(span)s ELSE expires_at END
+    WHERE id = (
+        SELECT l.id FROM labeling_lease l JOIN labeling_comparison c ON c.id = l.comparison_id
+        WHERE l.trainer_id = %(trainer)s AND l.state = 'open' AND c.project_id = %(project)s AND c.state = 'open'
+        ORDER BY l.opened_at LIMIT 1)
+    RETURNING lease.*
+"""
 
 # The places of a batch, comparison rows locked first. Rows that somebody works on are left to the next call.
 _EXPIRE = """

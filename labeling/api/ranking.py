@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
@@ -62,7 +62,7 @@ def claim(request: HttpRequest, slug: str) -> Any:
 @access.role_required(*RANKERS)
 def submit(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: shapes.NewRanking) -> Any:
     """Rank the comparison of this lease. The same ranking again is the same ranking."""
-    held = _lease(request, slug, lease_id)
+    held = access.own_lease(request, lease_id, slug=slug)
     key = uuid.uuid5(held.id, "submission")  # as the ranking page has it
     outcome = assignment.submit(held, _submission(given), key=key, by=access.person(request))
     ranking = outcome.ranking and _with_all(models.Ranking.objects.all()).get(id=outcome.ranking.id)
@@ -74,7 +74,7 @@ def submit(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: shapes.N
 @access.role_required(*RANKERS)
 def skip(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: shapes.Skip) -> Any:
     """Give the place back for good."""
-    assignment.skip(_lease(request, slug, lease_id), reason=given.reason, by=access.person(request))
+    assignment.skip(access.own_lease(request, lease_id, slug=slug), reason=given.reason, by=access.person(request))
     return Status(204, None)
 
 
@@ -85,14 +85,6 @@ def _comparisons(project: Project) -> QuerySet[Comparison]:
 
 def _with_all(rankings: QuerySet[models.Ranking]) -> QuerySet[models.Ranking]:
     return rankings.select_related("trainer", "guideline_version").prefetch_related("ratings")
-
-
-def _lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> Lease:
-    """A lease under its own project, so that a token of another project does not reach it."""
-    held = access.own_lease(request, lease_id)
-    if held.comparison.project_id != access.project_for(request, slug).id:
-        raise Http404
-    return held
 
 
 def _shown(lease: Lease) -> dict[str, object]:

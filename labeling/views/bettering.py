@@ -21,8 +21,7 @@ from labeling.writing import WritingError
 @require_POST
 def write_better(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     """Make a demonstration of the text; the board stays as it is."""
-    access.project_for(request, slug)
-    held = access.own_lease(request, lease_id)
+    held = access.own_lease(request, lease_id, slug=slug)
     try:
         form = BetterForm(_posted(request))
         if not form.is_valid():

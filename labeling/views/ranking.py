@@ -39,8 +39,8 @@ def rank(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     """The board of one comparison, and what the trainer makes of it."""
-    project = access.project_for(request, slug)
-    held = access.own_lease(request, lease_id)
+    held = access.own_lease(request, lease_id, slug=slug)
+    project = held.comparison.project
     if request.method == "GET":
         return _board_page(request, project, held)
     user = access.person(request)
@@ -61,8 +61,7 @@ def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def lease_draft(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     """Keep the board as it stands; 409 with the newer version where another tab was faster."""
-    access.project_for(request, slug)
-    held = access.own_lease(request, lease_id)
+    held = access.own_lease(request, lease_id, slug=slug)
     try:
         values = read_request(request)
         version = assignment.save_draft(
@@ -82,8 +81,7 @@ def lease_draft(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpRes
 @require_POST
 def lease_renew(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     """A sign of life: the place stays reserved."""
-    access.project_for(request, slug)
-    held = access.own_lease(request, lease_id)
+    held = access.own_lease(request, lease_id, slug=slug)
     try:
         renewed = assignment.renew(held, by=access.person(request), seconds=read_seconds(read_request(request)))
     except (BoardError, assignment.AssignmentError) as error:
@@ -95,8 +93,8 @@ def lease_renew(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpRes
 @require_POST
 def skip_lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     """Pass a comparison on, with a reason; it does not come back to this trainer."""
-    project = access.project_for(request, slug)
-    held = access.own_lease(request, lease_id)
+    held = access.own_lease(request, lease_id, slug=slug)
+    project = held.comparison.project
     user = access.person(request)
     assignment.skip(held, reason=request.POST.get("reason", "")[:120], by=user)
     return redirect(_next_url(project, user, request))
@@ -106,8 +104,8 @@ def skip_lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResp
 @require_POST
 def report_completion(request: HttpRequest, slug: str, lease_id: uuid.UUID, completion_id: uuid.UUID) -> HttpResponse:
     """Say that a completion is harmful or broken. It changes no ranking; an admin reads it."""
-    project = access.project_for(request, slug)
-    held = access.own_lease(request, lease_id)
+    held = access.own_lease(request, lease_id, slug=slug)
+    project = held.comparison.project
     completion = access.completion_of(held, completion_id)
     letter = boards.letters(held.shown_order)[str(completion_id)]
     context: dict[str, Any] = {

@@ -140,7 +140,9 @@ def test_a_lease_and_a_run_are_of_one_person(project: Project, cast: dict[str, U
         comparison=comparison, trainer=cast["alice"], shown_order=[], expires_at="2100-01-01T00:00Z"
     )
     run = make_run(project=project, requested_by=cast["alice"])
-    assert allowed(cast, access.own_lease, lease.id) == {"alice"}
+    assert allowed(cast, access.own_lease, lease.id, slug="ours") == {"alice"}
+    make_project(slug="theirs").memberships.create(user=cast["alice"])
+    assert not may(access.own_lease, asked_by(cast["alice"]), lease.id, slug="theirs")
     assert allowed(cast, access.own_run, run.id) == {"alice"}
     completion = comparison.completions.first()
     assert completion is not None
