@@ -20,7 +20,7 @@ from django.db import connection
 
 from labeling.engines import valkey
 from labeling.engines.places import Places
-from labeling.models import Comparison, Completion, SamplingRun
+from labeling.models import Comparison, Completion, MixturePart, SamplingRun
 from records import read_manifest
 from records.manifest import MANIFEST, sha256_of
 from tests.labeling.cast import make_chat, make_policy, make_project, make_run
@@ -126,7 +126,7 @@ def ask_for_more(project: Any) -> int:
         make_run(project=project, num_completions=3, sampling={"max_new_tokens": 40, "seed": 1, "temperature": 1.0})
     project.comparisons_ready += 20
     project.save(update_fields=["comparisons_ready"])
-    return 30
+    return 50  # a comparison is two runs
 
 
 def test_every_run_is_done_exactly_once_whatever_is_killed(machine: Machine) -> None:
@@ -134,6 +134,8 @@ def test_every_run_is_done_exactly_once_whatever_is_killed(machine: Machine) -> 
     assert read_manifest(machine.store / "policies" / "tiny")
     policy = make_policy(name="tiny", store_path="policies/tiny", manifest_sha256=sha256)
     project = make_project(policy=policy, comparisons_ready=0, max_new_tokens=40)
+    MixturePart.objects.create(project=project, position=0, share=3)
+    MixturePart.objects.create(project=project, position=1, share=1, temperature=0.8)
     machine.start("broker", "web", "sampler", "sweeper")
 
     wanted = ask_for_more(project)
@@ -156,6 +158,9 @@ def test_every_run_is_done_exactly_once_whatever_is_killed(machine: Machine) -> 
         assert sorted(completion.index for completion in run.completions.all()) == list(range(run.num_completions))
     assert Completion.objects.count() == 20 * 3 + 40 * 4
     assert set(Comparison.objects.values_list("state", "open_slots")) == {("open", 1)}
+    for comparison in Comparison.objects.prefetch_related("completions"):
+        sampled_at = sorted(one.sampling["temperature"] for one in comparison.completions.all() if one.sampling)
+        assert sampled_at == [0.8, 1.0, 1.0, 1.0]
     repeated = SamplingRun.objects.filter(attempt__gt=1).count()
     assert repeated > 0, "nothing was hit: the kills came too late to mean anything"
     assert machine.environment["REDIS_URL"] != settings.REDIS_URL
