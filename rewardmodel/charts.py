@@ -11,6 +11,7 @@ from html import escape
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 48.0, 20.0, 12.0, 42.0
 _TICKS = 5
+_MOST_COUNTS = 9
 
 
 @dataclass(frozen=True)
@@ -35,32 +36,39 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear scale from one number of data to pixels."""
+    """A linear scale from one number of data to pixels. `counts` are what is labelled where x counts something."""
 
     low: float
     high: float
     start: float
     end: float
+    counts: tuple[float, ...] = ()
 
     def __call__(self, value: float) -> float:
         """The pixel of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Evenly spaced values to label."""
-        return [self.low + (self.high - self.low) * i / (_TICKS - 1) for i in range(_TICKS)]
+        """Values to label: the counts, or evenly spaced ones."""
+        return list(self.counts) or [self.low + (self.high - self.low) * i / (_TICKS - 1) for i in range(_TICKS)]
 
 
 def chart(title: str, series: Sequence[Series], *, x_label: str, y_label: str, y_range: tuple[float, float]) -> str:
     """The SVG text. `title` is what a reader who cannot see it is told."""
     xs = [point.x for one in series for point in one.points]
     low, high = min(xs), max(xs)
-    x_axis = Axis(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT)
+    x_axis = Axis(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT, _counts(xs))
     y_axis = Axis(*y_range, HEIGHT - BOTTOM, TOP)
     drawn = [_series(one, x_axis, y_axis, number) for number, one in enumerate(series)]
     parts = [*_axes(x_axis, y_axis, x_label, y_label), *drawn, *_legend(series)]
     opening = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">'
     return "".join([opening, f"<title>{escape(title)}</title>", *parts, "</svg>"])
+
+
+def _counts(xs: Sequence[float]) -> tuple[float, ...]:
+    """The distinct values where they are whole and few; else none."""
+    distinct = sorted(set(xs))
+    return tuple(distinct) if len(distinct) <= _MOST_COUNTS and all(x == int(x) for x in distinct) else ()
 
 
 def _series(series: Series, x_axis: Axis, y_axis: Axis, number: int) -> str:
