@@ -250,7 +250,9 @@ def test_the_html_report_is_one_file_with_charts_that_a_parser_accepts(tiny_rewa
 
 def test_a_chart_over_counts_labels_the_counts() -> None:
     def labels(*xs: float) -> list[str]:
-        drawing = chart("t", [Series("s", [Point(x, 0.5) for x in xs])], x_label="n", y_label="q", y_range=(0.0, 1.0))
+        drawing = chart(
+            "t", [Series("s", [Point(float(x), 0.5) for x in xs])], x_label="n", y_label="q", y_range=(0.0, 1.0)
+        )
         return re.findall(r'text-anchor="middle">([\d.]+)</text>', drawing)
 
     assert labels(1, 2, 3, 4, 6) == ["1", "2", "3", "4", "6"]
