@@ -12,6 +12,8 @@ from itertools import combinations
 from statistics import median
 from uuid import UUID
 
+from django.db.models import Prefetch
+
 from labeling.agreement import (
     PairCounts,
     compare_rankings,
@@ -22,8 +24,9 @@ from labeling.agreement import (
 )
 from labeling.intervals import Estimate, bootstrap, proportion, ratio_of_sums
 from labeling.length_bias import preference_for_longer
-from labeling.models import Comparison, Project, Ranking, User
+from labeling.models import Comparison, Completion, Project, Ranking, User
 from labeling.reference_figures import gold_agreement_by_trainer
+from labeling.source_figures import Source, SourceFigures, source_figures, source_of
 
 NEWEST = 5000  # rankings that the page looks at
 
@@ -41,6 +44,7 @@ class Kept:
     abstained: bool
     is_choice: bool
     lengths: dict[str, int]
+    sources: dict[str, Source]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +75,7 @@ class QualityFigures:
     prefers_longer: Estimate | None
     median_seconds: float | None
     trainers: list[TrainerFigures]
+    sources: list[SourceFigures]
 
 
 def quality_figures(project: Project) -> QualityFigures:
@@ -96,6 +101,7 @@ def quality_figures(project: Project) -> QualityFigures:
         prefers_longer=preference_for_longer(_lengths(judged)),
         median_seconds=_median(ranking.seconds for ranking in judged),
         trainers=_trainer_figures(people, pairs, gold_agreement_by_trainer(project)),
+        sources=source_figures(judged),
     )
 
 
@@ -103,7 +109,7 @@ def _newest(project: Project) -> list[Kept]:
     rankings = (
         Ranking.objects.filter(comparison__project=project, comparison__use=Comparison.Use.WORK, retracted_at=None)
         .select_related("trainer")
-        .prefetch_related("comparison__completions")
+        .prefetch_related(Prefetch("comparison__completions", queryset=Completion.objects.select_related("policy")))
         .order_by("-ranked_at")[:NEWEST]
     )
     return [
@@ -117,6 +123,7 @@ def _newest(project: Project) -> list[Kept]:
             abstained=ranking.abstained is not None,
             is_choice=ranking.is_choice,
             lengths={str(one.id): len(one.content) for one in ranking.comparison.completions.all()},
+            sources={str(one.id): source for one in ranking.comparison.completions.all() if (source := source_of(one))},
         )
         for ranking in rankings
     ]

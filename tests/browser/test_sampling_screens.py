@@ -19,7 +19,8 @@ from labeling.sampling import record_completions, record_started
 from records import SampleResult, decode
 from tests.answering import send_result
 from tests.browser.conftest import NARROW
-from tests.labeling.cast import make_chat, make_policy, make_project, make_run, make_user
+from tests.labeling.cast import make_chat, make_comparison, make_policy, make_project, make_run, make_user
+from tests.labeling.exporting.material import make_ranking
 from tests.labeling.workers_alive import make_worker
 from tests.sampler.conftest import Web, Worker
 from tests.tiny import build_tiny_policy
@@ -206,3 +207,20 @@ def test_what_a_busy_worker_is_at_is_seen(open_page: OpenPage, project: Project,
     expect(page.get_by_text("No sample worker is alive.")).to_be_visible()
     make_worker(running=(str(run.id),))
     expect(page.get_by_text("1 × comparison")).to_be_visible()
+
+
+def test_policies_on_one_board_are_told_on_the_quality_page(
+    open_page: OpenPage, project: Project, adam: User, keep_screenshot: Keep
+) -> None:
+    alice, other = make_user(username="alice", projects=[project]), make_policy(name="bolder")
+    for number in range(6):
+        comparison = make_comparison(project=project, state="done", open_slots=0)
+        comparison.completions.update(sampling={"temperature": 1.0})
+        comparison.completions.filter(index__gte=2).update(policy=other, sampling={"temperature": 0.7})
+        order = ((0,), (2,), (1, 3)) if number % 3 else ((2,), (0,), (1, 3))
+        make_ranking(project=project, comparison=comparison, trainer=alice, order=order)
+    page = open_page("/p/bread/quality/", user=adam)
+    table = page.get_by_role("region", name="Policies on one board")
+    expect(table.get_by_role("row")).to_have_count(3)
+    expect(table.get_by_role("row").nth(1)).to_contain_text("start")
+    look_at(page, "sources", keep_screenshot, at="#sources-head")
