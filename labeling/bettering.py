@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -21,6 +21,7 @@ from labeling.writing import sign
 from labeling.writing_rules import WritingError, lock, require_text
 
 MOST_COMPLETIONS = 9  # of one comparison: as many as there are digits to place them with
+AT_ONCE = 50  # texts that join in one go
 
 
 def write_better(
@@ -66,7 +67,7 @@ def join_written(project: Project) -> int:
     """
     if not project.joins_written or project.archived_at is not None:
         return 0
-    return sum(_join(dialogue) for dialogue in _waiting(project)[:50])
+    return sum(_join(dialogue) for dialogue in _waiting(project)[:AT_ONCE])
 
 
 def _require_wanted(comparison: Comparison, lease: Lease, content: str, by: User) -> None:
@@ -116,9 +117,14 @@ def _copy(position: int, said: dict[str, Any], origin: Message | None) -> Messag
 
 def _waiting(project: Project) -> QuerySet[Dialogue]:
     joined = Completion.objects.filter(message__dialogue=OuterRef("pk"), comparison__family__isnull=False)
+    answer = Message.objects.filter(dialogue=OuterRef("pk")).order_by("-position").values("content")[:1]
+    # A reviewer's change can make it what was ranked already.
+    said_before = Completion.objects.filter(comparison=OuterRef("lease__comparison"), content=OuterRef("answer"))
     return (
-        Dialogue.objects.filter(
+        Dialogue.objects.annotate(answer=Subquery(answer))
+        .filter(
             ~Exists(joined),
+            ~Exists(said_before),
             project=project,
             state=Dialogue.State.ACCEPTED,
             lease__comparison__state=Comparison.State.DONE,

@@ -169,6 +169,18 @@ def test_a_text_does_not_join_before_its_time(held: Lease, rita: User, project: 
     assert Comparison.objects.count() == 1
 
 
+def test_texts_that_say_what_was_ranked_keep_no_other_from_joining(
+    held: Lease, rita: User, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bettering, "AT_ONCE", 2)
+    texts = [write(held, content) for content in ("Once.", "Twice.", BETTER)]
+    rank(held)
+    for text in texts:
+        reviewing.accept(text, by=rita)
+    Message.objects.filter(dialogue__in=texts[:2], role="assistant").update(content="Answer 0.")
+    assert bettering.join_written(project) == 1
+
+
 def test_neither_its_author_nor_its_reviewer_nor_who_ranked_the_first_is_given_it(
     held: Lease, rita: User, bob: User, project: Project
 ) -> None:
