@@ -12,6 +12,7 @@ import torch
 
 from language.optimization import build_adamw
 from rewardmodel.comparisons import Comparison
+from rewardmodel.loss import pairs_of_tiers
 from rewardmodel.model import RewardModel, start_reward_model
 from rewardmodel.parameters import choose_parameters
 from rewardmodel.train import Learner, take_step
@@ -81,7 +82,7 @@ def steps(comparisons: list[Comparison], job: dict[str, Any]) -> list[list[Compa
             batches.append([])
             pairs = 0
         batches[-1].append(comparison)
-        pairs += len(comparison.completion_ids) * (len(comparison.completion_ids) - 1) // 2
+        pairs += len(pairs_of_tiers(comparison.tiers[0]))
     return batches
 
 

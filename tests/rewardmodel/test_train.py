@@ -14,7 +14,8 @@ from language.training_state import TrainingStateError
 from records import Demonstration, Message, write_jsonl
 from rewardmodel.comparisons import Comparison, batches, tokenize_rankings
 from rewardmodel.data import DataError, load_rankings
-from rewardmodel.evaluate import evaluate_rankings
+from rewardmodel.evaluate import EvaluateConfig, evaluate_rankings
+from rewardmodel.evaluate import main as evaluate
 from rewardmodel.model import load_reward_model, start_reward_model
 from rewardmodel.options import OptionError
 from rewardmodel.parameters import choose_parameters
@@ -269,3 +270,20 @@ def test_a_disk_without_room_is_refused_before_training(config: TrainConfig, mon
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(PublishingError, match=r"0\.0 GB free, but this run needs"):
         main(config)
+
+
+def test_held_out_trainers_are_not_learnt_from_and_judge_again_when_asked(config: TrainConfig, capsys) -> None:
+    people = [f"t-{i % 8}" for i in range(80)]
+    rankings = [
+        replace(ranking, trainer=trainer) for ranking, trainer in zip(make_toy_rankings(80), people, strict=True)
+    ]
+    write_jsonl(config.data, rankings)
+    main(replace(config, split_by="trainer", validation_fraction=0.3))
+    capsys.readouterr()
+    evaluate(EvaluateConfig(model=config.out, data=config.data, json=True, num_corrupted=0, device="cpu"))
+    judged = json.loads(capsys.readouterr().out)
+    assert 0 < len(judged["by_trainer"]) < 8
+    facts = read_facts(config.out)
+    assert facts["data"]["split_by"] == "trainer"
+    assert facts["data"]["num_rankings"] + judged["num_rankings"] == 80
+    assert "30% of all trainers" in (config.out / "card.md").read_text()
