@@ -38,6 +38,7 @@ class Ticket:
     urgent: bool
     listens: bool
     cancelled: bool = False
+    retried: bool = False  # alone, after memory ran out and kept prefixes were given back
     error: BaseException | None = None
     _told: list[int] = field(init=False)
     # Its own, so that a token wakes only those who listen to it, out of perhaps a hundred who wait.
@@ -166,7 +167,7 @@ class Engine:
                     self._tell()
                 self._batch.step()
             except Exception as error:  # noqa: BLE001 - handed to those who wait for it
-                if not (_is_out_of_memory(error) and self._halve()):
+                if not (_is_out_of_memory(error) and self._make_room()):
                     self._break_off(error)
             self._tell()
 
@@ -208,18 +209,23 @@ class Engine:
         for ticket in told:
             ticket.tell()
 
-    def _halve(self) -> bool:
-        """After running out of memory: put the younger half of the requests back in line; False where it is one."""
-        if self._prefixes is not None:
-            self._prefixes.cache.clear()
+    def _make_room(self) -> bool:
+        """After running out of memory: give kept prefixes back and put the younger half of the requests back in line.
+
+        A request that is alone is put back itself, once, where there were prefixes to give back. False where nothing
+        is left to try.
+        """
+        freed = self._prefixes is not None and self._prefixes.cache.clear() > 0
         kept = len(self._running) // 2
-        if not kept:
+        if not kept and not (freed and self._running and not self._running[0].retried):
             return False
         with self._changed:
             self._running, back = self._running[:kept], self._running[kept:]
             self._batch.release([row for ticket in back for row in ticket.rows])
-            self._most_rows = max(1, len(self._batch.rows))
+            if kept:
+                self._most_rows = max(1, len(self._batch.rows))
             for ticket in reversed(back):
+                ticket.retried = not kept
                 self._waiting[ticket.urgent].appendleft(ticket)
         return True
 

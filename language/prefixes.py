@@ -43,11 +43,12 @@ class PrefixCache:
         """The prefixes of one policy, which its hash names."""
         return Prefixes(self, policy)
 
-    def clear(self) -> None:
-        """Give all memory back."""
+    def clear(self) -> int:
+        """Give all memory back; returns how many bytes there were."""
         with self._lock:
             self._entries.clear()
-            self.num_bytes = 0
+            given_back, self.num_bytes = self.num_bytes, 0
+            return given_back
 
     def forget(self, policy: Hashable) -> None:
         """Give back what is held for a policy that leaves."""

@@ -15,10 +15,12 @@ from transformers import PreTrainedModel
 from language.checkpoints import load_causal_lm
 from language.engine import Engine, EngineError, Ticket
 from language.generation import sample
+from language.prefixes import PrefixCache
 from records import SamplingParams
 
 ROOT = Path(__file__).parents[2]
 NEVER = -1
+LONG = list(range(5, 45))
 PROMPTS = [[5], [6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 7], [20, 21, 22]]
 
 
@@ -163,6 +165,46 @@ def test_out_of_memory_halves_the_batch_and_goes_on(engine: Engine, model: PreTr
     for number, ticket in enumerate(tickets):
         got = [completion.token_ids for completion in ticket.result()]
         assert got == [completion.token_ids for completion in expected[number]]
+
+
+@pytest.fixture
+def prefixes() -> PrefixCache:
+    return PrefixCache(max_bytes=1 << 20)
+
+
+@pytest.fixture
+def remembering(model: PreTrainedModel, prefixes: PrefixCache) -> Iterator[Engine]:
+    engine = Engine(model, prefixes=prefixes.of("tiny"))
+    ask(engine, LONG, rows=1, tokens=40).result()
+    assert prefixes.num_bytes > 0
+    yield engine
+    engine.close()
+
+
+def test_a_lone_request_is_tried_again_when_kept_prefixes_were_given_back(
+    remembering: Engine, model: PreTrainedModel, prefixes: PrefixCache
+) -> None:
+    before, failures = prefixes.num_bytes, []
+
+    def check(*_: object) -> None:
+        if prefixes.num_bytes >= before:
+            failures.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model.register_forward_pre_hook(check)
+    how = SamplingParams(max_new_tokens=30, seed=1)
+    got = ask(remembering, PROMPTS[1], rows=2).result()
+    expected = sample(model, PROMPTS[1], num_completions=2, params=how, end_token_id=NEVER)
+    assert [one.token_ids for one in got] == [one.token_ids for one in expected]
+    assert failures == [1]
+
+
+def test_a_lone_request_that_still_does_not_fit_is_given_up(remembering: Engine, model: PreTrainedModel) -> None:
+    """Its own prompt is kept as it joins: there is always something to give back, and yet an end."""
+    limited(model, 4, torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(EngineError, match="sampling broke off: CUDA out of memory"):
+        ask(remembering, LONG[::-1], rows=6).result()
+    assert len(ask(remembering, PROMPTS[1], rows=2).result()) == 2
 
 
 def test_an_error_reaches_those_it_concerns_and_the_engine_lives_on(engine: Engine, model: PreTrainedModel) -> None:
