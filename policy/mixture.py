@@ -52,12 +52,14 @@ def load_mixture(
     reasons: Counter[str] = Counter()
     kept: list[TokenizedDialogue] = []
     for demonstration in read_dialogues(source.path):
-        dialogue = tokenize_dialogue(demonstration, tokenizer, where=source.path.name)
         if demonstration.split in ("validation", "test"):
             reasons["other_split"] += 1
-        elif beginning_of(demonstration) in reserved:
+            continue
+        if beginning_of(demonstration) in reserved:
             reasons["held_out"] += 1
-        elif len(dialogue.token_ids) > max_tokens:
+            continue
+        dialogue = tokenize_dialogue(demonstration, tokenizer, where=source.path.name)
+        if len(dialogue.token_ids) > max_tokens:
             reasons["too_long"] += 1
         elif not any(dialogue.learnt):
             reasons["nothing_by_a_person"] += 1

@@ -60,10 +60,11 @@ def load_prompts(
         _require_text(prompt, source.path)
         if prompt.id in kept:
             raise RecordError(f'{source.path.name}: prompt {prompt.id}: "id" is used twice in this file')
-        token_ids = tuple(render_prompt(tokenizer, prompt.messages))
         if (prompt.split or "train") != split:
             reasons["other_split"] += 1
-        elif len(token_ids) > max_tokens:
+            continue
+        token_ids = tuple(render_prompt(tokenizer, prompt.messages))
+        if len(token_ids) > max_tokens:
             reasons["too_long"] += 1
         else:
             kept[prompt.id] = TokenizedPrompt(prompt, token_ids)

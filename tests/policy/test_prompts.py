@@ -1,13 +1,16 @@
 """Prompts: read strictly, counted where left out, drawn in an order that a resumed run repeats."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
+from language.chat import render_prompt
 from language.checkpoints import load_tokenizer
 from policy.prompts import draw, load_prompts
-from records import RecordError, write_jsonl
+from records import Message, RecordError, write_jsonl
 from rewardmodel.data import DataError
 from tests.policy.cast import make_prompt, write_prompts
 
@@ -34,6 +37,23 @@ def test_other_splits_and_long_prompts_are_left_out_and_counted(tiny_policy: Pat
     assert train.left_out == {"other_split": 1, "too_long": 1}
     held_out = load_prompts(tmp_path / "p.jsonl", tokenizer, max_tokens=100, split="test")
     assert [prompt.id for prompt in held_out.prompts] == ["p-3"]
+
+
+def test_only_the_prompts_of_the_split_are_tokenised(
+    tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(
+        tmp_path / "p.jsonl", [make_prompt(str(i), id=f"p-{i}", split="test" if i else "train") for i in range(9)]
+    )
+    tokenised: list[str] = []
+
+    def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
+        tokenised.append(messages[0].content)
+        return render_prompt(tokenizer, messages)
+
+    monkeypatch.setattr("policy.prompts.render_prompt", render)
+    load_prompts(tmp_path / "p.jsonl", load_tokenizer(tiny_policy), max_tokens=100)
+    assert tokenised == ["0"]
 
 
 def test_an_empty_prompt_is_refused_by_name(tiny_policy: Path, tmp_path: Path) -> None:

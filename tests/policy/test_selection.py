@@ -10,12 +10,12 @@ import torch
 
 from language.checkpoints import load_causal_lm, load_tokenizer
 from policy import sft
-from policy.dialogues import DialogueSet, load_dialogues
+from policy.dialogues import DialogueSet, TokenizedDialogue, load_dialogues, tokenize_dialogue
 from policy.mixture import Mixture, beginning_of, load_mixture, members_of_epoch, read_dialogues
 from policy.selection import Examination, best_epoch, epoch_directory
 from policy.sft import main
 from policy.sft_config import SftConfig
-from records import RecordError, write_jsonl
+from records import Demonstration, RecordError, write_jsonl
 from rewardmodel.data import DataError
 from rewardmodel.options import OptionError
 from tests.policy.cast import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
@@ -133,6 +133,23 @@ def test_an_instruction_becomes_one_question_and_one_answer(instructions: Path) 
     first, second, *_ = read_dialogues(instructions)
     assert [(m.role, m.content) for m in first.messages] == [("user", "Add.\n\n1 and 1"), ("assistant", "2")]
     assert [(m.role, m.content) for m in second.messages] == [("user", "Say 0."), ("assistant", "0")]
+
+
+def test_what_is_left_out_unseen_is_not_tokenised(
+    tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [make_demonstration(str(i), "yes", id=f"d-{i}") for i in range(3)]
+    write_jsonl(tmp_path / "d.jsonl", [records[0], replace(records[1], split="test"), records[2]])
+    tokenised: list[str] = []
+
+    def tokenize(demonstration: Demonstration, *given: Any, **named: Any) -> TokenizedDialogue:
+        tokenised.append(demonstration.id)
+        return tokenize_dialogue(demonstration, *given, **named)
+
+    monkeypatch.setattr("policy.mixture.tokenize_dialogue", tokenize)
+    mixed = mix(tmp_path / "d.jsonl", tiny_policy, per_epoch=1, held_out=[records[2]])
+    assert tokenised == ["d-0"]
+    assert mixed.left_out == {"other_split": 1, "held_out": 1}
 
 
 def test_what_is_neither_is_refused_with_its_line(tmp_path: Path, tiny_policy: Path) -> None:
