@@ -1,19 +1,18 @@
 """Axe finds no violation on any page of writing, chatting, reviewing and setting up: light and dark, desk and phone."""
 
 from collections.abc import Callable
-from importlib.resources import files
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Dialogue, Project, SamplingRun, User
 from tests.answering import send_result
+from tests.browser.axe import violations
 from tests.browser.conftest import NARROW
 from tests.labeling.cast import make_dialogue, make_project, make_prompt, make_run, make_user
 
 OpenPage = Callable[..., Page]
 
-AXE = (files("axe_core_python") / "axe.min.js").read_text()
 TURNS = [("user", "Why is the sky blue?", "typed"), ("assistant", "**Light** scatters.", "taken")]
 MOST_BYTES = 150_000  # before images
 
@@ -117,10 +116,3 @@ def _num_bytes(page: Page) -> int:
         ".filter((entry) => !entry.name.endsWith('.svg')).map((entry) => entry.encodedBodySize)"
     )
     return sum(entries)
-
-
-def violations(page: Page) -> list[str]:
-    # The policy forbids inline scripts, so axe comes through the debugging door and not as a script tag.
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Comparison, Completion, Dialogue, Lease, Ranking, User
+from tests.browser.axe import violations
 from tests.browser.bread import board_is_ready, take_next
 from tests.browser.conftest import NARROW
-from tests.browser.test_accessibility import violations
 
 OpenPage = Callable[..., Page]
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from labeling.exporting import build, exports_folder
 from labeling.importing import uploads
 from labeling.models import Dialogue, Export, Import, Policy, Project, Ranking, TrainingJob, User
 from records import TrainingProgress, TrainingResult, publish_directory
+from tests.browser.axe import violations
 from tests.browser.conftest import NARROW
 from tests.labeling.cast import make_comparison, make_dialogue, make_policy, make_project, make_prompt, make_user
 from tests.labeling.exporting.material import exported, make_ranking
 from tests.labeling.importing.files import hh_pair, write_lines
 
 OpenPage = Callable[..., Page]
-AXE = (files("axe_core_python") / "axe.min.js").read_text()
 
 
 @pytest.fixture(autouse=True)
@@ -193,14 +192,8 @@ def test_a_page_is_accessible_wide_and_narrow(
     expect(page.locator("h1")).to_be_visible()
     for details in page.locator("main details").all():
         details.evaluate("(element) => { element.open = true }")
-    assert _violations(page) == []
+    assert violations(page) == []
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="dark")
-    assert _violations(page) == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-
-
-def _violations(page: Page) -> list[str]:
-    page.evaluate(AXE)  # by the debugging door: the policy of the page forbids scripts of others
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,12 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.models import Export, Project, Ranking, User
+from tests.browser.axe import violations
 from tests.browser.conftest import NARROW
 from tests.labeling.cast import make_comparison, make_policy, make_project, make_user
 from tests.labeling.exporting.material import exported, make_ranking
 
 OpenPage = Callable[..., Page]
-AXE = (files("axe_core_python") / "axe.min.js").read_text()
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +83,7 @@ def test_the_page_is_accessible_wide_and_narrow(
     for details in page.locator("main details").all():
         details.evaluate("(element) => { element.open = true }")
     keep_screenshot(page, f"{name}-wide")
-    assert _violations(page) == []
+    assert violations(page) == []
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="dark")
     keep_screenshot(page, f"{name}-narrow-dark")
@@ -92,11 +91,5 @@ def test_the_page_is_accessible_wide_and_narrow(
         page.locator("#id_guideline_versions").scroll_into_view_if_needed()
         page.evaluate("document.querySelector('#id_guideline_versions').scrollIntoView()")
         keep_screenshot(page, "data-filters-narrow-dark")
-    assert _violations(page) == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-
-
-def _violations(page: Page) -> list[str]:
-    page.evaluate(AXE)  # by the debugging door: the policy of the page forbids scripts of others
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Comparison, Membership, PracticeRanking, Project, Ranking, Reference, User
+from tests.browser.axe import violations
 from tests.browser.bread import ANSWERS, QUESTION, board_is_ready, bread_comparison
 from tests.browser.conftest import NARROW, PHONE
-from tests.browser.test_accessibility import violations
 from tests.labeling.cast import make_project, make_reference
 
 OpenPage = Callable[..., Page]

@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from labeling.models import Comparison, Policy, Project, SamplingRun, User
 from labeling.sampling import record_completions, record_started
 from records import SampleResult, decode
 from tests.answering import send_result
+from tests.browser.axe import violations
 from tests.browser.conftest import NARROW
 from tests.labeling.cast import make_chat, make_comparison, make_policy, make_project, make_run, make_user
 from tests.labeling.exporting.material import make_ranking
@@ -27,7 +27,6 @@ from tests.tiny import build_tiny_policy
 
 OpenPage = Callable[..., Page]
 Keep = Callable[[Page, str], Path]
-AXE = (files("axe_core_python") / "axe.min.js").read_text()
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +54,6 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
     started = Worker.start(settings.REDIS_URL, tmp_path / "store", tmp_path / "worker.log")
     yield started.wait_until_ready()
     started.kill()
-
-
-def violations(page: Page) -> list[str]:
-    page.evaluate(AXE)  # by the debugging door: the policy of the page forbids scripts of others
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
 
 
 def look_at(page: Page, name: str, keep: Keep, *, at: str = "h1") -> None:

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Dialogue, Message, Project, SamplingRun, User
 from tests.answering import answer, finish_stream, send_result, stream_words, wait_for_run
+from tests.browser.axe import violations
 from tests.browser.conftest import NARROW, PHONE
-from tests.browser.test_accessibility import violations
 from tests.labeling.cast import make_dialogue, make_project, make_prompt
 
 OpenPage = Callable[..., Page]
