@@ -29,6 +29,7 @@ from labeling.views import (
     streaming,
     suggesting,
     tokens,
+    webhooks,
     workers,
     writing,
 )
@@ -38,6 +39,7 @@ _MESSAGE = f"{_DIALOGUE}messages/<uuid:message_id>/"
 _CHAT = "p/<slug:slug>/chat/<uuid:dialogue_id>/"
 _REVIEW = "p/<slug:slug>/review/<uuid:dialogue_id>/"
 _EXPORT = "p/<slug:slug>/data/exports/<uuid:export_id>/"
+_WEBHOOK = "p/<slug:slug>/data/webhooks/<uuid:webhook_id>/"
 _IMPORT = "p/<slug:slug>/data/imports/<uuid:import_id>/"
 _REFERENCE = "p/<slug:slug>/quality/references/<uuid:comparison_id>/"
 _SAMPLED = "p/<slug:slug>/rounds/sampling/<uuid:comparison_id>/"
@@ -116,6 +118,10 @@ urlpatterns = [
     path(f"{_EXPORT}differences/", exports.export_differences, name="export_differences"),
     path(f"{_EXPORT}cancel/", exports.cancel_export, name="cancel_export"),
     path(f"{_EXPORT}files/<str:name>", exports.export_file, name="export_file"),
+    path("p/<slug:slug>/data/webhooks/", webhooks.webhooks, name="webhooks"),
+    path(_WEBHOOK, webhooks.webhook, name="webhook"),
+    path(f"{_WEBHOOK}close/", webhooks.close, name="close_webhook"),
+    path(f"{_WEBHOOK}retry/", webhooks.retry, name="retry_webhook"),
     path("p/<slug:slug>/data/imports/new/", data.new_import, name="new_import"),
     path(_IMPORT, data.import_page, name="import"),
     path(f"{_IMPORT}state/", data.import_state, name="import_state"),

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -57,6 +57,29 @@ def close_webhook(webhook: Webhook, *, by: User) -> None:
             waiting = webhook.deliveries.filter(state=State.WAITING)
             waiting.update(state=State.FAILED, error=_("The webhook was closed."), finished_at=Now())
             AuditEvent.note("close webhook", webhook, by=by, url=webhook.url)
+
+
+def try_again(webhook: Webhook, *, by: User) -> int:
+    """Tell an open webhook now, once more, what it has not taken; returns how many deliveries that is.
+
+    Attempts go on being counted, so one that is under way cannot undo what the next has done.
+    """
+    if webhook.closed_at is not None:
+        return 0
+    with transaction.atomic():
+        missed = webhook.deliveries.filter(state__in=(State.WAITING, State.FAILED))
+        again = list(missed.select_for_update().order_by("created_at").values_list("id", flat=True))
+        Delivery.objects.filter(id__in=again).update(state=State.WAITING, due_at=Now(), finished_at=None)
+        for identifier in again[:_RUNG_AT_ONCE]:  # the sweep rings for the others
+            transaction.on_commit(partial(_ring, identifier), robust=True)
+        AuditEvent.note("try webhook again", webhook, by=by, num=len(again))
+    return len(again)
+
+
+def standing_of(webhook: Webhook) -> dict[str, int]:
+    """How many of its deliveries are in each state, and in all; those over for a month are forgotten."""
+    counts = dict(webhook.deliveries.order_by().values_list("state").annotate(num=Count("id")))
+    return {"total": sum(counts.values()), **{state.value: counts.get(state, 0) for state in State}}
 
 
 def announce(project: Project, event: Webhook.Event, **facts: Any) -> None:

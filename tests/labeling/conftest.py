@@ -1,5 +1,6 @@
 """A project and people in it, and the broker. A file that wants others has its own."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ if TYPE_CHECKING:  # Django is not set up yet when this file is read
     import redis
 
     from labeling.models import Project, User
+    from tests.labeling.listening import Listener
 
 
 @pytest.fixture
@@ -57,6 +59,19 @@ def broker(engines: object) -> Iterator["redis.Redis"]:
     client.flushdb()
     yield client
     client.flushdb()
+
+
+@pytest.fixture
+def listener(settings: Any) -> Iterator["Listener"]:
+    """Somebody's server outside, which webhooks may call."""
+    from tests.labeling.listening import Listener
+
+    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
+    server = Listener()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

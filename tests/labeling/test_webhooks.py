@@ -3,10 +3,7 @@
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -19,44 +16,10 @@ from labeling.outside import OutsideError
 from labeling.webhooks import PAUSES, WebhookError
 from tests.labeling.api.asking import Program
 from tests.labeling.cast import make_comparison, make_project, make_served_policy, make_user
+from tests.labeling.listening import Listener
 
 pytestmark = pytest.mark.django_db
 ALL = Webhook.Event.values
-
-
-class Listener(ThreadingHTTPServer):
-    """Somebody's server: keeps what it was told, and answers as `statuses` says, then 200."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Hearing)
-        self.heard: list[tuple[dict[str, str], bytes]] = []
-        self.statuses: list[int] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/hook?of=ours"
-
-
-class _Hearing(BaseHTTPRequestHandler):
-    server: Listener
-
-    def do_POST(self) -> None:
-        self.server.heard.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def listener(settings: Any) -> Iterator[Listener]:
-    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
-    server = Listener()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture
@@ -168,6 +131,33 @@ def test_a_closed_webhook_hears_nothing_more(
     assert Delivery.objects.count() == 1
     assert not listener.heard
     assert AuditEvent.objects.filter(verb="close webhook", by=erin).exists()
+
+
+def test_what_was_given_up_is_told_once_more_when_asked(
+    project: Project, erin: User, webhook: Webhook, listener: Listener
+) -> None:
+    delivery = announced(project)
+    listener.statuses = [500] * (len(PAUSES) + 2)
+    for _ in range(len(PAUSES) + 1):
+        make_due()
+        assert not webhooks.deliver(delivery.id)
+    assert webhooks.standing_of(webhook) == {"total": 1, "waiting": 0, "done": 0, "failed": 1}
+    assert webhooks.try_again(webhook, by=erin) == 1
+    assert not webhooks.deliver(delivery.id)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.num_attempts) == ("failed", len(PAUSES) + 2)
+    assert webhooks.try_again(webhook, by=erin) == 1
+    assert webhooks.deliver(delivery.id)
+    assert webhooks.try_again(webhook, by=erin) == 0
+    assert webhooks.standing_of(webhook)["done"] == 1
+
+
+def test_a_closed_webhook_is_not_tried_again(project: Project, erin: User, webhook: Webhook) -> None:
+    announced(project)
+    webhooks.close_webhook(webhook, by=erin)
+    webhook.refresh_from_db()
+    assert webhooks.try_again(webhook, by=erin) == 0
+    assert webhooks.standing_of(webhook)["failed"] == 1
 
 
 def test_the_log_is_forgotten_after_a_month(project: Project, webhook: Webhook) -> None:

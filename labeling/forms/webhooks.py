@@ -1,0 +1,31 @@
+"""An address outside, and what it is to hear of."""
+
+from collections.abc import Iterable
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models import Webhook
+
+EVENTS = {
+    Webhook.Event.COMPARISON_COMPLETED.value: _("A comparison has all its rankings"),
+    Webhook.Event.EXPORT_READY.value: _("An export is done"),
+    Webhook.Event.ROUND_FINISHED.value: _("A round has closed"),
+}
+
+
+class WebhookForm(forms.Form):
+    url = forms.URLField(
+        label=_("Address"),
+        max_length=500,
+        assume_scheme="https",
+        widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
+    )
+    events = forms.MultipleChoiceField(
+        label=_("It is told when"), choices=list(EVENTS.items()), widget=forms.CheckboxSelectMultiple
+    )
+
+
+def in_words(events: Iterable[str]) -> list[str]:
+    """These events as people read them."""
+    return [str(EVENTS.get(event, event)) for event in events]
