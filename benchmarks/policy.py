@@ -3,7 +3,7 @@
 trl needs an environment of its own, under var/bench. Both sides are processes with one thread each, timed in
 CPU seconds from the second update on, since other work on the machine would move wall time more than anything
 measured here. One pass over an update's rollouts, as InstructGPT trains; a full network for policy, reference,
-reward and value on both sides.
+reward and value on both sides. Two updates learn nothing: benchmarks.policy_curves compares scores, in the same run.
 """
 
 import json
@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.beside_trl import oasst_trees, run_side, trl_environment
+from benchmarks.beside_trl import oasst_trees, run_side
 from benchmarks.figures import Figure, summarise
-from benchmarks.platform import CHECKOUT
+from benchmarks.policy_curves import score_at_equal_kl, trl_ppo
 from language.bundled import ensure_bundled_policy
 from language.chat import render_prompt
 from language.checkpoints import load_causal_lm, load_tokenizer, publish_checkpoint
@@ -24,7 +24,6 @@ from records import Message, Prompt, write_jsonl
 from records.store import model_store
 from rewardmodel.model import publish_reward_model, start_reward_model
 
-TRL_VERSION = "1.12.0"  # the last with PPO; 1.16 has none
 ROLLOUTS = 8
 MAX_NEW_TOKENS = 32
 PROMPT_TOKENS = (40, 160)
@@ -35,10 +34,8 @@ Run = tuple[dict[str, Any], dict[str, Any]]
 
 
 def figures() -> Iterator[Figure]:
-    """Samples a CPU second with four rollouts a prompt and with one, and peak memory."""
-    python = trl_environment(
-        CHECKOUT / "var" / "bench" / "trl-ppo", version=TRL_VERSION, needs="import trl.experimental.ppo"
-    )
+    """Samples a CPU second with four rollouts a prompt and with one, peak memory, and the score at equal KL."""
+    python = trl_ppo()
     bundled = ensure_bundled_policy(model_store())[0]
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         place = Path(folder)
@@ -58,6 +55,7 @@ def figures() -> Iterator[Figure]:
         means="peak resident memory of the whole process: four networks, two of them with gradients and Adam's moments",
         goal=0.5,
     )
+    yield score_at_equal_kl(python)
 
 
 def _both(python: Path, folder: Path, completions_per_prompt: int) -> Run:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import policy.ppo
+from policy import objective
 from policy.ppo import build_learners, load_material, train
 from policy.ppo_config import PpoConfig
 from policy.rollout import collect_rollouts
@@ -41,6 +42,8 @@ def main(path: str) -> None:
     torch.set_num_threads(1)
     watch = Stopwatch(job["updates"])
     setattr(policy.ppo, "collect_rollouts", watch)  # noqa: B010 - the one place where every update begins
+    if job.get("keep_unended_scores"):
+        setattr(objective, "replace_unended_scores", lambda scores, *_: scores)  # noqa: B010
     updates = job["updates"]
     config = PpoConfig(
         policy=Path(job["policy"]),
