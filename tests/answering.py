@@ -14,7 +14,7 @@ from records import Completion, SampleResult
 from records.names import stream_key
 
 
-def wait_for_run(*, purpose: str, seconds: float = 10.0) -> SamplingRun:
+def wait_for_run(*, purpose: str, seconds: float = 30.0) -> SamplingRun:
     """The newest run of this purpose that was sent and not begun, once there is one."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -28,9 +28,11 @@ from django.test import Client
 if TYPE_CHECKING:  # Django is not set up yet when this file is read
     from labeling.models import Comparison, Project, User
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+PATIENCE = 30_000  # milliseconds that a page is waited for; how busy a machine is says nothing of the page
+expect.set_options(timeout=PATIENCE)
 SCREENSHOTS = Path(os.environ.get("PARLEY_SCREENSHOTS", settings.PARLEY_VAR / "screenshots"))
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
@@ -107,7 +109,7 @@ def open_page(browser: Browser, platform_url: str, transactional_db: None) -> It
             base_url=platform_url,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         if user is not None:
             context.add_cookies([{"name": "sessionid", "value": _session_of(user), "url": platform_url}])

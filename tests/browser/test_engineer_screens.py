@@ -71,7 +71,7 @@ def test_an_export_is_asked_for_watched_and_downloaded(
     export = Export.objects.get()
     assert export.filters["trainer_kinds"] == ["person"]
     assert build(export.id)
-    expect(page.get_by_role("heading", name="Files")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Files")).to_be_visible()
     expect(page.get_by_text("Rankings: what trainers preferred")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="rankings.jsonl").click()

@@ -144,7 +144,7 @@ def test_a_worker_that_is_started_shows_and_one_that_stops_goes(
 ) -> None:
     page = open_page("/workers/", user=erin)
     row = page.locator("table.workers tbody tr")
-    expect(row).to_have_count(1, timeout=30_000)
+    expect(row).to_have_count(1)
     expect(row).to_contain_text("cpu float32")
     expect(page.get_by_text("No train worker is alive.")).to_be_visible()
     look_at(page, "workers", keep_screenshot)
