@@ -12,6 +12,7 @@ from labeling.models import AuditEvent, Comparison, Round, SamplingRun, User
 
 GIVEN_UP = (SamplingRun.State.FAILED, SamplingRun.State.CANCELLED)
 MOST_SHOWN = 50
+MOST_AT_ONCE = 200  # tried again by one request, which should not take long
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +50,8 @@ def retry_comparison(comparison: Comparison, *, by: User | None) -> bool:
 
 
 def retry_all(round_: Round, *, by: User | None) -> int:
-    """Try every failed comparison of the round again; returns how many."""
-    failed = round_.comparisons.filter(state=Comparison.State.FAILED).order_by("created_at")
+    """Try the failed comparisons of the round again, the oldest first; returns how many."""
+    failed = round_.comparisons.filter(state=Comparison.State.FAILED).order_by("created_at")[:MOST_AT_ONCE]
     return sum(retry_comparison(comparison, by=by) for comparison in failed)
 
 

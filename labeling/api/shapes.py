@@ -134,7 +134,7 @@ class Comparison(Schema):
 
     @staticmethod
     def resolve_completions(row: models.Comparison) -> list[models.Completion]:
-        return sorted(row.completions.all(), key=lambda completion: completion.index)
+        return sorted(row.completions.all(), key=lambda completion: (completion.index, completion.id))
 
 
 class Rating(Schema):
