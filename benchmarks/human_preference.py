@@ -50,9 +50,9 @@ class Config:
     """Where arms.jsonl, results.json and, while an arm runs, its weights are kept."""
     minutes: float = 60.0
     """Minutes by the clock, shared by the studies; a pass of trl's is ended where it stands when they are up."""
-    most_train: int = 160
+    most_train: int = 100
     """Comparisons to learn from, at most, in each study."""
-    most_held_out: int = 240
+    most_held_out: int = 160
     """Comparisons to be judged by, at most, in each study."""
     held_out_fraction: float = 0.5
     """Share of dialogues held out."""
