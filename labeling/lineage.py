@@ -23,7 +23,13 @@ class Origin:
     model: Model
     job: TrainingJob | None
     export: Export | None
-    made_from: tuple["Origin", ...]  # the policy it started from; for PPO the reward model too
+    made_from: tuple["Origin", ...]  # the policy it started from, and the reward models that scored or watched
+
+    @property
+    def exports(self) -> list[Export]:
+        """What the model itself was trained on: its export, and the demonstrations beside it."""
+        beside = self.job.demonstrations if self.job is not None else None
+        return [export for export in (self.export, beside) if export is not None]
 
     def walk(self) -> Iterator["Origin"]:
         """This and everything behind it, each model once, nearest first."""
@@ -44,7 +50,9 @@ class Registry:
         self.policies = list(Policy.objects.select_related("promoted_by"))
         self.reward_models = list(RewardModel.objects.all())
         jobs = TrainingJob.objects.filter(state=TrainingJob.State.DONE)
-        self._jobs = {job.id: job for job in jobs.select_related("export__project", "round", "requested_by")}
+        self._jobs = {
+            job.id: job for job in jobs.select_related("export__project", "demonstrations", "round", "requested_by")
+        }
         models: list[Model] = [*self.policies, *self.reward_models]
         self._models = {model.id: model for model in models}
 
@@ -57,7 +65,9 @@ class Registry:
         if job is None:
             parents = [model.parent_id] if isinstance(model, Policy) else []
             return Origin(model, None, getattr(model, "export", None), self._origins(parents))
-        return Origin(model, job, job.export, self._origins([job.policy_id, job.reward_model_id]))
+        return Origin(
+            model, job, job.export, self._origins([job.policy_id, job.reward_model_id, job.watching_model_id])
+        )
 
     def models_after(self, *sources: Export | Model) -> list[Model]:
         """Every model that was made of any of these, directly or by way of another model; oldest first."""
@@ -75,14 +85,15 @@ class Registry:
     def _ingredients(self, model: Model) -> set[Any]:
         job = self._jobs.get(model.training_job_id) if model.training_job_id else None
         if job is not None:
-            return {job.export_id, job.policy_id, job.reward_model_id}
+            models = {job.policy_id, job.reward_model_id, job.watching_model_id}
+            return models | {job.export_id, job.demonstrations_id}
         return {getattr(model, "parent_id", None), getattr(model, "export_id", None)}
 
 
 def exports_behind(model: Model) -> list[Export]:
     """The exports that the model and all models behind it were trained on, nearest first, each once."""
-    found = (origin.export for origin in Registry().origin_of(model).walk())
-    return list({export.id: export for export in found if export is not None}.values())
+    found = (export for origin in Registry().origin_of(model).walk() for export in origin.exports)
+    return list({export.id: export for export in found}.values())
 
 
 def taken_back_behind(model: Model) -> list[TakenBack]:

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from labeling import doorbell
 from labeling.models import AuditEvent, Export, Policy, Project, RewardModel, TrainingJob, User
+from labeling.training_material import JobError, Material, further_paths, require_material
 from records import TrainingProgress, TrainingRequest, TrainingResult, encode
 from records.manifest import MANIFEST, sha256_of
 from records.names import TRAIN, TRAIN_QUEUE
@@ -33,19 +34,10 @@ State = TrainingJob.State
 UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
 ON_THE_WAY = timedelta(seconds=30)  # then a message that nobody began on is looked for
 SILENCE = timedelta(minutes=3)  # then a worker that reports every few seconds is given up
-EXPORT_KINDS = {
-    Kind.SFT: Export.Kind.DEMONSTRATIONS,
-    Kind.REWARD_MODEL: Export.Kind.RANKINGS,
-    Kind.PPO: Export.Kind.PROMPTS,
-}
 FOLDERS = {Kind.SFT: "policies", Kind.REWARD_MODEL: "rewardmodels", Kind.PPO: "policies"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
-
-
-class JobError(ValueError):
-    """A job that cannot be started; the text is for the person who tried."""
 
 
 def start_job(
@@ -57,15 +49,25 @@ def start_job(
     by: User | None,
     policy: Policy | None = None,
     reward_model: RewardModel | None = None,
+    demonstrations: Export | None = None,
+    watching_model: RewardModel | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> TrainingJob:
     """Ask for a model to be trained; a worker is told once this transaction has committed. Raises JobError.
 
-    `policy` is what training starts from, the project's own where none is named. `options` are flags of
+    `policy` is what training starts from, the project's own where none is named; labeling.training_material says
+    what else may be named. `options` are flags of
     the trainer's command line, by name.
     """
     policy = policy or project.policy
-    _require_material(project, kind, export, policy, reward_model)
+    material = Material(
+        export=export,
+        policy=policy,
+        reward_model=reward_model if kind == Kind.PPO else None,
+        demonstrations=demonstrations,
+        watching_model=watching_model,
+    )
+    require_material(project, kind, material)
     _require_free_name(output_name)
     job = TrainingJob(
         project=project,
@@ -73,10 +75,8 @@ def start_job(
         kind=kind,
         output_name=output_name,
         options=_checked_options(options or {}),
-        export=export,
-        policy=policy,
-        reward_model=reward_model if kind == Kind.PPO else None,
         requested_by=by,
+        **vars(material),
     )
     try:
         with transaction.atomic():
@@ -180,6 +180,7 @@ def request_of(job: TrainingJob) -> TrainingRequest:
         out_path=f"{FOLDERS[Kind(job.kind)]}/{job.output_name}",
         model_path=job.policy.store_path if job.policy else None,
         reward_path=job.reward_model.store_path if job.reward_model else None,
+        further_paths=further_paths(job),
         options=job.options,
     )
 
@@ -191,24 +192,6 @@ def _tell_workers(job: TrainingJob) -> bool:
         logger.warning("The broker is away, so training job %s waits: %s", job.id, error)
         return False
     return doorbell.ring(TRAIN, request=encode(request_of(job)))
-
-
-def _require_material(
-    project: Project, kind: str, export: Export, policy: Policy | None, reward_model: RewardModel | None
-) -> None:
-    if kind not in Kind.values:
-        raise JobError(_("There is no training of the kind “%(kind)s”.") % {"kind": kind})
-    wanted = EXPORT_KINDS[Kind(kind)]
-    if export.project_id != project.id or export.state != Export.State.DONE or export.kind != wanted:
-        raise JobError(_("This needs a finished export of %(kind)s of this project.") % {"kind": wanted})
-    if export.format != "records":
-        raise JobError(_("Training reads the records format; this export is in another."))
-    if policy is None:
-        raise JobError(_("Choose the policy to start from."))
-    if policy.backend != Policy.Backend.LOCAL:
-        raise JobError(_("%(name)s runs on another server; only files can be trained.") % {"name": policy.name})
-    if kind == Kind.PPO and reward_model is None:
-        raise JobError(_("PPO needs a reward model."))
 
 
 def _require_free_name(name: str) -> None:
@@ -288,7 +271,9 @@ def _take_back_lost_messages() -> int:
 
 def _locked(job_id: UUID | str, *, states: tuple[State, ...], attempt: int | None = None) -> TrainingJob | None:
     """The job, locked, if it is in one of these states and this attempt is its newest: the fence."""
-    rows = TrainingJob.objects.select_for_update(of=("self",)).select_related("policy", "reward_model", "export")
+    rows = TrainingJob.objects.select_for_update(of=("self",)).select_related(
+        "policy", "reward_model", "export", "demonstrations", "watching_model"
+    )
     job = rows.filter(id=job_id).first()
     fits = job is not None and job.state in states and attempt in (None, job.attempt)
     return job if fits else None

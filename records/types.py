@@ -234,6 +234,7 @@ class TrainingRequest:
     out_path: str
     model_path: str | None = None
     reward_path: str | None = None
+    further_paths: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 

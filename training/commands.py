@@ -8,7 +8,7 @@ from typing import Any
 
 from records import TrainingRequest
 from records.types import TrainingKind
-from training.options import OPTIONS
+from training.options import FURTHER_PATHS, OPTIONS
 
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,40}")
@@ -27,7 +27,7 @@ def command(request: TrainingRequest, *, store: Path, work: Path) -> list[str]:
     Raises RequestError on an option that is not one, and on a path that leaves the store or is not there.
     """
     inputs = _inputs(request, store)
-    flags = [part for name, path in inputs.items() for part in (f"--{name}", str(path))]
+    flags = [part for name, path in inputs.items() for part in (f"--{name.replace('_', '-')}", str(path))]
     out = inside(store, request.out_path)
     options = [_flag(request.kind, name, value) for name, value in sorted(request.options.items())]
     module = MODULES[request.kind]
@@ -60,6 +60,11 @@ def _inputs(request: TrainingRequest, store: Path) -> dict[str, Path]:
         wanted = {"prompts": request.data_path, "policy": request.model_path, "reward": request.reward_path}
     else:
         wanted = {"data": request.data_path, "model": request.model_path}
+    known = FURTHER_PATHS[request.kind]
+    for name in sorted(request.further_paths):
+        if name not in known:
+            raise RequestError(f"a {request.kind} job takes no path as {name!r}; it takes {', '.join(sorted(known))}")
+    wanted |= request.further_paths
     inputs = {}
     for name, relative in wanted.items():
         if not relative:

@@ -1,6 +1,7 @@
 """The options that a training job may carry, by kind: a name, its type, and nothing else.
 
-Paths are not among them: what a job reads and writes is named by its request alone. Kept apart from
+Paths are not among them: what a job reads and writes is named by its request alone, as places in the store; which
+options take one more of these is said apart. Kept apart from
 the trainers, so that a worker which only follows them imports no torch; a test holds the two together.
 """
 
@@ -44,6 +45,7 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
         "checkpoint_activations": bool,
         "max_tokens": int,
         "microbatch_tokens": int,
+        "split_by": str,
         "validation_fraction": float,
     },
     "ppo": {
@@ -77,4 +79,10 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
         "watch_max_prompts": int,
         "ptx_microbatch_tokens": int,
     },
+}
+
+FURTHER_PATHS: dict[TrainingKind, frozenset[str]] = {
+    "sft": frozenset({"mix_data", "select_reward", "select_prompts"}),
+    "reward_model": frozenset({"demonstrations"}),
+    "ppo": frozenset({"ptx_data", "watch_reward", "watch_prompts"}),
 }

@@ -6,9 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Export, Policy, Project, RewardModel, Round, TrainingJob
-from labeling.training_jobs import EXPORT_KINDS
+from labeling.training_material import EXPORT_KINDS
 
-_MATERIAL = ("kind", "export", "policy", "reward_model", "output_name")
+_MATERIAL = ("kind", "export", "policy", "reward_model", "demonstrations", "watching_model", "output_name")
 
 
 class ExportChoice(forms.ModelChoiceField[Export]):
@@ -25,11 +25,15 @@ class TrainingForm(forms.Form):
     suffix: ClassVar[str]
     title: Any
     sentence: Any
+    weight_of_demonstrations: ClassVar[str] = ""  # the option without which they would count for nothing
 
     kind = forms.CharField(widget=forms.HiddenInput)
     export = ExportChoice(label=_("Export"), queryset=Export.objects.none(), empty_label=None)
     policy = forms.ModelChoiceField(label=_("Start from"), queryset=Policy.objects.none(), empty_label=None)
     output_name = forms.CharField(label=_("Name of what is made"), max_length=100)
+    demonstrations = ExportChoice(
+        label=_("Mix in demonstrations"), queryset=Export.objects.none(), required=False, empty_label=_("none")
+    )
     lora = forms.BooleanField(
         label=_("Adapters only (LoRA)"),
         required=False,
@@ -55,6 +59,16 @@ class TrainingForm(forms.Form):
         exports = project.exports.filter(kind=EXPORT_KINDS[self.job_kind], state=Export.State.DONE, format="records")
         self._offer("export", exports.filter(num_records__gt=0))
         self._offer("policy", Policy.objects.exclude(state=Policy.State.RETIRED).exclude(store_path=""))
+        demonstrations = project.exports.filter(kind=Export.Kind.DEMONSTRATIONS, state=Export.State.DONE)
+        self._offer("demonstrations", demonstrations.filter(format="records", num_records__gt=0))
+
+    def clean(self) -> dict[str, Any]:
+        """What is mixed in and how much of it go together."""
+        values = super().clean() or {}
+        weight = self.weight_of_demonstrations
+        if weight and not self.errors and (values["demonstrations"] is None) != (values[weight] is None):
+            self.add_error(weight, _("Demonstrations to mix in and their share go together; give both or neither."))
+        return values
 
     @property
     def has_export(self) -> bool:
@@ -70,7 +84,9 @@ class TrainingForm(forms.Form):
 
     @property
     def options(self) -> dict[str, Any]:
-        return {name: value for name, value in self.cleaned_data.items() if name not in _MATERIAL}
+        """Flags of the trainer's command line; what was left empty is the trainer's to choose."""
+        given = {name: value for name, value in self.cleaned_data.items() if value is not None}
+        return {name: value for name, value in given.items() if name not in _MATERIAL}
 
     @property
     def main_fields(self) -> list[forms.BoundField]:
@@ -101,6 +117,21 @@ class SftForm(TrainingForm):
     lr = forms.FloatField(label=_("Learning rate"), min_value=1e-9, max_value=1.0, initial=3e-4)
     epochs = forms.IntegerField(label=_("Passes over the data"), min_value=1, max_value=100, initial=2)
     batch_size = forms.IntegerField(label=_("Dialogues per step"), min_value=1, max_value=4096, initial=16)
+    watching_model = forms.ModelChoiceField(
+        label=_("Epoch chosen by"),
+        queryset=RewardModel.objects.all(),
+        required=False,
+        empty_label=_("none: the last"),
+        help_text=_("The epoch whose answers to held-out prompts this reward model scores highest."),
+    )
+    mix_ratio = forms.FloatField(
+        label=_("Mixed in per dialogue"),
+        min_value=0.001,
+        max_value=100,
+        required=False,
+        help_text=_("0.5 is one in two."),
+    )
+    weight_of_demonstrations = "mix_ratio"
 
 
 class RewardModelForm(TrainingForm):
@@ -112,6 +143,13 @@ class RewardModelForm(TrainingForm):
     lr = forms.FloatField(label=_("Learning rate"), min_value=1e-9, max_value=1.0, initial=3e-4)
     epochs = forms.IntegerField(label=_("Passes over the data"), min_value=1, max_value=20, initial=1)
     batch_size = forms.IntegerField(label=_("Rankings per step"), min_value=1, max_value=4096, initial=16)
+    demonstrations = ExportChoice(
+        label=_("Scores are to be 0 on"),
+        queryset=Export.objects.none(),
+        required=False,
+        empty_label=_("the best-ranked completions"),
+        help_text=_("Demonstrations, as InstructGPT has it."),
+    )
 
 
 class PpoForm(TrainingForm):
@@ -129,6 +167,17 @@ class PpoForm(TrainingForm):
     minibatch_size = forms.IntegerField(label=_("Completions per step"), min_value=1, max_value=65_536, initial=16)
     max_new_tokens = forms.IntegerField(label=_("Longest completion, tokens"), min_value=1, max_value=4096, initial=64)
     kl_coef = forms.FloatField(label=_("Price of KL (β)"), min_value=0, max_value=10, initial=0.02)
+    watching_model = forms.ModelChoiceField(
+        label=_("Watched by"),
+        queryset=RewardModel.objects.all(),
+        required=False,
+        empty_label=_("none"),
+        help_text=_("A reward model of other rankings; where its scores turn, a stop is suggested."),
+    )
+    ptx_coef = forms.FloatField(
+        label=_("Weight of demonstrations (γ)"), min_value=0.001, max_value=1000, required=False
+    )
+    weight_of_demonstrations = "ptx_coef"
 
 
 def free_name(wanted: str) -> str:

@@ -38,6 +38,10 @@ class TrainingJob(models.Model):
     reward_model = models.ForeignKey(
         RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="training_jobs"
     )
+    # Beside the export: mixed into what a policy learns, or what a reward model's scores are to be 0 on.
+    demonstrations = models.ForeignKey(Export, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    # It teaches nothing: it chooses an epoch of fine-tuning, or watches PPO.
+    watching_model = models.ForeignKey(RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempt = models.PositiveIntegerField(default=0)  # the fencing token
     num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and came to nothing

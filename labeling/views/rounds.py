@@ -17,7 +17,7 @@ from labeling.models import Export, Policy, Project, TrainingJob
 from labeling.rounds import RoundError
 from labeling.stations import Station, stations
 from labeling.training_curves import curves_of
-from labeling.training_jobs import EXPORT_KINDS, JobError
+from labeling.training_material import EXPORT_KINDS, JobError
 from labeling.views.data import ENGINEERS
 
 MOST_SHOWN = 30

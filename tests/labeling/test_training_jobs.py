@@ -11,9 +11,10 @@ import pytest
 import redis
 from django.utils import timezone
 
-from labeling import doorbell, training_jobs
+from labeling import doorbell, training_jobs, training_material
 from labeling.models import AuditEvent, Export, Policy, Project, RewardModel, TrainingJob, User
-from labeling.training_jobs import JobError, State, cancel_job, record_progress, record_result, retry_job, start_job
+from labeling.training_jobs import State, cancel_job, record_progress, record_result, retry_job, start_job
+from labeling.training_material import JobError
 from records import TrainingProgress, TrainingRequest, TrainingResult, decode, publish_directory
 from records.names import cancel_key
 from tests.labeling.cast import make_policy, make_project, make_served_policy
@@ -109,6 +110,57 @@ def test_a_job_goes_out_as_a_record_once_it_is_committed(
     job.refresh_from_db()
     assert (job.state, job.attempt, job.round) == (State.SENT, 1, project.current_round)
     assert AuditEvent.objects.filter(verb="start training", by=erin, subject_id=str(job.id)).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "paths"),
+    [
+        ("sft", {"mix_data": "exports/beside", "select_reward": "rewardmodels/second"}),
+        ("ppo", {"ptx_data": "exports/beside", "watch_reward": "rewardmodels/second"}),
+    ],
+)
+def test_demonstrations_and_a_watching_model_go_to_the_trainers_options(
+    project: Project, broker: redis.Redis, commits: Commits, kind: str, paths: dict[str, str]
+) -> None:
+    with commits():
+        job = start_job(
+            project,
+            kind=kind,
+            export=make_export(project, training_material.EXPORT_KINDS[TrainingJob.Kind(kind)]),
+            output_name="round-1",
+            reward_model=make_reward_model(),
+            demonstrations=make_export(project, store_path="exports/beside"),
+            watching_model=make_reward_model("second"),
+            by=None,
+        )
+    (request,) = sent(broker)
+    assert request.further_paths == paths
+    assert job.watching_model is not None
+
+
+def test_a_reward_model_is_0_on_the_demonstrations_named(
+    project: Project, broker: redis.Redis, commits: Commits
+) -> None:
+    beside = make_export(project, store_path="exports/beside")
+    rankings = make_export(project, "rankings")
+    with commits():
+        start_job(project, kind="reward_model", export=rankings, output_name="rm-2", demonstrations=beside, by=None)
+    assert sent(broker)[0].further_paths == {"demonstrations": "exports/beside"}
+
+
+def test_further_material_that_does_not_fit_is_refused(project: Project) -> None:
+    export, reward = make_export(project), make_reward_model()
+    prompts, rankings = make_export(project, "prompts"), make_export(project, "rankings")
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("another export", {"kind": "sft", "export": export, "demonstrations": export}),
+        ("finished export of demonstrations", {"kind": "sft", "export": export, "demonstrations": prompts}),
+        ("Nothing watches", {"kind": "reward_model", "export": rankings, "watching_model": reward}),
+        ("must be another", {"kind": "ppo", "export": prompts, "reward_model": reward, "watching_model": reward}),
+    ]
+    for complaint, values in wrong:
+        with pytest.raises(JobError, match=complaint):
+            start_job(project, output_name="better", by=None, **values)
+    assert not TrainingJob.objects.exists()
 
 
 def test_the_projects_policy_is_the_start_where_none_is_named(project: Project) -> None:

@@ -12,7 +12,7 @@ from records import TrainingRequest
 from records.types import TrainingKind
 from rewardmodel.train_config import TrainConfig
 from training.commands import MODULES, RequestError, command, job_folder, leashed
-from training.options import OPTIONS
+from training.options import FURTHER_PATHS, OPTIONS
 
 
 @pytest.fixture
@@ -52,6 +52,28 @@ def test_each_kind_names_its_own_trainer_and_inputs(store: Path) -> None:
     ppo = line(store, kind="ppo", reward_path="rewardmodels/r1")
     assert ppo[2] == "policy.ppo"
     assert {"--prompts", "--policy", "--reward"} <= set(ppo)
+
+
+def test_further_material_goes_to_the_option_that_the_request_names(store: Path) -> None:
+    paths = {"watch_reward": "rewardmodels/r1", "ptx_data": "exports/e1"}
+    arguments = line(store, kind="ppo", reward_path="rewardmodels/r1", further_paths=paths)
+    assert arguments[arguments.index("--watch-reward") + 1] == str(store / "rewardmodels/r1")
+    assert arguments[arguments.index("--ptx-data") + 1] == str(store / "exports/e1")
+
+
+@pytest.mark.parametrize(
+    ("paths", "complaint"),
+    [
+        ({"watch_reward": "rewardmodels/r1"}, "a sft job takes no path as 'watch_reward'; it takes mix_data"),
+        ({"out": "policies/other"}, "takes no path as 'out'"),
+        ({"mix_data": "../secret"}, "not a place in the model store"),
+        ({"mix_data": "exports/none"}, "share PARLEY_STORE"),
+        ({"mix_data": ""}, "needs a mix_data"),
+    ],
+)
+def test_further_material_is_known_and_in_the_store(store: Path, paths: dict[str, str], complaint: str) -> None:
+    with pytest.raises(RequestError, match=complaint):
+        line(store, further_paths=paths)
 
 
 def test_it_always_resumes_in_the_jobs_own_folder(store: Path) -> None:
@@ -97,9 +119,10 @@ def test_no_path_leaves_the_store(store: Path, path: str) -> None:
 @pytest.mark.parametrize("kind", list(MODULES))
 def test_the_allow_list_is_what_the_trainer_knows_but_for_paths(kind: TrainingKind) -> None:
     configs = {"sft": SftConfig, "reward_model": TrainConfig, "ppo": PpoConfig}
-    ours = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "demonstrations", "ptx_data"}
-    ours |= {"mix_data", "select_reward", "select_prompts", "ptx_text", "watch_reward", "watch_prompts"}
-    known = {name: hint for name, hint in get_type_hints(configs[kind]).items() if name not in ours}
+    ours = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "ptx_text"}
+    hints = get_type_hints(configs[kind])
+    assert {name for name in FURTHER_PATHS[kind] if hints[name] == Path | None} == FURTHER_PATHS[kind]
+    known = {name: hint for name, hint in hints.items() if name not in ours | FURTHER_PATHS[kind]}
     assert {name: str if get_origin(hint) is Literal else hint for name, hint in known.items()} == OPTIONS[kind]
 
 

@@ -118,9 +118,22 @@ def test_a_job_is_started_from_the_form(
     assert "Waiting for a train worker" in page(erin, "training_job", job.id)
 
 
+def test_demonstrations_and_a_watching_model_are_chosen_by_name(project: Project, erin: Client) -> None:
+    export, beside = (make_export(project, "demonstrations") for _ in range(2))
+    second = RewardModel.objects.create(name="second", store_path="rewardmodels/second", manifest_sha256="0" * 64)
+    chosen = {"demonstrations": beside.id, "mix_ratio": "0.5", "watching_model": second.id}
+    assert erin.post(url("start_training"), sft_values(export, **chosen)).status_code == 302
+    job = TrainingJob.objects.get()
+    assert (job.demonstrations, job.watching_model, job.options["mix_ratio"]) == (beside, second, 0.5)
+    content = page(erin, "training_job", job.id)
+    assert "watched by second" in content
+    assert "demonstrations beside" in content
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
+        ({"mix_ratio": "0.5"}, "give both or neither"),
         ({"lr": "0"}, "greater than or equal to 1e-09"),
         ({"output_name": "Best Model"}, "small letters, digits"),
         ({"output_name": "base"}, "There is a model called “base” already"),
