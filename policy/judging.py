@@ -121,10 +121,11 @@ def sample_answers(
 def as_completion(
     sampled: Sampled, tokenizer: PreTrainedTokenizerBase, completion_id: str, policy: str, params: SamplingParams
 ) -> Completion:
-    """The record of what was sampled."""
+    """The record of what was sampled. Records hold no NUL character, so one is shown as unreadable."""
+    text = str(tokenizer.decode(sampled.token_ids, skip_special_tokens=True))
     return Completion(
         id=completion_id,
-        content=str(tokenizer.decode(sampled.token_ids, skip_special_tokens=True)),
+        content=text.replace("\0", "\ufffd"),
         policy=policy,
         sampling=params,
         finish_reason=sampled.finish_reason,
