@@ -37,7 +37,7 @@ def test_a_worker_shows_what_it_holds_and_is_at_and_goes_with_its_process(own: W
     idle = found(web, own).worker
     assert (idle.queue, idle.device, idle.policies, idle.running) == ("sample", "cpu float32", (), ())
     assert idle.name.startswith(f"sample-{os.getpid()}@")
-    # Enough that even a quick machine is at it for many signs of life; what is left of it once one was seen is cancelled.
+    # Enough that even a quick machine is at it for many signs of life; what is left once one was seen is cancelled.
     asked = {f"run-{number}" for number in range(60)}
     for run_id in asked:
         web.send(make_request(run_id, tokens=4000, num_completions=8, purpose="chat"))
