@@ -2,10 +2,12 @@
 
 # Tasks, as <app>.<verb>; every one takes keyword arguments of JSON values only.
 SAMPLE = "sampler.sample"
+EMBED = "sampler.embed"
 TRAIN = "training.train"
 RECORD_COMPLETIONS = "labeling.record_completions"
 RECORD_SAMPLING_FAILURE = "labeling.record_sampling_failure"
 RECORD_SAMPLING_STARTED = "labeling.record_sampling_started"
+RECORD_VECTORS = "labeling.record_vectors"
 RECORD_TRAINING_PROGRESS = "labeling.record_training_progress"
 RECORD_TRAINING_RESULT = "labeling.record_training_result"
 BUILD_EXPORT = "labeling.build_export"

@@ -224,6 +224,30 @@ class SampleResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EmbedRequest:
+    """Ask for what texts mean, as vectors. `ids` say to the asker which text is which."""
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _require(len(self.ids) == len(self.texts), "texts", f"are {len(self.texts)} for {len(self.ids)} ids")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmbedResult:
+    """A unit vector a text, in the order of `ids`; or `error` says why there are none."""
+
+    ids: tuple[str, ...]
+    vectors: tuple[tuple[float, ...], ...] = ()
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        whole = self.error is not None or len(self.ids) == len(self.vectors)
+        _require(whole, "vectors", f"are {len(self.vectors)} for {len(self.ids)} ids")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingRequest:
     """Ask for one training job. Paths are relative to the model store; `options` are command-line flags."""
 

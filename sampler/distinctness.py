@@ -11,19 +11,17 @@ Near-duplicates are only flagged; to throw them away would change the policy tha
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 
-from language.embedding import Embedder, EmbeddingError, load_embedder
+from language.embedding import EmbeddingError
 from records import Completion, Resemblance, SampleRequest
+from sampler.embedding import embedder
 
 MOST_TRIES = 3
 NEAR = 0.95
 
 logger = logging.getLogger(__name__)
-_loading = threading.Lock()
 
 Completions = tuple[Completion, ...]
 
@@ -61,14 +59,16 @@ def resemblances(completions: Completions) -> tuple[Resemblance, ...]:
         for index, earlier in same.items()
         if earlier is not None
     }
-    embedder = _embedder()
-    if embedder is not None and len(completions) > 1:
-        vectors = embedder.vectors([completion.content for completion in completions])
-        for index in range(1, len(completions)):
-            similarity, earlier = (vectors[:index] @ vectors[index]).max(dim=0)
-            if index not in found and similarity >= NEAR:
-                rounded = min(round(float(similarity), 4), 1.0)
-                found[index] = Resemblance(index=index, earlier=int(earlier), similarity=rounded)
+    try:
+        vectors = embedder().vectors([completion.content for completion in completions])
+    except EmbeddingError as error:
+        logger.warning("near-duplicates among completions are not looked for: %s", error)
+        return tuple(found.values())
+    for index in range(1, len(completions)):
+        similarity, earlier = (vectors[:index] @ vectors[index]).max(dim=0)
+        if index not in found and similarity >= NEAR:
+            rounded = min(round(float(similarity), 4), 1.0)
+            found[index] = Resemblance(index=index, earlier=int(earlier), similarity=rounded)
     return tuple(found[index] for index in sorted(found))
 
 
@@ -94,17 +94,3 @@ def _same(completions: Sequence[Completion]) -> dict[int, int | None]:
 def _text(completion: Completion) -> str:
     """What a reader sees of it: white space at the ends shows on no screen."""
     return completion.content.strip()
-
-
-def _embedder() -> Embedder | None:
-    with _loading:  # first requests come together
-        return _load_once()
-
-
-@cache
-def _load_once() -> Embedder | None:
-    try:
-        return load_embedder()
-    except EmbeddingError as error:
-        logger.warning("near-duplicates among completions are not looked for: %s", error)
-        return None

@@ -1,9 +1,10 @@
-"""The sampler's door: decode a request, answer it, encode the answer. Celery hands it on to labeling."""
+"""The sampler's doors: decode a request, answer it, encode the answer. Celery hands it on to labeling."""
 
 from typing import Any
 
-from records import SampleRequest, decode, encode
-from records.names import SAMPLE
+from records import EmbedRequest, SampleRequest, decode, encode
+from records.names import EMBED, SAMPLE
+from sampler import embedding
 from sampler.app import app
 from sampler.sampling import answer
 
@@ -12,3 +13,9 @@ from sampler.sampling import answer
 def sample(*, request: dict[str, Any]) -> dict[str, Any]:
     """Sample the completions of a SampleRequest; returns a SampleResult."""
     return encode(answer(decode(SampleRequest, request)))
+
+
+@app.task(name=EMBED)
+def embed(*, request: dict[str, Any]) -> dict[str, Any]:
+    """Embed the texts of an EmbedRequest; returns an EmbedResult."""
+    return encode(embedding.embed(decode(EmbedRequest, request)))
