@@ -146,7 +146,7 @@ def _on_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: User
 def _untouched_prompts(round_: Round) -> QuerySet[Prompt]:
     answered = Message.objects.filter(dialogue__prompt=OuterRef("pk"), authorship=Message.Authorship.POLICY)
     compared = Comparison.objects.filter(round=round_, prompt=OuterRef("pk"))
-    return Prompt.objects.filter(~Exists(answered), ~Exists(compared), project=round_.project_id)
+    return Prompt.objects.in_use().filter(~Exists(answered), ~Exists(compared), project=round_.project_id)
 
 
 def _new_comparison(round_: Round, messages: list[dict[str, Any]], **origin: Any) -> Comparison:

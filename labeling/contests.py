@@ -52,7 +52,7 @@ def held_out_prompts(project: Project, policy: Policy, *, num: int) -> list[tupl
     filters = _filters_of(policy)
     sides: dict[str, list[tuple[Message, ...]]] = {"test": [], "validation": [], "train": []}
     for values in (
-        Prompt.objects.filter(project=project).order_by("content_sha256").values_list("messages")[:_LOOKED_AT]
+        Prompt.objects.in_use().filter(project=project).order_by("content_sha256").values_list("messages")[:_LOOKED_AT]
     ):
         messages = tuple(decode(Message, value) for value in values[0])
         side = split_of(messages, validation_percent=filters.validation_percent, test_percent=filters.test_percent)

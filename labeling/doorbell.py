@@ -9,12 +9,14 @@ from django.conf import settings
 from kombu.exceptions import ChannelError, OperationalError
 
 from labeling.models import Policy, SamplingRun
-from records import Message, ModelServer, SampleRequest, SamplingParams, decode, encode
+from records import EmbedRequest, Message, ModelServer, SampleRequest, SamplingParams, decode, encode
 from records.names import (
+    EMBED,
     PRIORITY_OVERNIGHT,
     PRIORITY_WAITING,
     RECORD_COMPLETIONS,
     RECORD_SAMPLING_FAILURE,
+    RECORD_VECTORS,
     SAMPLE,
     SAMPLE_QUEUE,
     WEB_QUEUE,
@@ -43,6 +45,22 @@ def ring_for(run: SamplingRun) -> bool:
         )
     except _AWAY as error:
         logger.warning("The broker is away, so sampling run %s waits: %s", run.id, error)
+        return False
+    return True
+
+
+def ring_for_vectors(request: EmbedRequest) -> bool:
+    """Ask for what texts mean, the answer to come back to us; False with the broker away."""
+    app = _app()
+    try:
+        app.send_task(
+            EMBED,
+            kwargs={"request": encode(request)},
+            priority=PRIORITY_OVERNIGHT,
+            link=app.signature(RECORD_VECTORS, queue=WEB_QUEUE),
+        )
+    except _AWAY as error:
+        logger.warning("The broker is away, so %d texts wait to be embedded: %s", len(request.ids), error)
         return False
     return True
 

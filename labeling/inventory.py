@@ -6,9 +6,10 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling import near_duplicates
 from labeling.exporting.filters import Filters
 from labeling.exporting.rows import demonstration_rows, ranking_rows
-from labeling.models import Comparison, Dialogue, Project
+from labeling.models import Comparison, Dialogue, Project, Prompt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,12 @@ def _rankings(project: Project) -> Holding:
 
 
 def _prompts(project: Project) -> Holding:
-    return Holding(label=_("Prompts"), num=project.prompts.count(), note=_("in the pool"))
+    in_use = Prompt.objects.in_use().filter(project=project)
+    num_pairs = near_duplicates.pairs(project).count()
+    note = ngettext("%(n)s is nearly an earlier one", "%(n)s are nearly earlier ones", num_pairs) % {
+        "n": f"{num_pairs:,}"
+    }
+    return Holding(label=_("Prompts"), num=in_use.count(), note=note if num_pairs else _("in the pool"))
 
 
 def _comparisons(project: Project) -> Holding:

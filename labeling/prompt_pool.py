@@ -16,7 +16,7 @@ def next_prompt(project: Project, *, by: User) -> Prompt | None:
     """
     written = Dialogue.objects.filter(prompt=OuterRef("pk")).exclude(state=Dialogue.State.WITHDRAWN)
     passed = PassedPrompt.objects.filter(prompt=OuterRef("pk"), trainer=by)
-    prompts = Prompt.objects.filter(~Exists(written), ~Exists(passed), project=project)
+    prompts = Prompt.objects.in_use().filter(~Exists(written), ~Exists(passed), project=project)
     if by.topics:
         prompts = prompts.filter(topic__in=[*by.topics, ""])
     unloved = _unloved_topics(project, by)
@@ -37,7 +37,8 @@ def not_my_topic(prompt: Prompt, *, by: User) -> None:
 def pool_topics(project: Project) -> list[str]:
     """The topics that this project's pool has, in alphabetical order."""
     return list(
-        Prompt.objects.filter(project=project)
+        Prompt.objects.in_use()
+        .filter(project=project)
         .exclude(topic="")
         .values_list("topic", flat=True)
         .distinct()

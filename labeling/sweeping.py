@@ -3,7 +3,18 @@
 import logging
 from collections.abc import Callable
 
-from labeling import accounts, assignment, bettering, comparing, exporting, lost_runs, tokens, training_jobs, webhooks
+from labeling import (
+    accounts,
+    assignment,
+    bettering,
+    comparing,
+    exporting,
+    lost_runs,
+    near_duplicates,
+    tokens,
+    training_jobs,
+    webhooks,
+)
 from labeling.importing import uploads
 from labeling.models import Project
 
@@ -31,6 +42,10 @@ def _join_written_texts() -> int:
     return sum(bettering.join_written(project) for project in Project.objects.current().order_by("created_at"))
 
 
+def _ask_for_vectors() -> int:
+    return sum(near_duplicates.ask_for_vectors(project) for project in Project.objects.current().order_by("created_at"))
+
+
 CHORES: dict[str, Callable[[], int]] = {
     "leases expired": assignment.expire_leases,
     "sampling runs swept": lambda: sum(lost_runs.sweep().values()),
@@ -40,6 +55,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "training jobs swept": training_jobs.sweep_jobs,
     "written texts joined": _join_written_texts,
     "comparisons made": _keep_comparisons_ready,
+    "prompts to be embedded": _ask_for_vectors,
     "sign-in failures forgotten": accounts.forget_old_failures,
     "answers of the API forgotten": tokens.forget_old_answers,
 }

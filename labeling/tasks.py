@@ -7,9 +7,9 @@ from typing import Any
 
 from celery import shared_task
 
-from labeling import exporting, sampling, sweeping, training_jobs, webhooks
+from labeling import exporting, near_duplicates, sampling, sweeping, training_jobs, webhooks
 from labeling.importing import uploads
-from records import RecordError, SampleResult, TrainingProgress, TrainingResult, decode
+from records import EmbedResult, RecordError, SampleResult, TrainingProgress, TrainingResult, decode
 from records.names import (
     BUILD_EXPORT,
     DELIVER,
@@ -18,6 +18,7 @@ from records.names import (
     RECORD_SAMPLING_STARTED,
     RECORD_TRAINING_PROGRESS,
     RECORD_TRAINING_RESULT,
+    RECORD_VECTORS,
     SWEEP,
     TAKE_IN,
 )
@@ -40,6 +41,12 @@ def record_completions(result: dict[str, Any]) -> None:
 @shared_task(name=RECORD_SAMPLING_FAILURE)
 def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> None:
     sampling.record_failure(run_id, attempt, error or "The sampler broke off with an error; its log says more.")
+
+
+@shared_task(name=RECORD_VECTORS)
+def record_vectors(result: dict[str, Any]) -> None:
+    """The sampler's answer, handed on by Celery as the embedding task's return value."""
+    near_duplicates.record_vectors(decode(EmbedResult, result, where="vectors"))
 
 
 @shared_task(name=BUILD_EXPORT)

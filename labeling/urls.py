@@ -15,6 +15,7 @@ from labeling.views import (
     history,
     home,
     models,
+    near_duplicates,
     people,
     practice,
     projects,
@@ -41,6 +42,7 @@ _REVIEW = "p/<slug:slug>/review/<uuid:dialogue_id>/"
 _EXPORT = "p/<slug:slug>/data/exports/<uuid:export_id>/"
 _WEBHOOK = "p/<slug:slug>/data/webhooks/<uuid:webhook_id>/"
 _IMPORT = "p/<slug:slug>/data/imports/<uuid:import_id>/"
+_NEAR_DUPLICATE = "p/<slug:slug>/data/near-duplicates/<uuid:prompt_id>/"
 _REFERENCE = "p/<slug:slug>/quality/references/<uuid:comparison_id>/"
 _SAMPLED = "p/<slug:slug>/rounds/sampling/<uuid:comparison_id>/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
@@ -118,6 +120,10 @@ urlpatterns = [
     path(f"{_EXPORT}differences/", exports.export_differences, name="export_differences"),
     path(f"{_EXPORT}cancel/", exports.cancel_export, name="cancel_export"),
     path(f"{_EXPORT}files/<str:name>", exports.export_file, name="export_file"),
+    path("p/<slug:slug>/data/near-duplicates/", near_duplicates.pairs, name="near_duplicates"),
+    path("p/<slug:slug>/data/near-duplicates/retire/", near_duplicates.retire_all, name="retire_near_duplicates"),
+    path(f"{_NEAR_DUPLICATE}decide/", near_duplicates.decide, name="decide_near_duplicate"),
+    path(f"{_NEAR_DUPLICATE}bring-back/", near_duplicates.bring_back, name="bring_back_prompt"),
     path("p/<slug:slug>/data/webhooks/", webhooks.webhooks, name="webhooks"),
     path(_WEBHOOK, webhooks.webhook, name="webhook"),
     path(f"{_WEBHOOK}close/", webhooks.close, name="close_webhook"),

@@ -69,6 +69,7 @@ class Prompt(Schema):
     topic: str
     source: str
     created_at: datetime
+    retired_at: datetime | None
 
 
 class Message(Schema):

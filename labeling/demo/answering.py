@@ -68,7 +68,7 @@ def draw_prompts(loop: Loop, *, num: int, seed: int) -> list[Prompt]:
     """`num` prompts, short enough for a small machine; which ones, only their words and the seed decide."""
     usable = [
         prompt
-        for prompt in Prompt.objects.filter(project=loop.project).order_by("content_sha256")
+        for prompt in Prompt.objects.in_use().filter(project=loop.project).order_by("content_sha256")
         if sum(len(message["content"]) for message in prompt.messages) <= loop.options.prompt_characters
     ]
     return random.Random(f"prompts/{seed}").sample(usable, min(num, len(usable)))

@@ -59,8 +59,8 @@ def demonstration_matches(rows: QuerySet[Dialogue], filters: Filters) -> QuerySe
 
 
 def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
-    """The pool of prompts."""
-    rows = project.prompts.all()
+    """The pool of prompts, without the retired."""
+    rows = Prompt.objects.in_use().filter(project=project)
     if filters.topics:
         rows = rows.filter(topic__in=filters.topics)
     return _between(rows, filters, "created_at").order_by("id")
@@ -84,9 +84,8 @@ def demonstrations_left_out(project: Project) -> dict[str, int]:
     )
 
 
-def nothing_left_out(_project: Project) -> dict[str, int]:
-    """Every prompt of the pool can be exported."""
-    return {}
+def prompts_left_out(project: Project) -> dict[str, int]:
+    return _positive(retired=project.prompts.filter(retired_at__isnull=False).count())
 
 
 def _positive(**counts: int) -> dict[str, int]:

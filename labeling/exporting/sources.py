@@ -17,8 +17,8 @@ from labeling.exporting.ranking_records import read_rankings
 from labeling.exporting.rows import (
     demonstration_rows,
     demonstrations_left_out,
-    nothing_left_out,
     prompt_rows,
+    prompts_left_out,
     ranking_rows,
     rankings_left_out,
 )
@@ -128,6 +128,6 @@ SOURCES = {
         file_name=PROMPTS_FILE,
         rows=prompt_rows,
         read=read_prompts,
-        left_out=nothing_left_out,
+        left_out=prompts_left_out,
     ),
 }

@@ -76,7 +76,7 @@ class StartForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["prompt"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Prompt.objects.filter(project=project)
+        field.queryset = Prompt.objects.in_use().filter(project=project)
 
 
 class SuggestForm(forms.Form):

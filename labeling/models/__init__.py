@@ -2,7 +2,7 @@
 
 from labeling.models.audit import AuditEvent, Report
 from labeling.models.completions import Completion, SamplingRun
-from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt
+from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt, PromptVector
 from labeling.models.exports import Export
 from labeling.models.imports import Import
 from labeling.models.mixtures import MOST_PARTS, MixturePart
@@ -36,6 +36,7 @@ __all__ = [
     "PracticeRanking",
     "Project",
     "Prompt",
+    "PromptVector",
     "Ranking",
     "Rating",
     "Reference",

@@ -4,10 +4,17 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from pgvector.django import HalfVectorField, HnswIndex
 
 from labeling.models.people import User
 from labeling.models.projects import GuidelineVersion, Project
 from labeling.models.registry import Policy
+
+
+class PromptQuerySet(models.QuerySet["Prompt"]):
+    def in_use(self) -> "PromptQuerySet":
+        """All but those that were retired: they are neither written on, nor sampled, nor exported."""
+        return self.filter(retired_at=None)
 
 
 class Prompt(models.Model):
@@ -21,13 +28,52 @@ class Prompt(models.Model):
     content_sha256 = models.CharField(max_length=64)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    has_vector = models.BooleanField(default=False, db_default=False)  # a PromptVector
+    vector_asked_at = models.DateTimeField(null=True, blank=True)  # asked again where none comes
+    retired_at = models.DateTimeField(null=True, blank=True)
+    retired_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = PromptQuerySet.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("project", "content_sha256"), name="prompt_content_unique"),)
-        indexes = (models.Index(fields=("project", "topic", "id"), name="prompt_topic"),)
+        indexes = (
+            models.Index(fields=("project", "topic", "id"), name="prompt_topic"),
+            models.Index(fields=("project", "created_at"), condition=Q(has_vector=False), name="prompt_without_vector"),
+            models.Index(
+                fields=("project", "-retired_at"), condition=Q(retired_at__isnull=False), name="prompt_retired"
+            ),
+        )
 
     def __str__(self) -> str:
         return str(self.messages[-1]["content"])[:60]
+
+
+class PromptVector(models.Model):
+    """What a prompt means (all-MiniLM-L6-v2), and the prompt of its project, compared before it, that is nearest."""
+
+    WIDTH = 384
+
+    prompt = models.OneToOneField(Prompt, primary_key=True, on_delete=models.CASCADE, related_name="vector")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    vector = HalfVectorField(dimensions=WIDTH)
+    resembles = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="resembled_by")
+    similarity = models.FloatField(null=True, blank=True)  # cosine
+    kept_at = models.DateTimeField(null=True, blank=True)  # somebody looked at the two and wants both
+    kept_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        indexes = (
+            HnswIndex(fields=("vector",), opclasses=("halfvec_cosine_ops",), name="prompt_vector_nearest"),
+            models.Index(
+                fields=("project", "-similarity"),
+                condition=Q(resembles__isnull=False, kept_at=None),
+                name="prompt_vector_similar",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"vector of {self.prompt_id}"
 
 
 class PassedPrompt(models.Model):
