@@ -8,8 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.models import Delivery, Project, User, Webhook
-from tests.browser.axe import violations
-from tests.browser.conftest import NARROW
+from tests.browser.looking import look_at
 
 URL = "https://203.0.113.9/a-long-way-to-a-hook/of-the-nightly-training-of-the-team?project=bread"
 
@@ -27,11 +26,11 @@ def test_a_webhook_is_added_its_log_read_and_closed(
     expect(page.locator("output.password")).to_have_text(webhook.secret)
     _tell(webhook)
     page.goto("/p/bread/data/webhooks/")
-    _look(page, "webhooks", keep_screenshot)
+    look_at(page, "webhooks", keep_screenshot)
     page.get_by_role("link", name=URL).click()
     expect(page.get_by_text("It answered 503.")).to_be_visible()
     page.get_by_text("export.ready").first.click()
-    _look(page, "webhook", keep_screenshot)
+    look_at(page, "webhook", keep_screenshot)
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_text("No address is told of anything yet.")).to_be_visible()
 
@@ -47,16 +46,3 @@ def _tell(webhook: Webhook) -> None:
         {"state": "failed", "num_attempts": 7, "error": "It did not answer within 10 seconds."},
     ):
         Delivery.objects.create(**common, body=body, **changes)
-
-
-def _look(page: Page, name: str, keep_screenshot: Callable[[Page, str], Path]) -> None:
-    keep_screenshot(page, f"{name}-wide")
-    assert violations(page) == []
-    wide = page.viewport_size
-    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-    page.emulate_media(color_scheme="dark")
-    keep_screenshot(page, f"{name}-narrow-dark")
-    assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size(wide)  # type: ignore[arg-type]
