@@ -120,8 +120,9 @@ def test_text_that_turns_direction_says_where_it_does(open_page: OpenPage, proje
     expect(page.locator(".completion .prose").first).to_contain_text("[U+202E]")
 
 
-def test_the_check_would_find_what_runs(open_page: OpenPage, alice: User) -> None:
+@pytest.mark.parametrize("harm", ["<a href='javascript:x'>run</a>", "<iframe></iframe>", "<h1>not ours</h1>"])
+def test_the_check_would_find_what_runs(open_page: OpenPage, alice: User, harm: str) -> None:
     page = open_page("/", user=alice)
-    page.evaluate("document.querySelector('main').innerHTML = '<p onload=x></p>'")
+    page.evaluate("(harm) => { document.querySelector('main').innerHTML = harm }", harm)
     with pytest.raises(AssertionError):
         require_inert(page)
