@@ -14,10 +14,11 @@ from playwright.sync_api import Page, expect
 from labeling import training_jobs
 from labeling.exporting import build, exports_folder
 from labeling.importing import uploads
-from labeling.models import Dialogue, Export, Import, Policy, Project, Ranking, TrainingJob, User
+from labeling.models import Dialogue, Export, Import, Policy, Project, Ranking, RewardModel, TrainingJob, User
 from records import TrainingProgress, TrainingResult, publish_directory
 from tests.browser.axe import violations
 from tests.browser.conftest import NARROW
+from tests.browser.looking import look_at
 from tests.labeling.cast import make_comparison, make_dialogue, make_policy, make_project, make_prompt, make_user
 from tests.labeling.exporting.material import exported, make_ranking
 from tests.labeling.importing.files import hh_pair, write_lines
@@ -137,6 +138,34 @@ def test_a_policy_is_trained_compared_and_promoted(
     project.refresh_from_db()
     assert project.policy is not None
     assert project.policy.name == "tuned"
+
+
+def test_ppo_is_given_a_watching_model_and_demonstrations(
+    open_page: OpenPage, project: Project, erin: User, keep_screenshot: Callable[[Page, str], Path]
+) -> None:
+    made = {kind: exported(project, kind) for kind in ("demonstrations", "prompts")}
+    judge, watching = (
+        RewardModel.objects.create(name=name, store_path=f"rewardmodels/{name}", manifest_sha256="0" * 64)
+        for name in ("judge", "watching")
+    )
+    page = open_page("/p/bread/rounds/", user=erin)
+    page.get_by_role("link", name="Optimise by PPO").click()
+    look_at(page, "ppo-form", keep_screenshot)
+    page.get_by_label("Name of what is made").fill("optimised")
+    page.get_by_label("Reward model", exact=True).select_option("judge")
+    page.get_by_label("Watched by").select_option("watching")
+    page.get_by_label("Mix in demonstrations").select_option(str(made["demonstrations"].id))
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("give both or neither")).to_be_visible()
+    page.get_by_label("Weight of demonstrations").fill("0.5")
+    look_at(page, "ppo-form-refused", keep_screenshot)
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("heading", name="Waiting for a train worker")).to_be_visible()
+    look_at(page, "ppo-job", keep_screenshot)
+    job = TrainingJob.objects.get()
+    assert (job.reward_model, job.watching_model) == (judge, watching)
+    assert (job.export, job.demonstrations) == (made["prompts"], made["demonstrations"])
+    assert job.options["ptx_coef"] == 0.5
 
 
 def _work_on(job: TrainingJob, store: Path) -> None:

@@ -127,7 +127,7 @@ def test_demonstrations_and_a_watching_model_are_chosen_by_name(project: Project
     assert (job.demonstrations, job.watching_model, job.options["mix_ratio"]) == (beside, second, 0.5)
     content = page(erin, "training_job", job.id)
     assert "watched by second" in content
-    assert "demonstrations beside" in content
+    assert f"beside {beside.num_records} demonstration" in content
 
 
 @pytest.mark.parametrize(
