@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -151,6 +152,38 @@ def test_every_process_killed_at_once_loses_no_row(var: Path, user_of: Callable[
     user.wait()
     urls = engines.start(var)
     assert _read_rows(urls.database) == [(1,)]
+    engines.stop(var)
+
+
+def test_a_server_that_dies_while_it_is_found_is_not_taken_for_ready(
+    var: Path, user_of: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Frozen it looks as one does that was killed a moment ago: alive, its files in order, and deaf."""
+    user_of(var)
+    _write_row(postgresql.url(Places(var)))
+    dying = psutil.Process(_pids(var)["postgresql"])
+    dying.suspend()
+    end = threading.Timer(1.0, dying.kill)
+    end.start()
+    urls = engines.start(var)
+    assert _read_rows(urls.database) == [(1,)]
+    assert _pids(var)["postgresql"] != dying.pid
+    engines.stop(var)
+
+
+def test_a_server_that_is_deaf_for_good_is_named(
+    var: Path, user_of: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_of(var)
+    monkeypatch.setattr(postgresql, "_ANSWER_SECONDS", 1.0)
+    deaf = psutil.Process(_pids(var)["postgresql"])
+    deaf.suspend()
+    try:
+        with pytest.raises(EngineError, match=rf"process {deaf.pid}\) runs and does not answer"):
+            engines.start(var)
+    finally:
+        deaf.resume()
+    assert engines.start(var)
     engines.stop(var)
 
 

@@ -10,9 +10,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import psycopg2
 
 from labeling.engines import processes
 from labeling.engines.places import (
@@ -28,6 +31,7 @@ VERSION = "18"
 OWNER = NAME = "parley"
 _START_SECONDS = 120.0  # a crash may leave much to replay
 _STOP_SECONDS = 30.0
+_ANSWER_SECONDS = 30.0
 
 # Sorting by code point never changes with the C library, so that no upgrade can damage an index.
 _LOCALE = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8")
@@ -57,10 +61,11 @@ def ensure(places: Places) -> None:
         _make(cluster, account)
     _require_version(cluster)
     server = _find(cluster)
-    if server and _is_ready(cluster, server.pid) and _has_socket(places):
-        return
-    if server and not _has_socket(places) and _is_ready(cluster, server.pid):
-        processes.end([server], by=signal.SIGINT, patience=_STOP_SECONDS)  # /tmp was cleaned under it
+    if server and _is_ready(cluster, server.pid):
+        if not _has_socket(places):  # /tmp was cleaned under it
+            processes.end([server], by=signal.SIGINT, patience=_STOP_SECONDS)
+        elif _answers_or_dies(places, server.pid):
+            return
         server = None
     if server is None:
         _clear_after_crash(cluster, places)
@@ -165,6 +170,30 @@ def _is_ready(cluster: Path, pid: int) -> bool:
     """The eighth line of postmaster.pid is the server's word on its state."""
     lines = _status_lines(cluster)
     return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
+
+
+def _answers_or_dies(places: Places, pid: int) -> bool:
+    """Which of the two a server does that looks ready: so does one that was killed a moment ago. Raises EngineError."""
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while not _answers(places):
+        if not processes.is_alive(pid):
+            return False
+        if time.monotonic() > deadline:
+            raise EngineError(
+                f"PostgreSQL (process {pid}) runs and does not answer; {places.log('postgresql')} may say why. "
+                "End that process: the next start recovers its data."
+            )
+        time.sleep(0.02)
+    return True
+
+
+def _answers(places: Places) -> bool:
+    """Whether somebody can connect, or only the number of those who did stands in the way."""
+    try:
+        psycopg2.connect(url(places), connect_timeout=2).close()
+    except psycopg2.OperationalError as error:
+        return "too many clients" in str(error) or "connection slots" in str(error)
+    return True
 
 
 def _status_lines(cluster: Path) -> list[str]:
