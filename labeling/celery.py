@@ -4,13 +4,15 @@ How the broker is spoken to is shared with the model side: records.broker.
 """
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, worker_ready, worker_shutdown
 
 from labeling import engines
 from records.broker import celery_settings
 from records.names import SWEEP
+from records.presence import Presence
 
 SWEEP_SECONDS = 10.0
 
@@ -29,3 +31,20 @@ app.autodiscover_tasks(["labeling"])
 @beat_init.connect
 def _ensure_engines(**_: object) -> None:
     engines.ensure()
+
+
+_presence: list[Presence] = []  # of this process, once it is a worker
+
+
+@worker_ready.connect
+def _say_that_it_lives(sender: Any, **_: object) -> None:
+    from labeling.presence import presence  # brings Celery's workers, which senders do without
+
+    _presence.append(presence(sender.hostname, engines.urls().redis))
+    _presence[-1].begin()
+
+
+@worker_shutdown.connect
+def _say_that_it_goes(**_: object) -> None:
+    while _presence:
+        _presence.pop().end()

@@ -14,16 +14,21 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling import doorbell
 from labeling.models import Policy, Project, SamplingRun, TrainingJob, User
-from records.names import SAMPLE_QUEUE, TRAIN_QUEUE
+from records.names import BUILD_EXPORT, DELIVER, EXPORTS_QUEUE, SAMPLE_QUEUE, TAKE_IN, TRAIN_QUEUE, WEB_QUEUE
 from records.presence import Living, living
 
 # As in labeling/supervisord.conf; a test holds the two together.
 COMMANDS = {
+    WEB_QUEUE: "python -m celery -A labeling.celery worker -n web@%h -Q web,exports --concurrency 2 "
+    "--without-gossip --without-mingle --loglevel INFO",
     SAMPLE_QUEUE: "python -m celery -A sampler.app worker -n sample@%h -Q sample --pool threads --concurrency 80 "
     "--without-gossip --without-mingle --loglevel INFO",
     TRAIN_QUEUE: "python -m celery -A training.app worker -n train@%h -Q train --concurrency 1 "
     "--without-gossip --without-mingle --loglevel INFO",
 }
+
+# What a web worker is at, where it takes longer than one looks.
+TASKS = {BUILD_EXPORT: _("an export"), TAKE_IN: _("an import"), DELIVER: _("a delivery")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,32 +51,39 @@ class WorkerGroup:
 
     queue: str
     label: str | Promise
-    without: str | Promise  # what does not happen while none is alive
+    none: str | Promise  # that none is alive, and what does not happen until one is
     command: str
     workers: list[LivingWorker]
     num_waiting: int | None
 
 
 def worker_groups(viewer: User) -> list[WorkerGroup] | None:
-    """Sample workers and train workers; None where the broker does not answer."""
+    """Web workers, sample workers and train workers; None where the broker does not answer."""
     found = _living()
     if found is None:
         return None
     seen = partial(_seen, policies=_policies(found), purposes=_purposes(found), jobs=_jobs(found, viewer))
     texts = {
-        SAMPLE_QUEUE: (_("Sample workers"), _("Until one is, suggestions, chats and comparisons wait.")),
-        TRAIN_QUEUE: (_("Train workers"), _("Until one is, training jobs wait.")),
+        WEB_QUEUE: (
+            _("Web workers"),
+            _("No web worker is alive. Until one is, nothing that comes in is recorded, and exports and imports wait."),
+        ),
+        SAMPLE_QUEUE: (
+            _("Sample workers"),
+            _("No sample worker is alive. Until one is, suggestions, chats and comparisons wait."),
+        ),
+        TRAIN_QUEUE: (_("Train workers"), _("No train worker is alive. Until one is, training jobs wait.")),
     }
     return [
         WorkerGroup(
             queue=queue,
             label=label,
-            without=without,
+            none=none,
             command=COMMANDS[queue],
             workers=[seen(one) for one in found if one.worker.queue == queue],
-            num_waiting=doorbell.num_on_the_way(queue),
+            num_waiting=_num_waiting(queue),
         )
-        for queue, (label, without) in texts.items()
+        for queue, (label, none) in texts.items()
     ]
 
 
@@ -99,6 +111,8 @@ def _seen(
     jobs: dict[str, tuple[TrainingJob, bool]],
 ) -> LivingWorker:
     worker = one.worker
+    if worker.queue == WEB_QUEUE:
+        purposes = {task: str(TASKS.get(task, _("short job"))) for task in worker.running}
     runs = Counter(purposes.get(run, str(_("gone meanwhile"))) for run in worker.running if run not in jobs)
     return LivingWorker(
         name=worker.name,
@@ -110,6 +124,12 @@ def _seen(
         runs=sorted(runs.items()),
         jobs=[jobs[job] for job in worker.running if job in jobs],
     )
+
+
+def _num_waiting(queue: str) -> int | None:
+    """How many messages lie in what a worker of this queue takes from; None with the broker away."""
+    counts = [doorbell.num_on_the_way(one) for one in (queue, *((EXPORTS_QUEUE,) if queue == WEB_QUEUE else ()))]
+    return None if None in counts else sum(count or 0 for count in counts)
 
 
 def _policies(found: Sequence[Living]) -> dict[str, Policy]:

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
-from labeling.engines import places, processes
+from labeling.engines import places, processes, valkey
+from records.presence import living
 
 pytestmark = [pytest.mark.chaos, pytest.mark.real_model, pytest.mark.timeout(600)]
 
@@ -135,6 +137,13 @@ def test_it_shows_the_first_accounts_and_serves(run: Run) -> None:
 def test_its_workers_come_up(run: Run, worker: str) -> None:
     log = run.var / "log" / f"{worker}.log"
     assert processes.wait_until(lambda: log.exists() and " ready." in log.read_text(), seconds=PATIENCE)
+
+
+def test_its_workers_say_that_they_live(run: Run) -> None:
+    with redis.Redis.from_url(valkey.url(places.Places(run.var)), decode_responses=True) as client:
+        assert processes.wait_until(
+            lambda: {one.worker.queue for one in living(client)} == {"web", "sample", "train"}, seconds=PATIENCE
+        )
 
 
 def test_the_sweeper_sweeps(run: Run) -> None:

@@ -17,8 +17,7 @@ from labeling.models import Comparison, Policy, Project, SamplingRun, User
 from labeling.sampling import record_completions, record_started
 from records import SampleResult, decode
 from tests.answering import send_result
-from tests.browser.axe import violations
-from tests.browser.conftest import NARROW
+from tests.browser.looking import look_at
 from tests.labeling.cast import make_chat, make_comparison, make_policy, make_project, make_run, make_user
 from tests.labeling.exporting.material import make_ranking
 from tests.labeling.workers_alive import make_worker
@@ -54,19 +53,6 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
     started = Worker.start(settings.REDIS_URL, tmp_path / "store", tmp_path / "worker.log")
     yield started.wait_until_ready()
     started.kill()
-
-
-def look_at(page: Page, name: str, keep: Keep, *, at: str = "h1") -> None:
-    """Axe finds nothing, wide and light, narrow and dark, and nothing runs out of a narrow page."""
-    assert violations(page) == []
-    page.locator(at).evaluate("(element) => element.scrollIntoView({block: 'center'})")
-    keep(page, f"{name}-wide")
-    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-    page.emulate_media(color_scheme="dark")
-    assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    page.locator(at).evaluate("(element) => element.scrollIntoView({block: 'center'})")
-    keep(page, f"{name}-narrow-dark")
 
 
 def fail_one(project: Project, error: str) -> Comparison:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.test import Client
 from django.urls import reverse
 
@@ -30,13 +31,15 @@ def shown(client: Client) -> str:
 
 def test_with_none_alive_it_says_so_and_how_to_start_one(erin: Client) -> None:
     page = shown(erin)
+    assert "No web worker is alive. Until one is, nothing that comes in is recorded" in page
     assert "No sample worker is alive. Until one is, suggestions, chats and comparisons wait." in page
     assert "No train worker is alive. Until one is, training jobs wait." in page
+    assert "celery -A labeling.celery worker -n web@%h" in page
     assert "celery -A sampler.app worker -n sample@%h" in page
     assert "celery -A training.app worker -n train@%h" in page
 
 
-@pytest.mark.parametrize("queue", ["sample", "train"])
+@pytest.mark.parametrize("queue", ["web", "sample", "train"])
 def test_the_command_is_that_of_the_supervisor(queue: str) -> None:
     configuration = configparser.RawConfigParser()
     configuration.read(Path(__file__).parents[3] / "labeling" / "supervisord.conf")
@@ -71,6 +74,16 @@ def test_a_train_worker_shows_its_job_and_links_it_for_those_who_may_open_it(pro
     assert f'<a href="/p/{project.slug}/rounds/jobs/{mine.id}/">tuned</a>' in page
     assert str(other.id) not in page
     assert "secretive" in page
+
+
+def test_a_web_worker_shows_what_takes_long_by_name(erin: Client, broker: redis.Redis) -> None:
+    make_worker("web@desk", device="", running=("labeling.build_export", "labeling.sweep", "labeling.take_in"))
+    broker.lpush("web", "{}")
+    broker.lpush("exports", "{}")
+    page = shown(erin)
+    assert "1 × an export, 1 × an import, 1 × short job" in page
+    assert "2 requests lie in the queue." in page
+    assert "No web worker" not in page
 
 
 def test_its_changing_part_comes_alone(erin: Client) -> None:
