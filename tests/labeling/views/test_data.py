@@ -194,6 +194,7 @@ def test_openings_go_into_the_pool(project: Project, erin: Client) -> None:
     uploads.take_in(brought.id)
     assert Prompt.objects.get().messages == [user("Q")]
     assert not Dialogue.objects.exists()
+    assert url("near_duplicates") in erin.get(url("import", brought.id)).content.decode()
 
 
 def test_a_discarded_file_is_gone(
