@@ -34,16 +34,11 @@ def not_my_topic(prompt: Prompt, *, by: User) -> None:
             AuditEvent.note("pass prompt", prompt, by=by, topic=prompt.topic)
 
 
-def pool_topics(project: Project) -> list[str]:
+def pool_topics(project: Project, *, with_retired: bool = False) -> list[str]:
     """The topics that this project's pool has, in alphabetical order."""
-    return list(
-        Prompt.objects.in_use()
-        .filter(project=project)
-        .exclude(topic="")
-        .values_list("topic", flat=True)
-        .distinct()
-        .order_by("topic")
-    )
+    prompts = Prompt.objects.all() if with_retired else Prompt.objects.in_use()
+    topics = prompts.filter(project=project).exclude(topic="").values_list("topic", flat=True)
+    return list(topics.distinct().order_by("topic"))
 
 
 def _unloved_topics(project: Project, by: User) -> list[str]:

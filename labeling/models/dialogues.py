@@ -39,6 +39,7 @@ class Prompt(models.Model):
         constraints = (models.UniqueConstraint(fields=("project", "content_sha256"), name="prompt_content_unique"),)
         indexes = (
             models.Index(fields=("project", "topic", "id"), name="prompt_topic"),
+            models.Index(fields=("project", "-created_at", "-id"), name="prompt_newest"),
             models.Index(fields=("project", "created_at"), condition=Q(has_vector=False), name="prompt_without_vector"),
             models.Index(
                 fields=("project", "-retired_at"), condition=Q(retired_at__isnull=False), name="prompt_retired"

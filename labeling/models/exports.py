@@ -46,6 +46,7 @@ class Export(models.Model):
     class Meta:
         ordering = ("-created_at",)
         indexes = (
+            models.Index(fields=("project", "-created_at", "-id"), name="export_newest"),
             models.Index(fields=("lease_until",), condition=Q(state__in=("waiting", "running")), name="export_leases"),
         )
 

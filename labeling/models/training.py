@@ -65,6 +65,7 @@ class TrainingJob(models.Model):
             ),
         )
         indexes = (
+            models.Index(fields=("project", "-created_at", "-id"), name="training_job_newest"),
             models.Index(
                 fields=("lease_until",), condition=Q(state__in=("waiting", "sent", "running")), name="training_leases"
             ),

@@ -4,7 +4,6 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from labeling import access, accounts
 from labeling.forms.account import AccountForm, PasswordForm, ThemeForm
 from labeling.models import User
+from labeling.views.returning import way_back
 
 
 @access.signed_in
@@ -48,9 +48,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(status=422)
     accounts.set_preference(access.person(request), theme=form.cleaned_data["theme"])
-    back = request.POST.get("next", "")
-    ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-    return redirect(back if ours else "home")
+    return redirect(way_back(request, otherwise="home"))
 
 
 def _page(

@@ -19,7 +19,7 @@ from labeling.models import Import, Project, User
 from records import Ranking
 
 ENGINEERS = (User.Role.ENGINEER, User.Role.ADMIN)
-MOST_SHOWN = 50
+MOST_SHOWN = 20  # of exports and of imports; labeling.views.lists has all
 
 
 @access.role_required(*ENGINEERS)

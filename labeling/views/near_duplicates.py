@@ -61,14 +61,6 @@ def retire_all(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("near_duplicates", project.slug)
 
 
-@access.role_required(*ENGINEERS)
-@require_POST
-def bring_back(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpResponse:
-    project = access.project_for(request, slug)
-    near_duplicates.set_retired(access.prompt_of(project, prompt_id), retired=False, by=access.person(request))
-    return redirect("near_duplicates", project.slug)
-
-
 def _page(
     request: HttpRequest, project: Project, *, form: ThresholdForm | None = None, status: int = 200
 ) -> HttpResponse:

@@ -5,15 +5,37 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import access, accounts
 from labeling.forms.people import NewPersonForm, RoleForm
+from labeling.listing import Narrowing, Order, listing
 from labeling.models import User
+
+ORDERS = (
+    Order(name="name", label=gettext_lazy("name"), columns=("username", "id")),
+    Order(name="newest", label=gettext_lazy("newest first"), columns=("-created_at", "-id")),
+)
+NARROWINGS = (
+    Narrowing(
+        name="role",
+        label=gettext_lazy("Role"),
+        choices=User.Role.choices,
+        narrow=lambda rows, value: rows.filter(role=value),
+    ),
+    Narrowing(
+        name="account",
+        label=gettext_lazy("Account"),
+        choices=(("open", gettext_lazy("open")), ("closed", gettext_lazy("closed"))),
+        narrow=lambda rows, value: rows.filter(is_active=value == "open"),
+    ),
+)
 
 
 @access.role_required(User.Role.ADMIN)
@@ -81,7 +103,15 @@ def _page(
 ) -> HttpResponse:
     context = {
         "section": "people",
-        "people": User.objects.prefetch_related("projects").order_by("-is_active", "username"),
+        "listing": listing(
+            request.GET,
+            User.objects.prefetch_related("projects"),
+            orders=ORDERS,
+            narrowings=NARROWINGS,
+            search=lambda rows, words: rows.filter(
+                Q(username__icontains=words) | Q(display_name__icontains=words) | Q(email__icontains=words)
+            ),
+        ),
         "roles": User.Role.choices,
         "form": form or NewPersonForm(),
         "shown_once": shown_once,

@@ -20,7 +20,7 @@ from labeling.training_curves import curves_of
 from labeling.training_material import EXPORT_KINDS, JobError
 from labeling.views.data import ENGINEERS
 
-MOST_SHOWN = 30
+MOST_SHOWN = 30  # of jobs, which labeling.views.lists has all of, and of rounds
 SIDE_BY_SIDE = 5
 
 

@@ -24,4 +24,5 @@ def look_at(page: Page, name: str, keep_screenshot: Callable[[Page, str], Path],
 def _look(page: Page, name: str, keep_screenshot: Callable[[Page, str], Path], at: str) -> None:
     page.locator(at).first.evaluate("(element) => element.scrollIntoView({block: 'center'})")
     keep_screenshot(page, name)
-    assert violations(page) == []
+    found = violations(page)
+    assert not found, found  # pytest explains only what stands in a test

@@ -61,7 +61,7 @@ def test_a_decision_is_taken_and_the_pair_goes(
 def test_a_retired_prompt_can_be_brought_back(project: Project, near: tuple[Prompt, Prompt], erin: Client) -> None:
     decide(erin, project, near[1], "later")
     assert "Retired lately" in page(erin, project)
-    erin.post(reverse("bring_back_prompt", args=(project.slug, near[1].id)))
+    erin.post(reverse("retire_prompt", args=(project.slug, near[1].id)), {"retired": "no"})
     assert in_use(project) == set(near)
 
 

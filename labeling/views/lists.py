@@ -1,0 +1,109 @@
+"""Everything of a kind that a project has, however much it is: prompts, exports, imports, training jobs."""
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import access, near_duplicates
+from labeling.listing import Narrowing, Order, Words, listing
+from labeling.models import Export, Import, Prompt, TrainingJob
+from labeling.prompt_pool import pool_topics
+from labeling.views.data import ENGINEERS
+from labeling.views.returning import way_back
+
+MOST_TOPICS = 200  # of a choice; more belong into a search
+NEWEST, OLDEST = (
+    Order(name="newest", label=_("newest first"), columns=("-created_at", "-id")),
+    Order(name="oldest", label=_("oldest first"), columns=("created_at", "id")),
+)
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def prompts(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
+    topics = [(topic, topic) for topic in pool_topics(project, with_retired=True)[:MOST_TOPICS]]
+    in_use = Narrowing(
+        name="use",
+        label=_("Use"),
+        choices=(("yes", _("in use")), ("no", _("retired"))),
+        narrow=lambda rows, value: rows.filter(retired_at__isnull=value == "yes"),
+    )
+    found = listing(
+        request.GET,
+        Prompt.objects.filter(project=project).select_related("retired_by"),
+        orders=(NEWEST, OLDEST),
+        narrowings=(in_use, _by("topic", _("Topic"), topics)),
+        search=lambda rows, words: rows.filter(messages__icontains=words),
+    )
+    return _page(request, "prompts", slug=slug, listing=found, section="data")
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def retire_prompt(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpResponse:
+    """Take a prompt out of use, or back into it; leads back to where it was asked."""
+    prompt = access.prompt_of(access.project_for(request, slug), prompt_id)
+    retired = request.POST.get("retired") == "yes"
+    near_duplicates.set_retired(prompt, retired=retired, by=access.person(request))
+    return redirect(way_back(request, otherwise=reverse("prompts", args=(slug,))))
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def exports(request: HttpRequest, slug: str) -> HttpResponse:
+    found = listing(
+        request.GET,
+        access.project_for(request, slug).exports.select_related("requested_by"),
+        orders=(
+            NEWEST,
+            OLDEST,
+            Order(name="largest", label=_("largest first"), columns=("-num_records", "-id")),
+        ),
+        narrowings=(_by("kind", _("What"), Export.Kind.choices), _by("state", _("State"), Export.State.choices)),
+    )
+    return _page(request, "exports", slug=slug, listing=found, section="data")
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def imports(request: HttpRequest, slug: str) -> HttpResponse:
+    found = listing(
+        request.GET,
+        access.project_for(request, slug).imports.select_related("requested_by"),
+        orders=(NEWEST, OLDEST),
+        narrowings=(_by("kind", _("What"), Import.Kind.choices), _by("state", _("State"), Import.State.choices)),
+        search=lambda rows, words: rows.filter(file_name__icontains=words),
+    )
+    return _page(request, "imports", slug=slug, listing=found, section="data")
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def jobs(request: HttpRequest, slug: str) -> HttpResponse:
+    material = ("export", "policy", "reward_model", "requested_by", "round")
+    found = listing(
+        request.GET,
+        access.project_for(request, slug).training_jobs.select_related(*material),
+        orders=(NEWEST, OLDEST),
+        narrowings=(
+            _by("kind", _("What"), TrainingJob.Kind.choices),
+            _by("state", _("State"), TrainingJob.State.choices),
+        ),
+        search=lambda rows, words: rows.filter(output_name__icontains=words),
+    )
+    return _page(request, "training_jobs", slug=slug, listing=found, section="rounds")
+
+
+def _by(field: str, label: Words, choices: Any) -> Narrowing:
+    return Narrowing(name=field, label=label, choices=choices, narrow=lambda rows, value: rows.filter(**{field: value}))
+
+
+def _page(request: HttpRequest, name: str, *, slug: str, **context: Any) -> HttpResponse:
+    context["project"] = access.project_for(request, slug)
+    return render(request, f"labeling/{name}.html", context)
