@@ -52,12 +52,14 @@ def prompts(project: Project) -> list[Prompt]:
 def test_pages_hold_every_prompt_once_in_order(
     project: Project, erin: Client, prompts: list[Prompt], order: str
 ) -> None:
-    address, seen, num_pages = f"?order={order}", [], 0
+    seen: list[str] = []
+    address: str | None = f"?order={order}"
+    num_pages = 0
     while address is not None:
         shown = page(erin, url(project, "prompts") + address)
         seen += texts(shown)
         assert ("First page" in shown) == (num_pages > 0)
-        address, num_pages = way_on(shown), num_pages + 1  # type: ignore[assignment]
+        address, num_pages = way_on(shown), num_pages + 1
     assert (len(seen), num_pages) == (len(prompts), 3)
     assert sorted(seen) == [str(prompt) for prompt in prompts]
     seconds = [int(text.removeprefix("Question ")) // 3 for text in seen]
