@@ -109,6 +109,7 @@ urlpatterns = [
     path("stream/<uuid:run_id>/", streaming.stream, name="stream"),
     # Reviewing.
     path("p/<slug:slug>/review/", reviewing.review, name="review"),
+    path("p/<slug:slug>/review/all/", lists.dialogues, name="dialogues"),
     path(_REVIEW, reviewing.review_dialogue, name="review_dialogue"),
     path(f"{_REVIEW}accept/", reviewing.accept_dialogue, name="accept_dialogue"),
     path(f"{_REVIEW}return/", reviewing.return_dialogue, name="return_dialogue"),

@@ -143,6 +143,7 @@ class Dialogue(models.Model):
         indexes = (
             models.Index(fields=("project", "state", "submitted_at"), name="dialogue_review_queue"),
             models.Index(fields=("author", "-updated_at"), name="dialogue_by_author"),
+            models.Index(fields=("project", "-created_at", "-id"), name="dialogue_newest"),
         )
 
     def __str__(self) -> str:

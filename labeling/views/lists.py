@@ -1,8 +1,9 @@
-"""Everything of a kind that a project has, however much it is: prompts, exports, imports, training jobs."""
+"""Everything of a kind that a project has, however much: prompts, dialogues, exports, imports, training jobs."""
 
 import uuid
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -10,11 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, near_duplicates
+from labeling.dialogue_lists import with_opening_alone
 from labeling.listing import Narrowing, Order, Words, listing
-from labeling.models import Export, Import, Prompt, TrainingJob
+from labeling.models import Dialogue, Export, Import, Prompt, TrainingJob, User
 from labeling.prompt_pool import pool_topics
 from labeling.views.data import ENGINEERS
 from labeling.views.returning import way_back
+from labeling.views.reviewing import REVIEWERS
 
 MOST_TOPICS = 200  # of a choice; more belong into a search
 NEWEST, OLDEST = (
@@ -52,6 +55,22 @@ def retire_prompt(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> Http
     retired = request.POST.get("retired") == "yes"
     near_duplicates.set_retired(prompt, retired=retired, by=access.person(request))
     return redirect(way_back(request, otherwise=reverse("prompts", args=(slug,))))
+
+
+@access.role_required(*REVIEWERS)
+@require_GET
+def dialogues(request: HttpRequest, slug: str) -> HttpResponse:
+    """All that its author has handed in, and one's own."""
+    project = access.project_for(request, slug)
+    states = [(value, label) for value, label in Dialogue.State.choices if value != Dialogue.State.WITHDRAWN]
+    found = listing(
+        request.GET,
+        with_opening_alone(access.dialogues_for(request, project).select_related("author")),
+        orders=(NEWEST, OLDEST),
+        narrowings=(_by("state", _("State"), states), _by("kind", _("Kind"), Dialogue.Kind.choices)),
+        search=_written_by,
+    )
+    return _page(request, "dialogues", slug=slug, listing=found, section="review")
 
 
 @access.role_required(*ENGINEERS)
@@ -98,6 +117,11 @@ def jobs(request: HttpRequest, slug: str) -> HttpResponse:
         search=lambda rows, words: rows.filter(output_name__icontains=words),
     )
     return _page(request, "training_jobs", slug=slug, listing=found, section="rounds")
+
+
+def _written_by(rows: QuerySet[Dialogue], words: str) -> QuerySet[Dialogue]:
+    people = User.objects.filter(Q(username__icontains=words) | Q(display_name__icontains=words))
+    return rows.filter(Q(author__in=people) | Q(topic__icontains=words))
 
 
 def _by(field: str, label: Words, choices: Any) -> Narrowing:

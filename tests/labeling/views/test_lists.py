@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from labeling.listing import PAGE
 from labeling.models import Export, Import, Project, Prompt, TrainingJob, User
-from tests.labeling.cast import make_project, make_prompt, make_user
+from tests.labeling.cast import make_dialogue, make_project, make_prompt, make_user
 from tests.labeling.views.signed_in import as_user
 
 pytestmark = pytest.mark.django_db
@@ -164,3 +164,20 @@ def test_a_page_costs_as_many_queries_however_many_rows(
 ) -> None:
     with django_assert_max_num_queries(8):
         page(erin, url(project, "prompts"))
+
+
+def test_reviewers_find_what_was_handed_in(project: Project, rita: User, alice: User) -> None:
+    turns = [("user", "Why is the sky blue?", "typed"), ("assistant", "Light scatters.", "typed")]
+    accepted = make_dialogue(project=project, author=alice, state="accepted", topic="nature", turns=turns)
+    make_dialogue(project=project, author=alice, state="draft", turns=[("user", "Not yet", "typed")])
+    make_dialogue(project=project, state="withdrawn", turns=[("user", "Gone", "typed")])
+    make_dialogue(project=project, author=rita, kind="chat", turns=[("user", "Mine", "typed")])
+    reviewer = as_user(rita)
+    shown = page(reviewer, url(project, "dialogues"))
+    assert url(project, "review_dialogue", accepted.id) in shown
+    for text, is_there in (("Why is the sky blue?", True), ("Mine", True), ("Not yet", False), ("Gone", False)):
+        assert (text in shown) == is_there, text
+    for query, num in (("?state=accepted", 1), ("?q=alice", 1), ("?q=NATUR", 1), ("?kind=chat", 1), ("?q=nobody", 0)):
+        shown = page(reviewer, url(project, "dialogues") + query)
+        assert len(re.findall(r"/review/[0-9a-f-]{36}/", shown)) == num, query
+    assert as_user(alice).get(url(project, "dialogues")).status_code in (403, 404)
