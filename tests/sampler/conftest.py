@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -20,6 +21,7 @@ from records.names import RECORD_COMPLETIONS, RECORD_SAMPLING_FAILURE, SAMPLE, S
 from tests.tiny import build_tiny_policy
 
 ROOT = Path(__file__).parents[2]
+_NUMBERS = count(1)  # of this process's workers: two of one name would speak for each other
 
 
 class Web:
@@ -86,7 +88,7 @@ class Worker:
         }  # fmt: skip
         command = [sys.executable, "-m", "celery", "-A", "sampler.app", "worker", "-Q", SAMPLE_QUEUE]
         command += ["--pool", "threads", "--concurrency", "8", "--without-gossip", "--without-mingle"]
-        command += ["-n", f"sample-{os.getpid()}@%h", "--loglevel", "INFO"]
+        command += ["-n", f"sample-{os.getpid()}-{next(_NUMBERS)}@%h", "--loglevel", "INFO"]
         with log.open("a") as output:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output, text=True)
         return cls(process, log)
@@ -120,8 +122,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker(broker_url: str, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """One for all tests of a file, and gone with it: it would take from the queue what others ask of their own."""
     worker = Worker.start(broker_url, store, tmp_path_factory.mktemp("sampler") / "worker.log")
     yield worker.wait_until_ready()
     worker.kill()

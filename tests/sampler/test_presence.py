@@ -36,7 +36,7 @@ def found(web: Web, own: Worker, true: Callable[[WorkerRecord], bool] = lambda _
 def test_a_worker_shows_what_it_holds_and_is_at_and_goes_with_its_process(own: Worker, web: Web) -> None:
     idle = found(web, own).worker
     assert (idle.queue, idle.device, idle.policies, idle.running) == ("sample", "cpu float32", (), ())
-    assert idle.name.startswith(f"sample-{os.getpid()}@")
+    assert idle.name.startswith(f"sample-{os.getpid()}-")
     # Enough that even a quick machine is at it for many signs of life; what is left once one was seen is cancelled.
     asked = {f"run-{number}" for number in range(60)}
     for run_id in asked:
