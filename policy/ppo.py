@@ -138,15 +138,17 @@ def train(
                 precision=config.precision,
                 sharing=sharing,
             )
+            ended = rollouts.ended
             if config.length_only_tokens:
                 scores = objective.length_scores(rollouts.mask, config.length_only_tokens)
                 measured = replace(measured, scores=scores)
+                ended = torch.ones_like(ended)  # it knows length only, and not whether an end token came
             require_finite_rollouts(measured, state.step + 1)
             clock.append(time.monotonic())
 
             # Per-token rewards, advantages.
             rewards = objective.reward_tokens(
-                objective.replace_unended_scores(measured.scores, rollouts.ended, config.missing_end_score),
+                objective.replace_unended_scores(measured.scores, ended, config.missing_end_score),
                 measured.logprobs,
                 measured.ref_logprobs,
                 rollouts.mask,
@@ -290,7 +292,9 @@ def make_watch(
 ) -> Watch:
     """A watch over a run of `config`, with seeds of its own: far from those of any update's rollouts."""
     params = replace(config.sampling_params(0), seed=config.seed * 2**40 + 2**39)
-    return Watch(judge, prompts, tokenizer, params, config.missing_end_score, config.precision)
+    return Watch(
+        judge, prompts, tokenizer, params, config.missing_end_score, config.precision, config.length_only_tokens
+    )
 
 
 def build_learners(config: PpoConfig, device: torch.device, *, longest_prompt: int) -> Learners:

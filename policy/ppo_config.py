@@ -100,8 +100,8 @@ class PpoConfig(KeepsWork):
     """Positions of mixed-in text forwarded at once, packed; longer dialogues are left out."""
 
     length_only_tokens: int = 0
-    """A control: the score is 1 − |tokens/this − 1|, and the reward model is only the value model's start; 0 is off.
-    Singhal et al. 2023."""
+    """A control: the score is 1 − |tokens/this − 1|, ended or not; the reward model only starts the value model.
+    0 is off. Singhal et al. 2023."""
     watch_reward: Path | None = None
     """Directory of a second reward model, of other rankings than --reward, which watches every kept state and
     suggests a stop where its scores turn. Text is its input: its tokenizer may be another."""

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from policy.judging import Judge, Scorer, repeated_share, sample_answers
+from policy.judging import Asked, Judge, Scorer, repeated_share, sample_answers
 from policy.learner import PolicyLearner, Trainable, sampling_model
-from policy.objective import kl_of_logits
+from policy.objective import kl_of_logits, length_scores
 from policy.prompts import TokenizedPrompt
 from policy.publishing import keep_checkpoint
 from policy.shared_prompt import PromptGroups, completion_logits
@@ -62,6 +62,7 @@ class Watch:
     params: SamplingParams
     missing_end_score: float
     precision: Precision
+    length_only_tokens: int = 0  # of a control, whose scores are its lengths'
 
     def look(self, policy: PolicyLearner, value: ValueLearner, update: int) -> Look:
         """Answer every prompt and have both reward models read the answers."""
@@ -73,18 +74,24 @@ class Watch:
             params=self.params,
         )
         asked = [(prompt, [completion]) for prompt, (_, completion) in zip(self.prompts, answers, strict=True)]
-        with value.as_reward_model() as reward_model:
-            proxy = Judge(reward_model, self.tokenizer, self.missing_end_score, self.precision)
-            scores = [score for (score,) in proxy.scores(asked)]
         token_ids = [sampled.token_ids for sampled, _ in answers]
         return Look(
             update=update,
-            scores=scores,
+            scores=self._scores(value, asked, list(map(len, token_ids))),
             held_out_scores=[score for (score,) in self.judge.scores(asked)],
             kl=mean(self._kl(policy, prompt, ids) for prompt, ids in zip(self.prompts, token_ids, strict=True)),
             completion_tokens=float(mean(map(len, token_ids))),
             repeated_share=float(mean(map(repeated_share, token_ids))),
         )
+
+    def _scores(self, value: ValueLearner, asked: Sequence[Asked], lengths: Sequence[int]) -> list[float]:
+        """What the run is trained on: the reward model's, or the control's."""
+        if self.length_only_tokens:
+            mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+            return [float(score) for score in length_scores(mask, self.length_only_tokens)]
+        with value.as_reward_model() as reward_model:
+            proxy = Judge(reward_model, self.tokenizer, self.missing_end_score, self.precision)
+            return [score for (score,) in proxy.scores(asked)]
 
     @torch.no_grad()
     def _kl(self, policy: PolicyLearner, prompt: TokenizedPrompt, token_ids: Sequence[int]) -> float:

@@ -85,6 +85,19 @@ def test_every_proxy_and_the_control_have_both_curves(config: StudyConfig) -> No
     assert not config.work_directory.exists()
 
 
+def test_the_control_is_trained_and_looked_at_by_length_alone(config: StudyConfig) -> None:
+    target = config.max_new_tokens
+    main(replace(config, control_tokens=target))
+    (points,) = (
+        curve["points"]
+        for curve in study_of(config.out)["curves"]
+        if (curve["proxy"], curve["method"]) == ("length only", "ppo")
+    )
+    for point in points:  # no answer is longer than the target, so the mean score is that of the mean length
+        assert point["proxy"] == pytest.approx(point["tokens"] / target)
+    assert points[-1]["tokens"] > points[0]["tokens"]  # though long ones have no end token, for which others pay
+
+
 def test_an_interrupted_study_goes_on_to_the_same_points(config: StudyConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     straight = replace(config, out=config.out.with_name("straight"))
     main(straight)
