@@ -30,9 +30,8 @@ def references_of(project: Project) -> QuerySet[Reference]:
 
 
 def candidates(project: Project) -> QuerySet[Comparison]:
-    """Comparisons that may be given a reference ranking, newest first."""
-    work = Comparison.objects.filter(project=project, use=Comparison.Use.WORK, state__in=MAKEABLE)
-    return work.order_by("-created_at", "id")
+    """Comparisons that may be given a reference ranking."""
+    return Comparison.objects.filter(project=project, use=Comparison.Use.WORK, state__in=MAKEABLE)
 
 
 def live_reference(comparison: Comparison) -> Reference | None:

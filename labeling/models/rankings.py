@@ -80,6 +80,7 @@ class Comparison(models.Model):
             ),
             models.Index(fields=("project", "use"), condition=~Q(use="work"), name="comparison_references"),
             models.Index(fields=("project", "state"), name="comparison_state"),
+            models.Index(fields=("project", "-created_at", "-id"), condition=Q(use="work"), name="comparison_newest"),
             models.Index(fields=("family",), condition=~Q(family=None), name="comparison_family"),
         )
 

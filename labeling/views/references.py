@@ -4,7 +4,6 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,9 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling import access
 from labeling.board import BoardError, read_key, read_request, read_submission
 from labeling.forms.references import ReferenceForm, WordsForm
+from labeling.listing import Narrowing, listing
 from labeling.models import Comparison, Project, Ranking, Reference
 from labeling.reference_figures import NOBODY, figures_by_reference
 from labeling.references import (
+    MAKEABLE,
     UnfitReference,
     candidates,
     change_words,
@@ -28,9 +29,8 @@ from labeling.references import (
 )
 from labeling.submissions import AssignmentError
 from labeling.views import boards
+from labeling.views.lists import NEWEST, OLDEST
 from labeling.views.quality import WATCHERS
-
-PAGE = 25
 
 
 @access.role_required(*WATCHERS)
@@ -57,12 +57,18 @@ def references(request: HttpRequest, slug: str) -> HttpResponse:
 def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     """The project's comparisons, newest first, to pick one that shall have a reference ranking."""
     project = access.project_for(request, slug)
-    sought = request.GET.get("q", "").strip()[:200]
-    found = candidates(project)
-    if sought:
-        found = found.filter(messages__icontains=sought)
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
-    context = {"project": project, "section": "quality", "page": page, "sought": sought}
+    states = [(state, Comparison.State(state).label) for state in MAKEABLE]
+    state = Narrowing(
+        name="state", label=_("State"), choices=states, narrow=lambda rows, value: rows.filter(state=value)
+    )
+    found = listing(
+        request.GET,
+        candidates(project),
+        orders=(NEWEST, OLDEST),
+        narrowings=(state,),
+        search=lambda rows, words: rows.filter(messages__icontains=words),
+    )
+    context = {"project": project, "section": "quality", "listing": found}
     return render(request, "labeling/choose_comparison.html", context)
 
 
