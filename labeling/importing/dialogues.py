@@ -2,7 +2,9 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,10 +18,12 @@ from records import Prompt as PromptRecord
 
 _DIALOGUES = CopyTarget(
     Dialogue, "id", "project_id", "kind", "state", "topic", "source", "content_sha256",
-    "submitted_at", "reviewed_at", "reviewed_by_id",
+    "submitted_at", "reviewed_at", "reviewed_by_id", "created_at",
 )  # fmt: skip
 _MESSAGES = CopyTarget(Message, "id", "dialogue_id", "position", "role", "content", "authorship")
-_PROMPTS = CopyTarget(Prompt, "id", "project_id", "messages", "topic", "source", "content_sha256", "created_by_id")
+_PROMPTS = CopyTarget(
+    Prompt, "id", "project_id", "messages", "topic", "source", "content_sha256", "created_by_id", "created_at"
+)
 
 Said = Demonstration | PromptRecord
 
@@ -66,8 +70,9 @@ def _store_dialogues(project: Project, new: dict[str, Demonstration], source: st
             now,
             now,
             reviewer,
+            created_at,
         )
-        for sha256, record in new.items()
+        for (sha256, record), created_at in zip(new.items(), _moments(now), strict=False)
     )
     _MESSAGES.copy(
         (uuid.uuid4(), ids[sha256], position, message.role, message.content, Message.Authorship.IMPORTED.value)
@@ -87,7 +92,13 @@ def _store_prompts(project: Project, new: dict[str, PromptRecord], source: str, 
             (record.source or source)[:200],
             sha256,
             by.id if by else None,
+            created_at,
         )
-        for sha256, record in new.items()
+        for (sha256, record), created_at in zip(new.items(), _moments(timezone.now()), strict=False)
     )
     return len(new)
+
+
+def _moments(first: datetime) -> Iterator[datetime]:
+    """One behind the other without end, so that rows stand in the order of their file."""
+    return (first + timedelta(microseconds=number) for number in count())

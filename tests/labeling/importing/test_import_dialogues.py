@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from labeling.importing import ImportReport, import_dialogues, preview
+from labeling.importing import ImportReport, import_dialogues, preview, taking_in
 from labeling.importing.formats import chitchat
 from labeling.models import AuditEvent, Dialogue, Message, Project, Prompt, User
 from records import Demonstration
@@ -49,6 +49,18 @@ def test_the_same_file_twice_adds_nothing(tmp_path: Path, project: Project) -> N
     assert (first.imported, first.repeated) == (2, 1)
     assert (again.imported, again.repeated) == (0, 3)
     assert (Dialogue.objects.count(), Prompt.objects.count()) == (1, 1)
+
+
+def test_rows_stand_in_the_order_of_their_file(
+    tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_in, "CHUNK", 4)
+    words = [f"{word}?" for word in ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")]
+    take_in(tmp_path, project, *({"messages": [user(word)]} for word in words))
+    take_in(tmp_path, project, *({"messages": [user(word), assistant("Yes.")]} for word in words))
+    prompts = Prompt.objects.order_by("created_at")
+    assert [str(prompt) for prompt in prompts] == words
+    assert [said(dialogue)[0][1] for dialogue in Dialogue.objects.order_by("created_at")] == words
 
 
 def test_a_prompt_that_somebody_wrote_here_is_known(tmp_path: Path, project: Project) -> None:
