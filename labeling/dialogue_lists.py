@@ -10,20 +10,18 @@ OPENING_LENGTH = 240  # characters; a list needs no more, whatever the message h
 
 def with_opening(dialogues: QuerySet[Dialogue]) -> QuerySet[Dialogue]:
     """Adds `opening`, the start of the first thing the user says, and `num_messages`."""
-    return dialogues.annotate(opening=_opening(), num_messages=Count("messages"))
+    return with_opening_alone(dialogues).annotate(num_messages=Count("messages"))
 
 
 def with_opening_alone(dialogues: QuerySet[Dialogue]) -> QuerySet[Dialogue]:
     """Adds `opening` only: nothing is counted, so a page of a million dialogues looks at that page's messages."""
-    return dialogues.annotate(opening=_opening())
+    first = Message.objects.filter(dialogue=OuterRef("pk"), role=Message.Role.USER).order_by("position")
+    return dialogues.annotate(
+        opening=Subquery(first.annotate(start=Left("content", OPENING_LENGTH)).values("start")[:1])
+    )
 
 
 def own_dialogues(project: Project, *, by: User, kind: str) -> QuerySet[Dialogue]:
     """What this person has written here, newest work first; what they deleted is gone from their sight."""
     mine = Dialogue.objects.filter(project=project, author=by, kind=kind).exclude(state=Dialogue.State.WITHDRAWN)
     return with_opening(mine).order_by("-updated_at")
-
-
-def _opening() -> Subquery:
-    first = Message.objects.filter(dialogue=OuterRef("pk"), role=Message.Role.USER).order_by("position")
-    return Subquery(first.annotate(start=Left("content", OPENING_LENGTH)).values("start")[:1])

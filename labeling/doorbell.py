@@ -33,44 +33,39 @@ _AWAY = (OperationalError, OSError, redis.RedisError)
 def ring_for(run: SamplingRun) -> bool:
     """Send one run to the sampler, its answer to come back to us; False with the broker away."""
     urgent = run.purpose in (SamplingRun.Purpose.SUGGESTION, SamplingRun.Purpose.CHAT)
-    app = _app()
     fence = {"run_id": str(run.id), "attempt": run.attempt}
-    try:
-        app.send_task(
-            SAMPLE,
-            kwargs={"request": encode(request_of(run))},
-            priority=PRIORITY_WAITING if urgent else PRIORITY_OVERNIGHT,
-            link=app.signature(RECORD_COMPLETIONS, queue=WEB_QUEUE),
-            link_error=app.signature(RECORD_SAMPLING_FAILURE, kwargs=fence, queue=WEB_QUEUE, immutable=True),
-        )
-    except _AWAY as error:
-        logger.warning("The broker is away, so sampling run %s waits: %s", run.id, error)
-        return False
-    return True
+    return _send(
+        SAMPLE,
+        f"sampling run {run.id}",
+        kwargs={"request": encode(request_of(run))},
+        priority=PRIORITY_WAITING if urgent else PRIORITY_OVERNIGHT,
+        link=_app().signature(RECORD_COMPLETIONS, queue=WEB_QUEUE),
+        link_error=_app().signature(RECORD_SAMPLING_FAILURE, kwargs=fence, queue=WEB_QUEUE, immutable=True),
+    )
 
 
 def ring_for_vectors(request: EmbedRequest) -> bool:
     """Ask for what texts mean, the answer to come back to us; False with the broker away."""
-    app = _app()
-    try:
-        app.send_task(
-            EMBED,
-            kwargs={"request": encode(request)},
-            priority=PRIORITY_OVERNIGHT,
-            link=app.signature(RECORD_VECTORS, queue=WEB_QUEUE),
-        )
-    except _AWAY as error:
-        logger.warning("The broker is away, so %d texts wait to be embedded: %s", len(request.ids), error)
-        return False
-    return True
+    return _send(
+        EMBED,
+        f"a batch of {len(request.ids)} texts to embed",
+        kwargs={"request": encode(request)},
+        priority=PRIORITY_OVERNIGHT,
+        link=_app().signature(RECORD_VECTORS, queue=WEB_QUEUE),
+    )
 
 
 def ring(task: str, **arguments: Any) -> bool:
     """Send any other task by name, to the queue that records.broker gives it; False with the broker away."""
+    return _send(task, task, kwargs=arguments)
+
+
+def _send(task: str, what: str, **options: Any) -> bool:
+    """Send a task; where the broker is away, say in the log what waits."""
     try:
-        _app().send_task(task, kwargs=arguments)
+        _app().send_task(task, **options)
     except _AWAY as error:
-        logger.warning("The broker is away, so %s waits: %s", task, error)
+        logger.warning("The broker is away, so %s waits: %s", what, error)
         return False
     return True
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling.keysets import CursorError, rows_of_page
 
@@ -29,6 +30,12 @@ class Order:
     columns: tuple[str, ...]
 
 
+NEWEST, OLDEST = (
+    Order(name="newest", label=gettext_lazy("newest first"), columns=("-created_at", "-id")),
+    Order(name="oldest", label=gettext_lazy("oldest first"), columns=("created_at", "id")),
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Narrowing:
     """A choice that leaves out rows; where none is made, all are shown."""
@@ -37,6 +44,11 @@ class Narrowing:
     label: Words
     choices: Sequence[tuple[str, Words]]
     narrow: Callable[[QuerySet[Any], str], QuerySet[Any]]
+
+
+def by_column(name: str, label: Words, choices: Any) -> Narrowing:
+    """Rows whose column of this name has the chosen value."""
+    return Narrowing(name=name, label=label, choices=choices, narrow=lambda rows, value: rows.filter(**{name: value}))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,16 +34,9 @@ def sweep() -> dict[str, int]:
     return found
 
 
-def _keep_comparisons_ready() -> int:
-    return sum(comparing.keep_ready(project) for project in Project.objects.current().order_by("created_at"))
-
-
-def _join_written_texts() -> int:
-    return sum(bettering.join_written(project) for project in Project.objects.current().order_by("created_at"))
-
-
-def _ask_for_vectors() -> int:
-    return sum(near_duplicates.ask_for_vectors(project) for project in Project.objects.current().order_by("created_at"))
+def _in_each_project(chore: Callable[[Project], int]) -> Callable[[], int]:
+    """The chore done in every project that is not archived, the oldest first."""
+    return lambda: sum(map(chore, Project.objects.current().order_by("created_at")))
 
 
 CHORES: dict[str, Callable[[], int]] = {
@@ -53,9 +46,9 @@ CHORES: dict[str, Callable[[], int]] = {
     "imports swept": uploads.sweep_imports,
     "deliveries due": webhooks.sweep_deliveries,
     "training jobs swept": training_jobs.sweep_jobs,
-    "written texts joined": _join_written_texts,
-    "comparisons made": _keep_comparisons_ready,
-    "prompts to be embedded": _ask_for_vectors,
+    "written texts joined": _in_each_project(bettering.join_written),
+    "comparisons made": _in_each_project(comparing.keep_ready),
+    "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
     "sign-in failures forgotten": accounts.forget_old_failures,
     "answers of the API forgotten": tokens.forget_old_answers,
 }

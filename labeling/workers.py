@@ -111,8 +111,6 @@ def _seen(
     jobs: dict[str, tuple[TrainingJob, bool]],
 ) -> LivingWorker:
     worker = one.worker
-    if worker.queue == WEB_QUEUE:
-        purposes = {task: str(TASKS.get(task, _("short job"))) for task in worker.running}
     runs = Counter(purposes.get(run, str(_("gone meanwhile"))) for run in worker.running if run not in jobs)
     return LivingWorker(
         name=worker.name,
@@ -128,7 +126,8 @@ def _seen(
 
 def _num_waiting(queue: str) -> int | None:
     """How many messages lie in what a worker of this queue takes from; None with the broker away."""
-    counts = [doorbell.num_on_the_way(one) for one in (queue, *((EXPORTS_QUEUE,) if queue == WEB_QUEUE else ()))]
+    queues = (WEB_QUEUE, EXPORTS_QUEUE) if queue == WEB_QUEUE else (queue,)
+    counts = [doorbell.num_on_the_way(one) for one in queues]
     return None if None in counts else sum(count or 0 for count in counts)
 
 
@@ -138,8 +137,12 @@ def _policies(found: Sequence[Living]) -> dict[str, Policy]:
 
 
 def _purposes(found: Sequence[Living]) -> dict[str, str]:
+    """What sampling runs, by their ids, and the tasks of web workers, by their names, are for."""
     runs = SamplingRun.objects.filter(id__in=_running(found, SAMPLE_QUEUE)).only("purpose")
-    return {str(run.id): run.get_purpose_display().lower() for run in runs}
+    tasks = {task for one in found if one.worker.queue == WEB_QUEUE for task in one.worker.running}
+    return {task: str(TASKS.get(task, _("short job"))) for task in tasks} | {
+        str(run.id): run.get_purpose_display().lower() for run in runs
+    }
 
 
 def _jobs(found: Sequence[Living], viewer: User) -> dict[str, tuple[TrainingJob, bool]]:

@@ -13,6 +13,7 @@ Near-duplicates are only flagged; to throw them away would change the policy tha
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
 from language.embedding import EmbeddingError
 from records import Completion, Resemblance, SampleRequest
@@ -62,7 +63,7 @@ def resemblances(completions: Completions) -> tuple[Resemblance, ...]:
     try:
         vectors = embedder().vectors([completion.content for completion in completions])
     except EmbeddingError as error:
-        logger.warning("near-duplicates among completions are not looked for: %s", error)
+        _warn_once(f"near-duplicates among completions are not looked for: {error}")
         return tuple(found.values())
     for index in range(1, len(completions)):
         similarity, earlier = (vectors[:index] @ vectors[index]).max(dim=0)
@@ -70,6 +71,11 @@ def resemblances(completions: Completions) -> tuple[Resemblance, ...]:
             rounded = min(round(float(similarity), 4), 1.0)
             found[index] = Resemblance(index=index, earlier=int(earlier), similarity=rounded)
     return tuple(found[index] for index in sorted(found))
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    logger.warning(sentence)
 
 
 def _put(completions: list[Completion], places: list[int], fresh: Completions, known: set[str]) -> Iterator[int]:

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -174,17 +173,12 @@ def _is_ready(cluster: Path, pid: int) -> bool:
 
 def _answers_or_dies(places: Places, pid: int) -> bool:
     """Which of the two a server does that looks ready: so does one that was killed a moment ago. Raises EngineError."""
-    deadline = time.monotonic() + _ANSWER_SECONDS
-    while not _answers(places):
-        if not processes.is_alive(pid):
-            return False
-        if time.monotonic() > deadline:
-            raise EngineError(
-                f"PostgreSQL (process {pid}) runs and does not answer; {places.log('postgresql')} may say why. "
-                "End that process: the next start recovers its data."
-            )
-        time.sleep(0.02)
-    return True
+    if not processes.wait_until(lambda: _answers(places) or not processes.is_alive(pid), seconds=_ANSWER_SECONDS):
+        raise EngineError(
+            f"PostgreSQL (process {pid}) runs and does not answer; {places.log('postgresql')} may say why. "
+            "End that process: the next start recovers its data."
+        )
+    return processes.is_alive(pid)
 
 
 def _answers(places: Places) -> bool:

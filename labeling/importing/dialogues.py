@@ -2,9 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from itertools import count
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -70,9 +69,9 @@ def _store_dialogues(project: Project, new: dict[str, Demonstration], source: st
             now,
             now,
             reviewer,
-            created_at,
+            now + timedelta(microseconds=place),  # rows stand in the order of their file
         )
-        for (sha256, record), created_at in zip(new.items(), _moments(now), strict=False)
+        for place, (sha256, record) in enumerate(new.items())
     )
     _MESSAGES.copy(
         (uuid.uuid4(), ids[sha256], position, message.role, message.content, Message.Authorship.IMPORTED.value)
@@ -83,6 +82,7 @@ def _store_dialogues(project: Project, new: dict[str, Demonstration], source: st
 
 
 def _store_prompts(project: Project, new: dict[str, PromptRecord], source: str, by: User | None) -> int:
+    now = timezone.now()
     _PROMPTS.copy(
         (
             uuid.uuid4(),
@@ -92,13 +92,8 @@ def _store_prompts(project: Project, new: dict[str, PromptRecord], source: str, 
             (record.source or source)[:200],
             sha256,
             by.id if by else None,
-            created_at,
+            now + timedelta(microseconds=place),
         )
-        for (sha256, record), created_at in zip(new.items(), _moments(timezone.now()), strict=False)
+        for place, (sha256, record) in enumerate(new.items())
     )
     return len(new)
-
-
-def _moments(first: datetime) -> Iterator[datetime]:
-    """One behind the other without end, so that rows stand in the order of their file."""
-    return (first + timedelta(microseconds=number) for number in count())

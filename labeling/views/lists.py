@@ -1,7 +1,6 @@
 """Everything of a kind that a project has, however much: prompts, dialogues, exports, imports, training jobs."""
 
 import uuid
-from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,18 +11,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, near_duplicates
 from labeling.dialogue_lists import with_opening_alone
-from labeling.listing import Narrowing, Order, Words, listing
-from labeling.models import Dialogue, Export, Import, Prompt, TrainingJob, User
+from labeling.listing import NEWEST, OLDEST, Listing, Narrowing, Order, by_column, listing
+from labeling.models import Dialogue, Export, Import, Project, Prompt, TrainingJob, User
 from labeling.prompt_pool import pool_topics
 from labeling.views.data import ENGINEERS
 from labeling.views.returning import way_back
 from labeling.views.reviewing import REVIEWERS
 
 MOST_TOPICS = 200  # of a choice; more belong into a search
-NEWEST, OLDEST = (
-    Order(name="newest", label=_("newest first"), columns=("-created_at", "-id")),
-    Order(name="oldest", label=_("oldest first"), columns=("created_at", "id")),
-)
 
 
 @access.role_required(*ENGINEERS)
@@ -41,10 +36,10 @@ def prompts(request: HttpRequest, slug: str) -> HttpResponse:
         request.GET,
         Prompt.objects.filter(project=project).select_related("retired_by"),
         orders=(NEWEST, OLDEST),
-        narrowings=(in_use, _by("topic", _("Topic"), topics)),
+        narrowings=(in_use, by_column("topic", _("Topic"), topics)),
         search=lambda rows, words: rows.filter(messages__icontains=words),
     )
-    return _page(request, "prompts", slug=slug, listing=found, section="data")
+    return _page(request, "prompts", project=project, found=found, section="data")
 
 
 @access.role_required(*ENGINEERS)
@@ -67,56 +62,65 @@ def dialogues(request: HttpRequest, slug: str) -> HttpResponse:
         request.GET,
         with_opening_alone(access.dialogues_for(request, project).select_related("author")),
         orders=(NEWEST, OLDEST),
-        narrowings=(_by("state", _("State"), states), _by("kind", _("Kind"), Dialogue.Kind.choices)),
+        narrowings=(by_column("state", _("State"), states), by_column("kind", _("Kind"), Dialogue.Kind.choices)),
         search=_written_by,
     )
-    return _page(request, "dialogues", slug=slug, listing=found, section="review")
+    return _page(request, "dialogues", project=project, found=found, section="review")
 
 
 @access.role_required(*ENGINEERS)
 @require_GET
 def exports(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
     found = listing(
         request.GET,
-        access.project_for(request, slug).exports.select_related("requested_by"),
+        project.exports.select_related("requested_by"),
         orders=(
             NEWEST,
             OLDEST,
             Order(name="largest", label=_("largest first"), columns=("-num_records", "-id")),
         ),
-        narrowings=(_by("kind", _("What"), Export.Kind.choices), _by("state", _("State"), Export.State.choices)),
+        narrowings=(
+            by_column("kind", _("What"), Export.Kind.choices),
+            by_column("state", _("State"), Export.State.choices),
+        ),
     )
-    return _page(request, "exports", slug=slug, listing=found, section="data")
+    return _page(request, "exports", project=project, found=found, section="data")
 
 
 @access.role_required(*ENGINEERS)
 @require_GET
 def imports(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
     found = listing(
         request.GET,
-        access.project_for(request, slug).imports.select_related("requested_by"),
+        project.imports.select_related("requested_by"),
         orders=(NEWEST, OLDEST),
-        narrowings=(_by("kind", _("What"), Import.Kind.choices), _by("state", _("State"), Import.State.choices)),
+        narrowings=(
+            by_column("kind", _("What"), Import.Kind.choices),
+            by_column("state", _("State"), Import.State.choices),
+        ),
         search=lambda rows, words: rows.filter(file_name__icontains=words),
     )
-    return _page(request, "imports", slug=slug, listing=found, section="data")
+    return _page(request, "imports", project=project, found=found, section="data")
 
 
 @access.role_required(*ENGINEERS)
 @require_GET
 def jobs(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
     material = ("export", "policy", "reward_model", "requested_by", "round")
     found = listing(
         request.GET,
-        access.project_for(request, slug).training_jobs.select_related(*material),
+        project.training_jobs.select_related(*material),
         orders=(NEWEST, OLDEST),
         narrowings=(
-            _by("kind", _("What"), TrainingJob.Kind.choices),
-            _by("state", _("State"), TrainingJob.State.choices),
+            by_column("kind", _("What"), TrainingJob.Kind.choices),
+            by_column("state", _("State"), TrainingJob.State.choices),
         ),
         search=lambda rows, words: rows.filter(output_name__icontains=words),
     )
-    return _page(request, "training_jobs", slug=slug, listing=found, section="rounds")
+    return _page(request, "training_jobs", project=project, found=found, section="rounds")
 
 
 def _written_by(rows: QuerySet[Dialogue], words: str) -> QuerySet[Dialogue]:
@@ -124,10 +128,5 @@ def _written_by(rows: QuerySet[Dialogue], words: str) -> QuerySet[Dialogue]:
     return rows.filter(Q(author__in=people) | Q(topic__icontains=words))
 
 
-def _by(field: str, label: Words, choices: Any) -> Narrowing:
-    return Narrowing(name=field, label=label, choices=choices, narrow=lambda rows, value: rows.filter(**{field: value}))
-
-
-def _page(request: HttpRequest, name: str, *, slug: str, **context: Any) -> HttpResponse:
-    context["project"] = access.project_for(request, slug)
-    return render(request, f"labeling/{name}.html", context)
+def _page(request: HttpRequest, name: str, *, project: Project, found: Listing, section: str) -> HttpResponse:
+    return render(request, f"labeling/{name}.html", {"project": project, "section": section, "listing": found})

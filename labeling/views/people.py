@@ -15,20 +15,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import access, accounts
 from labeling.forms.people import NewPersonForm, RoleForm
-from labeling.listing import Narrowing, Order, listing
+from labeling.listing import NEWEST, Narrowing, Order, by_column, listing
 from labeling.models import User
 
 ORDERS = (
     Order(name="name", label=gettext_lazy("name"), columns=("username", "id")),
-    Order(name="newest", label=gettext_lazy("newest first"), columns=("-created_at", "-id")),
+    NEWEST,
 )
 NARROWINGS = (
-    Narrowing(
-        name="role",
-        label=gettext_lazy("Role"),
-        choices=User.Role.choices,
-        narrow=lambda rows, value: rows.filter(role=value),
-    ),
+    by_column("role", gettext_lazy("Role"), User.Role.choices),
     Narrowing(
         name="account",
         label=gettext_lazy("Account"),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling import access
 from labeling.board import BoardError, read_key, read_request, read_submission
 from labeling.forms.references import ReferenceForm, WordsForm
-from labeling.listing import Narrowing, listing
+from labeling.listing import NEWEST, OLDEST, by_column, listing
 from labeling.models import Comparison, Project, Ranking, Reference
 from labeling.reference_figures import NOBODY, figures_by_reference
 from labeling.references import (
@@ -29,7 +29,6 @@ from labeling.references import (
 )
 from labeling.submissions import AssignmentError
 from labeling.views import boards
-from labeling.views.lists import NEWEST, OLDEST
 from labeling.views.quality import WATCHERS
 
 
@@ -58,14 +57,11 @@ def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     """The project's comparisons, newest first, to pick one that shall have a reference ranking."""
     project = access.project_for(request, slug)
     states = [(state, Comparison.State(state).label) for state in MAKEABLE]
-    state = Narrowing(
-        name="state", label=_("State"), choices=states, narrow=lambda rows, value: rows.filter(state=value)
-    )
     found = listing(
         request.GET,
         candidates(project),
         orders=(NEWEST, OLDEST),
-        narrowings=(state,),
+        narrowings=(by_column("state", _("State"), states),),
         search=lambda rows, words: rows.filter(messages__icontains=words),
     )
     context = {"project": project, "section": "quality", "listing": found}

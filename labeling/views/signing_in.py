@@ -4,7 +4,6 @@ from django.conf import settings
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -13,6 +12,7 @@ from labeling import access, accounts
 from labeling.accounts import SignInRefused, check_password
 from labeling.forms.signing_in import SignInForm
 from labeling.models import User
+from labeling.views.returning import ours
 
 
 @access.public
@@ -63,7 +63,4 @@ def _wanted(request: HttpRequest) -> str:
 
 def _destination(request: HttpRequest) -> str:
     """Where the person wanted to go, if that is a page of this Parley."""
-    wanted = _wanted(request)
-    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
-        return wanted
-    return resolve_url(settings.LOGIN_REDIRECT_URL)
+    return ours(request, _wanted(request)) or resolve_url(settings.LOGIN_REDIRECT_URL)
