@@ -7,6 +7,7 @@ reward and value on both sides. Two updates learn nothing: benchmarks.policy_cur
 """
 
 import json
+import os
 import random
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from records import Message, Prompt, write_jsonl
 from records.store import model_store
 from rewardmodel.model import publish_reward_model, start_reward_model
 
-ROLLOUTS = 8
+ROLLOUTS = int(os.environ.get("PARLEY_BENCH_ROLLOUTS", "8"))
 MAX_NEW_TOKENS = 32
 PROMPT_TOKENS = (40, 160)
 UPDATES = 2  # the first warms up
