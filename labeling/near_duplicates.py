@@ -155,9 +155,8 @@ def _keep(prompt: Prompt, vector: tuple[float, ...]) -> None:
 
 
 def _one_at_a_time(projects: list[str]) -> None:
-    """Two batches at once would not see each other's prompts. The index goes on where others' prompts are nearer."""
+    """Two batches at once would not see each other's prompts."""
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL hnsw.iterative_scan = strict_order")
         for project in projects:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"parley: vectors of {project}"])
 

@@ -2,7 +2,6 @@
 
 import django.db.models.deletion
 import pgvector.django.halfvec
-import pgvector.django.indexes
 from django.conf import settings
 from django.db import migrations, models
 from pgvector.django import VectorExtension
@@ -67,10 +66,6 @@ class Migration(migrations.Migration):
             model_name='promptvector',
             name='resembles',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='resembled_by', to='labeling.prompt'),
-        ),
-        migrations.AddIndex(
-            model_name='promptvector',
-            index=pgvector.django.indexes.HnswIndex(fields=['vector'], name='prompt_vector_nearest', opclasses=('halfvec_cosine_ops',)),
         ),
         migrations.AddIndex(
             model_name='promptvector',

@@ -4,7 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
-from pgvector.django import HalfVectorField, HnswIndex
+from pgvector.django import HalfVectorField
 
 from labeling.models.people import User
 from labeling.models.projects import GuidelineVersion, Project
@@ -65,7 +65,6 @@ class PromptVector(models.Model):
 
     class Meta:
         indexes = (
-            HnswIndex(fields=("vector",), opclasses=("halfvec_cosine_ops",), name="prompt_vector_nearest"),
             models.Index(
                 fields=("project", "-similarity"),
                 condition=Q(resembles__isnull=False, kept_at=None),
