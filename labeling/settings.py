@@ -157,7 +157,11 @@ STATIC_URL = "/static/"
 STATIC_ROOT = environment.path("PARLEY_STATIC", default=PARLEY_VAR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": PARLEY_VAR}},
-    "staticfiles": {"BACKEND": "labeling.static_files.HashedStaticFiles"},
+    "staticfiles": {
+        "BACKEND": "labeling.static_files.HashedStaticFiles",
+        # root collects them and another user serves them; without these they would be as private as uploads.
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
 }
 FILE_UPLOAD_PERMISSIONS = 0o640
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750

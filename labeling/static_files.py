@@ -1,6 +1,7 @@
 """How static files are named when they are served: by content, imports between our scripts included."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from re import Match
 from typing import Any
 
@@ -24,6 +25,12 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):
             converter: Callable[[Match[str]], str] = super().url_converter(name, hashed_files, template)
             return converter
         return _unchanged
+
+    def compress_files(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """WhiteNoise writes the compressed copies itself, with what the umask leaves: they are given our mode too."""
+        for name, compressed_name in super().compress_files(paths):
+            Path(self.path(compressed_name)).chmod(self.file_permissions_mode)
+            yield name, compressed_name
 
 
 def _unchanged(found: Match[str], *_: Any) -> str:

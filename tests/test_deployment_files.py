@@ -183,13 +183,39 @@ def test_a_script_stops_at_the_first_failure_and_can_be_started(script: str) -> 
     subprocess.run(["bash", "-n", str(path)], check=True)
 
 
-def test_static_files_are_all_there_under_hashed_names(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The static files as the image has them, collected by a user whose files are private."""
+    folder = tmp_path_factory.mktemp("image")
+    arguments = re.findall(r"python (manage\.py collectstatic .*?) &&", _stages()["web"])[0]
+    variables = os.environ | {"PARLEY_STATIC": str(folder / "static"), "PARLEY_VAR": str(folder / "build")}
+    subprocess.run([sys.executable, *shlex.split(arguments)], cwd=CHECKOUT, env=variables, check=True, umask=0o077)
+    return folder / "static"
+
+
+def test_static_files_are_all_there_under_hashed_names(collected: Path) -> None:
     """What a style sheet or a module names must exist, or a deployment would fail where a laptop did not."""
-    variables = os.environ | {"PARLEY_STATIC": str(tmp_path)}
-    command = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
-    subprocess.run(command, cwd=CHECKOUT, env=variables, check=True)
-    assert (tmp_path / "staticfiles.json").exists()
-    assert list((tmp_path / "labeling").glob("parley.*.css"))
+    assert (collected / "staticfiles.json").exists()
+    assert list((collected / "labeling").glob("parley.*.css"))
+
+
+def test_every_user_may_read_the_static_files_that_root_collected(collected: Path) -> None:
+    modes = {path: path.stat().st_mode & 0o777 for path in (collected, *collected.rglob("*"))}
+    assert {path.suffix for path in modes} >= {"", ".css", ".js", ".json", ".gz"}  # folders and all that is written
+    closed = {path: oct(mode) for path, mode in modes.items() if mode != (0o755 if path.is_dir() else 0o644)}
+    assert not closed
+
+
+def test_uploads_stay_private(tmp_path: Path) -> None:
+    from django.conf import settings
+    from django.core.files.base import ContentFile
+    from django.core.files.storage import storages
+
+    configured = settings.STORAGES["default"]
+    uploads = storages.create_storage(configured | {"OPTIONS": configured["OPTIONS"] | {"location": tmp_path}})
+    kept = tmp_path / uploads.save("folder/upload.jsonl", ContentFile(b"{}"))
+    assert kept.stat().st_mode & 0o777 == 0o640
+    assert kept.parent.stat().st_mode & 0o777 == 0o750
 
 
 def _stages() -> dict[str, str]:
