@@ -100,10 +100,22 @@ def test_every_service_restarts_and_every_lasting_one_is_watched() -> None:
         assert ("healthcheck" in service) == (name not in once), name
 
 
-def test_the_workers_of_models_reserve_a_gpu_and_share_the_store() -> None:
-    for name in ("sample-worker", "train-worker"):
-        (device,) = SERVICES[name]["deploy"]["resources"]["reservations"]["devices"]
-        assert device["capabilities"] == ["gpu"], name
+def test_a_machine_without_gpus_starts_every_service() -> None:
+    text = (CHECKOUT / "docker-compose.yml").read_text()
+    assert not [name for name, service in SERVICES.items() if {"deploy", "devices", "gpus", "runtime"} & set(service)]
+    assert "nvidia" not in text.lower()
+
+
+def test_the_override_for_gpus_gives_one_to_each_worker_of_models_and_changes_nothing_else() -> None:
+    override = yaml.safe_load((CHECKOUT / "docker-compose.gpu.yml").read_text())["services"]
+    assert set(override) == {"sample-worker", "train-worker"} <= set(SERVICES)
+    for name, service in override.items():
+        (device,) = service["deploy"]["resources"]["reservations"]["devices"]
+        assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", 1, ["gpu"]), name
+        assert set(service) == {"deploy"}, name
+
+
+def test_who_works_with_models_shares_the_store() -> None:
     for name in ("web", "web-worker", "sample-worker", "train-worker", "migrate", "bundled-model"):
         assert "store:/var/parley/store" in SERVICES[name]["volumes"], name
 
