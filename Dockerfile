@@ -20,6 +20,8 @@ COPY records records
 COPY labeling labeling
 RUN PARLEY_VAR=/tmp/build python manage.py collectstatic --no-input --verbosity 0 && rm -rf /tmp/build
 USER parley
+# Nobody's X-Forwarded-For is believed until a deployment names its proxy.
+ENV FORWARDED_ALLOW_IPS=""
 EXPOSE 8000
 CMD ["python", "-m", "uvicorn", "labeling.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off", "--no-server-header", "--timeout-graceful-shutdown", "5"]
 

@@ -5,6 +5,7 @@ in all of them.
 """
 
 import configparser
+import ipaddress
 import os
 import re
 import shlex
@@ -23,6 +24,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from records.names import EXPORTS_QUEUE, SAMPLE_QUEUE, TRAIN_QUEUE, WEB_QUEUE
+from tests import compose
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 COMPOSE = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
@@ -127,6 +129,36 @@ def test_every_volume_network_and_dependency_that_is_named_exists() -> None:
         for other, wanted in service.get("depends_on", {}).items():
             if wanted["condition"] == "service_healthy":
                 assert "healthcheck" in SERVICES[other], (name, other)
+
+
+def test_the_port_is_open_to_this_machine_alone_and_the_gateway_that_it_comes_in_by_is_believed() -> None:
+    for variables in ({}, {"PARLEY_ACCESS_NETWORK": "192.168.7"}, {"PARLEY_BIND": "0.0.0.0:8000"}):
+        read = compose.read("docker-compose.yml", **variables)
+        web, (network,) = read["services"]["web"], read["networks"]["access"]["ipam"]["config"]
+        assert web["ports"] == ["127.0.0.1:8000:8000"]
+        assert web["environment"]["PARLEY_BEHIND_PROXY"] == "1"
+        assert ipaddress.ip_address(network["gateway"]) in ipaddress.ip_network(network["subnet"])
+        assert web["environment"]["FORWARDED_ALLOW_IPS"] == network["gateway"]
+
+
+def test_the_port_is_published_on_a_network_that_web_has_to_itself() -> None:
+    """Docker takes the network whose name comes first. Whoever else is in it is no proxy."""
+    assert min(SERVICES["web"]["networks"]) == "access"
+    assert [name for name, service in SERVICES.items() if "access" in service["networks"]] == ["web"]
+
+
+def test_a_port_open_to_other_machines_believes_nobody_who_is_not_named() -> None:
+    given = {"PARLEY_BIND": "0.0.0.0:8000", "PARLEY_BEHIND_PROXY": "0", "FORWARDED_ALLOW_IPS": ""}
+    web = compose.read("docker-compose.open.yml", **given)["services"]["web"]
+    assert web["ports"] == ["0.0.0.0:8000:8000"]
+    assert web["environment"] == {"PARLEY_BEHIND_PROXY": "0", "PARLEY_HTTPS": "1", "FORWARDED_ALLOW_IPS": ""}
+    for name in given:
+        with pytest.raises(compose.VariableMissingError, match=name):
+            compose.read("docker-compose.open.yml", **{other: given[other] for other in given if other != name})
+
+
+def test_the_image_believes_nobody_until_it_is_told_whom() -> None:
+    assert 'ENV FORWARDED_ALLOW_IPS=""' in _stages()["web"]
 
 
 def test_the_web_image_has_no_model_library_and_the_model_image_no_django() -> None:

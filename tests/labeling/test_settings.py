@@ -127,7 +127,10 @@ def test_every_variable_that_is_read_is_on_the_page_of_settings_and_no_other() -
     read = set()
     for package in ("labeling", "sampler", "training", "language", "records", "parley"):
         for path in (CHECKOUT / package).rglob("*.py"):
-            read |= set(re.findall(r"[\"'](PARLEY_[A-Z_]+|DATABASE_URL|REDIS_URL)[\"']", path.read_text()))
+            names = r"[\"'](PARLEY_[A-Z_]+|DATABASE_URL|REDIS_URL|FORWARDED_ALLOW_IPS)[\"']"
+            read |= set(re.findall(names, path.read_text()))
+    for path in CHECKOUT.glob("docker-compose*.yml"):
+        read |= set(re.findall(r"\$\{(\w+)", path.read_text()))
     page = (CHECKOUT / "docs" / "settings.md").read_text().split("## Tests")[0]
     described = set(re.findall(r"^\| `(\w+)…?` \|", page, re.MULTILINE))
     between_our_own_processes = re.compile(r"PARLEY_(RUN_\w+|PROGRESS_FILE|DEMO_STORE)")
