@@ -1,5 +1,6 @@
 """System checks: settings that contradict each other, each with an id and what to do about it."""
 
+import ipaddress
 import os
 from typing import Any
 
@@ -25,6 +26,23 @@ def check_production(**_: Any) -> list[CheckMessage]:
                 "PARLEY_ALLOWED_HOSTS lets any host name in.",
                 hint="Name the hosts under which the platform is reached.",
                 id="parley.W002",
+            )
+        )
+    if settings.BEHIND_PROXY and not settings.FORWARDED_ALLOW_IPS:
+        found.append(
+            Warning(
+                "PARLEY_BEHIND_PROXY is on and FORWARDED_ALLOW_IPS is not set: if the proxy is not believed, everybody"
+                " has its address, and twenty wrong passwords keep everybody out.",
+                hint="Set FORWARDED_ALLOW_IPS to the address that the proxy connects from.",
+                id="parley.W003",
+            )
+        )
+    if settings.FORWARDED_ALLOW_IPS and not settings.BEHIND_PROXY:
+        found.append(
+            Warning(
+                "FORWARDED_ALLOW_IPS is set and PARLEY_BEHIND_PROXY is off: what it names can claim any address.",
+                hint="Unset FORWARDED_ALLOW_IPS where no proxy is in front, else set PARLEY_BEHIND_PROXY=1.",
+                id="parley.W004",
             )
         )
     return found
@@ -59,4 +77,21 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 id="parley.E003",
             )
         )
+    for proxy in settings.FORWARDED_ALLOW_IPS.split(","):
+        if settings.FORWARDED_ALLOW_IPS and not _names_a_proxy(proxy.strip()):
+            found.append(
+                Error(
+                    f"FORWARDED_ALLOW_IPS names {proxy.strip()!r}: must be an address or a network, not all there are.",
+                    hint="Name the address that the proxy connects from; separate several by commas.",
+                    id="parley.E004",
+                )
+            )
     return found
+
+
+def _names_a_proxy(proxy: str) -> bool:
+    """Whether uvicorn takes this for an address or a network; one of all addresses lets anybody claim any."""
+    try:
+        return ipaddress.ip_network(proxy).prefixlen > 0
+    except ValueError:
+        return False

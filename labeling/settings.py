@@ -149,7 +149,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
-if environment.flag("PARLEY_BEHIND_PROXY", default=False):
+BEHIND_PROXY = environment.flag("PARLEY_BEHIND_PROXY", default=False)
+FORWARDED_ALLOW_IPS = environment.text("FORWARDED_ALLOW_IPS")  # uvicorn reads the variable itself
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # Files.

@@ -26,7 +26,7 @@ PRODUCTION = {
 
 def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """manage.py in an environment that has nothing of Parley but `variables`."""
-    ours = ("PARLEY_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
+    ours = ("PARLEY_", "FORWARDED_ALLOW_IPS", "DATABASE_URL", "REDIS_URL", "DJANGO_")
     bare = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(
@@ -38,6 +38,13 @@ def test_production_with_its_own_values_passes_every_deployment_check() -> None:
     done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
     assert done.returncode == 0, done.stderr
     assert "no issues (0 silenced)" in done.stdout
+
+
+@pytest.mark.parametrize("proxies", ["192.0.2.1", "192.0.2.1, 2001:db8::1", "192.0.2.0/28"])
+def test_a_production_that_names_its_proxy_passes_too(proxies: str) -> None:
+    variables = {"PARLEY_BEHIND_PROXY": "1", "FORWARDED_ALLOW_IPS": proxies}
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION | variables)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("missing", [name for name in PRODUCTION if name != "PARLEY_ENV"])
@@ -61,6 +68,12 @@ def test_production_refuses_a_short_secret_key() -> None:
         ({"PARLEY_LOCK_TIMEOUT_SECONDS": "20", "PARLEY_STATEMENT_TIMEOUT_SECONDS": "10"}, "parley.E002"),
         ({"PARLEY_ALLOWED_HOSTS": "*"}, "parley.W002"),
         ({"PARLEY_ENV": "development"}, "parley.W001"),
+        ({"PARLEY_BEHIND_PROXY": "1"}, "parley.W003"),
+        ({"FORWARDED_ALLOW_IPS": "192.0.2.1"}, "parley.W004"),
+        *(
+            ({"PARLEY_BEHIND_PROXY": "1", "FORWARDED_ALLOW_IPS": wrong}, "parley.E004")
+            for wrong in ("*", "192.0.2.1,::/0", "proxy.example.org", "192.0.2.1 192.0.2.2")
+        ),
     ],
 )
 def test_a_contradiction_is_reported_with_its_id_and_a_hint(variables: dict[str, str], expected: str) -> None:
