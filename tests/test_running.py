@@ -94,7 +94,7 @@ class Run:
 
 
 def start_run(var: Path, store: Path, port: int) -> subprocess.Popen[str]:
-    dropped = ("DATABASE_URL", "REDIS_URL", "PARLEY_")
+    dropped = ("DATABASE_URL", "REDIS_URL", "PARLEY_", "FORWARDED_ALLOW_IPS")
     bare = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return subprocess.Popen(
         [sys.executable, "manage.py", "run", "--port", str(port)],
@@ -131,6 +131,14 @@ def test_it_shows_the_first_accounts_and_serves(run: Run) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{run.port}/sign-in/", timeout=20) as answer:
         assert b"<form" in answer.read()
     assert run.is_well()
+
+
+def test_without_a_proxy_nobody_can_claim_another_address(run: Run) -> None:
+    url = f"http://127.0.0.1:{run.port}/health/live/?who=claims"
+    urllib.request.urlopen(urllib.request.Request(url, headers={"X-Forwarded-For": "203.0.113.9"}), timeout=20).close()
+    log = run.var / "log" / "web.log"
+    assert processes.wait_until(lambda: "who=claims" in log.read_text(), seconds=PATIENCE)
+    assert "203.0.113.9" not in log.read_text()
 
 
 @pytest.mark.parametrize("worker", ["web-worker", "sample-worker", "train-worker"])

@@ -154,6 +154,8 @@ def _start_supervisor(*, port: int, redis_url: str) -> subprocess.Popen[bytes]:
         "PARLEY_RUN_REDIS_URL": redis_url,
         "PARLEY_VAR": str(settings.PARLEY_VAR),
         "PARLEY_STORE": str(settings.PARLEY_STORE),
+        # Left to itself, uvicorn believes every process of this machine, also where none is a proxy.
+        "FORWARDED_ALLOW_IPS": settings.FORWARDED_ALLOW_IPS or (f"{_HOST},::1" if settings.BEHIND_PROXY else ""),
     }
     _log_folder().mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
