@@ -1,26 +1,18 @@
 """The web server's door, in front of a real uvicorn on the tests' database: what no view should ever see."""
 
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import quote
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from labeling.engines.processes import wait_until
 from labeling.middleware import CONTENT_SECURITY_POLICY
+from tests.labeling.serving import ask, serving
 
 pytestmark = pytest.mark.django_db
-
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Three views of our own beside Parley's: what arrived, whose connection, and a stream.
 URLS = """
@@ -52,52 +44,14 @@ async def stream(request):
 
 urlpatterns = [path("echo/", echo), path("stream/three/", stream), path("", include("labeling.urls"))]
 """
-SERVER = """
-from django.conf import settings
-settings.ROOT_URLCONF = "urls_of_the_door"
-import uvicorn
-uvicorn.run("labeling.asgi:application", port={port}, lifespan="off", log_level="warning")
-"""
 
 
 @pytest.fixture(scope="module")
 def port(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("door")
     (folder / "urls_of_the_door.py").write_text(URLS)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    values = connection.settings_dict
-    variables = {
-        "PYTHONPATH": f"{folder}:{CHECKOUT}",
-        "DJANGO_SETTINGS_MODULE": "labeling.settings",
-        "DATABASE_URL": f"postgresql://parley@/{values['NAME']}?host={quote(str(values['HOST']), safe='/')}",
-        "REDIS_URL": settings.REDIS_URL,
-        "PARLEY_STATIC": str(folder / "static"),
-        "PARLEY_WEB_THREADS": "2",
-    }
-    collect = [sys.executable, str(CHECKOUT / "manage.py"), "collectstatic", "--no-input", "--verbosity", "0"]
-    subprocess.run(collect, env=os.environ | variables, check=True)
-    command = [sys.executable, "-W", "ignore", "-c", SERVER.format(port=number)]
-    server = subprocess.Popen(command, env=os.environ | variables, cwd=folder)
-    for _ in range(300):
-        assert server.poll() is None
-        try:
-            socket.create_connection(("127.0.0.1", number)).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield number
-    server.send_signal(signal.SIGTERM)
-    server.wait(timeout=20)
-
-
-def ask(port: int, request: str, body: bytes = b"") -> str:
-    """Send exactly these bytes, read until the server closes."""
-    head = "\r\n".join([*request.splitlines(), "Host: localhost", "Connection: close", "", ""])
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
-        wire.sendall(head.encode() + body)
-        return b"".join(iter(lambda: wire.recv(65536), b"")).decode()
+    with serving(folder, urls="urls_of_the_door") as server:
+        yield server.port
 
 
 def test_pages_share_the_connections_of_their_threads(port: int) -> None:
