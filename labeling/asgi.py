@@ -2,11 +2,13 @@
 
 Pages use the database, so they run where a connection can be kept: one to a thread, checked before
 use. Under Django's own ASGI handler each request opens a connection anew, at 0.6 times the speed
-(docs/decisions/0004-threads-for-pages.md). Streams keep no connection at all.
+(docs/decisions/0004-threads-for-pages.md). Streams keep no connection at all. Neither begins before the
+body is here, whole and no larger than its address takes (labeling.request_bodies).
 """
 
 import os
-from typing import IO, Any
+from contextlib import closing
+from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from asgiref.sync import sync_to_async
@@ -17,7 +19,8 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.http.response import HttpResponseBase
 
-from labeling import engines, environment
+from labeling import engines, environment, refused_bodies
+from labeling.request_bodies import Body, BodyRefused, read_body
 
 # The three arguments of every ASGI application. Django's and a2wsgi's own types for them do not agree.
 Scope = dict[str, Any]
@@ -39,19 +42,18 @@ class StreamHandler(ASGIHandler):
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
-    if scope["path"].startswith(STREAM_PREFIX):
-        await _streams(scope, receive, send)
-    else:
-        await _serve_page(scope, receive, send)
-
-
-async def _serve_page(scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        body = await _streams.read_body(receive)
+        body = await read_body(scope, receive)
     except RequestAborted:  # the sender left halfway: half a form is no form
         return
-    with body:
-        await _pages(_without_ambiguous_headers(scope), _replay(body), send)
+    except BodyRefused as refused:
+        await refused_bodies.answer(refused, scope=scope, receive=receive, send=send)
+        return
+    with closing(body):
+        if scope["path"].startswith(STREAM_PREFIX):
+            await _streams(scope, _replay(body, receive), send)
+        else:
+            await _pages(_without_ambiguous_headers(scope), _replay(body, receive), send)
 
 
 def _without_ambiguous_headers(scope: Scope) -> Any:
@@ -59,14 +61,22 @@ def _without_ambiguous_headers(scope: Scope) -> Any:
     return {**scope, "headers": [(name, value) for name, value in scope["headers"] if b"_" not in name]}
 
 
-def _replay(body: IO[bytes]) -> Receive:
-    """Hand out a body that has arrived whole, so that a slow or broken sender never occupies a thread."""
+def _replay(body: Body, receive: Receive) -> Receive:
+    """Hand out a body that has arrived whole, so that a slow or broken sender never occupies a thread.
 
-    async def receive() -> dict[str, Any]:
+    A stream asks once more after that, and hears that its reader has left.
+    """
+    handed_out = False
+
+    async def replayed() -> dict[str, Any]:
+        nonlocal handed_out
+        if handed_out:
+            return dict(await receive())
         chunk = body.read(_CHUNK_BYTES)
-        return {"type": "http.request", "body": chunk, "more_body": len(chunk) == _CHUNK_BYTES}
+        handed_out = len(chunk) < _CHUNK_BYTES
+        return {"type": "http.request", "body": chunk, "more_body": not handed_out}
 
-    return receive
+    return replayed
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")

@@ -68,6 +68,14 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 id="parley.E002",
             )
         )
+    if settings.LARGEST_UPLOAD > settings.BODIES_ON_DISK:
+        found.append(
+            Error(
+                "PARLEY_UPLOAD_MB is more than PARLEY_BODIES_ON_DISK_MB, so no file of that size ever arrives.",
+                hint="Raise PARLEY_BODIES_ON_DISK_MB, best to several files' worth.",
+                id="parley.E004",
+            )
+        )
     store = settings.PARLEY_STORE
     if store.exists() and not os.access(store, os.R_OK | os.W_OK | os.X_OK):
         found.append(

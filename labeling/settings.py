@@ -167,8 +167,16 @@ STORAGES = {
 }
 FILE_UPLOAD_PERMISSIONS = 0o640
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# Bodies of requests, in bytes: of a form or of the API, of a file to import, of all that lie on the disk of one
+# web process; and how slowly one may come (labeling.request_bodies).
+_MB = 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = environment.integer("PARLEY_FORM_MB", default=2, low=1, high=1024) * _MB
+LARGEST_UPLOAD = environment.integer("PARLEY_UPLOAD_MB", default=50, low=1) * _MB
+BODIES_ON_DISK = environment.integer("PARLEY_BODIES_ON_DISK_MB", default=1024, low=1) * _MB
+BODY_IDLE_SECONDS = environment.integer("PARLEY_BODY_IDLE_SECONDS", default=30, low=1)
+BODY_BYTES_PER_SECOND = environment.integer("PARLEY_BODY_BYTES_PER_SECOND", default=4096, low=1)
 
 # Language and time.
 LANGUAGE_CODE = "en"

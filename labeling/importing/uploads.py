@@ -27,7 +27,6 @@ from records.names import TAKE_IN
 
 logger = logging.getLogger(__name__)
 
-LARGEST = 50 * 2**20  # bytes; larger files go through manage.py import_dialogues and import_rankings
 KEPT_UNCONFIRMED = timedelta(days=7)  # then a file that nobody took in is thrown away
 State = Import.State
 _RENEW_SECONDS = 2.0
@@ -170,10 +169,9 @@ def _write(path: Path, content: Iterable[bytes]) -> int:
     with open(path, "wb") as file:
         for piece in content:
             num_bytes += len(piece)
-            if num_bytes > LARGEST:
-                raise UploadError(
-                    _("Files of more than %(n)d MB are imported with manage.py.") % {"n": LARGEST // 2**20}
-                )
+            if num_bytes > settings.LARGEST_UPLOAD:
+                limit = {"n": settings.LARGEST_UPLOAD // 2**20}
+                raise UploadError(_("Files of more than %(n)d MB are imported with manage.py.") % limit)
             file.write(piece)
     return num_bytes
 

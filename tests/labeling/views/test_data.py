@@ -233,8 +233,8 @@ def test_a_file_that_is_no_data_answers_422_and_is_not_kept(
     assert list(store.rglob("*.json")) == []
 
 
-def test_a_file_that_is_too_large_is_not_kept(erin: Client, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "LARGEST", 100)
+def test_a_file_that_is_too_large_is_not_kept(erin: Client, store: Path, settings: Any) -> None:
+    settings.LARGEST_UPLOAD = 100
     answer = upload(erin, *(hh_pair(f"Yes {number}.") for number in range(10)))
     assert answer.status_code == 422
     assert "are imported with manage.py" in answer.content.decode()
