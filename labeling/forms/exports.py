@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -141,6 +142,13 @@ class UploadForm(forms.Form):
                     "Alpaca, Dolly, chitchat, UltraFeedback, Label Studio, Argilla, or Parley's own records."),
     )  # fmt: skip
     into = forms.ChoiceField(label=_("Take in"), choices=INTO, widget=forms.RadioSelect, initial="dialogues")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        too_large = _("Files of more than %(n)d MB are imported with manage.py.") % {
+            "n": settings.LARGEST_UPLOAD // 2**20
+        }
+        self.fields["file"].widget.attrs |= {"data-largest": settings.LARGEST_UPLOAD, "data-too-large": too_large}
 
     @property
     def kind(self) -> str:

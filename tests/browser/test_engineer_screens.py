@@ -109,6 +109,35 @@ def test_a_file_is_looked_at_and_then_imported(open_page: OpenPage, erin: User, 
     assert Ranking.objects.count() == num_before + 2
 
 
+def test_the_largest_file_is_taken_and_a_larger_one_refused_before_it_is_sent(
+    open_page: OpenPage, erin: User, tmp_path: Path
+) -> None:
+    line = json.dumps(hh_pair()).encode() + b"\n"
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes(line * (settings.LARGEST_UPLOAD // len(line) + 1))
+    page = open_page("/p/bread/data/", user=erin)
+    page.get_by_label("File").set_input_files(path)
+    page.get_by_label("Rankings with their completions").check()
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.get_by_role("alert")).to_have_text("Files of more than 50 MB are imported with manage.py.")
+    # Without the page's scripts it is sent, and the server's own answer can be read.
+    page.locator("input[type=file]").evaluate("input => input.removeAttribute('data-largest')")
+    path.write_bytes(line * (settings.LARGEST_UPLOAD // len(line) + 2000))
+    page.get_by_label("File").set_input_files(path)
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.get_by_role("heading", name="That is too large to be sent")).to_be_visible()
+    expect(page.get_by_text("Files of more than 50 MB are imported with manage.py")).to_be_visible()
+    assert not Import.objects.exists()
+
+    path.write_bytes(line * (settings.LARGEST_UPLOAD // len(line)))
+    page.goto("/p/bread/data/")
+    page.get_by_label("File").set_input_files(path)
+    page.get_by_label("Rankings with their completions").check()
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.get_by_text("Anthropic HH pairs")).to_be_visible()
+    assert Import.objects.get().num_bytes == path.stat().st_size
+
+
 def test_a_policy_is_trained_compared_and_promoted(
     open_page: OpenPage, project: Project, erin: User, store: Path, keep_screenshot: Callable[[Page, str], Path]
 ) -> None:

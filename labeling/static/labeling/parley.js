@@ -32,6 +32,14 @@ document.addEventListener("submit", (event) => {
   if (token) token.value = csrfToken();
 }, { capture: true });
 
+// A file that the server would refuse is not sent to it first, which can take minutes.
+document.addEventListener("submit", (event) => {
+  const input = event.target.querySelector("input[type=file][data-largest]");
+  if (!input?.files[0] || input.files[0].size <= Number(input.dataset.largest)) return;
+  event.preventDefault();
+  toast(input.dataset.tooLarge, "stop");
+});
+
 export function isTyping(target) {
   return target.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]") !== null;
 }
@@ -72,7 +80,8 @@ for (const time of document.querySelectorAll("time[datetime]")) {
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
   if (status === 422 || status === 409) return; // the answer itself says what is wrong
-  if (status === 401 || status === 403) toast("You are signed out or may not do this. Your text is still here; sign in in another tab and try again.", "stop");
+  if (status === 413) toast("That is too large to be sent. Your text is still here; make it shorter and try again.", "stop");
+  else if (status === 401 || status === 403) toast("You are signed out or may not do this. Your text is still here; sign in in another tab and try again.", "stop");
   else toast("Parley could not do that just now. Nothing was lost; please try again.", "stop");
 });
 document.addEventListener("htmx:sendError", () => toast("No connection. Nothing was lost; it will work again when the network is back.", "stop"));
