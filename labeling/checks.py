@@ -73,7 +73,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
             Error(
                 "PARLEY_UPLOAD_MB is more than PARLEY_BODIES_ON_DISK_MB, so no file of that size ever arrives.",
                 hint="Raise PARLEY_BODIES_ON_DISK_MB, best to several files' worth.",
-                id="parley.E004",
+                id="parley.E005",
             )
         )
     store = settings.PARLEY_STORE

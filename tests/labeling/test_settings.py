@@ -66,7 +66,7 @@ def test_production_refuses_a_short_secret_key() -> None:
     [
         ({"PARLEY_DEBUG": "1"}, "parley.E001"),
         ({"PARLEY_LOCK_TIMEOUT_SECONDS": "20", "PARLEY_STATEMENT_TIMEOUT_SECONDS": "10"}, "parley.E002"),
-        ({"PARLEY_UPLOAD_MB": "20", "PARLEY_BODIES_ON_DISK_MB": "10"}, "parley.E004"),
+        ({"PARLEY_UPLOAD_MB": "20", "PARLEY_BODIES_ON_DISK_MB": "10"}, "parley.E005"),
         ({"PARLEY_ALLOWED_HOSTS": "*"}, "parley.W002"),
         ({"PARLEY_ENV": "development"}, "parley.W001"),
         ({"PARLEY_BEHIND_PROXY": "1"}, "parley.W003"),
