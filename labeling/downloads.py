@@ -6,8 +6,10 @@ Never a page of ours: the browser is told to save the file and not to guess what
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
+from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
@@ -15,23 +17,35 @@ from labeling.exporting.files import directory_of, files_of
 from labeling.models import AuditEvent, Export, User
 
 _PIECE = 2**18  # bytes
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_RESUMED_WITHIN = timedelta(days=1)  # parts of a file that are asked for within a day are one download
 
 
 def export_file_response(request: HttpRequest, export: Export, name: str, *, by: User) -> HttpResponseBase:
-    """One file of a finished export, and a word in the audit. 404 for a name that its manifest does not hold."""
+    """One file of a finished export, and a word in the audit. 404 for a name that its manifest does not hold.
+
+    Whatever sends content leaves an audit event, but for a part of a file that this person has lately begun:
+    what the request says of itself cannot keep a download out of the audit.
+    """
     files = {file["name"]: file for file in files_of(export)}
     if name not in files:
         raise Http404
-    if begins_at_start(request):
-        AuditEvent.note("download export", export, by=by, file=name)
     shown_name = f"{export.project.slug}-{str(export.id)[:8]}-{name}"
-    return file_response(request, directory_of(export) / name, name=shown_name, sha256=files[name]["sha256"])
+    response = file_response(request, directory_of(export) / name, name=shown_name, sha256=files[name]["sha256"])
+    is_part = response.status_code == 206
+    if response.streaming and not (is_part and _has_begun(export, name, by=by)):
+        AuditEvent.note("download export", export, by=by, file=name)
+    return response
 
 
 def file_response(request: HttpRequest, path: Path, *, name: str, sha256: str) -> HttpResponseBase:
-    """The file, or the part of it that `Range` asks for. `sha256` of the whole is its entity tag."""
+    """The file, or the part of it that `Range` asks for. `sha256` of the whole is its entity tag.
+
+    The answer is streaming where it sends content: not where the caller has the file, nor where no byte is meant.
+    """
     size, tag = path.stat().st_size, f'"{sha256}"'
+    if tag in (held.strip() for held in request.headers.get("If-None-Match", "").split(",")):
+        return HttpResponse(status=304, headers={"ETag": tag})
     span = _span(request, size, tag)
     if span is None:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"})
@@ -48,10 +62,12 @@ def file_response(request: HttpRequest, path: Path, *, name: str, sha256: str) -
     return response
 
 
-def begins_at_start(request: HttpRequest) -> bool:
-    """Whether this is a download's beginning and not the rest of one that broke off."""
-    found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
-    return found is None or found.group(1) in ("", "0")
+def _has_begun(export: Export, name: str, *, by: User) -> bool:
+    """Whether this person's download of this file is in the audit already."""
+    events = AuditEvent.objects.filter(
+        subject_type=Export._meta.model_name, subject_id=str(export.id), at__gt=Now() - _RESUMED_WITHIN
+    )
+    return events.filter(verb="download export", by=by, detail__file=name).exists()
 
 
 def _span(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from labeling.downloads import file_response
 from labeling.models import AuditEvent, Export, Project, Ranking, RewardModel, User
+from tests.labeling.api.asking import Program
 from tests.labeling.cast import make_project, make_prompt, make_user
 from tests.labeling.exporting.material import directory_of, exported, make_ranking
 from tests.labeling.views.signed_in import as_user
@@ -44,6 +46,10 @@ def file_url(export: Export, name: str = "prompts.jsonl") -> str:
 
 def body(response: Any) -> bytes:
     return b"".join(response.streaming_content)
+
+
+def num_downloads() -> int:
+    return AuditEvent.objects.filter(verb="download export").count()
 
 
 def test_the_page_shows_files_hashes_and_the_card(erin: Client, export: Export) -> None:
@@ -99,7 +105,7 @@ def test_a_download_that_broke_off_is_resumed_only_on_the_same_file(erin: Client
     assert content[:20] + body(rest) == content
     other = erin.get(file_url(export), headers={"Range": "bytes=20-", "If-Range": '"another"'})
     assert (other.status_code, body(other)) == (200, content)
-    assert AuditEvent.objects.filter(verb="download export").count() == 1, "the rest of a download is no new one"
+    assert num_downloads() == 2, "the rest of a download is no new one, but the whole file once more is"
 
 
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
@@ -107,11 +113,70 @@ def test_a_part_outside_the_file_is_refused(erin: Client, export: Export, asked:
     response = erin.get(file_url(export), headers={"Range": asked})
     assert response.status_code == 416
     assert response.headers["Content-Range"].startswith("bytes */")
+    assert num_downloads() == 0, "nothing was sent"
 
 
-@pytest.mark.parametrize("asked", ["lines=1-2", "bytes=a-b", "bytes=1-2,5-6", "bytes=-"])
-def test_what_is_no_single_part_gives_the_whole(erin: Client, export: Export, asked: str) -> None:
-    assert erin.get(file_url(export), headers={"Range": asked}).status_code == 200
+@pytest.mark.parametrize(
+    "asked", ["lines=1-2", "bytes=a-b", "bytes=1-2,5-6", "bytes=-", "bytes=5-2,", f"bytes={'9' * 5000}-"]
+)
+def test_what_is_no_single_part_gives_the_whole_and_is_logged(erin: Client, export: Export, asked: str) -> None:
+    for num in (1, 2):
+        assert erin.get(file_url(export), headers={"Range": asked}).status_code == 200
+        assert num_downloads() == num
+
+
+@pytest.mark.parametrize("asked", ["bytes=1-", "bytes=-100", "bytes=3-9", "bytes=0-9"])
+def test_a_part_of_a_file_that_was_not_begun_is_logged_once(erin: Client, export: Export, asked: str) -> None:
+    for _ in range(2):
+        assert erin.get(file_url(export), headers={"Range": asked}).status_code == 206
+        assert num_downloads() == 1
+
+
+def test_a_range_that_does_not_apply_any_more_is_logged_as_the_whole_that_it_gives(
+    erin: Client, export: Export
+) -> None:
+    for num, held in enumerate(['"another"', "Wed, 21 Oct 2015 07:28:00 GMT", 'W/"weak"'], start=1):
+        response = erin.get(file_url(export), headers={"Range": "bytes=1-", "If-Range": held})
+        assert response.status_code == 200
+        assert num_downloads() == num
+
+
+def test_a_download_is_continued_only_by_who_began_it_of_what_was_begun_and_for_a_day(
+    erin: Client, export: Export
+) -> None:
+    rest = {"Range": "bytes=1-"}
+    erin.get(file_url(export))
+    erin.get(file_url(export), headers=rest)
+    assert num_downloads() == 1
+    as_user(make_user(role=User.Role.ADMIN)).get(file_url(export), headers=rest)
+    assert num_downloads() == 2, "by another person"
+    erin.get(file_url(export, "card.md"), headers=rest)
+    assert num_downloads() == 3, "of another file"
+    AuditEvent.objects.update(at=timezone.now() - timedelta(days=1))
+    erin.get(file_url(export), headers=rest)
+    assert num_downloads() == 4, "a day later"
+
+
+def test_the_api_logs_a_range_that_does_not_apply_too(export: Export) -> None:
+    engineer = Program(make_user(username="eve", role=User.Role.ENGINEER, projects=[export.project]))
+    path = f"/api/v1/projects/sky/exports/{export.id}/files/prompts.jsonl"
+    headers = {"Authorization": f"Bearer {engineer.text}", "Range": "bytes=1-", "If-Range": '"another"'}
+    assert engineer.client.get(path, headers=headers).status_code == 200
+    assert AuditEvent.objects.get(verb="download export").by == engineer.token.owner
+    assert engineer.client.head(path, headers=headers).status_code == 405
+    assert num_downloads() == 1
+
+
+def test_where_nothing_is_sent_nothing_is_logged(erin: Client, export: Export) -> None:
+    tag = erin.get(file_url(export)).headers["ETag"]
+    AuditEvent.objects.all().delete()
+    assert erin.head(file_url(export)).status_code == 405
+    for held in (tag, f'"older", {tag}'):
+        response = erin.get(file_url(export), headers={"If-None-Match": held})
+        assert (response.status_code, response.content, response.headers["ETag"]) == (304, b"", tag)
+    assert num_downloads() == 0
+    assert erin.get(file_url(export), headers={"If-None-Match": '"older"'}).status_code == 200
+    assert num_downloads() == 1
 
 
 @pytest.mark.parametrize(
