@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.models import AuditEvent, Membership, Project, SignInFailures, User
+from labeling.tokens import revoke_all_tokens
 
 FIRST_ACCOUNTS = (
     ("admin", User.Role.ADMIN),
@@ -80,14 +81,10 @@ def create_account(
     return user, password
 
 
-def reset_password(user: User, *, by: User) -> str:
-    """A new generated password; every session of this person ends."""
+def reset_password(user: User, *, by: User) -> tuple[str, int]:
+    """A new generated password, and how many tokens were revoked; every session of this person ends."""
     password = new_password()
-    user.set_password(password)
-    with transaction.atomic():
-        user.save(update_fields=["password"])
-        AuditEvent.note("reset password", user, by=by)
-    return password
+    return password, _set_password(user, password, by=by, verb="reset password")
 
 
 def change_own_settings(user: User, *, values: dict[str, Any]) -> None:
@@ -101,12 +98,9 @@ def change_own_settings(user: User, *, values: dict[str, Any]) -> None:
         AuditEvent.note("change own settings", user, by=user)
 
 
-def change_own_password(user: User, *, password: str) -> None:
-    """A password that the person chose; their other sessions end."""
-    user.set_password(password)
-    with transaction.atomic():
-        user.save(update_fields=["password"])
-        AuditEvent.note("change own password", user, by=user)
+def change_own_password(user: User, *, password: str) -> int:
+    """A password that the person chose; their other sessions end. Returns how many tokens were revoked."""
+    return _set_password(user, password, by=user, verb="change own password")
 
 
 def adopt_time_zone(user: User, *, name: str) -> None:
@@ -141,8 +135,11 @@ def change_role(user: User, *, role: str, by: User) -> None:
         AuditEvent.note("change role", user, by=by, before=before, after=role)
 
 
-def set_active(user: User, *, active: bool, by: User) -> None:
-    """Close an account or open it again. What the person wrote and ranked stays."""
+def set_active(user: User, *, active: bool, by: User) -> int:
+    """Close an account or open it again; returns how many tokens were revoked, which no opening brings back.
+
+    What the person wrote and ranked stays.
+    """
     with transaction.atomic():
         _locked_with_admins(user)
         if not active:
@@ -150,6 +147,7 @@ def set_active(user: User, *, active: bool, by: User) -> None:
         user.is_active = active
         user.save(update_fields=["is_active"])
         AuditEvent.note("open account" if active else "close account", user, by=by)
+        return 0 if active else revoke_all_tokens(user, by=by)
 
 
 def new_password() -> str:
@@ -177,6 +175,15 @@ def check_password(request: HttpRequest, *, username: str, password: str, addres
 def forget_old_failures() -> int:
     """Remove counts whose window is over; returns how many."""
     return SignInFailures.objects.filter(window_ends_at__lt=timezone.now()).delete()[0]
+
+
+def _set_password(user: User, password: str, *, by: User, verb: str) -> int:
+    """Whoever knew the old password may have made tokens with it: they go with it. Returns how many."""
+    user.set_password(password)
+    with transaction.atomic():
+        user.save(update_fields=["password"])
+        AuditEvent.note(verb, user, by=by)
+        return revoke_all_tokens(user, by=by)
 
 
 def _refuse_while_braked(keys: dict[str, int]) -> None:

@@ -35,10 +35,11 @@ def make_token(
         raise TokenError(_("Choose at least one of: %(scopes)s.") % {"scopes": ", ".join(ApiToken.Scope.values)})
     if not timedelta(0) < life <= LONGEST_LIFE:
         raise TokenError(_("A token lives between a moment and %(n)d days.") % {"n": LONGEST_LIFE.days})
-    if alive_tokens(owner).count() >= MOST_ALIVE:
-        raise TokenError(_("You have %(n)d tokens already; revoke one first.") % {"n": MOST_ALIVE})
     text = _BEGINNING + secrets.token_urlsafe(32)
     with transaction.atomic():
+        _require_unchanged(owner)
+        if alive_tokens(owner).count() >= MOST_ALIVE:
+            raise TokenError(_("You have %(n)d tokens already; revoke one first.") % {"n": MOST_ALIVE})
         token = ApiToken.objects.create(
             owner=owner,
             project=project,
@@ -57,6 +58,14 @@ def revoke_token(token: ApiToken, *, by: User) -> None:
     with transaction.atomic():
         if ApiToken.objects.filter(id=token.id, revoked_at=None).update(revoked_at=Now()):
             AuditEvent.note("revoke token", token, by=by, name=token.name, prefix=token.prefix)
+
+
+def revoke_all_tokens(owner: User, *, by: User) -> int:
+    """End every token of a person for good; returns how many. The caller holds their row locked."""
+    num = alive_tokens(owner).update(revoked_at=Now())
+    if num:
+        AuditEvent.note("revoke all tokens", owner, by=by, num_tokens=num)
+    return num
 
 
 def find_token(text: str) -> ApiToken | None:
@@ -78,6 +87,13 @@ def forget_old_answers() -> int:
 def alive_tokens(owner: User) -> QuerySet[ApiToken]:
     """Those of a person that still open something."""
     return ApiToken.objects.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), owner=owner, revoked_at=None)
+
+
+def _require_unchanged(owner: User) -> None:
+    """Lock the row, so that no token is made behind the back of a reset password or a closed account."""
+    now = User.objects.select_for_update(no_key=True).get(id=owner.id)
+    if not now.is_active or now.password != owner.password:
+        raise TokenError(_("Your account has changed since you signed in; sign in again, then make the token."))
 
 
 def _hash(text: str) -> str:

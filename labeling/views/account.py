@@ -12,6 +12,7 @@ from labeling import access, accounts
 from labeling.forms.account import AccountForm, PasswordForm, ThemeForm
 from labeling.models import User
 from labeling.views.returning import way_back
+from labeling.views.tokens import tokens_revoked
 
 
 @access.signed_in
@@ -30,14 +31,16 @@ def account(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @require_POST
 def change_password(request: HttpRequest) -> HttpResponse:
-    """A new password of one's own; every other session of this person ends."""
+    """A new password of one's own; every other session of this person ends, and every token."""
     user = access.person(request)
     form = PasswordForm(user, request.POST)
     if not form.is_valid():
         return _page(request, user, password_form=form)
-    accounts.change_own_password(user, password=form.cleaned_data["new_password1"])
+    num_revoked = accounts.change_own_password(user, password=form.cleaned_data["new_password1"])
     update_session_auth_hash(request, user)
     messages.success(request, _("Your password is changed; other places where you were signed in are signed out."))
+    if num_revoked:
+        messages.success(request, tokens_revoked(num_revoked))
     return redirect("account")
 
 

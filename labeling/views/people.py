@@ -17,6 +17,7 @@ from labeling import access, accounts
 from labeling.forms.people import NewPersonForm, RoleForm
 from labeling.listing import NEWEST, Narrowing, Order, by_column, listing
 from labeling.models import User
+from labeling.views.tokens import tokens_revoked
 
 ORDERS = (
     Order(name="name", label=gettext_lazy("name"), columns=("username", "id")),
@@ -75,17 +76,20 @@ def open_account(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
 @sensitive_variables("password")
 def reset_password(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
     somebody = get_object_or_404(User, pk=user_id)
-    password = accounts.reset_password(somebody, by=access.person(request))
-    return _page(request, shown_once={"username": somebody.username, "password": password})
+    password, num_revoked = accounts.reset_password(somebody, by=access.person(request))
+    said = tokens_revoked(num_revoked) if num_revoked else ""
+    return _page(request, shown_once={"username": somebody.username, "password": password, "tokens_revoked": said})
 
 
-def _change(request: HttpRequest, user_id: uuid.UUID, change: Callable[..., None], **values: Any) -> HttpResponse:
+def _change(request: HttpRequest, user_id: uuid.UUID, change: Callable[..., int | None], **values: Any) -> HttpResponse:
     somebody = get_object_or_404(User, pk=user_id)
     try:
-        change(somebody, by=access.person(request), **values)
+        num_revoked = change(somebody, by=access.person(request), **values)
     except accounts.AccountError as error:
         return _page(request, problem=str(error))
     messages.success(request, _("Changed: %(name)s.") % {"name": somebody})
+    if num_revoked:
+        messages.success(request, tokens_revoked(num_revoked))
     return redirect("people")
 
 

@@ -4,6 +4,7 @@ import uuid
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import access
@@ -33,6 +34,15 @@ def tokens(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     revoke_token(access.own_token(request, token_id), by=access.person(request))
     return redirect("tokens")
+
+
+def tokens_revoked(num: int) -> str:
+    """What is said where a password or an account took its tokens with it."""
+    return ngettext(
+        "%(n)d token of the API was revoked; programs that used it need a new one.",
+        "%(n)d tokens of the API were revoked; programs that used them need new ones.",
+        num,
+    ) % {"n": num}
 
 
 def _page(request: HttpRequest, user: User, form: TokenForm, text: str) -> HttpResponse:

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from labeling import accounts
 from labeling.accounts import AccountError, SignInRefused
-from labeling.models import AuditEvent, SignInFailures, User
+from labeling.models import ApiToken, AuditEvent, SignInFailures, User
+from labeling.tokens import TokenError, find_token, make_token, revoke_token
 from tests.labeling.cast import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +28,10 @@ def _quick_hashes(settings: Any) -> None:
 @pytest.fixture
 def request_() -> HttpRequest:
     return RequestFactory().post("/sign-in/")
+
+
+def make_token_of(owner: User) -> tuple[ApiToken, str]:
+    return make_token(owner=owner, name="nightly export", scopes=["read"], life=timedelta(days=1))
 
 
 def fail(request: HttpRequest, *, username: str = "alice", address: str = "192.0.2.7") -> SignInRefused:
@@ -122,10 +127,49 @@ def test_two_admins_who_demote_each_other_at_once_leave_one() -> None:
 
 def test_a_reset_password_replaces_the_old_one() -> None:
     alice = make_user(username="alice", password=PASSWORD)
-    password = accounts.reset_password(alice, by=make_user(username="adam"))
+    password, _num_revoked = accounts.reset_password(alice, by=make_user(username="adam"))
     alice.refresh_from_db()
     assert alice.check_password(password)
     assert not alice.check_password(PASSWORD)
+
+
+def test_a_new_password_and_a_closing_take_all_live_tokens_of_that_person_and_no_other() -> None:
+    adam, alice, bob = (make_user(username=name, role=User.Role.ADMIN) for name in ("adam", "alice", "bob"))
+    revoke_token(make_token_of(alice)[0], by=alice)
+    others = make_token_of(bob)[1]
+    for end in (
+        lambda: accounts.change_own_password(alice, password="a much longer phrase"),
+        lambda: accounts.reset_password(alice, by=adam)[1],
+        lambda: accounts.set_active(alice, active=False, by=adam),
+    ):
+        AuditEvent.objects.all().delete()
+        texts = [make_token_of(alice)[1] for _ in range(2)]
+        assert end() == 2
+        assert not any(map(find_token, texts))
+        event = AuditEvent.objects.get(verb="revoke all tokens")
+        assert (event.subject_id, event.detail) == (str(alice.id), {"num_tokens": 2})
+        assert event.by in (alice, adam)
+        assert accounts.set_active(alice, active=True, by=adam) == 0
+        assert not any(map(find_token, texts)), "opened again, they came back"
+    assert find_token(others)
+
+
+def test_where_there_was_no_token_the_audit_names_none() -> None:
+    alice = make_user(username="alice")
+    assert accounts.change_own_password(alice, password="a much longer phrase") == 0
+    assert not AuditEvent.objects.filter(verb="revoke all tokens").exists()
+
+
+def test_a_page_opened_before_the_reset_makes_no_token_after_it() -> None:
+    adam, alice = make_user(username="adam"), make_user(username="alice")
+    as_it_was = User.objects.get(id=alice.id)
+    accounts.reset_password(alice, by=adam)
+    with pytest.raises(TokenError, match="sign in again"):
+        make_token_of(as_it_was)
+    as_it_was = User.objects.get(id=alice.id)
+    accounts.set_active(alice, active=False, by=adam)
+    with pytest.raises(TokenError, match="sign in again"):
+        make_token_of(as_it_was)
 
 
 @pytest.mark.parametrize("name", ["alice", "Alice", " alice ", "ａｌｉｃｅ"])

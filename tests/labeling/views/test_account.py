@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from labeling.models import AuditEvent, Dialogue, User
+from tests.labeling.api.asking import Program
 from tests.labeling.cast import PASSWORD, make_dialogue, make_project, make_user
 from tests.labeling.views.signed_in import as_user
 
@@ -62,6 +63,16 @@ def test_a_new_password_ends_other_sessions_and_keeps_this_one(alice: User) -> N
     assert elsewhere.get(reverse("account")).status_code == 302
     alice.refresh_from_db()
     assert alice.check_password(NEW_PASSWORD)
+
+
+def test_a_new_password_revokes_tokens_and_says_so(alice: User) -> None:
+    program, client = Program(alice), as_user(alice)
+    values = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    answer = client.post(reverse("change_password"), values, follow=True)
+    assert "1 token of the API was revoked" in answer.content.decode()
+    assert program.get("me").status_code == 401
+    values = {"old_password": NEW_PASSWORD, "new_password1": PASSWORD, "new_password2": PASSWORD}
+    assert "revoked;" not in client.post(reverse("change_password"), values, follow=True).content.decode()
 
 
 @pytest.mark.parametrize(("old", "new"), [("wrong", NEW_PASSWORD), (PASSWORD, "short"), (PASSWORD, "123456789012")])

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.models import User
+from tests.labeling.api.asking import Program
 from tests.labeling.cast import make_project, make_user
 from tests.labeling.views.signed_in import as_user
 
@@ -77,6 +78,26 @@ def test_a_new_password_replaces_the_old(admin: Client) -> None:
     answer = admin.post(reverse("reset_password", args=(alice.pk,)))
     alice.refresh_from_db()
     assert alice.check_password(shown_password(answer))
+
+
+def test_a_reset_and_a_closing_say_how_many_tokens_they_revoked(admin: Client) -> None:
+    alice = make_user(username="alice")
+    programs = [Program(alice), Program(alice)]
+    answer = admin.post(reverse("reset_password", args=(alice.pk,)))
+    assert "2 tokens of the API were revoked" in answer.content.decode()
+    alice.refresh_from_db()
+    programs.append(Program(alice))
+    answer = admin.post(reverse("close_account", args=(alice.pk,)), follow=True)
+    assert "1 token of the API was revoked" in answer.content.decode()
+    assert "revoked" not in admin.post(reverse("open_account", args=(alice.pk,)), follow=True).content.decode()
+    assert [program.get("me").status_code for program in programs] == [401] * 3
+
+
+def test_a_reset_ends_every_session(admin: Client) -> None:
+    alice = make_user(username="alice")
+    hers = [as_user(alice), as_user(alice)]
+    admin.post(reverse("reset_password", args=(alice.pk,)))
+    assert [client.get(reverse("home")).status_code for client in hers] == [302, 302]
 
 
 @pytest.mark.parametrize("role", [User.Role.TRAINER, User.Role.REVIEWER, User.Role.ENGINEER])
