@@ -74,6 +74,8 @@ def celery_settings(redis_url: str | None = None) -> dict[str, Any]:
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1},
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,
+        # A worker's log says that a task succeeded and in what time; what it returned is people's text.
+        "task_annotations": {"*": {"resultrepr_maxsize": 0}},
         "worker_send_task_events": False,
         "timezone": "UTC",
         "enable_utc": True,

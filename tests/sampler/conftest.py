@@ -94,12 +94,17 @@ class Worker:
         return cls(process, log)
 
     def wait_until_ready(self) -> "Worker":
-        deadline = time.monotonic() + 90
-        while " ready." not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.1)
+        self.wait_for_log(" ready.")
         return self
+
+    def wait_for_log(self, words: str) -> str:
+        """The log once it holds these words."""
+        deadline = time.monotonic() + 90
+        while words not in (log := self.log.read_text()):
+            assert self.process.poll() is None, log
+            assert time.monotonic() < deadline, log
+            time.sleep(0.1)
+        return log
 
     def kill(self) -> None:
         self.process.kill()

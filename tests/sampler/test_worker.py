@@ -1,5 +1,6 @@
 """The sampler as a process: requests come over the broker, and answers, streams and refusals go back."""
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from records.names import (
     RECORD_COMPLETIONS,
     RECORD_SAMPLING_FAILURE,
     RECORD_SAMPLING_STARTED,
+    SAMPLE,
     cancel_key,
     stream_key,
 )
@@ -109,6 +111,22 @@ def test_what_a_person_can_mend_comes_back_as_the_error(web: Web, changes: dict[
     assert result.error is not None
     assert complaint in result.error
     assert result.completions == ()
+
+
+def test_the_log_names_a_task_and_its_time_and_holds_nobodys_text(web: Web, worker: Worker) -> None:
+    begins_at = len(worker.log.read_text())
+    web.send(make_request("run-of-a-secret", content="My secret is a green door.", tokens=60))
+    completions = web.result().completions
+    web.send({"run_id": "run-1", "attempt": "one", "messages": "My secret is a green door."})
+    web.receive_task(RECORD_SAMPLING_FAILURE)
+    log = worker.wait_for_log("raised unexpected")[begins_at:]
+    assert re.search(rf"Task {SAMPLE}\[[0-9a-f-]{{36}}\] received", log)
+    assert re.search(rf"Task {SAMPLE}\[[0-9a-f-]{{36}}\] succeeded in [0-9.e-]+s", log)
+    assert "green door" not in log
+    for completion in completions:
+        assert completion.content[:20] not in log
+        assert repr(completion.content)[1:20] not in log
+    assert "finish_reason" not in log
 
 
 @pytest.mark.parametrize("path", ["../../etc", "/etc", "policies/../../x", ""])
