@@ -82,6 +82,18 @@ def project_for(request: HttpRequest, slug: str) -> Project:
     return get_object_or_404(Project.objects.visible_to(person(request)).select_related("policy"), slug=slug)
 
 
+def project_at_work(request: HttpRequest, slug: str) -> Project:
+    """A project as `project_for` finds it, for what begins new work; 403 with the reason where none is begun."""
+    return require_at_work(project_for(request, slug))
+
+
+def require_at_work(project: Project) -> Project:
+    """The project, if new work may be begun in it; what is in hand already is not asked."""
+    if reason := project.why_no_new_work:
+        raise PermissionDenied(reason)
+    return project
+
+
 def own_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:
     """A dialogue that this person is writing or has written, in a project that they still work in."""
     dialogues = _visible(Dialogue.objects.select_related("project__policy", "prompt"), person(request))

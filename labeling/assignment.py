@@ -98,6 +98,8 @@ def claim(project: Project, *, by: User) -> Lease | Nothing:
         if membership is None:
             return Nothing(reason=_("You do not work in this project. An admin can add you."))
         lease = hold(project, membership)
+        if lease is None and project.why_no_new_work:
+            return Nothing(reason=project.why_no_new_work)
         if lease is None and project.practice_required and wants_practice(project, membership, by=by):
             return Nothing(reason=_("First the practice set: it shows you what counts here."), practice_first=True)
         if lease is None and is_gold_due(project, membership):

@@ -256,6 +256,8 @@ def _lock_round(project: Project) -> Round:
     round_ = rounds.filter(project=project, closed_at=None).first()
     if round_ is None:
         raise ComparingError(_("No round is open. Start one first."))
+    if reason := project.why_no_new_work:
+        raise ComparingError(reason)
     if _policy_of(round_) is None:
         raise ComparingError(_("This project has no policy yet. An admin can choose one in its settings."))
     return round_

@@ -31,6 +31,8 @@ class Standing:
 
 def begin_contest(project: Project, policy: Policy, *, by: User | None, num_prompts: int = NUM_PROMPTS) -> Contest:
     """Have this policy and the project's own answer held-out prompts. Raises RoundError."""
+    if reason := project.why_no_new_work:
+        raise RoundError(reason)
     if project.policy is None or project.policy_id == policy.id:
         raise RoundError(_("There is no other policy to compare with."))
     prompts = held_out_prompts(project, policy, num=num_prompts)

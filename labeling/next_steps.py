@@ -84,12 +84,12 @@ def _with_practice(ids: Sequence[Any], *, user: User) -> QuerySet[Project]:
     """Projects whose practice set this person should do first: it is required, or they have not yet begun to rank."""
     practice = unpractised(user).filter(project=OuterRef("pk"))
     begun = Lease.objects.filter(trainer=user, comparison__project=OuterRef("pk"))
-    return Project.objects.filter(Q(practice_required=True) | ~Exists(begun), Exists(practice), pk__in=ids)
+    return Project.objects.current().filter(Q(practice_required=True) | ~Exists(begun), Exists(practice), pk__in=ids)
 
 
 def awaiting_review(reader: User) -> QuerySet[Dialogue]:
-    """Dialogues that this person may review: submitted, and another's (an admin may take their own)."""
-    waiting = Dialogue.objects.filter(state=Dialogue.State.SUBMITTED)
+    """Dialogues that wait for this person's review: submitted, and another's (an admin may take their own)."""
+    waiting = Dialogue.objects.filter(state=Dialogue.State.SUBMITTED, project__archived_at=None)
     return waiting if reader.is_admin else waiting.exclude(author=reader)
 
 
@@ -101,6 +101,8 @@ def num_to_rank(project: Project, *, user: User) -> str:
 
 def next_step(project: Project, standing: Standing, *, user: User) -> Step:
     """The one thing for this person to do next in this project."""
+    if project.why_no_new_work:
+        return _finish(project, standing, user)
     if user.is_admin and (step := _setting_up(project, standing)):
         return step
     if standing.guidelines > standing.guidelines_read and not user.is_admin:
@@ -122,7 +124,18 @@ def _open_to(user: User) -> QuerySet[Comparison]:
     mine = Lease.objects.filter(comparison=OuterRef("pk"), trainer=user)
     wanted = Q(state=Comparison.State.OPEN, open_slots__gt=0, use=Comparison.Use.WORK)
     own_text = Q(project__forbids_own_text=True, dialogue__author=user)
-    return Comparison.objects.filter(wanted).exclude(own_text).filter(~Exists(mine))
+    return Comparison.objects.filter(wanted, project__archived_at=None).exclude(own_text).filter(~Exists(mine))
+
+
+def _finish(project: Project, standing: Standing, user: User) -> Step:
+    """In an archived project: what they have in hand, else what there is to read."""
+    in_hand = standing.num_dialogues(Dialogue.State.RETURNED) or standing.num_dialogues(Dialogue.State.DRAFT)
+    if user.can_write_and_rank and (standing.holds_lease or in_hand):
+        return _write_or_rank(project, standing)
+    sentence = _("What was made here can still be read.")
+    if user.can_train_models:
+        return Step(sentence=sentence, label=_("Its data"), url=reverse("data", args=(project.slug,)))
+    return Step(sentence=sentence, label=_("My work"), url=reverse("history"))
 
 
 def _setting_up(project: Project, standing: Standing) -> Step | None:

@@ -13,7 +13,10 @@ def next_prompt(project: Project, *, by: User) -> Prompt | None:
     """A prompt that nobody has written on and that this trainer has not passed, in a random order of their own.
 
     Only of topics that they chose, if they chose any; topics that they pass more often than they take come last.
+    An archived project offers none.
     """
+    if project.why_no_new_work:
+        return None
     written = Dialogue.objects.filter(prompt=OuterRef("pk")).exclude(state=Dialogue.State.WITHDRAWN)
     passed = PassedPrompt.objects.filter(prompt=OuterRef("pk"), trainer=by)
     prompts = Prompt.objects.in_use().filter(~Exists(written), ~Exists(passed), project=project)

@@ -58,6 +58,8 @@ def request_completions(
 
     The message to a worker is sent when the caller's transaction commits. Raises SamplingError.
     """
+    if reason := project.why_no_new_work:
+        raise SamplingError(reason)
     policy = policy or project.policy
     if policy is None:
         raise SamplingError(_("This project has no policy yet. An admin can choose one in its settings."))
@@ -132,13 +134,16 @@ def send_waiting() -> int:
 
 
 def fill_window() -> int:
-    """Send overnight runs, oldest first, until as many are under way as the window holds."""
+    """Send overnight runs, oldest first, until as many are under way as the window holds.
+
+    Those of an archived project wait until it comes back.
+    """
     overnight = SamplingRun.objects.filter(purpose__in=OVERNIGHT)
     with transaction.atomic():
         with connection.cursor() as cursor:  # one at a time, or two would each fill it
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('parley: sampling window'))")
         room = settings.SAMPLING_WINDOW - overnight.filter(state__in=(State.SENT, State.RUNNING)).count()
-        return _send(overnight.filter(state=State.WAITING), limit=max(0, room))
+        return _send(overnight.filter(state=State.WAITING, project__archived_at=None), limit=max(0, room))
 
 
 def record_started(run_id: str | UUID, attempt: int) -> bool:

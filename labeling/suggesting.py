@@ -34,6 +34,8 @@ def current_run(dialogue: Dialogue, messages: list[Message], *, purpose: str) ->
 
 def why_none(dialogue: Dialogue) -> str:
     """Why this dialogue offers no suggestions, in words for its author; empty where it does."""
+    if reason := dialogue.project.why_no_new_work:
+        return reason
     if dialogue.project.policy is None:
         return _("No policy answers in this project yet, so there is nobody to suggest anything.")
     if dialogue.project.num_suggestions == 0:

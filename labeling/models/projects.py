@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from labeling.models.people import User
 
@@ -81,6 +82,13 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def why_no_new_work(self) -> str:
+        """Why nothing new is handed out or begun here, in words for people; empty where work goes on."""
+        if self.archived_at is None:
+            return ""
+        return _("This project is archived: nothing new is begun in it. What you have in hand can be finished.")
 
     @property
     def guidelines(self) -> "GuidelineVersion | None":

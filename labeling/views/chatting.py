@@ -34,7 +34,7 @@ def chat(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*WRITERS)
 @require_POST
 def start_chat(request: HttpRequest, slug: str) -> HttpResponse:
-    project = access.project_for(request, slug)
+    project = access.project_at_work(request, slug)
     dialogue = writing.start_chat(project, by=access.person(request))
     return redirect("chat_dialogue", project.slug, dialogue.pk)
 

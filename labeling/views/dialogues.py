@@ -110,6 +110,7 @@ def delete_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, mess
 def branch_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
+    access.require_at_work(found.project)
     made = writing.branch(access.message_of(found, message_id), by=user)
     messages.info(request, _("This is the branch. The dialogue that it came from is as it was."))
     return redirect(desk.dialogue_url(made))

@@ -49,7 +49,7 @@ def practice_board(request: HttpRequest, slug: str, comparison_id: uuid.UUID) ->
     comparison = access.practice_of(project, comparison_id)
     user = access.person(request)
     if request.method == "GET":
-        return _board_page(request, project, comparison)
+        return _board_page(request, access.require_at_work(project), comparison)
     values: dict[str, Any] = {}
     try:
         values = read_request(request)
@@ -84,7 +84,7 @@ def practice_result_page(request: HttpRequest, slug: str, ranking_id: uuid.UUID)
             (_("The reference"), boards.order_shown(reference.tiers, reference.unacceptable_from, letters)),
         ],
         "completions": boards.completions_in(reference, comparison, letters),
-        "upcoming": next(iter(left), None),
+        "upcoming": None if comparison.project.why_no_new_work else next(iter(left), None),
         "num_left": len(left),
     }
     return render(request, "labeling/practice_result.html", context)

@@ -30,7 +30,7 @@ def write(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*WRITERS)
 @require_POST
 def start_dialogue(request: HttpRequest, slug: str) -> HttpResponse:
-    project = access.project_for(request, slug)
+    project = access.project_at_work(request, slug)
     form = StartForm(request.POST, project=project)
     if not form.is_valid():
         return HttpResponse(status=422)
