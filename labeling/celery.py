@@ -6,11 +6,13 @@ How the broker is spoken to is shared with the model side: records.broker.
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import beat_init, celeryd_init, worker_ready, worker_shutdown
+from kombu.utils.json import loads
 
 from labeling import engines
 from records.broker import celery_settings
+from records.malformed import dropping_step
 from records.names import SWEEP
 from records.presence import Presence
 
@@ -20,6 +22,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
 
 app = Celery("labeling")
 app.conf.update(celery_settings(engines.urls().redis))
+app.steps["consumer"].add(dropping_step(bootsteps.StartStopStep, loads))
 app.conf.beat_schedule = {
     # Expires before the next: after an hour without a worker one sweep is wanted, not 360.
     "sweep": {"task": SWEEP, "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},

@@ -7,15 +7,18 @@ requests under way (PARLEY_SAMPLING_WINDOW on the web side), or people would que
 import sys
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import worker_init, worker_ready, worker_shutdown
 from celery.worker.control import inspect_command
+from kombu.utils.json import loads
 
 from records.broker import celery_settings
+from records.malformed import dropping_step
 from records.presence import Presence
 
 app = Celery("sampler", include=["sampler.tasks"])
 app.conf.update(celery_settings())
+app.steps["consumer"].add(dropping_step(bootsteps.StartStopStep, loads))
 
 
 @worker_init.connect

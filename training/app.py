@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import worker_ready, worker_shutdown
+from kombu.utils.json import loads
 
 from records.broker import celery_settings
+from records.malformed import dropping_step
 from records.presence import Presence
 
 app = Celery("training", include=["training.tasks"])
 app.conf.update(celery_settings())
+app.steps["consumer"].add(dropping_step(bootsteps.StartStopStep, loads))
 
 _presence: list[Presence] = []  # of this process, once it is a worker
 
