@@ -41,6 +41,13 @@ from labeling.models import (
 from labeling.practising import practice_set
 from labeling.references import candidates, references_of
 
+# Who works with what. A reviewer trains too; an admin may do all.
+WRITERS = (User.Role.TRAINER, User.Role.REVIEWER, User.Role.ADMIN)
+RANKERS = WRITERS
+REVIEWERS = (User.Role.REVIEWER, User.Role.ADMIN)
+WATCHERS = REVIEWERS
+ENGINEERS = (User.Role.ENGINEER, User.Role.ADMIN)
+
 View = Callable[..., Any]
 Row = TypeVar("Row", bound=Model)
 

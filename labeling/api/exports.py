@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Status
 
 from labeling import access
+from labeling.access import ENGINEERS
 from labeling.api import shapes
 from labeling.api.door import needs
 from labeling.api.pages import NEWEST_FIRST, Page, Place, page_of
@@ -14,7 +15,6 @@ from labeling.downloads import export_file_response
 from labeling.exporting import cancel_export, request_export
 from labeling.exporting.files import files_of
 from labeling.models import ApiToken, Export
-from labeling.views.data import ENGINEERS
 
 READ, WRITE = ApiToken.Scope.READ, ApiToken.Scope.WRITE
 router = Router()

@@ -9,11 +9,11 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
 from labeling import access, rounds
+from labeling.access import ENGINEERS
 from labeling.api import shapes
 from labeling.api.door import needs, token_of
 from labeling.api.pages import NEWEST_FIRST, Page, Place, page_of
 from labeling.models import ApiToken, Policy, Project, Round
-from labeling.views.data import ENGINEERS
 
 READ, PROMOTE = ApiToken.Scope.READ, ApiToken.Scope.PROMOTE
 router = Router()

@@ -9,13 +9,12 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
 from labeling import access, assignment, models
+from labeling.access import ENGINEERS, RANKERS
 from labeling.api import shapes
 from labeling.api.door import needs
 from labeling.api.pages import Page, Place, page_of
 from labeling.assignment import RatingGiven, Submission
 from labeling.models import ApiToken, Comparison, Lease, Project
-from labeling.views.data import ENGINEERS
-from labeling.views.ranking import RANKERS
 
 READ, RANK = ApiToken.Scope.READ, ApiToken.Scope.RANK
 LAYOUT = "api"

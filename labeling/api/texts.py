@@ -13,13 +13,13 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
 from labeling import access, models
+from labeling.access import ENGINEERS
 from labeling.api import shapes
 from labeling.api.door import needs
 from labeling.api.errors import ApiError
 from labeling.api.pages import Page, Place, page_of
 from labeling.importing import import_dialogues
 from labeling.models import ApiToken, Project, User
-from labeling.views.data import ENGINEERS
 
 READ, WRITE = ApiToken.Scope.READ, ApiToken.Scope.WRITE
 SOURCE = "api"

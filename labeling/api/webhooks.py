@@ -7,11 +7,11 @@ from django.http import HttpRequest
 from ninja import Query, Router, Status
 
 from labeling import access, webhooks
+from labeling.access import ENGINEERS
 from labeling.api import shapes
 from labeling.api.door import needs
 from labeling.api.pages import NEWEST_FIRST, Page, Place, page_of
 from labeling.models import ApiToken, Webhook
-from labeling.views.data import ENGINEERS
 
 READ, WRITE = ApiToken.Scope.READ, ApiToken.Scope.WRITE
 router = Router()

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labeling import access, bettering
+from labeling.access import RANKERS
 from labeling.board import BoardError, read_json
 from labeling.forms.writing import BetterForm
-from labeling.views.ranking import RANKERS
 from labeling.writing import WritingError
 
 

@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, accounts, chatting, sampling, writing
+from labeling.access import WRITERS
 from labeling.dialogue_lists import own_dialogues
 from labeling.forms.writing import DraftsForm, SayForm
 from labeling.models import Dialogue, User
 from labeling.views import desk
-from labeling.views.desk import WRITERS
 from labeling.writing import WritingError
 
 MOST_SHOWN = 40

@@ -10,15 +10,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import access
+from labeling.access import ENGINEERS
 from labeling.exporting import request_export
 from labeling.forms.exports import ConfirmImportForm, ExportForm, UploadForm
 from labeling.importing import FileRefused, uploads
 from labeling.importing.detecting import Kind
 from labeling.inventory import inventory
-from labeling.models import Import, Project, User
+from labeling.models import Import, Project
 from records import Ranking
 
-ENGINEERS = (User.Role.ENGINEER, User.Role.ADMIN)
 MOST_SHOWN = 20  # of exports and of imports; labeling.views.lists has all
 
 

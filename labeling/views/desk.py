@@ -18,12 +18,11 @@ from django_htmx.http import reswap, trigger_client_event
 
 from labeling.chatting import answer_run
 from labeling.forms.writing import LATER_CHOICES, EditForm
-from labeling.models import Completion, Dialogue, Message, SamplingRun, User
+from labeling.models import Completion, Dialogue, Message, SamplingRun
 from labeling.regenerating import note_standings
 from labeling.sampling import UNDER_WAY
 from labeling.suggesting import current_run, next_role, none_fitted, why_none
 
-WRITERS = (User.Role.TRAINER, User.Role.REVIEWER, User.Role.ADMIN)
 LONGEST_REMEMBERED = 20_000  # characters of the last message that the page carries twice, to know its own text again
 EDITABLE = (Dialogue.State.DRAFT, Dialogue.State.RETURNED)
 

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect, retarget
 
 from labeling import access, regenerating, writing
+from labeling.access import WRITERS
 from labeling.forms.writing import ComposerForm, EditForm, MessageForm
 from labeling.models import Completion, Dialogue, Message, User
 from labeling.reviewing import undo_until
 from labeling.suggesting import stop_runs
 from labeling.views import desk
-from labeling.views.desk import WRITERS
 from labeling.writing import StaleVersion, WritingError
 from labeling.writing_rules import mark_of
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access
+from labeling.access import ENGINEERS
 from labeling.downloads import export_file_response
 from labeling.exporting import cancel_export as stop_export
 from labeling.exporting.differences import Differences, compare_exports
@@ -17,7 +18,6 @@ from labeling.exporting.taken_back import taken_back
 from labeling.forms.exports import OtherExportForm
 from labeling.lineage import Registry
 from labeling.models import Export
-from labeling.views.data import ENGINEERS
 
 CARD = "card.md"
 

@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from labeling import access
+from labeling.access import WRITERS
 from labeling.dialogue_lists import with_opening
 from labeling.models import Dialogue, Ranking, User
 from labeling.pace import pace_of
 from labeling.views import boards
-from labeling.views.desk import WRITERS
 
 PAGE = 25
 

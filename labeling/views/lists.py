@@ -10,13 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, near_duplicates
+from labeling.access import ENGINEERS, REVIEWERS
 from labeling.dialogue_lists import with_opening_alone
 from labeling.listing import NEWEST, OLDEST, Listing, Narrowing, Order, by_column, listing
 from labeling.models import Dialogue, Export, Import, Project, Prompt, TrainingJob, User
 from labeling.prompt_pool import pool_topics
-from labeling.views.data import ENGINEERS
 from labeling.views.returning import way_back
-from labeling.views.reviewing import REVIEWERS
 
 MOST_TOPICS = 200  # of a choice; more belong into a search
 

@@ -7,10 +7,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from labeling import access
+from labeling.access import ENGINEERS
 from labeling.lineage import Registry, taken_back_behind
 from labeling.metric_rows import metric_rows
 from labeling.models import Project
-from labeling.views.data import ENGINEERS
 
 
 @access.role_required(*ENGINEERS)

@@ -12,9 +12,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, near_duplicates
+from labeling.access import ENGINEERS
 from labeling.forms.near_duplicates import DecisionForm, ThresholdForm
 from labeling.models import Project, Prompt, PromptVector
-from labeling.views.data import ENGINEERS
 from labeling.word_differences import word_differences
 
 PAGE = 20

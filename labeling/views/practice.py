@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from labeling import access
+from labeling.access import RANKERS
 from labeling.board import BoardError, read_key, read_request, read_submission
 from labeling.models import Comparison, Membership, PracticeRanking, Project, User
 from labeling.practice_results import practice_result
 from labeling.practising import exercises, exercises_left, shown_order, submit_practice
 from labeling.submissions import AssignmentError
 from labeling.views import boards
-from labeling.views.ranking import RANKERS
 
 
 @access.role_required(*RANKERS)

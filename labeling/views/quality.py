@@ -7,11 +7,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access
+from labeling.access import WATCHERS
 from labeling.control_arm import arm_figures, has_control_arm
 from labeling.models import AuditEvent, Report, User
 from labeling.quality import quality_figures
-
-WATCHERS = (User.Role.REVIEWER, User.Role.ADMIN)
 
 
 @access.role_required(*WATCHERS)

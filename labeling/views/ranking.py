@@ -15,12 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import access, assignment
+from labeling.access import RANKERS
 from labeling.board import BoardError, read_key, read_request, read_seconds, read_submission
 from labeling.models import Comparison, Lease, Project, Report, User
 from labeling.ranking_words import abstain_reasons, report_reasons, skip_reasons
 from labeling.views import boards
-
-RANKERS = (User.Role.TRAINER, User.Role.REVIEWER, User.Role.ADMIN)
 
 
 @access.role_required(*RANKERS)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import access
+from labeling.access import WATCHERS
 from labeling.board import BoardError, read_key, read_request, read_submission
 from labeling.forms.references import ReferenceForm, WordsForm
 from labeling.listing import NEWEST, OLDEST, by_column, listing
@@ -29,7 +30,6 @@ from labeling.references import (
 )
 from labeling.submissions import AssignmentError
 from labeling.views import boards
-from labeling.views.quality import WATCHERS
 
 
 @access.role_required(*WATCHERS)

@@ -8,8 +8,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, regenerating, writing
+from labeling.access import WRITERS
 from labeling.views import desk
-from labeling.views.desk import WRITERS
 from labeling.writing import WritingError
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, writing
+from labeling.access import REVIEWERS
 from labeling.dialogue_lists import with_opening
 from labeling.forms.reviewing import ReturnForm
 from labeling.models import Dialogue, Message, Project, User
@@ -19,7 +20,6 @@ from labeling.next_steps import awaiting_review, oldest_first
 from labeling.views import desk
 from labeling.writing import WritingError
 
-REVIEWERS = (User.Role.REVIEWER, User.Role.ADMIN)
 MOST_SHOWN = 50
 LAST_SHOWN = 10
 REVIEWED = (Dialogue.State.ACCEPTED, Dialogue.State.RETURNED)

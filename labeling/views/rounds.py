@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import access, rounds, training_jobs
+from labeling.access import ENGINEERS
 from labeling.contests import begin_contest, newest_contest
 from labeling.forms.training import TRAINING_FORMS, TrainingForm
 from labeling.metric_rows import metric_rows
@@ -18,7 +19,6 @@ from labeling.rounds import RoundError
 from labeling.stations import Station, stations
 from labeling.training_curves import curves_of
 from labeling.training_material import EXPORT_KINDS, JobError
-from labeling.views.data import ENGINEERS
 
 MOST_SHOWN = 30  # of jobs, which labeling.views.lists has all of, and of rounds
 SIDE_BY_SIDE = 5

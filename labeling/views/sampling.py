@@ -10,10 +10,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access
+from labeling.access import ENGINEERS
 from labeling.failed_comparisons import failed_comparisons, leave_out, retry_all, retry_comparison
 from labeling.mixtures import mixture_of
 from labeling.sampling_progress import sampling_progress
-from labeling.views.data import ENGINEERS
 
 
 @access.role_required(*ENGINEERS)

@@ -8,9 +8,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, sampling, suggesting
+from labeling.access import WRITERS
 from labeling.models import Dialogue
 from labeling.views import desk
-from labeling.views.desk import WRITERS
 from labeling.writing import WritingError
 
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import access
+from labeling.access import ENGINEERS
 from labeling.forms.webhooks import WebhookForm, in_words
 from labeling.models import Project, Webhook
-from labeling.views.data import ENGINEERS
 from labeling.webhooks import WebhookError, add_webhook, close_webhook, standing_of, try_again
 
 PAGE = 50

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from labeling import access
-from labeling.views.data import ENGINEERS
+from labeling.access import ENGINEERS
 from labeling.workers import COMMANDS, worker_groups
 
 

@@ -8,11 +8,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access, accounts, writing
+from labeling.access import WRITERS
 from labeling.dialogue_lists import own_dialogues
 from labeling.forms.writing import StartForm, TopicsForm
 from labeling.models import Dialogue, Project, User
 from labeling.prompt_pool import pool_topics
-from labeling.views.desk import WRITERS
 
 MOST_SHOWN = 40
 
