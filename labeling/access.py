@@ -38,8 +38,6 @@ from labeling.models import (
     User,
     Webhook,
 )
-from labeling.practising import practice_set
-from labeling.references import candidates, references_of
 
 # Who works with what. A reviewer trains too; an admin may do all.
 WRITERS = (User.Role.TRAINER, User.Role.REVIEWER, User.Role.ADMIN)
@@ -171,7 +169,7 @@ def completion_of(lease: Lease, completion_id: uuid.UUID) -> Completion:
 
 def practice_of(project: Project, comparison_id: uuid.UUID) -> Comparison:
     """A comparison of this project's practice set."""
-    return get_object_or_404(practice_set(project), id=comparison_id)
+    return get_object_or_404(project.comparisons.practice_set(), id=comparison_id)
 
 
 def own_practice(request: HttpRequest, ranking_id: uuid.UUID, *, slug: str) -> PracticeRanking:
@@ -183,12 +181,12 @@ def own_practice(request: HttpRequest, ranking_id: uuid.UUID, *, slug: str) -> P
 
 def candidate_of(project: Project, comparison_id: uuid.UUID) -> Comparison:
     """A comparison that may be given a reference ranking."""
-    return get_object_or_404(candidates(project), id=comparison_id)
+    return get_object_or_404(project.comparisons.reference_candidates(), id=comparison_id)
 
 
 def reference_of(project: Project, comparison_id: uuid.UUID) -> Reference:
     """A practice or gold item of this project, retired or not."""
-    return get_object_or_404(references_of(project), comparison_id=comparison_id)
+    return get_object_or_404(Reference.objects.of(project), comparison_id=comparison_id)
 
 
 def own_run(request: HttpRequest, run_id: uuid.UUID) -> SamplingRun:

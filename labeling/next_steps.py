@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.models import Comparison, Dialogue, GuidelineVersion, Lease, Membership, Project, User
-from labeling.practising import unpractised
 
 MOST_COUNTED = 100  # comparisons; a longer queue is "99+", since counting a million rows helps nobody
 
@@ -68,8 +67,8 @@ def standings(projects: Sequence[Project], *, user: User) -> dict[Any, Standing]
         mine.values("project", "state").annotate(num=Count("pk")).values_list("project", "state", "num")
     ):
         found[pk].dialogues[state] = num
-    waiting = awaiting_review(user).filter(project__in=ids).values("project").annotate(num=Count("pk"))
-    for pk, num in waiting.values_list("project", "num"):
+    waiting = Dialogue.objects.awaiting_review_by(user).filter(project__in=ids)
+    for pk, num in waiting.values("project").annotate(num=Count("pk")).values_list("project", "num"):
         found[pk].num_to_review = num
     held = Lease.objects.filter(trainer=user, state=Lease.State.OPEN, expires_at__gt=timezone.now())
     for pk in held.filter(comparison__project__in=ids).values_list("comparison__project", flat=True):
@@ -82,15 +81,9 @@ def standings(projects: Sequence[Project], *, user: User) -> dict[Any, Standing]
 
 def _with_practice(ids: Sequence[Any], *, user: User) -> QuerySet[Project]:
     """Projects whose practice set this person should do first: it is required, or they have not yet begun to rank."""
-    practice = unpractised(user).filter(project=OuterRef("pk"))
+    practice = Comparison.objects.unpractised_by(user).filter(project=OuterRef("pk"))
     begun = Lease.objects.filter(trainer=user, comparison__project=OuterRef("pk"))
     return Project.objects.current().filter(Q(practice_required=True) | ~Exists(begun), Exists(practice), pk__in=ids)
-
-
-def awaiting_review(reader: User) -> QuerySet[Dialogue]:
-    """Dialogues that wait for this person's review: submitted, and another's (an admin may take their own)."""
-    waiting = Dialogue.objects.filter(state=Dialogue.State.SUBMITTED, project__archived_at=None)
-    return waiting if reader.is_admin else waiting.exclude(author=reader)
 
 
 def num_to_rank(project: Project, *, user: User) -> str:
@@ -213,8 +206,3 @@ def _write_or_rank(project: Project, standing: Standing) -> Step:
         label=_("Write"),
         url=reverse("write", args=slug),
     )
-
-
-def oldest_first(dialogues: QuerySet[Dialogue]) -> QuerySet[Dialogue]:
-    """The order in which submitted dialogues are read."""
-    return dialogues.order_by(F("submitted_at").asc(nulls_last=True), "pk")

@@ -9,7 +9,6 @@ import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -48,12 +47,6 @@ class Exercise:
         return counts.trials("half") if counts else 0
 
 
-def practice_set(project: Project) -> QuerySet[Comparison]:
-    """The comparisons to practise on, in the order in which they were made."""
-    practice = Comparison.objects.filter(project=project, use=Comparison.Use.PRACTICE, state=Comparison.State.OPEN)
-    return practice.filter(reference__isnull=False).select_related("reference").order_by("created_at", "id")
-
-
 def exercises(project: Project, *, by: User) -> list[Exercise]:
     """The whole set with what this person has done of it."""
     times: dict[uuid.UUID, list[PracticeRanking]] = {}
@@ -61,7 +54,7 @@ def exercises(project: Project, *, by: User) -> list[Exercise]:
         times.setdefault(ranking.comparison_id, []).append(ranking)
     return [
         Exercise(comparison=comparison, num_times=len(done), newest=done[-1] if done else None)
-        for comparison in practice_set(project)
+        for comparison in project.comparisons.practice_set()
         for done in [times.get(comparison.id, [])]
     ]
 
@@ -72,17 +65,11 @@ def exercises_left(found: list[Exercise]) -> list[Exercise]:
     return [exercise for exercise in found if exercise.num_times < max(most, 1)]
 
 
-def unpractised(by: User) -> QuerySet[Comparison]:
-    """Practice comparisons, of any project, that this person has never ranked."""
-    mine = PracticeRanking.objects.filter(comparison=OuterRef("pk"), trainer=by)
-    return Comparison.objects.filter(~Exists(mine), use=Comparison.Use.PRACTICE, state=Comparison.State.OPEN)
-
-
 def wants_practice(project: Project, membership: Membership, *, by: User) -> bool:
     """Whether this person still has practice before them. Who sets a project up, and programs, have none."""
     if membership.practised_at is not None or by.is_admin or by.is_simulated:
         return False
-    return unpractised(by).filter(project=project).exists()
+    return project.comparisons.unpractised_by(by).exists()
 
 
 def shown_order(comparison: Comparison, *, by: User) -> list[str]:
@@ -125,7 +112,7 @@ def submit_practice(
 
 
 def _note_if_done(membership: Membership, by: User) -> None:
-    if not unpractised(by).filter(project=membership.project_id).exists():
+    if not Comparison.objects.unpractised_by(by).filter(project=membership.project_id).exists():
         Membership.objects.filter(id=membership.id).update(practised_at=Now())
 
 

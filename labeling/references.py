@@ -8,30 +8,17 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from labeling.families import copies, relative_of
-from labeling.models import AuditEvent, Comparison, Completion, Project, Reference, User
+from labeling.models import AuditEvent, Comparison, Completion, Reference, User
 from labeling.submissions import Submission, require_sense
 
 USES = (Comparison.Use.PRACTICE, Comparison.Use.GOLD)
-MAKEABLE = (Comparison.State.OPEN, Comparison.State.DONE)
 
 
 class UnfitReference(ValueError):
     """A reference that cannot be made; the text is for the person."""
-
-
-def references_of(project: Project) -> QuerySet[Reference]:
-    """The project's practice and gold items, newest first, the retired ones with them."""
-    rows = Reference.objects.filter(comparison__project=project).select_related("comparison", "made_by")
-    return rows.order_by("-created_at")
-
-
-def candidates(project: Project) -> QuerySet[Comparison]:
-    """Comparisons that may be given a reference ranking."""
-    return Comparison.objects.filter(project=project, use=Comparison.Use.WORK, state__in=MAKEABLE)
 
 
 def live_reference(comparison: Comparison) -> Reference | None:
@@ -120,7 +107,7 @@ def _require_use(use: str, submission: Submission, explanation: str) -> None:
 
 
 def _require_fit(original: Comparison) -> None:
-    if original.use != Comparison.Use.WORK or original.state not in MAKEABLE:
+    if original.use != Comparison.Use.WORK or original.state not in Comparison.COMPLETE:
         raise UnfitReference(_("This comparison cannot be used: it is withdrawn, incomplete, or a copy itself."))
     if live_reference(original) is not None:
         raise UnfitReference(_("This comparison has a reference ranking already. Retire that one first."))

@@ -3,7 +3,7 @@
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from pgvector.django import HalfVectorField
 
 from labeling.models.people import User
@@ -90,6 +90,17 @@ class PassedPrompt(models.Model):
         return f"{self.trainer} passed {self.prompt}"
 
 
+class DialogueQuerySet(models.QuerySet["Dialogue"]):
+    def awaiting_review_by(self, reader: User) -> "DialogueQuerySet":
+        """Those that wait for this person's review: submitted, and another's (an admin may take their own)."""
+        waiting = self.filter(state=Dialogue.State.SUBMITTED, project__archived_at=None)
+        return waiting if reader.is_admin else waiting.exclude(author=reader)
+
+    def oldest_first(self) -> "DialogueQuerySet":
+        """The order in which submitted dialogues are read."""
+        return self.order_by(F("submitted_at").asc(nulls_last=True), "pk")
+
+
 class Dialogue(models.Model):
     class Kind(models.TextChoices):
         DEMONSTRATION = "demonstration", "Demonstration"  # one trainer writes both sides
@@ -130,6 +141,8 @@ class Dialogue(models.Model):
     reviewed_at = models.DateTimeField(null=True, blank=True)
     reviewed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     review_comment = models.TextField(blank=True)
+
+    objects = DialogueQuerySet.as_manager()
 
     class Meta:
         constraints = (

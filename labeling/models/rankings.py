@@ -22,6 +22,22 @@ def new_queue_key() -> float:
     return random.random()
 
 
+class ComparisonQuerySet(models.QuerySet["Comparison"]):
+    def practice_set(self) -> "ComparisonQuerySet":
+        """Those to practise on, each with its reference, in the order in which they were made."""
+        practice = self.filter(use=Comparison.Use.PRACTICE, state=Comparison.State.OPEN, reference__isnull=False)
+        return practice.select_related("reference").order_by("created_at", "id")
+
+    def unpractised_by(self, trainer: User) -> "ComparisonQuerySet":
+        """Practice comparisons that this person has never ranked."""
+        practice = self.filter(use=Comparison.Use.PRACTICE, state=Comparison.State.OPEN)
+        return practice.exclude(practice_rankings__trainer=trainer)
+
+    def reference_candidates(self) -> "ComparisonQuerySet":
+        """Those that may be given a reference ranking."""
+        return self.filter(use=Comparison.Use.WORK, state__in=Comparison.COMPLETE)
+
+
 class Comparison(models.Model):
     class State(models.TextChoices):
         SAMPLING = "sampling", "Sampling"  # its completions are being sampled
@@ -34,6 +50,8 @@ class Comparison(models.Model):
         WORK = "work", "Work"  # ranked for training; the only ones that have places and are exported
         PRACTICE = "practice", "Practice"  # its order is known and explained to those who begin
         GOLD = "gold", "Gold"  # its order is known; looks like work, and measures agreement
+
+    COMPLETE = (State.OPEN, State.DONE)  # its completions are all there
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons")
@@ -57,6 +75,8 @@ class Comparison(models.Model):
     queue_key = models.FloatField(default=new_queue_key)  # order within the queue; smaller comes first
     use = models.CharField(max_length=16, choices=Use.choices, default=Use.WORK)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ComparisonQuerySet.as_manager()
 
     class Meta:
         constraints = (

@@ -9,7 +9,15 @@ import uuid
 from django.db import models
 
 from labeling.models.people import User
+from labeling.models.projects import Project
 from labeling.models.rankings import Comparison
+
+
+class ReferenceQuerySet(models.QuerySet["Reference"]):
+    def of(self, project: Project) -> "ReferenceQuerySet":
+        """A project's practice and gold items, newest first, the retired ones with them."""
+        rows = self.filter(comparison__project=project).select_related("comparison", "made_by")
+        return rows.order_by("-created_at")
 
 
 class Reference(models.Model):
@@ -23,6 +31,8 @@ class Reference(models.Model):
     remarks = models.JSONField(default=dict, blank=True)  # completion id → a sentence on it, Markdown
     made_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ReferenceQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.lesson or f"reference of {self.comparison_id}"

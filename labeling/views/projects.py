@@ -13,7 +13,6 @@ from labeling.forms.projects import MembershipForm, NewProjectForm, ProjectForm
 from labeling.mixtures import change_mixture
 from labeling.models import User
 from labeling.next_steps import next_step, standings
-from labeling.practising import practice_set
 from labeling.rooms import rooms
 
 
@@ -31,7 +30,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "rooms": rooms(found, standing, user=user),
         "round": found.current_round,
         "guidelines": found.guidelines,
-        "has_practice": user.can_write_and_rank and practice_set(found).exists(),
+        "has_practice": user.can_write_and_rank and found.comparisons.practice_set().exists(),
     }
     return render(request, "labeling/project.html", context)
 

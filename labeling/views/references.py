@@ -18,16 +18,7 @@ from labeling.forms.references import ReferenceForm, WordsForm
 from labeling.listing import NEWEST, OLDEST, by_column, listing
 from labeling.models import Comparison, Project, Ranking, Reference
 from labeling.reference_figures import NOBODY, figures_by_reference
-from labeling.references import (
-    MAKEABLE,
-    UnfitReference,
-    candidates,
-    change_words,
-    live_reference,
-    make_reference,
-    references_of,
-    set_retired,
-)
+from labeling.references import UnfitReference, change_words, live_reference, make_reference, set_retired
 from labeling.submissions import AssignmentError
 from labeling.views import boards
 
@@ -38,7 +29,7 @@ def references(request: HttpRequest, slug: str) -> HttpResponse:
     """Every practice and gold item with how people did on it."""
     project = access.project_for(request, slug)
     figures = figures_by_reference(Reference.objects.filter(comparison__project=project))
-    rows = [(row, figures.get(row.comparison_id, NOBODY)) for row in references_of(project)]
+    rows = [(row, figures.get(row.comparison_id, NOBODY)) for row in Reference.objects.of(project)]
     context = {
         "project": project,
         "section": "quality",
@@ -56,10 +47,10 @@ def references(request: HttpRequest, slug: str) -> HttpResponse:
 def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     """The project's comparisons, newest first, to pick one that shall have a reference ranking."""
     project = access.project_for(request, slug)
-    states = [(state, Comparison.State(state).label) for state in MAKEABLE]
+    states = [(state, Comparison.State(state).label) for state in Comparison.COMPLETE]
     found = listing(
         request.GET,
-        candidates(project),
+        project.comparisons.reference_candidates(),
         orders=(NEWEST, OLDEST),
         narrowings=(by_column("state", _("State"), states),),
         search=lambda rows, words: rows.filter(messages__icontains=words),

@@ -16,7 +16,6 @@ from labeling.access import REVIEWERS
 from labeling.dialogue_lists import with_opening
 from labeling.forms.reviewing import ReturnForm
 from labeling.models import Dialogue, Message, Project, User
-from labeling.next_steps import awaiting_review, oldest_first
 from labeling.views import desk
 from labeling.writing import WritingError
 
@@ -78,7 +77,7 @@ def return_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> 
 
 
 def _waiting(project: Project, user: User) -> Any:
-    return oldest_first(awaiting_review(user).filter(project=project))
+    return project.dialogues.awaiting_review_by(user).oldest_first()
 
 
 def _next(request: HttpRequest, done: Dialogue) -> HttpResponse:

@@ -7,7 +7,7 @@ import pytest
 
 from labeling import assignment
 from labeling.models import AuditEvent, Comparison, Lease, Project, Reference, User
-from labeling.references import UnfitReference, candidates, change_words, live_reference, make_reference, set_retired
+from labeling.references import UnfitReference, change_words, live_reference, make_reference, set_retired
 from labeling.submissions import AssignmentError, Submission
 from tests.labeling.cast import make_comparison, make_users, places_of
 
@@ -42,7 +42,7 @@ def test_a_reference_is_a_copy_that_takes_no_place(project: Project, rita: User)
     assert [one.policy for one in copy.completions.all()] == [project.policy] * 4
     assert AuditEvent.objects.filter(verb="make reference", by=rita).exists()
     assert live_reference(Comparison.objects.get(id=original.id)) == reference
-    assert list(candidates(project)) == [original]
+    assert list(project.comparisons.reference_candidates()) == [original]
 
 
 def test_the_same_page_sent_twice_makes_one(project: Project, rita: User) -> None:
