@@ -100,6 +100,27 @@ def read_filters(kind: str, values: Mapping[str, Any]) -> Filters:
     return filters
 
 
+def filters_in_words(filters: Mapping[str, Any]) -> str:
+    """What an export was narrowed to, in a line."""
+    words = {
+        "rounds": _("round"),
+        "since": _("from"),
+        "until": _("up to"),
+        "trainers": _("trainers"),
+        "trainer_kinds": _("made by"),
+        "topics": _("topics"),
+        "states": _("state"),
+        "guideline_versions": _("guidelines"),
+        "split_by": _("split by"),
+    }
+    said = [f"{word} {_listed(filters[name])}" for name, word in words.items() if filters.get(name)]
+    if "agreement_at_least" in filters:
+        said.append(_("agreement from %(n)d %%") % {"n": filters["agreement_at_least"]})
+    if filters.get("scrubs_personal_data"):
+        said.append(_("personal data taken out"))
+    return "; ".join(said) or _("everything")
+
+
 def _require_sense(kind: str, filters: Filters) -> None:
     given = {name for name in filters.encoded() if not name.endswith("_percent")}
     for name in sorted(given - _APPLY[Kind(kind)]):
@@ -120,6 +141,10 @@ def _require_among(name: str, chosen: tuple[str, ...], allowed: tuple[str, ...])
                 _("“%(value)s” is not one of %(name)s: %(allowed)s.")
                 % {"value": value, "name": name, "allowed": ", ".join(allowed)}
             )
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:

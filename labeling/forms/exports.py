@@ -10,9 +10,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from labeling.exporting import FilterError, read_filters
+from labeling.exporting.filters import filters_in_words
 from labeling.exporting.formats import FORMATS, RECORDS, find_format
 from labeling.models import Comparison, Dialogue, Export, Import, Project, User
-from labeling.templatetags.quantities import filters_in_words
 
 _TRAINER_KINDS = (("person", _("people")), ("simulated", _("simulated trainers")), ("imported", _("imported")))
 _STATES = (

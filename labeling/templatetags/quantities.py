@@ -1,14 +1,15 @@
-"""Numbers and filters of exports as people read them."""
+"""Numbers and states as people read them, and the filters of an export."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django import template
 from django.utils.translation import gettext as _
 
+from labeling.exporting.filters import filters_in_words
 from labeling.scales import format_number
 
 register = template.Library()
+register.filter(filters_in_words)
 
 
 @register.filter
@@ -38,29 +39,3 @@ def state_in_words(state: str) -> str:
         "failed": _("failed"),
     }
     return words.get(state, state)
-
-
-@register.filter
-def filters_in_words(filters: Mapping[str, Any]) -> str:
-    """What an export was narrowed to, in a line."""
-    words = {
-        "rounds": _("round"),
-        "since": _("from"),
-        "until": _("up to"),
-        "trainers": _("trainers"),
-        "trainer_kinds": _("made by"),
-        "topics": _("topics"),
-        "states": _("state"),
-        "guideline_versions": _("guidelines"),
-        "split_by": _("split by"),
-    }
-    said = [f"{word} {_listed(filters[name])}" for name, word in words.items() if filters.get(name)]
-    if "agreement_at_least" in filters:
-        said.append(_("agreement from %(n)d %%") % {"n": filters["agreement_at_least"]})
-    if filters.get("scrubs_personal_data"):
-        said.append(_("personal data taken out"))
-    return "; ".join(said) or _("everything")
-
-
-def _listed(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
