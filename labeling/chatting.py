@@ -1,6 +1,6 @@
 """Chatting with the policy: what the trainer says, the answers that are asked for, and the one that is chosen.
 
-A lone answer goes into the dialogue when it is there (labeling.sampling). Of several, the trainer
+A lone answer goes into the dialogue when it is there (labeling.answers). Of several, the trainer
 chooses one, and the choice is kept as a ranking: the chosen above each other, and nothing of the others among
 themselves.
 """
@@ -15,7 +15,6 @@ from labeling.fingerprints import fingerprint
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Message, Ranking, SamplingRun, User
 from labeling.suggesting import current_run, stop_runs
 from labeling.writing import WritingError, add_message, add_policy_message, delete_from
-from labeling.writing_rules import plain_messages
 
 MOST_DRAFTS = 4
 CHOICE_SOURCE = "chat choice"
@@ -47,7 +46,7 @@ def ask_for_answers(dialogue: Dialogue, *, num_drafts: int, by: User) -> Samplin
     return sampling.request_completions(
         dialogue.project,
         purpose=SamplingRun.Purpose.CHAT,
-        messages=plain_messages(messages),
+        messages=[one.plain for one in messages],
         num_completions=max(1, min(num_drafts, MOST_DRAFTS)),
         by=by,
         dialogue=dialogue,

@@ -10,7 +10,7 @@ from typing import Literal
 from django.db import transaction
 from django.db.models import QuerySet
 
-from labeling import sampling
+from labeling import answers, sampling
 from labeling.models import Dialogue, Message, SamplingRun, User
 from labeling.writing import edit_message
 
@@ -31,7 +31,7 @@ def regenerate_from(dialogue: Dialogue, *, after: int, by: User) -> str:
     """Have the marked answers after this position sampled anew; returns why that cannot be, or nothing."""
     stop_regenerating(dialogue, by=by)
     try:
-        sampling.regenerate_next(dialogue, after=after, by=by)
+        answers.regenerate_next(dialogue, after=after, by=by)
     except sampling.SamplingError as error:
         return str(error)
     return ""

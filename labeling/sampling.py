@@ -15,15 +15,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling import doorbell
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Policy, Project, SamplingRun, User
 from labeling.models import Message as DialogueMessage
-from labeling.writing import WritingError, add_policy_message, replace_message
-from labeling.writing_rules import plain_messages
 from records import Message, SampleResult, SamplingParams, encode
 
 State = SamplingRun.State
@@ -86,28 +83,6 @@ def request_completions(
     return run
 
 
-def regenerate_next(dialogue: Dialogue, *, after: int, by: User | None) -> SamplingRun | None:
-    """Ask for the next answer after this position that is marked for a second look; None where there is none.
-
-    It is sampled as answers in a chat are, so that whatever counts as wholly a policy's was drawn alike.
-    """
-    messages = list(dialogue.messages.order_by("position"))
-    marked = (one for one in messages[after + 1 :] if one.role == "assistant" and one.needs_second_look)
-    found = next(marked, None)
-    if found is None:
-        return None
-    return request_completions(
-        dialogue.project,
-        purpose=Purpose.SUGGESTION,
-        messages=plain_messages(messages[: found.position]),
-        num_completions=1,
-        by=by,
-        dialogue=dialogue,
-        position=found.position,
-        replaces=found,
-    )
-
-
 def default_sampling(project: Project, *, seed: int | None = None) -> SamplingParams:
     """The project's way of sampling, under a random seed unless one is given."""
     return SamplingParams(
@@ -159,24 +134,23 @@ def record_started(run_id: str | UUID, attempt: int) -> bool:
     return True
 
 
-def record_completions(result: SampleResult) -> bool:
-    """Keep what a worker sampled, once; returns False for what is dropped: another attempt's, or a second copy.
+def record(result: SampleResult) -> SamplingRun | None:
+    """Keep what a worker sampled, once; None for what is dropped: another attempt's, or a second copy.
 
+    Runs in the caller's transaction, which has locked the dialogue that is answered, if one is (labeling.answers).
     The comparison that it belongs to opens when its last completions are there. What a person
     stopped keeps the text that it had.
     """
-    with transaction.atomic(durable=True):
-        _lock_dialogue_of(result.run_id)
-        run = _locked(result.run_id, result.attempt, *UNDER_WAY, State.CANCELLED)
-        if run is None or (run.state == State.CANCELLED and not _keeps_partial(run, result)):
-            return False
-        if result.error is not None:
-            fail(run, result.error, for_good=True)
-        elif run.state != State.CANCELLED and len(result.completions) != run.num_completions:
-            fail(run, _short_of(run, result), for_good=False)
-        else:
-            _finish(run, result)
-    return True
+    run = _locked(result.run_id, result.attempt, *UNDER_WAY, State.CANCELLED)
+    if run is None or (run.state == State.CANCELLED and not _keeps_partial(run, result)):
+        return None
+    if result.error is not None:
+        fail(run, result.error, for_good=True)
+    elif run.state != State.CANCELLED and len(result.completions) != run.num_completions:
+        fail(run, _short_of(run, result), for_good=False)
+    else:
+        _finish(run, result)
+    return run
 
 
 def record_failure(run_id: str | UUID, attempt: int, error: str) -> bool:
@@ -270,12 +244,6 @@ def _locked(run_id: str | UUID, attempt: int, *states: State) -> SamplingRun | N
     return run if run is not None and run.attempt == attempt and run.state in states else None
 
 
-def _lock_dialogue_of(run_id: str | UUID) -> None:
-    """Lock the dialogue that an answer goes into. Before the run: who writes on in it stops its runs after it."""
-    goes_in = Q(sampling_runs__purpose=Purpose.CHAT) | Q(sampling_runs__replaces__isnull=False)
-    Dialogue.objects.select_for_update(of=("self",)).filter(goes_in, sampling_runs=UUID(str(run_id))).first()
-
-
 def _finish(run: SamplingRun, result: SampleResult) -> None:
     alike = {found.index: found for found in result.resemblances}
     Completion.objects.bulk_create(
@@ -298,10 +266,6 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
     _end(run, State.CANCELLED if run.state == State.CANCELLED else State.DONE)
     if run.comparison_id is not None:
         _open_comparison(run)
-    if run.replaces is not None and run.state == State.DONE:
-        _place_anew(run, run.replaces)
-    elif run.purpose == Purpose.CHAT and run.num_completions == 1:
-        _place_reply(run)
     if run.purpose in OVERNIGHT:
         transaction.on_commit(fill_window, robust=True)
 
@@ -320,32 +284,6 @@ def _open_comparison(run: SamplingRun) -> None:
     else:
         comparison.state, comparison.open_slots = Comparison.State.OPEN, comparison.rankings_wanted
     comparison.save(update_fields=["state", "open_slots"])
-
-
-def _place_reply(run: SamplingRun) -> None:
-    """Put a chat's only answer into its dialogue, so that a closed tab loses nothing."""
-    if run.dialogue is None:
-        return
-    asked_again = SamplingRun.objects.filter(
-        dialogue=run.dialogue, purpose=Purpose.CHAT, position=run.position, created_at__gt=run.created_at
-    )
-    if asked_again.exists():
-        return
-    try:
-        with transaction.atomic():
-            add_policy_message(run.dialogue, run.completions.select_related("run").get())
-    except WritingError:
-        return  # the dialogue has moved on meanwhile; the completion stays with its run
-
-
-def _place_anew(run: SamplingRun, replaced: DialogueMessage) -> None:
-    """Put an answer in the place of the one before it, and go on to the next that is marked."""
-    try:
-        with transaction.atomic():
-            replace_message(replaced, run.completions.select_related("run").get())
-        regenerate_next(replaced.dialogue, after=replaced.position, by=run.requested_by)
-    except (WritingError, SamplingError):
-        return  # the dialogue has moved on, or nobody answers any more; what stands there stays, marked
 
 
 def _end(run: SamplingRun, state: State) -> None:

@@ -4,14 +4,13 @@ A run counts as current while it answers the messages as they stand; after an ed
 """
 
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Literal
 
 from django.utils.translation import gettext as _
 
 from labeling import sampling
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, SamplingRun, User
 from labeling.writing import WritingError, save_composer
-from labeling.writing_rules import plain_messages
 from records import SamplingParams
 
 _NONE_FITS = "none fits"
@@ -27,7 +26,7 @@ def current_run(dialogue: Dialogue, messages: list[Message], *, purpose: str) ->
     """The newest run for what comes after these messages, if they are still what it was asked for."""
     runs = SamplingRun.objects.filter(dialogue=dialogue, purpose=purpose, position=len(messages), replaces=None)
     newest = runs.filter(as_role=next_role(messages)).select_related("policy").order_by("-created_at").first()
-    if newest is None or newest.messages != plain_messages(messages):
+    if newest is None or newest.messages != [one.plain for one in messages]:
         return None
     return newest
 
@@ -60,7 +59,7 @@ def suggest(dialogue: Dialogue, *, again: bool, by: User) -> SamplingRun:
     return sampling.request_completions(
         dialogue.project,
         purpose=SamplingRun.Purpose.SUGGESTION,
-        messages=cast("Any", plain_messages(messages)),
+        messages=[one.plain for one in messages],
         num_completions=dialogue.project.num_suggestions,
         by=by,
         as_role=next_role(messages),

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import shared_task
 
-from labeling import exporting, near_duplicates, sampling, sweeping, training_jobs, webhooks
+from labeling import answers, exporting, near_duplicates, sampling, sweeping, training_jobs, webhooks
 from labeling.importing import uploads
 from records import EmbedResult, RecordError, SampleResult, TrainingProgress, TrainingResult, decode
 from records.names import (
@@ -33,7 +33,7 @@ def record_sampling_started(*, run_id: str, attempt: int) -> None:
 def record_completions(result: dict[str, Any]) -> None:
     """The sampler's answer, handed on by Celery as the sampling task's return value."""
     try:
-        sampling.record_completions(decode(SampleResult, result))
+        answers.record_completions(decode(SampleResult, result))
     except RecordError as error:
         sampling.record_failure(result["run_id"], result["attempt"], f"The sampler sent no proper record: {error}")
 

@@ -23,7 +23,6 @@ from labeling.writing_rules import (
     WritingError,
     lock,
     mark_of,
-    plain_messages,
     require_editable,
     require_place,
     require_text,
@@ -192,7 +191,7 @@ def replace_message(message: Message, completion: Completion) -> None:
     with transaction.atomic():
         dialogue = _locked_dialogue(message, message.dialogue.author)
         earlier = dialogue.messages.filter(position__lt=message.position).order_by("position")
-        if not message.needs_second_look or plain_messages(earlier) != completion.run.messages:
+        if not message.needs_second_look or [one.plain for one in earlier] != completion.run.messages:
             raise WritingError(_("The dialogue has moved on since this answer was asked for."))
         if not completion.content.strip():
             raise WritingError(_("This answer is empty."))

@@ -1,7 +1,7 @@
 """What makes a message fit its dialogue, and how a dialogue is locked. Shared by writing and reviewing."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -73,8 +73,3 @@ def require_place(dialogue: Dialogue, roles: Sequence[str], role: str) -> None:
         raise WritingError(_("The user speaks first."))
     if spoken and spoken[-1] == role:
         raise WritingError(_("User and assistant take turns. Edit the last message, or write the other side."))
-
-
-def plain_messages(messages: Iterable[Message]) -> list[dict[str, str]]:
-    """Roles and contents, as a sampling run keeps its prompt."""
-    return [{"role": message.role, "content": message.content} for message in messages]

@@ -212,3 +212,8 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.content[:40]}"
+
+    @property
+    def plain(self) -> dict[str, str]:
+        """Role and content, as a sampling run keeps its prompt."""
+        return {"role": self.role, "content": self.content}

@@ -12,9 +12,10 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling import comparing, sampling
+from labeling.answers import record_completions
 from labeling.mixtures import Part, change_mixture, mixture_of
 from labeling.models import Comparison, Policy, Project, SamplingRun, User
-from labeling.sampling import record_completions, record_started
+from labeling.sampling import record_started
 from records import SampleResult, decode
 from tests.answering import send_result
 from tests.browser.looking import look_at

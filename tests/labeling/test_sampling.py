@@ -9,7 +9,7 @@ import pytest
 import redis
 from django.utils import timezone
 
-from labeling import doorbell, lost_runs, sampling
+from labeling import answers, doorbell, lost_runs, sampling
 from labeling.models import AuditEvent, Comparison, Dialogue, Message, Project, SamplingRun, User
 from labeling.sampling import SamplingError
 from records import Completion, SampleRequest, SampleResult, SamplingParams, decode
@@ -95,7 +95,7 @@ def test_overnight_work_goes_out_through_the_window_and_callers_pass_it(
     assert sampling.fill_window() == 0
     runs[0].refresh_from_db()
     with commits():
-        assert sampling.record_completions(result_for(runs[0], "a", "b"))
+        assert answers.record_completions(result_for(runs[0], "a", "b"))
     sent = [sent["request"]["run_id"] for sent in messages_in(broker, "overnight")]
     assert sent == [str(run.id) for run in runs[:3]]  # one went out as one came in
 
@@ -136,7 +136,7 @@ def test_a_started_run_is_running_and_every_sign_of_life_renews_its_lease(projec
 
 def test_completions_become_rows_with_what_they_were_sampled_with(project: Project) -> None:
     run = sent_run(project, num_completions=2)
-    assert sampling.record_completions(result_for(run, "One.", "Two.", seconds=1.5, device="cpu"))
+    assert answers.record_completions(result_for(run, "One.", "Two.", seconds=1.5, device="cpu"))
     run.refresh_from_db()
     assert (run.state, run.seconds, run.device) == (State.DONE, 1.5, "cpu")
     first, second = run.completions.order_by("index")
@@ -148,15 +148,15 @@ def test_completions_become_rows_with_what_they_were_sampled_with(project: Proje
 
 def test_a_result_that_comes_twice_is_kept_once(project: Project) -> None:
     run = sent_run(project)
-    assert sampling.record_completions(result_for(run, "One."))
-    assert not sampling.record_completions(result_for(run, "Another."))
+    assert answers.record_completions(result_for(run, "One."))
+    assert not answers.record_completions(result_for(run, "Another."))
     assert [completion.content for completion in run.completions.all()] == ["One."]
 
 
 @pytest.mark.parametrize("attempt", [1, 3])
 def test_a_result_of_another_attempt_is_dropped(project: Project, attempt: int) -> None:
     run = sent_run(project, attempt=2)
-    assert not sampling.record_completions(result_for(run, "Late.", attempt=attempt))
+    assert not answers.record_completions(result_for(run, "Late.", attempt=attempt))
     assert not sampling.record_failure(str(run.id), attempt, "late")
     run.refresh_from_db()
     assert run.state == State.SENT
@@ -165,12 +165,12 @@ def test_a_result_of_another_attempt_is_dropped(project: Project, attempt: int) 
 
 def test_a_result_for_no_run_is_dropped(project: Project) -> None:
     ghost = SamplingRun(project=project, attempt=1)
-    assert not sampling.record_completions(result_for(ghost, "Boo."))
+    assert not answers.record_completions(result_for(ghost, "Boo."))
 
 
 def test_an_error_of_the_sampler_is_kept_and_ends_the_run(project: Project) -> None:
     run = sent_run(project)
-    sampling.record_completions(
+    answers.record_completions(
         SampleResult(run_id=str(run.id), attempt=1, error="policies/x is not in this worker's store")
     )
     run.refresh_from_db()
@@ -179,7 +179,7 @@ def test_an_error_of_the_sampler_is_kept_and_ends_the_run(project: Project) -> N
 
 def test_too_few_completions_are_none(project: Project) -> None:
     run = sent_run(project, num_completions=3)
-    sampling.record_completions(result_for(run, "One."))
+    answers.record_completions(result_for(run, "One."))
     run.refresh_from_db()
     assert (run.state, run.num_failures) == (State.WAITING, 1)
     assert "1 completions where 3" in run.error
@@ -190,10 +190,10 @@ def test_a_comparison_opens_when_its_last_completions_are_there(project: Project
     comparison = waiting_comparison(project, rankings_wanted=3)
     first = sent_run(project, purpose="comparison", comparison=comparison, num_completions=2)
     second = sent_run(project, purpose="comparison", comparison=comparison, num_completions=1)
-    sampling.record_completions(result_for(first, "One.", "Two."))
+    answers.record_completions(result_for(first, "One.", "Two."))
     comparison.refresh_from_db()
     assert (comparison.state, comparison.open_slots) == (Comparison.State.SAMPLING, 0)
-    sampling.record_completions(result_for(second, "Three."))
+    answers.record_completions(result_for(second, "Three."))
     comparison.refresh_from_db()
     assert (comparison.state, comparison.open_slots) == (Comparison.State.OPEN, 3)
     assert comparison.completions.count() == 3
@@ -202,7 +202,7 @@ def test_a_comparison_opens_when_its_last_completions_are_there(project: Project
 def test_a_comparison_of_equal_texts_is_not_offered(project: Project) -> None:
     comparison = waiting_comparison(project)
     run = sent_run(project, purpose="comparison", comparison=comparison, num_completions=2)
-    sampling.record_completions(result_for(run, "Same.", "Same."))
+    answers.record_completions(result_for(run, "Same.", "Same."))
     comparison.refresh_from_db()
     run.refresh_from_db()
     assert comparison.state == Comparison.State.FAILED
@@ -212,7 +212,7 @@ def test_a_comparison_of_equal_texts_is_not_offered(project: Project) -> None:
 def test_a_chat_reply_stands_in_its_dialogue_though_nobody_watches(project: Project, alice: User) -> None:
     dialogue = chat_with(project, alice, "Hello?")
     run = sent_run(project, purpose="chat", dialogue=dialogue, position=1, requested_by=alice)
-    sampling.record_completions(result_for(run, "Hello, Alice."))
+    answers.record_completions(result_for(run, "Hello, Alice."))
     message = dialogue.messages.get(position=1)
     assert (message.role, message.content, message.authorship) == ("assistant", "Hello, Alice.", "policy")
     assert message.policy == project.policy
@@ -222,7 +222,7 @@ def test_a_chat_reply_to_what_was_changed_since_stays_out_of_the_dialogue(projec
     dialogue = chat_with(project, alice, "Hello?")
     run = sent_run(project, purpose="chat", dialogue=dialogue, position=1, requested_by=alice)
     dialogue.messages.all().delete()
-    sampling.record_completions(result_for(run, "Hello, Alice."))
+    answers.record_completions(result_for(run, "Hello, Alice."))
     run.refresh_from_db()
     assert run.state == State.DONE
     assert run.completions.count() == 1
@@ -238,7 +238,7 @@ def test_a_cancelled_run_tells_its_worker_and_its_comparison(
         assert sampling.cancel(run, by=alice)
     assert not sampling.cancel(run, by=alice)
     assert broker.exists(cancel_key(str(run.id)))
-    assert not sampling.record_completions(result_for(run, "Too late."))
+    assert not answers.record_completions(result_for(run, "Too late."))
     run.refresh_from_db()
     comparison.refresh_from_db()
     assert (run.state, comparison.state) == (State.CANCELLED, Comparison.State.FAILED)
@@ -252,8 +252,8 @@ def test_what_a_person_stopped_keeps_the_text_that_it_had(project: Project, alic
     partial = SampleResult(
         run_id=str(run.id), attempt=1, completions=completions("In the beg", finish_reason="cancelled")
     )
-    assert sampling.record_completions(partial)
-    assert not sampling.record_completions(partial)
+    assert answers.record_completions(partial)
+    assert not answers.record_completions(partial)
     run.refresh_from_db()
     assert run.state == State.CANCELLED
     assert dialogue.messages.get(position=1).content == "In the beg"
@@ -265,8 +265,8 @@ def test_what_was_stopped_to_ask_again_gives_way_to_the_new_answer(project: Proj
     stopped = sent_run(project, **fields)
     sampling.cancel(stopped, by=alice)
     again = sent_run(project, **fields)
-    assert sampling.record_completions(result_for(stopped, "In the beg"))
-    assert sampling.record_completions(result_for(again, "Briefly: it began."))
+    assert answers.record_completions(result_for(stopped, "In the beg"))
+    assert answers.record_completions(result_for(again, "Briefly: it began."))
     assert dialogue.messages.get(position=1).content == "Briefly: it began."
 
 

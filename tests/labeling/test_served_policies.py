@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from labeling import assignment, doorbell, sampling
+from labeling import answers, assignment, doorbell
 from labeling.models import AuditEvent, Comparison, Lease, Policy, Ranking, SamplingRun, User
 from labeling.policies import PolicyError, register_server
 from records import Completion, ModelServer, Resemblance, SampleResult
@@ -100,7 +100,7 @@ def test_completions_that_resemble_an_earlier_one_say_so_to_nobody_who_ranks() -
     completions = tuple(Completion(id=f"c{i}", content=content) for i, content in enumerate(contents))
     alike = (Resemblance(index=2, earlier=0, similarity=0.9721),)
     result = SampleResult(run_id=str(run.id), attempt=1, completions=completions, resemblances=alike)
-    assert sampling.record_completions(result)
+    assert answers.record_completions(result)
     kept = list(run.completions.order_by("index").values_list("resembles", "similarity"))
     assert kept == [(None, None), (None, None), (0, 0.9721)]
     lease = assignment.claim(project, by=alice)

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from labeling.answers import record_completions
 from labeling.models import Comparison, Completion, Dialogue, Message, Project, Ranking, SamplingRun, User
-from labeling.sampling import record_completions
 from records import Completion as CompletionRecord
 from records import SampleResult
 from tests.labeling.cast import make_chat, make_dialogue, make_project, make_user
