@@ -12,7 +12,8 @@ from django.db.models import Q
 
 from labeling import sampling
 from labeling.models import Dialogue, Message, SamplingRun, User
-from labeling.writing import WritingError, add_policy_message, replace_message
+from labeling.writing import add_policy_message, replace_message
+from labeling.writing_rules import WritingError
 from records import SampleResult
 
 Purpose = SamplingRun.Purpose

@@ -39,7 +39,6 @@ from labeling.practising import wants_practice
 from labeling.submissions import (
     AssignmentError,
     Outcome,
-    RatingGiven,
     StaleDraft,
     Submission,
     judgement,
@@ -47,23 +46,6 @@ from labeling.submissions import (
     require_sense,
 )
 from labeling.webhooks import announce
-
-__all__ = [
-    "AssignmentError",
-    "Nothing",
-    "Outcome",
-    "RatingGiven",
-    "StaleDraft",
-    "Submission",
-    "claim",
-    "expire_leases",
-    "in_hand",
-    "renew",
-    "retract",
-    "save_draft",
-    "skip",
-    "submit",
-]
 
 LONGEST_DRAFT = 200_000  # characters of a draft as JSON
 

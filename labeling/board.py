@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling.assignment import RatingGiven, Submission
+from labeling.submissions import RatingGiven, Submission
 
 # InstructGPT Table 3: what a trainer may say of one completion, beside its overall quality.
 RATING_FLAGS = {

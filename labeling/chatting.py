@@ -14,7 +14,8 @@ from labeling import sampling
 from labeling.fingerprints import fingerprint
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Message, Ranking, SamplingRun, User
 from labeling.suggesting import current_run, stop_runs
-from labeling.writing import WritingError, add_message, add_policy_message, delete_from
+from labeling.writing import add_message, add_policy_message, delete_from
+from labeling.writing_rules import WritingError
 
 MOST_DRAFTS = 4
 CHOICE_SOURCE = "chat choice"

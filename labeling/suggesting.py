@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from labeling import sampling
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, SamplingRun, User
-from labeling.writing import WritingError, save_composer
+from labeling.writing import save_composer
+from labeling.writing_rules import WritingError
 from records import SamplingParams
 
 _NONE_FITS = "none fits"

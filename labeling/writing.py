@@ -2,7 +2,7 @@
 
 Each change locks the dialogue's row, so that two tabs queue up, and raises its version. Who may see
 which dialogue is labeling.access. What trainers do before and after, choose a prompt and hand a
-dialogue in, is in prompt_pool and reviewing; a caller finds all of it here.
+dialogue in, is in prompt_pool and reviewing.
 """
 
 from typing import Any, Literal
@@ -16,8 +16,6 @@ from django.utils.translation import gettext as _
 from labeling.control_arm import is_control
 from labeling.edit_distance import edit_distance
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, Prompt, User
-from labeling.prompt_pool import next_prompt, not_my_topic
-from labeling.reviewing import accept, return_dialogue, submit_dialogue, undo_submission, withdraw
 from labeling.writing_rules import (
     StaleVersion,
     WritingError,
@@ -27,29 +25,6 @@ from labeling.writing_rules import (
     require_place,
     require_text,
 )
-
-__all__ = [
-    "StaleVersion",
-    "WritingError",
-    "accept",
-    "add_message",
-    "add_policy_message",
-    "branch",
-    "delete_from",
-    "edit_message",
-    "next_prompt",
-    "not_my_topic",
-    "put_back",
-    "replace_message",
-    "return_dialogue",
-    "save_composer",
-    "sign",
-    "start_chat",
-    "start_demonstration",
-    "submit_dialogue",
-    "undo_submission",
-    "withdraw",
-]
 
 Authorship = Message.Authorship
 Later = Literal["keep", "mark", "delete"]

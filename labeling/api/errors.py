@@ -11,10 +11,10 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from labeling.assignment import AssignmentError
 from labeling.exporting import FilterError
 from labeling.importing import FileRefused
 from labeling.rounds import RoundError
+from labeling.submissions import AssignmentError
 from labeling.webhooks import WebhookError
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from labeling.access import ENGINEERS, RANKERS
 from labeling.api import shapes
 from labeling.api.door import needs
 from labeling.api.pages import Page, Place, page_of
-from labeling.assignment import RatingGiven, Submission
 from labeling.models import ApiToken, Comparison, Lease, Project
+from labeling.submissions import RatingGiven, Submission
 
 READ, RANK = ApiToken.Scope.READ, ApiToken.Scope.RANK
 LAYOUT = "api"

@@ -14,7 +14,7 @@ from labeling import access, bettering
 from labeling.access import RANKERS
 from labeling.board import BoardError, read_json
 from labeling.forms.writing import BetterForm
-from labeling.writing import WritingError
+from labeling.writing_rules import WritingError
 
 
 @access.role_required(*RANKERS)

@@ -15,7 +15,7 @@ from labeling.dialogue_lists import own_dialogues
 from labeling.forms.writing import DraftsForm, SayForm
 from labeling.models import Dialogue, User
 from labeling.views import desk
-from labeling.writing import WritingError
+from labeling.writing_rules import WritingError
 
 MOST_SHOWN = 40
 _REFUSALS = (WritingError, sampling.SamplingError)

@@ -12,15 +12,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect, retarget
 
-from labeling import access, regenerating, writing
+from labeling import access, regenerating, reviewing, writing
 from labeling.access import WRITERS
 from labeling.forms.writing import ComposerForm, EditForm, MessageForm
 from labeling.models import Completion, Dialogue, Message, User
 from labeling.reviewing import undo_until
 from labeling.suggesting import stop_runs
 from labeling.views import desk
-from labeling.writing import StaleVersion, WritingError
-from labeling.writing_rules import mark_of
+from labeling.writing_rules import StaleVersion, WritingError, mark_of
 
 
 @access.role_required(*WRITERS)
@@ -126,7 +125,7 @@ def submit_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> 
     if has_text and (problem := _add_posted(request, found)):
         return _refused(request, found, problem)
     try:
-        writing.submit_dialogue(found, by=user)
+        reviewing.submit_dialogue(found, by=user)
     except WritingError as error:
         return _refused(request, found, str(error), emptied=has_text)
     stop_runs(found, by=user)
@@ -141,7 +140,7 @@ def undo_submission(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> 
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
     try:
-        writing.undo_submission(found, by=user)
+        reviewing.undo_submission(found, by=user)
     except WritingError as error:
         messages.error(request, str(error))
     return redirect(desk.dialogue_url(found))
@@ -154,7 +153,7 @@ def withdraw_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -
     user = access.person(request)
     stop_runs(found, by=user)
     regenerating.stop_regenerating(found, by=user)
-    writing.withdraw(found, by=user)
+    reviewing.withdraw(found, by=user)
     messages.info(request, _("The dialogue is deleted."))
     return redirect("chat" if found.kind == Dialogue.Kind.CHAT else "write", slug)
 

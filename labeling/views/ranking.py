@@ -19,6 +19,7 @@ from labeling.access import RANKERS
 from labeling.board import BoardError, read_key, read_request, read_seconds, read_submission
 from labeling.models import Comparison, Lease, Project, Report, User
 from labeling.ranking_words import abstain_reasons, report_reasons, skip_reasons
+from labeling.submissions import AssignmentError, StaleDraft
 from labeling.views import boards
 
 
@@ -47,7 +48,7 @@ def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     try:
         values = read_request(request)
         outcome = assignment.submit(held, read_submission(values), key=read_key(values), by=user)
-    except (BoardError, assignment.AssignmentError) as error:
+    except (BoardError, AssignmentError) as error:
         return _refusal(request, project, held, values, str(error))
     if outcome.ranking is not None:
         messages.success(request, _("Your ranking is saved."))
@@ -69,9 +70,9 @@ def lease_draft(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpRes
             version=int(values.get("version") or 0),
             by=access.person(request),
         )
-    except assignment.StaleDraft as stale:
+    except StaleDraft as stale:
         return JsonResponse({"version": stale.version}, status=409)
-    except (BoardError, assignment.AssignmentError, ValueError, TypeError) as error:
+    except (BoardError, AssignmentError, ValueError, TypeError) as error:
         return JsonResponse({"error": str(error)}, status=422)
     return JsonResponse({"version": version})
 
@@ -83,7 +84,7 @@ def lease_renew(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpRes
     held = access.own_lease(request, lease_id, slug=slug)
     try:
         renewed = assignment.renew(held, by=access.person(request), seconds=read_seconds(read_request(request)))
-    except (BoardError, assignment.AssignmentError) as error:
+    except (BoardError, AssignmentError) as error:
         return JsonResponse({"error": str(error), "seconds_left": 0}, status=409)
     return JsonResponse({"seconds_left": _seconds_left(renewed)})
 

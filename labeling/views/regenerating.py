@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeling import access, regenerating, writing
 from labeling.access import WRITERS
 from labeling.views import desk
-from labeling.writing import WritingError
+from labeling.writing_rules import WritingError
 
 
 @access.role_required(*WRITERS)

@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access, writing
+from labeling import access, reviewing
 from labeling.access import REVIEWERS
 from labeling.dialogue_lists import with_opening
 from labeling.forms.reviewing import ReturnForm
 from labeling.models import Dialogue, Message, Project, User
 from labeling.views import desk
-from labeling.writing import WritingError
+from labeling.writing_rules import WritingError
 
 MOST_SHOWN = 50
 LAST_SHOWN = 10
@@ -54,7 +54,7 @@ def review_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> 
 def accept_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
     dialogue = access.readable_dialogue(request, dialogue_id, slug=slug)
     try:
-        writing.accept(dialogue, by=access.person(request))
+        reviewing.accept(dialogue, by=access.person(request))
     except WritingError as error:
         return _page(request, dialogue, problem=str(error))
     messages.success(request, _("Accepted."))
@@ -69,7 +69,7 @@ def return_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> 
     if not form.is_valid():
         return _page(request, dialogue, form=form)
     try:
-        writing.return_dialogue(dialogue, comment=form.cleaned_data["comment"], by=access.person(request))
+        reviewing.return_dialogue(dialogue, comment=form.cleaned_data["comment"], by=access.person(request))
     except WritingError as error:
         return _page(request, dialogue, form=form, problem=str(error))
     messages.success(request, _("Returned to its author."))

@@ -11,7 +11,7 @@ from labeling import access, sampling, suggesting
 from labeling.access import WRITERS
 from labeling.models import Dialogue
 from labeling.views import desk
-from labeling.writing import WritingError
+from labeling.writing_rules import WritingError
 
 
 @access.role_required(*WRITERS)

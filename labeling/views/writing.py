@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access, accounts, writing
+from labeling import access, accounts, prompt_pool, writing
 from labeling.access import WRITERS
 from labeling.dialogue_lists import own_dialogues
 from labeling.forms.writing import StartForm, TopicsForm
@@ -44,7 +44,7 @@ def not_my_topic(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpR
     """Pass an opening; the next one comes in its place."""
     project = access.project_for(request, slug)
     user = access.person(request)
-    writing.not_my_topic(access.prompt_of(project, prompt_id), by=user)
+    prompt_pool.not_my_topic(access.prompt_of(project, prompt_id), by=user)
     return _pool(request, project, user)
 
 
@@ -74,6 +74,6 @@ def _pool_context(project: Project, user: User) -> dict[str, Any]:
     chosen = [topic for topic in here if topic in user.topics]
     return {
         "project": project,
-        "prompt": writing.next_prompt(project, by=user),
+        "prompt": prompt_pool.next_prompt(project, by=user),
         "topics": {"choices": here, "chosen": chosen, "is_narrow": bool(chosen)},
     }

@@ -8,8 +8,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from labeling import assignment
-from labeling.assignment import AssignmentError, Nothing, RatingGiven, StaleDraft, Submission
+from labeling.assignment import Nothing
 from labeling.models import AuditEvent, Comparison, Completion, GuidelineVersion, Lease, Membership, Project, User
+from labeling.submissions import AssignmentError, RatingGiven, StaleDraft, Submission
 from tests.labeling.cast import make_chat, make_comparison, make_comparisons, make_project, make_user, places_of
 
 pytestmark = pytest.mark.django_db

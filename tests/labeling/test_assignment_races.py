@@ -21,8 +21,8 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling import assignment
-from labeling.assignment import AssignmentError, Outcome, Submission
 from labeling.models import Comparison, Lease, Project, Ranking, User
+from labeling.submissions import AssignmentError, Outcome, Submission
 from tests.labeling.cast import make_comparison, make_comparisons, make_project, make_users, places_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

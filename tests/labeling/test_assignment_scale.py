@@ -9,8 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from labeling import assignment
-from labeling.assignment import Nothing, Submission
+from labeling.assignment import Nothing
 from labeling.models import Lease, Membership, Project, User
+from labeling.submissions import Submission
 from tests.labeling.cast import make_comparison, make_comparisons, make_project, make_reference, make_users, places_of
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,10 @@ import pytest
 from django.db.models.functions import Now
 
 from labeling import assignment, bettering, comparing, reviewing
-from labeling.assignment import Nothing, Submission
+from labeling.assignment import Nothing
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, Round, User
-from labeling.writing import WritingError
+from labeling.submissions import Submission
+from labeling.writing_rules import WritingError
 from tests.labeling.cast import make_chat, make_comparison, make_users, places_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,9 +7,10 @@ import pytest
 from django.utils import timezone
 
 from labeling import assignment
-from labeling.assignment import Nothing, Submission
+from labeling.assignment import Nothing
 from labeling.gold_turns import is_gold_due
 from labeling.models import Comparison, Lease, Membership, Project, Ranking, User
+from labeling.submissions import Submission
 from tests.labeling.cast import make_comparison, make_comparisons, make_project, make_reference, make_users, places_of
 
 pytestmark = pytest.mark.django_db

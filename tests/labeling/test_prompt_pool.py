@@ -6,7 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from labeling.models import Project, User
 from labeling.prompt_pool import next_prompt, not_my_topic
-from labeling.writing import start_demonstration, withdraw
+from labeling.reviewing import withdraw
+from labeling.writing import start_demonstration
 from tests.labeling.cast import make_project, make_prompt, make_user
 
 pytestmark = pytest.mark.django_db

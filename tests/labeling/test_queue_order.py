@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from labeling import assignment
-from labeling.assignment import Submission
 from labeling.models import Comparison, Lease, Project, Round, User
+from labeling.submissions import Submission
 from tests.labeling.cast import make_comparison, make_project, make_users
 
 pytestmark = pytest.mark.django_db

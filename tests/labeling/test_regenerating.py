@@ -5,8 +5,7 @@ import pytest
 from labeling import regenerating, sampling, writing
 from labeling.models import AuditEvent, Dialogue, Message, Project, SamplingRun, User
 from labeling.suggesting import current_run, stop_runs
-from labeling.writing import StaleVersion, WritingError
-from labeling.writing_rules import mark_of
+from labeling.writing_rules import StaleVersion, WritingError, mark_of
 from tests.answering import send_result
 from tests.labeling.cast import make_dialogue, make_project
 

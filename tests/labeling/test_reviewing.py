@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labeling import writing
+from labeling import reviewing, writing
 from labeling.models import AuditEvent, Dialogue, GuidelineVersion, Project, User
-from labeling.writing import WritingError
+from labeling.writing_rules import WritingError
 from tests.labeling.cast import make_chat, make_dialogue, make_project, make_user
 
 pytestmark = pytest.mark.django_db
@@ -22,16 +22,16 @@ def project() -> Project:
 
 def handed_in(project: Project, author: User) -> Dialogue:
     dialogue = make_dialogue(project=project, author=author)
-    writing.submit_dialogue(dialogue, by=author)
+    reviewing.submit_dialogue(dialogue, by=author)
     return dialogue
 
 
 def test_a_dialogue_is_handed_in_accepted_and_every_step_is_noted(project: Project, alice: User, rita: User) -> None:
     dialogue = make_dialogue(project=project, author=alice)
     newest = GuidelineVersion.objects.create(project=project, version=2, text="Be kind.")
-    writing.submit_dialogue(dialogue, by=alice)
+    reviewing.submit_dialogue(dialogue, by=alice)
     assert dialogue.submitted_at is not None
-    writing.accept(dialogue, by=rita)
+    reviewing.accept(dialogue, by=rita)
     dialogue.refresh_from_db()
     assert (dialogue.state, dialogue.reviewed_by, dialogue.guideline_version) == (State.ACCEPTED, rita, newest)
     verbs = AuditEvent.objects.filter(subject_id=dialogue.id, project=project).order_by("id")
@@ -44,51 +44,51 @@ def test_an_unfinished_dialogue_is_not_handed_in(
 ) -> None:
     dialogue = make_dialogue(project=project, author=alice, turns=turns)
     with pytest.raises(WritingError, match="ends with an answer"):
-        writing.submit_dialogue(dialogue, by=alice)
+        reviewing.submit_dialogue(dialogue, by=alice)
 
 
 def test_what_wants_a_second_look_is_not_handed_in(project: Project, alice: User) -> None:
     dialogue = make_chat(project=project, author=alice, num_turns=2)
     writing.edit_message(dialogue.messages.get(position=0), content="Other?", by=alice, later="mark")
     with pytest.raises(WritingError, match="3 messages are marked"):
-        writing.submit_dialogue(dialogue, by=alice)
+        reviewing.submit_dialogue(dialogue, by=alice)
 
 
 def test_a_submission_is_taken_back_within_the_grace_period_only(project: Project, alice: User) -> None:
     dialogue = handed_in(project, alice)
-    writing.undo_submission(dialogue, by=alice)
+    reviewing.undo_submission(dialogue, by=alice)
     assert dialogue.state == State.DRAFT
-    writing.submit_dialogue(dialogue, by=alice)
+    reviewing.submit_dialogue(dialogue, by=alice)
     Dialogue.objects.update(submitted_at=timezone.now() - timedelta(minutes=10, seconds=1))
     with pytest.raises(WritingError, match="is over"):
-        writing.undo_submission(dialogue, by=alice)
+        reviewing.undo_submission(dialogue, by=alice)
 
 
 def test_a_reviewer_who_is_faster_wins(project: Project, alice: User, rita: User) -> None:
     dialogue, as_alice_sees_it = handed_in(project, alice), Dialogue.objects.get()
-    writing.accept(dialogue, by=rita)
+    reviewing.accept(dialogue, by=rita)
     with pytest.raises(WritingError, match="not waiting"):
-        writing.undo_submission(as_alice_sees_it, by=alice)
+        reviewing.undo_submission(as_alice_sees_it, by=alice)
     with pytest.raises(WritingError, match="faster"):
-        writing.accept(as_alice_sees_it, by=rita)
+        reviewing.accept(as_alice_sees_it, by=rita)
 
 
 def test_a_returned_dialogue_is_written_on_and_handed_in_again(project: Project, alice: User, rita: User) -> None:
     dialogue = handed_in(project, alice)
     with pytest.raises(WritingError, match="Say what"):
-        writing.return_dialogue(dialogue, comment=" ", by=rita)
-    writing.return_dialogue(dialogue, comment="Which Springfield?", by=rita)
+        reviewing.return_dialogue(dialogue, comment=" ", by=rita)
+    reviewing.return_dialogue(dialogue, comment="Which Springfield?", by=rita)
     dialogue.refresh_from_db()
     assert (dialogue.state, dialogue.review_comment) == (State.RETURNED, "Which Springfield?")
     writing.edit_message(dialogue.messages.get(position=1), content="The one in Illinois.", by=alice)
-    writing.submit_dialogue(dialogue, by=alice)
+    reviewing.submit_dialogue(dialogue, by=alice)
     assert dialogue.state == State.SUBMITTED
 
 
 def test_an_accepted_dialogue_can_be_returned(project: Project, alice: User, rita: User) -> None:
     dialogue = handed_in(project, alice)
-    writing.accept(dialogue, by=rita)
-    writing.return_dialogue(dialogue, comment="On second thoughts.", by=rita)
+    reviewing.accept(dialogue, by=rita)
+    reviewing.return_dialogue(dialogue, comment="On second thoughts.", by=rita)
     assert dialogue.state == State.RETURNED
 
 
@@ -97,21 +97,21 @@ def test_only_reviewers_review_and_not_their_own(project: Project, alice: User, 
     dialogue = handed_in(project, alice)
     somebody = alice if name == "alice" else make_user(username=name, projects=[project])
     with pytest.raises(WritingError, match="Only reviewers"):
-        writing.accept(dialogue, by=somebody)
+        reviewing.accept(dialogue, by=somebody)
 
 
 def test_a_reviewers_own_dialogue_is_for_somebody_else(project: Project, rita: User) -> None:
     dialogue = handed_in(project, rita)
     with pytest.raises(WritingError, match="another reviewer"):
-        writing.accept(dialogue, by=rita)
-    writing.accept(dialogue, by=make_user(username="adam"))
+        reviewing.accept(dialogue, by=rita)
+    reviewing.accept(dialogue, by=make_user(username="adam"))
     assert dialogue.state == State.ACCEPTED
 
 
 def test_its_author_or_an_admin_withdraws_a_dialogue(project: Project, alice: User, rita: User) -> None:
     first, second = handed_in(project, alice), handed_in(project, alice)
     with pytest.raises(WritingError):
-        writing.withdraw(first, by=rita)
-    writing.withdraw(first, by=alice)
-    writing.withdraw(second, by=make_user(username="adam"))
+        reviewing.withdraw(first, by=rita)
+    reviewing.withdraw(first, by=alice)
+    reviewing.withdraw(second, by=make_user(username="adam"))
     assert set(Dialogue.objects.values_list("state", flat=True)) == {State.WITHDRAWN}

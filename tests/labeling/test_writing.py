@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from labeling import writing
+from labeling import reviewing, writing
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, User
-from labeling.writing import StaleVersion, WritingError
+from labeling.writing_rules import StaleVersion, WritingError
 from tests.labeling.cast import QUESTION, make_chat, make_dialogue, make_project, make_prompt, make_run
 
 pytestmark = pytest.mark.django_db
@@ -100,11 +100,11 @@ def test_only_its_author_changes_a_dialogue_and_only_while_it_is_open(project: P
         lambda: writing.edit_message(message, content="Hi.", by=bob),
         lambda: writing.delete_from(message, by=bob),
         lambda: writing.save_composer(dialogue, role="user", content="Hi.", version=0, by=bob),
-        lambda: writing.submit_dialogue(dialogue, by=bob),
+        lambda: reviewing.submit_dialogue(dialogue, by=bob),
     ):
         with pytest.raises(WritingError, match="Only its author"):
             attempt()
-    writing.submit_dialogue(dialogue, by=alice)
+    reviewing.submit_dialogue(dialogue, by=alice)
     with pytest.raises(WritingError, match="handed in"):
         writing.edit_message(message, content="Hi.", by=alice)
 
