@@ -16,7 +16,8 @@ from records.broker import celery_settings
 from records.malformed import dropping_step
 from records.presence import Presence
 
-app = Celery("sampler", include=["sampler.tasks"])
+# No fixups: Celery's for Django would load labeling where DJANGO_SETTINGS_MODULE is set, as by `manage.py run`.
+app = Celery("sampler", include=["sampler.tasks"], fixups=[])
 app.conf.update(celery_settings())
 app.steps["consumer"].add(dropping_step(bootsteps.StartStopStep, loads))
 

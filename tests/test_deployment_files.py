@@ -171,6 +171,18 @@ def test_the_web_image_has_no_model_library_and_the_model_image_no_django() -> N
     assert not re.search(r"COPY (labeling|manage.py)\b", stages["model"])
 
 
+@pytest.mark.parametrize("module", ["sampler.app", "training.app"])
+def test_the_workers_of_models_load_nothing_of_labeling(module: str) -> None:
+    """Celery would, where Django is installed: `manage.py run` hands on an environment that names the settings."""
+    code = (
+        f"import sys; from {module} import app; app.loader.import_default_modules(); print('labeling' in sys.modules)"
+    )
+    variables = os.environ | {"DJANGO_SETTINGS_MODULE": "labeling.settings"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=CHECKOUT, env=variables, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "False\n"
+
+
 def test_what_an_image_copies_is_let_through_and_is_there() -> None:
     let_through = {line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = set()

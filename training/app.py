@@ -10,7 +10,8 @@ from records.broker import celery_settings
 from records.malformed import dropping_step
 from records.presence import Presence
 
-app = Celery("training", include=["training.tasks"])
+# No fixups: Celery's for Django would load labeling where DJANGO_SETTINGS_MODULE is set, as by `manage.py run`.
+app = Celery("training", include=["training.tasks"], fixups=[])
 app.conf.update(celery_settings())
 app.steps["consumer"].add(dropping_step(bootsteps.StartStopStep, loads))
 
