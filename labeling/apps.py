@@ -1,4 +1,4 @@
-"""The Django app: its name, and the system checks it brings."""
+"""The Django app: its name, the system checks it brings, and its Celery app, by which every process sends."""
 
 from django.apps import AppConfig
 
@@ -9,4 +9,4 @@ class LabelingConfig(AppConfig):
     verbose_name = "Parley"
 
     def ready(self) -> None:
-        from labeling import checks  # noqa: F401 (registers them)
+        from labeling import celery, checks  # noqa: F401 (each registers itself)

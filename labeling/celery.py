@@ -21,6 +21,7 @@ SWEEP_SECONDS = 10.0
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
 
 app = Celery("labeling")
+app.set_default()  # a thread that made no app of its own sends by the default one, and pages are such threads
 app.conf.update(celery_settings(engines.urls().redis))
 app.steps["consumer"].add(dropping_step(bootsteps.StartStopStep, loads))
 app.conf.beat_schedule = {

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import redis
-from celery import Celery
+from celery import current_app
 from django.conf import settings
 from kombu.exceptions import ChannelError, OperationalError
 
@@ -39,8 +39,8 @@ def ring_for(run: SamplingRun) -> bool:
         f"sampling run {run.id}",
         kwargs={"request": encode(request_of(run))},
         priority=PRIORITY_WAITING if urgent else PRIORITY_OVERNIGHT,
-        link=_app().signature(RECORD_COMPLETIONS, queue=WEB_QUEUE),
-        link_error=_app().signature(RECORD_SAMPLING_FAILURE, kwargs=fence, queue=WEB_QUEUE, immutable=True),
+        link=current_app.signature(RECORD_COMPLETIONS, queue=WEB_QUEUE),
+        link_error=current_app.signature(RECORD_SAMPLING_FAILURE, kwargs=fence, queue=WEB_QUEUE, immutable=True),
     )
 
 
@@ -51,7 +51,7 @@ def ring_for_vectors(request: EmbedRequest) -> bool:
         f"a batch of {len(request.ids)} texts to embed",
         kwargs={"request": encode(request)},
         priority=PRIORITY_OVERNIGHT,
-        link=_app().signature(RECORD_VECTORS, queue=WEB_QUEUE),
+        link=current_app.signature(RECORD_VECTORS, queue=WEB_QUEUE),
     )
 
 
@@ -63,7 +63,7 @@ def ring(task: str, **arguments: Any) -> bool:
 def _send(task: str, what: str, **options: Any) -> bool:
     """Send a task; where the broker is away, say in the log what waits."""
     try:
-        _app().send_task(task, **options)
+        current_app.send_task(task, **options)
     except _AWAY as error:
         logger.warning("The broker is away, so %s waits: %s", what, error)
         return False
@@ -97,7 +97,7 @@ def _server_of(policy: Policy) -> ModelServer | None:
 def num_on_the_way(queue: str = SAMPLE_QUEUE) -> int | None:
     """How many messages lie in a queue, of all priorities; None with the broker away."""
     try:
-        with _app().connection_for_write() as connection:
+        with current_app.connection_for_write() as connection:
             channel: Any = connection.default_channel
             return int(channel.queue_declare(queue, passive=True).message_count)
     except ChannelError:
@@ -113,12 +113,6 @@ def ask_to_stop(run_id: str) -> None:
 
 def forget_stop(run_id: str) -> None:
     _redis().delete(cancel_key(run_id))
-
-
-def _app() -> Celery:
-    from labeling.celery import app  # not at import: it reads where the broker is
-
-    return app
 
 
 def _redis() -> redis.Redis:

@@ -43,15 +43,23 @@ if find_spec("django"):
 
     from django.conf import settings
 
+    from labeling.celery import app
     from labeling.engines import Urls, places, start, stop, valkey
+    from records.broker import broker_url
 
-    # A worker has inherited the settings module and read it by now, with the store of the first process.
+    # A worker has inherited the settings module and read it by now, with the store and broker of the first process.
     settings.PARLEY_STORE = Path(os.environ["PARLEY_STORE"])
     settings.REDIS_URL = os.environ["REDIS_URL"] = valkey.url(places.Places(settings.PARLEY_VAR), db=_worker)
+    app.conf.broker_url = broker_url(settings.REDIS_URL)
     settings.STORAGES = settings.STORAGES | {
         # No hashed names: a test of a page should not need collectstatic first.
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+
+    @pytest.fixture(autouse=True)
+    def _platform_sends() -> None:
+        """The model side's Celery apps, which other tests import into this process, would else be current."""
+        app.set_current()
 
 
 def pytest_unconfigure() -> None:

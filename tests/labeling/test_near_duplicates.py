@@ -82,9 +82,9 @@ def test_with_the_broker_away_they_wait_for_the_next_sweep(
     project: Project, commits: Commits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_prompt(project=project)
-    away = Celery("away")
+    away = Celery("away", set_as_current=False)
     away.conf.update(celery_settings("unix:///nowhere/valkey.sock?db=0"))
-    monkeypatch.setattr(doorbell, "_app", lambda: away)
+    monkeypatch.setattr(doorbell, "current_app", away)
     with commits():
         assert near_duplicates.ask_for_vectors(project) == 1
     assert Prompt.objects.get(project=project).vector_asked_at is None

@@ -107,9 +107,9 @@ def test_with_the_broker_away_a_request_waits_and_loses_no_attempt(
 
     from records.broker import celery_settings
 
-    away = Celery("away")
+    away = Celery("away", set_as_current=False)
     away.conf.update(celery_settings("unix:///nowhere/valkey.sock?db=0"))
-    monkeypatch.setattr(doorbell, "_app", lambda: away)
+    monkeypatch.setattr(doorbell, "current_app", away)
     with commits():
         run = sampling.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1)
     run.refresh_from_db()

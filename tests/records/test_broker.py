@@ -46,7 +46,7 @@ def test_it_imports_the_standard_library_only() -> None:
 
 
 def test_a_waiting_person_comes_before_overnight_work(engines: Urls, redis_url: str) -> None:
-    app = Celery("probe")
+    app = Celery("probe", set_as_current=False)
     app.conf.update(broker.celery_settings(redis_url))
     app.send_task(names.SAMPLE, kwargs={"run": "overnight"}, priority=names.PRIORITY_OVERNIGHT)
     app.send_task(names.SAMPLE, kwargs={"run": "waiting"}, priority=names.PRIORITY_WAITING)
@@ -57,7 +57,7 @@ def test_a_waiting_person_comes_before_overnight_work(engines: Urls, redis_url: 
 
 
 def test_a_message_carries_json_and_asks_for_no_result(engines: Urls, redis_url: str) -> None:
-    app = Celery("probe")
+    app = Celery("probe", set_as_current=False)
     app.conf.update(broker.celery_settings(redis_url))
     app.send_task(names.SWEEP)
     client = redis.Redis.from_url(redis_url)

@@ -30,7 +30,7 @@ class Web:
     def __init__(self, url: str) -> None:
         self.url = url
         self.redis = redis.Redis.from_url(url, decode_responses=True)
-        self.app = Celery("web")
+        self.app = Celery("web", set_as_current=False)
         self.app.conf.update(celery_settings(url))
 
     def send(self, request: SampleRequest | dict[str, Any], *, run_id: str = "", priority: int = 0) -> None:
