@@ -1,4 +1,4 @@
-"""Form fields that several forms share."""
+"""Form fields, and forms to build on, that several forms share."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 LONGEST_TEXT = 100_000  # characters of one message
+LONGEST_SITTING = 4 * 3600  # seconds; more than that was not spent on one message
 
 
 class ProseField(forms.CharField):
@@ -23,6 +24,29 @@ class ProseField(forms.CharField):
     def to_python(self, value: Any) -> str:
         text = str(super().to_python(value)).replace("\r\n", "\n").replace("\r", "\n")
         return text if text.strip() else ""
+
+
+class SecondsField(forms.FloatField):
+    """Seconds spent, counted by the browser; missing where it has no JavaScript."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, min_value=0, max_value=LONGEST_SITTING)
+
+    def clean(self, value: Any) -> float:
+        return super().clean(value) or 0.0
+
+
+class FormWithProblems(forms.Form):
+    """A form whose problems are said in one place, beside the composer, not at each field."""
+
+    def problems(self) -> str:
+        return " ".join(str(problem) for problems in self.errors.values() for problem in problems)
+
+
+class TextForm(forms.Form):
+    """A text to be shown as Markdown, nothing more."""
+
+    text = forms.CharField(strip=False, required=False, max_length=LONGEST_TEXT)
 
 
 def language_choices() -> list[tuple[str, Any]]:

@@ -1,11 +1,11 @@
-"""Forms around reference rankings: what one is for and why its order is right. The order itself is the board's."""
+"""Forms beside the board: what a reference ranking is for and why its order is right; a text written while ranking."""
 
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.forms.fields import ProseField
+from labeling.forms.fields import FormWithProblems, ProseField, SecondsField
 from labeling.models import Comparison
 
 USE_CHOICES = (
@@ -32,3 +32,12 @@ class ReferenceForm(WordsForm):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs["data-said"] = ""  # rank.js sends these with the board
+
+
+class BetterForm(FormWithProblems):
+    """A completion corrected, or a better one, from the ranking screen."""
+
+    content = ProseField(label=_("Your text"))
+    completion = forms.UUIDField(required=False)  # the one that was corrected
+    key = forms.UUIDField()
+    seconds = SecondsField()

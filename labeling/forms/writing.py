@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.forms.fields import LONGEST_TEXT, ProseField
+from labeling.forms.fields import LONGEST_TEXT, FormWithProblems, ProseField, SecondsField
 from labeling.models import Message, Project, Prompt
 
 LATER_CHOICES = (
@@ -14,24 +14,6 @@ LATER_CHOICES = (
     ("regenerate", _("Have the policy answer anew")),
     ("delete", _("Remove them")),
 )
-LONGEST_SITTING = 4 * 3600  # seconds; more than that was not spent on one message
-
-
-class SecondsField(forms.FloatField):
-    """Seconds spent, counted by the browser; missing where it has no JavaScript."""
-
-    def __init__(self) -> None:
-        super().__init__(required=False, min_value=0, max_value=LONGEST_SITTING)
-
-    def clean(self, value: Any) -> float:
-        return super().clean(value) or 0.0
-
-
-class FormWithProblems(forms.Form):
-    """A form whose problems are said in one place, beside the composer, not at each field."""
-
-    def problems(self) -> str:
-        return " ".join(str(problem) for problems in self.errors.values() for problem in problems)
 
 
 class MessageForm(FormWithProblems):
@@ -58,15 +40,6 @@ class ComposerForm(FormWithProblems):
 
     def clean_content(self) -> str:
         return str(self.cleaned_data["content"]).replace("\r\n", "\n").replace("\r", "\n")
-
-
-class BetterForm(FormWithProblems):
-    """A completion corrected, or a better one, from the ranking screen."""
-
-    content = ProseField(label=_("Your text"))
-    completion = forms.UUIDField(required=False)  # the one that was corrected
-    key = forms.UUIDField()
-    seconds = SecondsField()
 
 
 class StartForm(forms.Form):
@@ -106,9 +79,3 @@ class TopicsForm(forms.Form):
         field = self.fields["topics"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(topic, topic) for topic in topics]
-
-
-class TextForm(forms.Form):
-    """A text to be shown as Markdown, nothing more."""
-
-    text = forms.CharField(strip=False, required=False, max_length=LONGEST_TEXT)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from labeling import access, bettering
 from labeling.access import RANKERS
 from labeling.board import BoardError, read_json
-from labeling.forms.writing import BetterForm
+from labeling.forms.references import BetterForm
 from labeling.writing_rules import WritingError
 
 

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import access, projects
+from labeling.forms.fields import TextForm
 from labeling.forms.projects import GuidelinesForm
-from labeling.forms.writing import TextForm
 from labeling.models import GuidelineVersion, Project, User
 from labeling.prose import render_prose
 
