@@ -1,7 +1,7 @@
 """How far trainers agree: over pairs, over whole rankings, over ratings, and whether place on the page told.
 
 Rankings come in as tiers, best first, each a group of ids that are tied. Pure functions on plain values;
-formulas of Stiennon et al. 2020 (appendix C.2), Krippendorff 2011 and Kendall 1948.
+formulas of Stiennon et al. 2020 (appendix C.2) and Krippendorff 2011.
 """
 
 import math
@@ -99,45 +99,6 @@ def tied_pairs(tiers: Tiers) -> Iterator[tuple[str, str]]:
 def places_of(tiers: Tiers) -> dict[str, int]:
     """The index of each id's tier; 0 is best. Empty tiers do no harm."""
     return {identifier: index for index, tier in enumerate(tiers) for identifier in tier}
-
-
-def kendall_tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Rank correlation with ties: (C - D) / sqrt((n0 - n1)(n0 - n2)). None where one side is all ties."""
-    concordance = untied_first = untied_second = 0
-    for (a, x), (b, y) in combinations(zip(first, second, strict=True), 2):
-        left, right = _sign(a - b), _sign(x - y)
-        concordance += left * right
-        untied_first += abs(left)
-        untied_second += abs(right)
-    scale = math.sqrt(untied_first * untied_second)
-    return concordance / scale if scale else None
-
-
-def kendall_w(rows: Sequence[Sequence[float]]) -> float | None:
-    """Concordance of m trainers (rows) over n items, corrected for ties: 1 is the same order by all.
-
-    W = 12 S / (m^2 (n^3 - n) - m sum(t^3 - t)), S the squared deviations of the rank sums, t the sizes of
-    ties. Any scores will do: they are turned into mid-ranks. None where every row is all ties.
-    """
-    ranks = [mid_ranks(row) for row in rows]
-    m, n = len(ranks), len(ranks[0])
-    sums = [math.fsum(column) for column in zip(*ranks, strict=True)]
-    mean = math.fsum(sums) / n
-    spread = math.fsum((total - mean) ** 2 for total in sums)
-    ties = sum(size**3 - size for row in ranks for size in Counter(row).values())
-    scale = m * m * (n**3 - n) - m * ties
-    return 12 * spread / scale if scale else None
-
-
-def mid_ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, ascending; equal values share the mean of the ranks they cover."""
-    sizes = Counter(values)
-    ranks: dict[float, float] = {}
-    below = 0
-    for value in sorted(sizes):
-        ranks[value] = below + (sizes[value] + 1) / 2
-        below += sizes[value]
-    return [ranks[value] for value in values]
 
 
 def krippendorff_alpha(units: Iterable[Sequence[float | None]], *, level: Level) -> float | None:

@@ -1,4 +1,4 @@
-"""Charts drawn on the server as SVG: lines with bands, bars with whiskers, points against an ideal.
+"""Charts drawn on the server as SVG: lines with bands, bars with whiskers.
 
 No script, no inline style, no dependency. Colours come from charts.css by class, so that they follow the
 page's light or dark; series differ by dash and marker too, since colour never carries meaning alone. Every
@@ -17,6 +17,7 @@ WIDTH, HEIGHT = 640, 280
 LEFT, RIGHT, TOP, BOTTOM = 56, 132, 28, 40
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
 BAR_HEIGHT, NAME_WIDTH = 28, 176
+DOT_RADIUS = 2.5
 
 
 class Svg(str):
@@ -35,17 +36,6 @@ class Series:
     name: str
     points: tuple[tuple[float, float], ...]
     band: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mark:
-    """One observation of a scatter chart, with an interval where it has one and a word on hover."""
-
-    x: float
-    y: float
-    low: float | None = None
-    high: float | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,27 +79,6 @@ def line_chart(
     parts += _end_labels(names, up)
     text = "; ".join(_in_words(one) for one in series) or "no figures yet"
     return _svg(parts, title=title, description=f"{y_label} over {x_label}: {text}.", height=HEIGHT)
-
-
-def scatter_chart(marks: Sequence[Mark], *, title: str, x_label: str, y_label: str, ideal: Series | None = None) -> Svg:
-    """Points with whiskers, and the line on which they should lie, as for the calibration of a reward model."""
-    shown = [mark for mark in marks if math.isfinite(mark.x) and math.isfinite(mark.y)]
-    line = _finite(ideal) if ideal else Series(name="", points=())
-    bounds = [bound for mark in shown for bound in (mark.low, mark.high) if bound is not None]
-    across, up = _scales(
-        [mark.x for mark in shown] + [x for x, _ in line.points],
-        [mark.y for mark in shown] + bounds + [y for _, y in line.points],
-    )
-    parts = _axes(across, up, x_label=x_label, y_label=y_label)
-    if line.points:
-        parts.append(f'<path class="reference" fill="none" stroke-dasharray="4 3" d="{_path(line, across, up)}"/>')
-        parts += _end_labels([(line.name, line.points[-1][1], "label")], up)
-    for mark in shown:
-        parts += _whisker(mark, across, up)
-        note = mark.note or f"{format_number(mark.x)}: {format_number(mark.y)}"
-        parts.append(_dot(across.at(mark.x), up.at(mark.y), 0, note, radius=4))
-    text = ", ".join(f"{format_number(mark.x)} → {format_number(mark.y)}" for mark in shown) or "no figures yet"
-    return _svg(parts, title=title, description=f"{y_label} against {x_label}: {text}.", height=HEIGHT)
 
 
 def bar_chart(bars: Sequence[Bar], *, title: str, x_label: str, reference: tuple[str, float] | None = None) -> Svg:
@@ -200,20 +169,13 @@ def _path(one: Series, across: Scale, up: Scale) -> str:
     return "M" + "L".join(f"{across.at(x)} {up.at(y)}" for x, y in one.points)
 
 
-def _dot(x: float, y: float, index: int, note: str, *, radius: float = 2.5) -> str:
+def _dot(x: float, y: float, index: int, note: str) -> str:
     """Round for the first series and every other one, square for those between."""
     css, text = f"dot series-{index % 4 + 1}", f"<title>{_clean(note)}</title>"
     if index % 2:
-        corner = f'x="{x - radius:.1f}" y="{y - radius:.1f}" width="{2 * radius}" height="{2 * radius}"'
+        corner = f'x="{x - DOT_RADIUS:.1f}" y="{y - DOT_RADIUS:.1f}" width="{2 * DOT_RADIUS}" height="{2 * DOT_RADIUS}"'
         return f'<rect class="{css}" {corner}>{text}</rect>'
-    return f'<circle class="{css}" cx="{x}" cy="{y}" r="{radius}">{text}</circle>'
-
-
-def _whisker(mark: Mark, across: Scale, up: Scale) -> list[str]:
-    if mark.low is None or mark.high is None:
-        return []
-    x = across.at(mark.x)
-    return [f'<line class="whisker" x1="{x}" y1="{up.at(mark.low)}" x2="{x}" y2="{up.at(mark.high)}"/>']
+    return f'<circle class="{css}" cx="{x}" cy="{y}" r="{DOT_RADIUS}">{text}</circle>'
 
 
 def _bar(bar: Bar, top: int, across: Scale) -> list[str]:

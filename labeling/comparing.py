@@ -84,16 +84,6 @@ def make_comparisons(project: Project, *, num: int, seed: int, by: User | None) 
     return comparisons
 
 
-def comparison_from_prompt(project: Project, prompt: Prompt, *, by: User | None) -> Comparison:
-    """A comparison on a prompt of the pool. Raises ComparingError if this round has one on it already."""
-    with transaction.atomic():
-        round_ = _lock_round(project)
-        if Comparison.objects.filter(round=round_, prompt=prompt).exists():
-            raise ComparingError(_("This round has a comparison on this prompt already."))
-        (comparison,) = _on_prompts(round_, [prompt], seed=round_.seed, by=by)
-    return comparison
-
-
 def keep_ready(project: Project) -> int:
     """Make comparisons until as many wait as the project wants ahead of its trainers; returns how many were made.
 

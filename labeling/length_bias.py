@@ -5,7 +5,6 @@ Every win rate should be shown raw, length-controlled, and with the mean lengths
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
@@ -23,12 +22,6 @@ def preference_for_longer(pairs: Iterable[tuple[int, int]], *, min_difference: i
     return proportion(sum(d > 0 for d in differences), len(differences)) if differences else None
 
 
-def longer_accuracy(pairs: Iterable[tuple[int, int]]) -> Estimate | None:
-    """How often "the longer is better" names the chosen one; equal lengths count half. None without pairs."""
-    hits = [0.5 if chosen == rejected else float(chosen > rejected) for chosen, rejected in pairs]
-    return proportion(math.fsum(hits), len(hits)) if hits else None
-
-
 def correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
     """Pearson correlation, as of length with reward; None where one of them does not vary."""
     if not first:
@@ -39,35 +32,6 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float | None
         math.fsum((a - mean_first) ** 2 for a in first) * math.fsum((b - mean_second) ** 2 for b in second)
     )
     return covariance / spread if spread else None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RewardGain:
-    """What a policy gained in reward, and how much of it at unchanged length."""
-
-    total: float
-    within_length: float
-    ratio: float | None
-
-
-def reward_gain(
-    before: Sequence[tuple[int, float]], after: Sequence[tuple[int, float]], *, bucket: int = 20
-) -> RewardGain:
-    """Non-length reward gain (Singhal et al. 2023, Table 1) from (length, reward) of two policies.
-
-    Mean gain inside buckets of length, each weighted by the completions in it; buckets that only one policy
-    reaches are left out. A ratio to the total gain near 0 says that the policy mostly learned to be longer.
-    Raises ValueError where the two share no bucket.
-    """
-    old, new = _by_bucket(before, bucket), _by_bucket(after, bucket)
-    shared = old.keys() & new.keys()
-    if not shared:
-        raise ValueError("the two policies share no length bucket; widen `bucket`")
-    weight = sum(len(old[key]) + len(new[key]) for key in shared)
-    gains = ((len(old[key]) + len(new[key])) * (fmean(new[key]) - fmean(old[key])) for key in shared)
-    within = math.fsum(gains) / weight
-    total = fmean(reward for _, reward in after) - fmean(reward for _, reward in before)
-    return RewardGain(total=total, within_length=within, ratio=within / total if total else None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,10 +65,3 @@ def control_length(outcomes: Sequence[float], differences: Sequence[float], *, r
     rows = [(1.0, math.tanh(difference / scale)) for difference in differences]
     advantage, length_weight = fit_logistic(rows, outcomes, ridge=ridge).coefficients
     return LengthControl(advantage=advantage, length_weight=length_weight, scale=scale)
-
-
-def _by_bucket(observations: Sequence[tuple[int, float]], bucket: int) -> dict[int, list[float]]:
-    rewards: defaultdict[int, list[float]] = defaultdict(list)
-    for length, reward in observations:
-        rewards[length // bucket].append(reward)
-    return rewards

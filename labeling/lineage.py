@@ -1,4 +1,4 @@
-"""From any model back to every ranking that it learned from, and from any ranking forward to every model.
+"""From any model back to every export that it learned from, and from any export forward to every model.
 
 A model names the job that made it; a job its export, its start and its reward model; an export its rows.
 The registry is small and is read whole, so that a page of it asks the database a fixed number of times.
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from labeling.exporting.lookup import KINDS, Row, holds, ids_in
 from labeling.exporting.taken_back import TakenBack, affected
-from labeling.models import Export, Policy, Ranking, RewardModel, TrainingJob
+from labeling.models import Export, Policy, RewardModel, TrainingJob
 
 Model = Policy | RewardModel
 
@@ -99,22 +98,3 @@ def exports_behind(model: Model) -> list[Export]:
 def taken_back_behind(model: Model) -> list[TakenBack]:
     """The exports behind a model that hold what was retracted or withdrawn since."""
     return affected(exports_behind(model))
-
-
-def rankings_behind(model: Model) -> set[str]:
-    """Ids of every ranking that this model, or a model behind it, learned from."""
-    exports = [export for export in exports_behind(model) if export.kind == Export.Kind.RANKINGS]
-    return {identifier for export in exports for identifier in ids_in(export)}
-
-
-def exports_holding(row: Row) -> list[Export]:
-    """The finished exports that this ranking, dialogue or prompt is in, oldest first."""
-    project = row.comparison.project_id if isinstance(row, Ranking) else row.project_id
-    finished = Export.objects.filter(project=project, kind=KINDS[type(row)], state=Export.State.DONE)
-    return [export for export in finished.order_by("created_at") if holds(export, row)]
-
-
-def models_from(row: Row) -> list[Model]:
-    """Every model that learned from this row, directly or by way of another model; oldest first."""
-    exports = exports_holding(row)
-    return Registry().models_after(*exports) if exports else []

@@ -1,4 +1,4 @@
-"""How strong policies are, by who won against whom: win rates, Bradley-Terry, Elo, Plackett-Luce."""
+"""How strong policies are, by who won against whom: win rates, Bradley-Terry, Elo."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -58,19 +58,6 @@ def elo(strength: float) -> float:
 def win_probability(elo_difference: float) -> float:
     """Expected share of wins of the one who is ahead by `elo_difference` (own minus opponent's)."""
     return sigmoid(elo_difference / ELO_PER_LOGIT)
-
-
-def plackett_luce_log_likelihood(strengths: Sequence[float]) -> float:
-    """log P of one full ranking, `strengths` in ranked order, best first (Plackett 1975): sum of s_i - logsumexp.
-
-    With two it is Bradley-Terry. It is not the pairwise loss of a reward model.
-    """
-    return math.fsum(strengths[i] - _log_sum_exp(strengths[i:]) for i in range(len(strengths) - 1))
-
-
-def _log_sum_exp(values: Sequence[float]) -> float:
-    top = max(values)
-    return top + math.log(math.fsum(math.exp(value - top) for value in values))
 
 
 def _require_connected(names: Sequence[str], wins: Mapping[tuple[str, str], float]) -> None:

@@ -1,7 +1,6 @@
 """Whether a row is in an export, read from the export itself: its lines are sorted, so a few of them tell."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,6 @@ def holds(export: Export, row: Row) -> bool:
         return False
     key: Key = (str(row.comparison_id), str(row.id)) if isinstance(row, Ranking) else (str(row.id),)
     return _find(path, key)
-
-
-def ids_in(export: Export) -> Iterator[str]:
-    """The ids of all its records, in the order of the file."""
-    with open(records_path(export), "rb") as file:
-        for line in file:
-            yield json.loads(line)["id"]
 
 
 def records_path(export: Export) -> Path:

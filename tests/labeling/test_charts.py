@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling import charts
-from labeling.charts import Bar, Mark, Series, bar_chart, line_chart, scatter_chart
+from labeling.charts import Bar, Series, bar_chart, line_chart
 from labeling.scales import Scale, extent, format_number, round_steps, widened
 
 NS = "{http://www.w3.org/2000/svg}"
@@ -122,22 +122,12 @@ def test_a_negative_bar_lies_left_of_zero() -> None:
     assert float(gain.attrib["x"]) + float(gain.attrib["width"]) == pytest.approx(float(loss.attrib["x"]))
 
 
-def test_a_scatter_chart_draws_points_whiskers_and_the_ideal() -> None:
-    ideal = Series(name="ideal", points=((0, 0.5), (1, 0.73), (2, 0.88)))
-    marks = [Mark(x=0.5, y=0.6, low=0.4, high=0.8, note="n = 30"), Mark(x=1.5, y=0.9)]
-    root = drawn(scatter_chart(marks, title="Calibration", x_label="gap", y_label="accuracy", ideal=ideal))
-    assert len(by_class(root, "whisker")) == 1
-    assert by_class(root, "dot")[0][0].text == "n = 30"
-    assert len(by_class(root, "reference")) == 1
-
-
 def every_chart(text: str) -> list[str]:
     return [
         line_chart(
             [Series(name=text, points=((0, 1), (1, 2)))], title=text, x_label=text, y_label=text, reference=(text, 1)
         ),
         bar_chart([Bar(name=text, value=1)], title=text, x_label=text, reference=(text, 1)),
-        scatter_chart([Mark(x=0, y=1, note=text)], title=text, x_label=text, y_label=text),
     ]
 
 

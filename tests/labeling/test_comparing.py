@@ -130,15 +130,6 @@ def test_newer_rounds_come_first_in_the_queue(project: Project, alice: User) -> 
     assert newer.queue_key < older.queue_key
 
 
-def test_a_prompt_of_the_pool_is_compared_once_a_round(project: Project, alice: User) -> None:
-    prompt = make_prompt(project=project, content="Tell me about bats.", topic="animals")
-    comparison = comparing.comparison_from_prompt(project, prompt, by=alice)
-    assert (comparison.messages, comparison.prompt, comparison.topic) == (prompt.messages, prompt, "animals")
-    assert comparison.sampling_runs.get().num_completions == 4
-    with pytest.raises(ComparingError, match="already"):
-        comparing.comparison_from_prompt(project, prompt, by=alice)
-
-
 @pytest.mark.parametrize("missing", ["round", "policy"])
 def test_it_says_what_is_missing(project: Project, alice: User, missing: str) -> None:
     if missing == "round":

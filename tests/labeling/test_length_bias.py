@@ -9,9 +9,7 @@ from labeling.length_bias import (
     LengthControl,
     control_length,
     correlation,
-    longer_accuracy,
     preference_for_longer,
-    reward_gain,
 )
 from labeling.logistic import fit_logistic, sigmoid
 
@@ -24,33 +22,11 @@ def test_preference_for_longer_passes_over_pairs_of_similar_length() -> None:
     assert preference_for_longer([(100, 80)]) is None
 
 
-def test_longer_accuracy_counts_equal_lengths_half() -> None:
-    estimate = longer_accuracy([(9, 3), (3, 9), (5, 5), (7, 2)])
-    assert estimate is not None
-    assert estimate.value == 0.625
-    assert longer_accuracy([]) is None
-
-
 def test_correlation() -> None:
     assert correlation([1, 2, 3], [2, 4, 6]) == pytest.approx(1.0)
     assert correlation([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
     assert correlation([1, 1], [2, 3]) is None
     assert correlation([], []) is None
-
-
-def test_reward_gain_splits_off_what_length_explains() -> None:
-    # Inside each bucket the reward rises by 0.05; the rest of 0.35 comes from moving to the longer bucket.
-    before = [(10, 0.0)] * 8 + [(30, 0.6)] * 2
-    after = [(10, 0.05)] * 3 + [(30, 0.65)] * 7
-    gain = reward_gain(before, after)
-    assert gain.within_length == pytest.approx(0.05)
-    assert gain.total == pytest.approx(0.35)
-    assert gain.ratio == pytest.approx(0.142857, abs=1e-6)
-
-
-def test_reward_gain_needs_a_shared_bucket() -> None:
-    with pytest.raises(ValueError, match="share no length bucket"):
-        reward_gain([(5, 0.1)], [(500, 0.9)])
 
 
 def test_length_control_of_the_worked_example() -> None:

@@ -1,4 +1,4 @@
-"""From a model back to every ballot, and from a ballot forward to every model."""
+"""From a model back to every export, from an export forward to every model, and whether a row is in an export."""
 
 import uuid
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from labeling import lineage
+from labeling.exporting.lookup import holds
 from labeling.lineage import Registry
-from labeling.models import Dialogue, Export, Policy, Project, RewardModel, TrainingJob
-from tests.labeling.cast import make_dialogue, make_policy, make_project
+from labeling.models import Export, Policy, Project, RewardModel, TrainingJob
+from tests.labeling.cast import make_policy, make_project
 from tests.labeling.exporting.material import exported, make_ranking
 
 pytestmark = pytest.mark.django_db
@@ -51,13 +52,8 @@ class Loop:
         self.policy = trained(project, "ppo", f"{name}-ppo", self.prompts, policy=self.sft, reward_model=self.reward)
 
 
-def test_back_from_a_policy_to_every_ranking(project: Project) -> None:
-    rankings = {str(make_ranking(project=project).id) for _ in range(5)}
+def test_back_from_a_policy_to_every_export(project: Project) -> None:
     loop = Loop(project)
-    late = make_ranking(project=project)
-    assert lineage.rankings_behind(loop.policy) == rankings
-    assert lineage.rankings_behind(loop.sft) == set()
-    assert str(late.id) not in lineage.rankings_behind(loop.reward)
     assert lineage.exports_behind(loop.policy) == [loop.prompts, loop.demonstrations, loop.rankings]
 
 
@@ -69,26 +65,13 @@ def test_the_whole_way_back_is_one_tree(project: Project) -> None:
     assert names == ["two-ppo", "two-sft", "two-rm", "one-ppo", "one-sft", "one-rm", "base"]
 
 
-def test_forward_from_a_ranking_to_every_model(project: Project) -> None:
-    ranking = make_ranking(project=project)
+def test_forward_from_an_export_to_every_model(project: Project) -> None:
     first = Loop(project)
     assert isinstance(first.policy, Policy)
     second = Loop(project, "two", start=first.policy)
-    late = make_ranking(project=project)
-    assert lineage.exports_holding(ranking) == [first.rankings, second.rankings]
-    found = [model.name for model in lineage.models_from(ranking)]
+    found = [model.name for model in Registry().models_after(first.rankings)]
     assert found == ["one-rm", "one-ppo", "two-sft", "two-rm", "two-ppo"]
-    assert lineage.models_from(late) == []
-
-
-def test_forward_from_a_dialogue(project: Project) -> None:
-    dialogue = make_dialogue(project=project, state=Dialogue.State.ACCEPTED)
-    loop = Loop(project)
-    assert [model.name for model in lineage.models_from(dialogue)] == [
-        loop.sft.name,
-        loop.reward.name,
-        loop.policy.name,
-    ]
+    assert [model.name for model in Registry().models_after(second.rankings)] == ["two-rm", "two-ppo"]
 
 
 def test_every_row_of_an_export_is_found_in_it_and_no_other(project: Project) -> None:
@@ -97,15 +80,16 @@ def test_every_row_of_an_export_is_found_in_it_and_no_other(project: Project) ->
     export = exported(project)
     outside = [make_ranking(project=project) for _ in range(20)]
     outside += [make_ranking(project=project, comparison=inside[7].comparison)]
-    assert all(lineage.exports_holding(ranking) == [export] for ranking in inside)
-    assert not any(lineage.exports_holding(ranking) for ranking in outside)
+    assert all(holds(export, ranking) for ranking in inside)
+    assert not any(holds(export, ranking) for ranking in outside)
 
 
 def test_an_export_whose_files_are_gone_holds_nothing(project: Project) -> None:
     ranking = make_ranking(project=project)
     export = exported(project)
-    Export.objects.filter(id=export.id).update(store_path=f"exports/{uuid.uuid4()}")
-    assert lineage.exports_holding(ranking) == []
+    assert holds(export, ranking)
+    export.store_path = f"exports/{uuid.uuid4()}"
+    assert not holds(export, ranking)
 
 
 def test_the_registry_asks_a_fixed_number_of_times(project: Project, django_assert_num_queries: Any) -> None:

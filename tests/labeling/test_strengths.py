@@ -3,13 +3,10 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from labeling.strengths import (
     bradley_terry,
     elo,
-    plackett_luce_log_likelihood,
     win_probability,
     win_rate,
     win_rate_by_prompt,
@@ -60,14 +57,3 @@ def test_strengths_without_bound_are_refused_with_a_name() -> None:
         bradley_terry({("a", "b"): 5})
     with pytest.raises(ValueError, match="c has never been beaten by a"):
         bradley_terry({("a", "b"): 1, ("b", "a"): 1, ("c", "d"): 1, ("d", "c"): 1})
-
-
-@given(st.floats(-5, 5), st.floats(-5, 5), st.floats(-50, 50))
-def test_plackett_luce_of_two_is_bradley_terry_and_knows_no_zero(better: float, worse: float, shift: float) -> None:
-    likelihood = plackett_luce_log_likelihood([better, worse])
-    assert likelihood == pytest.approx(-math.log1p(math.exp(worse - better)))
-    assert plackett_luce_log_likelihood([better + shift, worse + shift]) == pytest.approx(likelihood, abs=1e-9)
-
-
-def test_plackett_luce_of_four() -> None:
-    assert plackett_luce_log_likelihood([2.0, 1.0, 0.5, -1.0]) == pytest.approx(-1.251552, abs=1e-6)
