@@ -20,23 +20,6 @@ def token_logprobs(
     return chosen - scaled.logsumexp(dim=-1)
 
 
-def response_logprobs(
-    model: nn.Module,
-    input_ids: Int[Tensor, "batch length"],
-    attention_mask: Bool[Tensor, "batch length"],
-    num_response: int,
-    *,
-    temperature: float = 1.0,
-) -> Float[Tensor, "batch num_response"]:
-    """Log-probabilities of the tokens in the last `num_response` columns, each given all before it.
-
-    `attention_mask` is True on real tokens; values at padded response positions mean nothing and must be
-    masked by the caller. Logits are computed for the response only, never for the prompt.
-    """
-    logits = response_logits(model, input_ids, attention_mask, num_response)
-    return token_logprobs(logits, input_ids[:, -num_response:], temperature=temperature)
-
-
 def response_logits(
     model: nn.Module,
     input_ids: Int[Tensor, "batch length"],

@@ -11,9 +11,9 @@ from language.batching import pad_prompts_and_responses
 from language.chat import end_token_id, render_prompt
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.generation import MOST_ROWS, Sampled, default_dtype, sample, sample_batch
-from language.logprobs import response_logprobs
 from language.lora import wrap_with_lora
 from records import Message, SamplingParams
+from tests.separate_forwards import response_logprobs
 
 PROMPT = [5, 6, 7, 8, 9, 10, 11]
 PROMPTS = [[5], [6, 7, 8, 9, 10, 11, 12, 13], PROMPT, [20, 21, 22]]

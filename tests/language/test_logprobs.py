@@ -9,7 +9,8 @@ from jaxtyping import TypeCheckError
 
 from language.batching import pad_prompts_and_responses
 from language.checkpoints import load_causal_lm
-from language.logprobs import entropy, response_logprobs, token_logprobs
+from language.logprobs import entropy, token_logprobs
+from tests.separate_forwards import response_logprobs
 
 
 @pytest.mark.parametrize(("temperature", "expected"), [(1.0, -0.407606), (0.7, -0.260118)])

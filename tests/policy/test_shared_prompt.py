@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from language.batching import pad_prompts_and_responses
 from language.checkpoints import load_backbone, load_causal_lm, without_dropout
-from language.logprobs import entropy, response_logits, response_logprobs
+from language.logprobs import entropy, response_logits
 from language.lora import wrap_with_lora
 from policy import shared_prompt
 from policy.packing import packs
@@ -19,6 +19,7 @@ from policy.shared_prompt import (
     completion_logprobs_and_entropies,
     completion_states,
 )
+from tests.separate_forwards import response_logprobs
 
 PROMPTS = [[5, 9, 17, 40, 41], [8, 8, 30]]
 COMPLETIONS = [[11, 12, 2], [13, 14, 15, 16], [21, 2], [22]]  # three of the first prompt, one of the second
