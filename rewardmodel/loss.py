@@ -72,8 +72,9 @@ def ranking_losses(
 
     `pairs` holds (chosen, rejected) as indices into `scores`; `ranking_of_pair` says which ranking each
     pair belongs to. Eq. 1 divides by C(K,2); where ties were dropped we divide by the number of pairs
-    kept, so that a ranking with ties is no quieter than one without. Raises ValueError for a ranking
-    without a pair: it has no loss, and counting it as 0 would change the mean.
+    kept, so that a ranking with ties is no quieter than one without. The loss of a batch is the mean over
+    its rankings; a flat mean over pairs would weigh a ranking of nine 36 times as much as a ranking of two.
+    Raises ValueError for a ranking without a pair: it has no loss, and counting it as 0 would change the mean.
     """
     counts = torch.bincount(ranking_of_pair, minlength=num_rankings)
     if len(counts) != num_rankings or not bool(counts.all()):
@@ -81,25 +82,6 @@ def ranking_losses(
     losses = pair_loss(scores[pairs[:, 0]], scores[pairs[:, 1]], margin, probability)
     totals = losses.new_zeros(num_rankings).index_add(0, ranking_of_pair, losses)
     return totals / counts
-
-
-def ranking_loss(
-    scores: Float[Tensor, " completions"], tiers: Int[Tensor, " completions"], margin_per_tier: float = 0.0
-) -> Float[Tensor, ""]:
-    """The loss of one ranking from the tier of each completion; `margin_per_tier` × the gap in tiers is the margin."""
-    pairs = torch.tensor(pairs_of_tiers(tiers.tolist()), dtype=torch.long, device=scores.device).reshape(-1, 2)
-    gaps = (tiers[pairs[:, 1]] - tiers[pairs[:, 0]]).to(scores.dtype)
-    owner = pairs.new_zeros(len(pairs))
-    return ranking_losses(scores, pairs, owner, 1, margin_per_tier * gaps)[0]
-
-
-def batch_loss(losses: Float[Tensor, " rankings"]) -> Float[Tensor, ""]:
-    """The loss of a batch: the mean over its rankings, so that each ranking weighs the same whatever its K.
-
-    The natural reading of Ouyang et al. 2022, Eq. 1 (1/C(K,2) inside the expectation over prompts); a
-    flat mean over pairs would weigh a ranking of nine 36 times as much as a ranking of two.
-    """
-    return losses.mean()
 
 
 def normalisation_bias(scores: Float[Tensor, " references"]) -> Float[Tensor, ""]:
@@ -110,12 +92,3 @@ def normalisation_bias(scores: Float[Tensor, " references"]) -> Float[Tensor, ""
     if len(scores) == 0:
         raise ValueError("no scores to normalise by")
     return -scores.mean()
-
-
-def gain_and_bias(scores: Float[Tensor, " references"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Gain g and bias b so that g·score + b has mean 0 and standard deviation 1 over the references.
-
-    Ziegler et al. 2019; lm-human-preferences `rewards.py`, `reset_reward_scales`. Population deviation.
-    """
-    gain = 1.0 / scores.std(correction=0)
-    return gain, -gain * scores.mean()

@@ -71,21 +71,14 @@ class RewardModel(nn.Module):
         return self.values_of(self.hidden_states(input_ids, attention_mask))
 
 
-def score_tokens(
-    model: RewardModel, input_ids: Int[Tensor, "batch length"], attention_mask: Bool[Tensor, "batch length"]
-) -> Float[Tensor, " batch"]:
-    """Scores of whole sequences [prompt; completion], each read at its last real token.
-
-    That token is the end token where the completion has one (Stiennon et al. 2020; summarize-from-feedback
-    `reward_model.py`). Gradients flow; callers that only score use torch.no_grad().
-    """
-    return model.values_of(last_states(model, input_ids, attention_mask))
-
-
 def last_states(
     model: RewardModel, input_ids: Int[Tensor, "batch length"], attention_mask: Bool[Tensor, "batch length"]
 ) -> Float[Tensor, "batch hidden"]:
-    """The hidden state of each row's last real token."""
+    """The hidden state of each row's last real token, where its score is read.
+
+    That token is the end token where the completion has one (Stiennon et al. 2020; summarize-from-feedback
+    `reward_model.py`).
+    """
     hidden = model.hidden_states(input_ids, attention_mask)
     rows = torch.arange(len(hidden), device=hidden.device)
     return hidden[rows, last_token_index(attention_mask)]

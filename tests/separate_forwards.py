@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from language.logprobs import response_logits, token_logprobs
+from rewardmodel.model import RewardModel, last_states
 
 
 def response_logprobs(
@@ -11,3 +12,8 @@ def response_logprobs(
     """Log-probabilities of the tokens in the last `num_response` columns, each given all before it."""
     logits = response_logits(model, input_ids, attention_mask, num_response)
     return token_logprobs(logits, input_ids[:, -num_response:], temperature=temperature)
+
+
+def score_tokens(model: RewardModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """Scores of whole sequences [prompt; completion]."""
+    return model.values_of(last_states(model, input_ids, attention_mask))

@@ -16,8 +16,9 @@ from policy.rollout import Rollouts, arrange, collect_rollouts, measure_rollouts
 from policy.shared_prompt import completion_logprobs
 from policy.value import ValueLearner
 from records import SamplingParams
-from rewardmodel.model import load_reward_model, score_tokens
+from rewardmodel.model import load_reward_model
 from tests.policy.cast import make_prompt
+from tests.separate_forwards import score_tokens
 
 END = 2
 PARAMS = SamplingParams(max_new_tokens=10, seed=3)

@@ -16,10 +16,10 @@ from rewardmodel.model import (
     load_reward_model,
     make_head,
     publish_reward_model,
-    score_tokens,
     start_reward_model,
 )
 from rewardmodel.packing import padded_scores
+from tests.separate_forwards import score_tokens
 
 SEQUENCES = [[5, 6, 7, 8, 2], [9, 10, 2], [11, 12, 13, 14, 15, 16, 2]]
 
@@ -41,11 +41,13 @@ def test_a8_the_head_starts_with_deviation_one_over_the_root_of_d_plus_one(width
 
 
 def test_a8_a_head_of_zeros_costs_exactly_ln_2(model: RewardModel) -> None:
-    from rewardmodel.loss import ranking_loss
+    from rewardmodel.loss import ranking_losses
 
     torch.nn.init.zeros_(model.head.weight)
     scores = padded_scores(model, [Comparison("c", (5, 6), ((7, 2), (8, 9, 2)), (1, 2), ("r",), ((0, 1),))])
-    assert ranking_loss(scores, torch.tensor([0, 1])).item() == pytest.approx(math.log(2), abs=1e-7)
+    assert ranking_losses(scores, torch.tensor([[0, 1]]), torch.tensor([0]), 1).item() == pytest.approx(
+        math.log(2), abs=1e-7
+    )
 
 
 def test_a9_the_score_is_read_at_the_last_real_token() -> None:

@@ -23,9 +23,10 @@ from language.checkpoints import load_tokenizer
 from records import Message
 from rewardmodel.comparisons import Comparison
 from rewardmodel.loss import ranking_losses
-from rewardmodel.model import RewardModel, hidden_size_of, make_head, score_tokens, start_reward_model
+from rewardmodel.model import RewardModel, hidden_size_of, make_head, start_reward_model
 from rewardmodel.packing import completion_mask, pack, packed_scores, padded_scores, shares_prompts
 from rewardmodel.scoring import score_comparisons, scores_of
+from tests.separate_forwards import score_tokens
 
 Scorer = Callable[[RewardModel, Sequence[Comparison]], torch.Tensor]
 
