@@ -34,11 +34,6 @@ def kl_k1(logprobs: Float[Tensor, "*shape"], ref_logprobs: Float[Tensor, "*shape
     return logprobs - ref_logprobs
 
 
-def kl_k2(logprobs: Float[Tensor, "*shape"], ref_logprobs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """½(log π/π_ref)², nats: biased, of low variance, never negative (KLA, k2)."""
-    return 0.5 * (logprobs - ref_logprobs).square()
-
-
 def kl_k3(logprobs: Float[Tensor, "*shape"], ref_logprobs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """π_ref/π − 1 − log π_ref/π, nats: unbiased and never negative (KLA, k3)."""
     log_ratio = ref_logprobs - logprobs
