@@ -125,7 +125,7 @@ def _samples(config: GoldRunConfig, policy: Path, split: Split, out: Path) -> li
     return [
         "benchmarks.gold_samples",
         *("--policy", str(policy), "--prompts", str(config.out / "prompts.jsonl"), "--split", split),
-        *("--out", str(out), "--seed", str(config.seed + is_result)),
+        *("--out", str(out), "--seed", str(config.seed)),
         *("--num-completions", str(config.num_answers if is_result else config.num_completions)),
         *("--max-new-tokens", str(config.max_new_tokens), "--max-prompt-tokens", str(config.max_prompt_tokens)),
     ]

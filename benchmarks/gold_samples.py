@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.generation import Sampled, sample_batch
+from language.seeds import derived_seed
 from policy.judging import as_completion
 from policy.learner import sampling_model
 from policy.objective import kl_of_logits
@@ -49,7 +50,7 @@ class SamplesConfig:
     max_prompt_tokens: int = 200
     """Longer prompts are left out."""
     seed: int = 0
-    """Seed of the first completion; every other follows from it."""
+    """Seed of the samples; every split has its own."""
     reference: Path | None = None
     """Directory of a policy: the KL to it is written beside every completion."""
 
@@ -74,13 +75,14 @@ def main(config: SamplesConfig) -> None:
     policy = load_causal_lm(config.policy)
     sampler = sampling_model(policy, precision="bf16")
     reference = load_causal_lm(config.reference) if config.reference else None
+    seed = derived_seed(config.seed, "gold samples", config.split)  # of the first prompt, wherever a run goes on
     with open(config.out, "a", encoding="utf-8") as file:
         for start in range(done, len(prompts), _AT_ONCE):
             piece = prompts[start : start + _AT_ONCE]
             params = SamplingParams(
                 temperature=1.0,
                 max_new_tokens=config.max_new_tokens,
-                seed=config.seed * 2**40 + start * config.num_completions,
+                seed=seed + start * config.num_completions,
             )
             sampled = sample_batch(
                 sampler,

@@ -65,6 +65,7 @@ def _both(python: Path, folder: Path, completions_per_prompt: int) -> Run:
     with tempfile.TemporaryDirectory(dir=folder) as work:
         write_jsonl(Path(work) / "prompts.jsonl", prompts)
         job = {
+            "seed": 0,
             "folder": work,
             "policy": str(folder / "policy"),
             "reward": str(folder / "reward"),

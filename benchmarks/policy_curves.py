@@ -84,6 +84,7 @@ def write_job(folder: Path, seed: int) -> Path:
     ]
     write_jsonl(folder / "prompts.jsonl", prompts)
     job = {
+        "seed": seed,
         "folder": str(folder),
         "policy": str(policy),
         "reward": str(folder / "reward"),

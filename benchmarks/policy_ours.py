@@ -50,6 +50,7 @@ def main(path: str) -> None:
         reward=Path(job["reward"]),
         prompts=Path(job["prompts"]),
         out=Path(job["folder"]) / "ours",
+        seed=job["seed"],
         updates=updates + 1,
         rollouts_per_update=job["rollouts"],
         completions_per_prompt=job["completions_per_prompt"],
@@ -64,7 +65,7 @@ def main(path: str) -> None:
         save_every=1000,
         device="cpu",
     )
-    torch.manual_seed(0)
+    torch.manual_seed(job["seed"])
     cpu = torch.device("cpu")
     material = load_material(config, cpu)
     learners = build_learners(config, cpu, longest_prompt=material.prompts.longest)

@@ -50,6 +50,7 @@ def main(path: str) -> None:
     trainer = PPOTrainer(
         args=PPOConfig(
             output_dir=job["folder"] + "/trl",
+            seed=job["seed"],
             per_device_train_batch_size=job["rollouts"],
             gradient_accumulation_steps=1,
             num_mini_batches=1,

@@ -5,6 +5,7 @@ do not depend on who shares the batch. (torch.multinomial takes a millisecond a 
 microseconds.)
 """
 
+import random
 from collections.abc import Sequence
 
 import torch
@@ -12,25 +13,22 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 _BLOCK = 256
-_AHEAD = 64
 
 
 class Draws:
     """The uniform numbers in [0, 1) of one completion, one a token: a pure function of its seed.
 
-    Drawn on the CPU whatever the model's device, so that a seed means the same everywhere.
+    Drawn on the CPU whatever the model's device, so that a seed means the same everywhere. Python's generator
+    hashes a text with SHA-512, so every digit of the seed counts and neighbours have nothing in common; torch's
+    on the CPU would read the low 32 bits only.
     """
 
     def __init__(self, seed: int) -> None:
-        self._generator = torch.Generator().manual_seed(seed % 2**63)
-        self._ahead: list[float] = []
+        self._random = random.Random(f"draws/{seed}")
 
     def next(self) -> float:
         """The next number, with the 53 bits of a double."""
-        if not self._ahead:
-            ahead = torch.rand(_AHEAD, generator=self._generator, dtype=torch.float64)
-            self._ahead = ahead.tolist()[::-1]
-        return self._ahead.pop()
+        return self._random.random()
 
 
 def next_token_probabilities(

@@ -24,6 +24,7 @@ from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.generation import default_dtype, sample
 from language.progress import Progress
+from language.seeds import derived_seed
 from policy.judging import as_completion, load_judge
 from policy.prompts import TokenizedPrompt, load_prompts
 from policy.publishing import FACTS_FILE, require_place, run_identity
@@ -159,8 +160,8 @@ def sample_completions(
     index: int,
     config: BestOfNConfig,
 ) -> tuple[Completion, ...]:
-    """N pure samples of one prompt; their seeds depend on the prompt's place alone."""
-    seed = config.seed * 2**40 + index * config.num_samples
+    """N pure samples of one prompt; of a run, their seeds depend on the prompt's place alone."""
+    seed = derived_seed(config.seed, "best of n", index)
     params = SamplingParams(temperature=config.temperature, max_new_tokens=config.max_new_tokens, seed=seed)
     sampled = sample(
         model,

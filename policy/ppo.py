@@ -19,6 +19,7 @@ from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import build_adamw, build_schedule
 from language.progress import Progress
+from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage
@@ -290,8 +291,8 @@ def load_watch(config: PpoConfig, tokenizer: PreTrainedTokenizerBase, device: to
 def make_watch(
     config: PpoConfig, judge: Scorer, prompts: tuple[TokenizedPrompt, ...], tokenizer: PreTrainedTokenizerBase
 ) -> Watch:
-    """A watch over a run of `config`, with seeds of its own: far from those of any update's rollouts."""
-    params = replace(config.sampling_params(0), seed=config.seed * 2**40 + 2**39)
+    """A watch over a run of `config`, with seeds of its own: none of any update's rollouts."""
+    params = replace(config.sampling_params(0), seed=derived_seed(config.seed, "watch"))
     return Watch(
         judge, prompts, tokenizer, params, config.missing_end_score, config.precision, config.length_only_tokens
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from language.seeds import derived_seed
 from policy.learner import Trainable
 from records import SamplingParams
 from rewardmodel.commandline import Precision
@@ -132,7 +133,7 @@ class PpoConfig(KeepsWork):
 
     def sampling_params(self, update: int) -> SamplingParams:
         """Pure sampling; every completion of every update has a seed of its own."""
-        seed = self.seed * 2**40 + update * self.rollouts_per_update
+        seed = derived_seed(self.seed, "rollouts", update)
         return SamplingParams(temperature=self.temperature, max_new_tokens=self.max_new_tokens, seed=seed)
 
 

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.progress import Progress
+from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, load_dialogues, target_nlls
 from policy.judging import load_judge
@@ -152,7 +153,8 @@ def load_examination(
             "give --select-prompts, or a higher --validation-fraction"
         )
     judge = load_judge(config.select_reward, device, missing_end_score=MISSING_END_SCORE, precision=config.precision)
-    params = SamplingParams(max_new_tokens=config.select_max_new_tokens, seed=config.seed * 2**40)
+    seed = derived_seed(config.seed, "selection")
+    params = SamplingParams(max_new_tokens=config.select_max_new_tokens, seed=seed)
     return Examination(judge, prompts[: config.select_max_prompts or None], tokenizer, params, config.precision)
 
 

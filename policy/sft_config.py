@@ -33,7 +33,7 @@ class SftConfig(KeepsWork):
     select_max_new_tokens: int = 256
     """Longest completion sampled then, in tokens."""
     seed: int = 0
-    """Seed of the adapters and of the order of batches."""
+    """Seed of the adapters, of the order of batches and of the answers to select by."""
     epochs: int = 2
     """Passes over the data. IG C.3, for PPO's start; its baseline has 16 (C.1)."""
     batch_size: int = 32

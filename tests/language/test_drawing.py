@@ -1,5 +1,8 @@
 """Drawing tokens: exact in distribution, seeded, truncated as asked."""
 
+from collections import Counter
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,9 +18,18 @@ def test_a_seed_gives_the_same_numbers_whatever_else_is_drawn() -> None:
     torch.rand(5)
     assert [two.next() for _ in range(200)] == first
     assert all(0 <= number < 1 for number in first)
-    assert Draws(8).next() != first[0]
-    Draws(-1).next()
-    Draws(2**70).next()
+
+
+def test_every_digit_of_a_seed_counts() -> None:
+    seeds = [sign * (2**bits + low) for sign in (1, -1) for bits in range(2, 80) for low in (0, 1)]
+    assert len({Draws(seed).next() for seed in seeds}) == len(set(seeds))
+
+
+def test_seeds_that_follow_one_another_draw_independently() -> None:
+    """The first numbers of neighbours: all 100 squares of the unit square are equally full."""
+    firsts = [Draws(seed).next() for seed in range(20_001)]
+    squares = Counter((int(10 * one), int(10 * next_one)) for one, next_one in pairwise(firsts))
+    assert chisquare([squares[i, j] for i in range(10) for j in range(10)]).pvalue > 1e-3
 
 
 def test_the_token_is_where_the_cumulative_sum_passes_the_number() -> None:

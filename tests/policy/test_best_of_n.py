@@ -136,8 +136,9 @@ def test_samples_say_whose_they_are_and_by_which_seed(config: BestOfNConfig) -> 
     assert len(lines) == len(QUESTIONS)
     completions = [completion for line in lines for completion in line["completions"]]
     assert {completion["policy"] for completion in completions} == {config.policy.name}
-    seeds = [completion["sampling"]["seed"] for completion in completions]
-    assert seeds == list(range(len(completions)))
+    seeds = [[completion["sampling"]["seed"] for completion in line["completions"]] for line in lines]
+    assert seeds == [list(range(own[0], own[0] + config.num_samples)) for own in seeds]
+    assert len({seed for own in seeds for seed in own}) == len(completions)
 
 
 def test_a_killed_run_goes_on_to_the_same_samples(config: BestOfNConfig, monkeypatch: pytest.MonkeyPatch) -> None:

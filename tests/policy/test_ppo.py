@@ -23,6 +23,7 @@ from policy.rollout import MeasuredRollouts, Rollouts, measure_rollouts
 from records import verify_directory
 from rewardmodel.model import load_reward_model
 from rewardmodel.stopping import TrainingStopped
+from tests.policy.cast import write_demonstrations
 from tests.policy.updates import CPU, begin, dying_after, gradients
 
 
@@ -184,6 +185,20 @@ def test_every_epoch_goes_through_all_rollouts_in_a_fresh_order(config: PpoConfi
     assert all(sorted(epoch) == list(range(64)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 4
     assert plan == [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), (), config, 7)]
+
+
+def test_every_update_has_an_order_of_its_own_and_goes_on_in_the_text(config: PpoConfig, tmp_path: Path) -> None:
+    data = write_demonstrations(tmp_path / "texts.jsonl", [(f"{i}?", "a") for i in range(64)])
+    texts = fake_dialogues(data, config).train
+    config = replace(config, minibatch_size=8, microbatch_size=1, epochs=2, ptx_ratio=0.25)
+    orders, mixed_in = [], []
+    for update in range(4):
+        plan = list(plan_steps(fake_rollouts(32), texts, config, update))
+        epochs = (plan[:4], plan[4:])
+        orders += [tuple(row for minibatch, _ in epoch for rows in minibatch for row in rows) for epoch in epochs]
+        mixed_in += [text.id for _, chosen in plan for text in chosen]
+    assert len(set(orders)) == len(orders) == 8
+    assert sorted(mixed_in) == sorted(text.id for text in texts)
 
 
 def test_printed_settings_give_the_printed_numbers_of_steps() -> None:

@@ -41,7 +41,7 @@ def other_taste(tmp_path: Path) -> Path:
 @pytest.fixture
 def watched(config: PpoConfig, other_taste: Path, tmp_path: Path) -> PpoConfig:
     prompts = [make_prompt(text, id=f"p-{i}") for i, text in enumerate(QUESTIONS)]
-    prompts += [make_prompt(f"{i}?", id=f"v-{i}", split="validation") for i in range(24)]
+    prompts += [make_prompt(f"{i}?", id=f"v-{i}", split="validation") for i in range(64)]
     write_jsonl(tmp_path / "prompts.jsonl", prompts)
     return replace(
         config, prompts=tmp_path / "prompts.jsonl", watch_reward=other_taste, watch_max_prompts=20, save_every=1
@@ -73,7 +73,7 @@ def test_a_stop_is_suggested_where_the_other_reward_model_turns(
     watched: PpoConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Learning to say only "b", it gives up the "d" that the watching one likes; and it goes on all the same."""
-    main(replace(watched, updates=6, save_every=3))
+    main(replace(watched, updates=6, save_every=3, watch_max_prompts=64))  # with 20 prompts the fall is within chance
     lines = metrics_of(watched.out)
     assert lines[-1]["stop_suggested"] == 1.0
     assert lines[0]["stop_suggested"] == 0.0
