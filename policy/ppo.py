@@ -343,4 +343,4 @@ def make_state(
 
 
 if __name__ == "__main__":
-    run(main, PpoConfig)
+    run(main, PpoConfig, shares_work=True)

@@ -1,10 +1,11 @@
-"""What the commands have in common: reading the configuration, choosing a device, ending well.
+"""What the commands have in common: reading the configuration, how many there are, choosing a device, ending well.
 
 What a person caused (bad data, a missing model, a full disk) ends a command with one line on stderr
 and exit status 2; what we caused ends it with a traceback.
 """
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,14 +14,21 @@ from typing import Literal, TypeVar
 import torch
 import tyro
 
+from rewardmodel.options import OptionError
+
 Config = TypeVar("Config")
 Precision = Literal["fp32", "bf16"]
 
 
-def run(command: Callable[[Config], None], config_class: type[Config]) -> None:
-    """Read `config_class` from the command line and run `command` on it; exits with status 2 on a person's error."""
+def run(command: Callable[[Config], None], config_class: type[Config], *, shares_work: bool = False) -> None:
+    """Read `config_class` from the command line and run `command` on it; exits with status 2 on a person's error.
+
+    Of several processes each would do all of the work, so they are refused unless the command `shares_work`.
+    """
     config = tyro.cli(config_class, prog=_program(), description=sys.modules["__main__"].__doc__)
     try:
+        if not shares_work:
+            require_one_process(_program())
         command(config)
     except KeyboardInterrupt:
         fail("interrupted; continue with --resume where the command has it")
@@ -32,6 +40,20 @@ def run(command: Callable[[Config], None], config_class: type[Config]) -> None:
         fail(f"the device is out of memory: {str(error).splitlines()[0]}; lower --microbatch-tokens or use --lora")
     except OSError as error:
         fail(_explain(error))
+
+
+def num_started() -> int:
+    """How many processes a launcher (torchrun, accelerate) says that it started; 1 where there is none."""
+    return int(os.environ.get("WORLD_SIZE") or 1)
+
+
+def require_one_process(program: str) -> None:
+    """Raise OptionError where `program`, which shares nothing among processes, was started as several."""
+    if num_started() > 1:
+        raise OptionError(
+            f"{program}: {num_started()} processes were started (WORLD_SIZE), but this program cannot share its work: "
+            f"each would do all of it and publish it. Start one, without torchrun or accelerate: {program} …"
+        )
 
 
 def fail(message: str) -> None:

@@ -260,4 +260,4 @@ def run_identity(config: TrainConfig, material: Material) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(main, TrainConfig)
+    run(main, TrainConfig, shares_work=True)
