@@ -199,7 +199,10 @@ def _read_whole(value: Any) -> int:
 def _read_number(value: Any) -> float:
     if type(value) not in (int, float):
         raise _Wrong(f" must be a number, not {_kind(value)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:  # a whole number that no float comes near
+        raise _Wrong(" is too large a number") from error
 
 
 def _read_flag(value: Any) -> bool:

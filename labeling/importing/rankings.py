@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -21,6 +21,7 @@ from labeling.fingerprints import fingerprint
 from labeling.importing import identity
 from labeling.importing.copying import CopyTarget
 from labeling.models import Comparison, Completion, Policy, Project, Ranking, Rating
+from labeling.moments import moment_of
 from records import Completion as CompletionRecord
 from records import Ranking as RankingRecord
 from records import encode
@@ -172,7 +173,7 @@ def _ranking_row(identifier: str, one: _Identified, source: str, now: datetime) 
         record.seconds,
         (record.source or source)[:200],
         (record.trainer or "")[:80],
-        _moment(record.ranked_at) or now,
+        moment_of(record.ranked_at, "ranked_at") if record.ranked_at else now,
     )
 
 
@@ -198,13 +199,6 @@ def _count_again(comparisons: set[uuid.UUID]) -> None:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_uuid(text: str) -> bool:

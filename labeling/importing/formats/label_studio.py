@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.importing.formats import Format, has_keys
-from labeling.importing.formats.orders import Placed, number_of, person, ranking_of
+from labeling.importing.formats.orders import Placed, person, ranking_of, seconds_of
 from labeling.importing.formats.prompts import prompt_among
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, kind_of, list_of, text_of
@@ -40,13 +40,12 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
 
 def _ranking(fields: dict[str, Any], result: dict[str, Any], annotation: dict[str, Any]) -> Ranking:
     placed = list(_placed(fields, result))
-    seconds = annotation.get("lead_time")
     return ranking_of(
         prompt_among(fields),
         placed,
         trainer=person(annotation.get("completed_by", annotation.get("annotator"))),
         trainer_kind="imported",
-        seconds=number_of(seconds, "lead_time") if seconds is not None else None,
+        seconds=seconds_of(annotation.get("lead_time"), "lead_time"),
     )
 
 

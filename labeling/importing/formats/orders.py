@@ -8,6 +8,9 @@ from records import Completion, Message, Ranking
 
 Placed = tuple[Completion, float]
 
+_LARGEST = 1e15  # beyond it a float no longer tells one whole number from the next, and a mean may overflow
+_LONGEST_SECONDS = 366 * 24 * 3600  # a tab left open over the holidays; more is no time that somebody took
+
 
 def ranking_of(prompt: tuple[Message, ...], placed: Sequence[Placed], **fields: Any) -> Ranking:
     """The ranking of completions by their numbers, the smallest best; equal numbers are a tie."""
@@ -43,7 +46,19 @@ def number_of(value: Any, name: str) -> float:
             raise FormatError(f'"{name}" must be a number, not {value[:40]!r}') from None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
         raise FormatError(f'"{name}" must be a number, not {kind_of(value)}')
+    if abs(value) > _LARGEST:
+        raise FormatError(f'"{name}" is too large a number; at most {_LARGEST:g} can be kept')
     return float(value)
+
+
+def seconds_of(value: Any, name: str) -> float | None:
+    """How long somebody took; None where the file does not say."""
+    if value is None:
+        return None
+    seconds = number_of(value, name)
+    if not 0 <= seconds <= _LONGEST_SECONDS:
+        raise FormatError(f'"{name}" must lie between 0 and {_LONGEST_SECONDS:,} seconds, a year, not {seconds:g}')
+    return seconds
 
 
 def person(value: Any) -> str | None:

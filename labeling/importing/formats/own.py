@@ -1,15 +1,17 @@
 """Parley's own records, as an export in the records format holds them; read as strictly as everywhere."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from labeling.importing.formats import Format, Said, has_keys
+from labeling.importing.formats.orders import seconds_of
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, require_turns, text_of
-from records import Demonstration, Message, Prompt, Ranking, decode
+from labeling.moments import moment_of
+from records import Completion, Demonstration, Message, Prompt, Ranking, decode
 
 _SPLIT = ": "
+_LONGEST = {"ranked_at": 80, "trainer": 80, "abstained": 200}  # characters, as the columns have them
 
 
 def dialogues(entry: Entry) -> Iterator[Said]:
@@ -28,16 +30,23 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
 
 def _require_keepable(ranking: Ranking) -> None:
     for completion in ranking.completions:
-        text_of(completion.content, "content", may_be_empty=True)
-        if not 0 <= (completion.num_tokens or 0) < 2**31:
-            raise FormatError(f'"num_tokens" cannot be {completion.num_tokens}')
-    for name, value in (("ranked_at", ranking.ranked_at), ("trainer", ranking.trainer)):
-        if value is not None and len(value) > 80:
-            raise FormatError(f'"{name}" has more than 80 characters')
-    try:
-        datetime.fromisoformat(ranking.ranked_at or "2000-01-01")
-    except ValueError as error:
-        raise FormatError(f'"ranked_at" is no date and time: {ranking.ranked_at}') from error
+        _require_keepable_completion(completion)
+    for name, longest in _LONGEST.items():
+        value = getattr(ranking, name)
+        if value is not None and len(value) > longest:
+            raise FormatError(f'"{name}" has more than {longest} characters')
+    seconds_of(ranking.seconds, "seconds")
+    if ranking.ranked_at is not None:
+        moment_of(ranking.ranked_at, "ranked_at")
+
+
+def _require_keepable_completion(completion: Completion) -> None:
+    text_of(completion.content, "content", may_be_empty=True)
+    if not 0 <= (completion.num_tokens or 0) < 2**31:
+        raise FormatError(f'"num_tokens" cannot be {completion.num_tokens}')
+    sampling = completion.sampling
+    if sampling and max(abs(sampling.seed), sampling.top_k, sampling.max_new_tokens) >= 2**63:
+        raise FormatError('"sampling" has a whole number beyond 64 bits')
 
 
 def _decoded(cls: Any, value: Any) -> Any:

@@ -332,6 +332,10 @@ def test_our_rankings_keep_all_they_say(tmp_path: Path) -> None:
     [
         ({"tiers": [["k-0-0"]]}, '"tiers" leaves out completion k-0-1'),
         ({"ranked_at": "yesterday"}, '"ranked_at" is no date and time'),
+        ({"ranked_at": "0001-01-01T00:00:00+01:00"}, "a date from 1970-01-01 to a day from now can be kept"),
+        ({"seconds": -1}, '"seconds" must lie between 0 and 31,622,400'),
+        ({"seconds": 1e300}, '"seconds" is too large a number'),
+        ({"abstained": "x" * 201, "tiers": []}, '"abstained" has more than 200 characters'),
         ({"colour": "red"}, 'unknown field "colour"'),
         ({"messages": [assistant("A")]}, '"messages" must end with a user message'),
         ({"trainer": "t" * 81}, '"trainer" has more than 80 characters'),
