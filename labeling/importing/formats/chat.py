@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.importing.formats import Format, Said, has_keys
+from labeling.importing.formats.verdicts import require_learnable, require_learnable_message
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, kind_of, list_of, role_of, take_turns, text_of
 from records import Demonstration, Message, Prompt
@@ -13,12 +14,13 @@ _TURN = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n?", re.DOTALL)
 
 
 def dialogues(entry: Entry) -> Iterator[Said]:
-    yield said(_messages_of(entry.value))
+    yield said(_messages_of(entry.value), row=entry.value)
 
 
-def said(messages: tuple[Message, ...], *, identifier: str = "", topic: str | None = None) -> Said:
-    """A demonstration where somebody answered, else a prompt."""
+def said(messages: tuple[Message, ...], *, row: Any, identifier: str = "", topic: str | None = None) -> Said:
+    """A demonstration where somebody answered, else a prompt. FormatError where the row speaks against the answer."""
     if any(message.role == "assistant" for message in messages):
+        require_learnable(row)
         return Demonstration(id=identifier, messages=messages)
     return Prompt(id=identifier, messages=messages, topic=topic)
 
@@ -50,6 +52,8 @@ def _message(value: Any, name: str) -> Message:
     if value.get("tool_calls") or value.get("function_call"):
         raise FormatError(f'"{name}" calls a tool; dialogues of text alone can be kept')
     role = role_of(value.get("role"), f"{name}.role")
+    if role == "assistant":
+        require_learnable_message(value, name)
     return Message(role=role, content=_content(value.get("content"), f"{name}.content"))
 
 

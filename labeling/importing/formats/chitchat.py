@@ -31,7 +31,7 @@ def dialogues(entry: Entry) -> Iterator[Said]:
     if len(senders) != 2:
         raise FormatError(f"has {len(senders)} speakers; a dialogue has two")
     messages = [Message(role="user" if sender == senders[0] else "assistant", content=text) for sender, text in spoken]
-    yield said(take_turns(messages, joint="\n"), identifier=entry.key or "")
+    yield said(take_turns(messages, joint="\n"), row=entry.value, identifier=entry.key or "")
 
 
 def _spoken(value: Any) -> Iterator[tuple[str, str]]:

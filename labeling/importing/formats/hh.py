@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.importing.formats import Format, Said, has_keys
+from labeling.importing.formats.verdicts import require_learnable
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, take_turns, text_of
 from records import Completion, Demonstration, Message, Ranking
@@ -26,6 +27,7 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
 
 def dialogues(entry: Entry) -> Iterator[Said]:
     """The dialogue that was chosen."""
+    require_learnable(entry.value)
     yield Demonstration(id="", messages=parse_transcript(entry.value["chosen"], "chosen"))
 
 

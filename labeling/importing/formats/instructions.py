@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from labeling.importing.formats import Format, Said, has_keys
 from labeling.importing.formats.chat import read_messages, said
+from labeling.importing.formats.verdicts import require_learnable
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, list_of, optional_text, take_turns, text_of
 from records import Demonstration, Message
@@ -17,9 +18,10 @@ from records import Demonstration, Message
 
 def alpaca(entry: Entry) -> Iterator[Said]:
     value = entry.value
+    require_learnable(value, label_is_verdict="completion" in value)
     if isinstance(value.get("prompt"), list):
         whole = [*value["prompt"], *list_of(value["completion"], "completion")]
-        yield said(read_messages(whole, "prompt and completion"))
+        yield said(read_messages(whole, "prompt and completion"), row=value)
         return
     if "prompt" in value:
         yield _turn(text_of(value["prompt"], "prompt"), None, text_of(value["completion"], "completion").strip())
@@ -29,12 +31,14 @@ def alpaca(entry: Entry) -> Iterator[Said]:
     for index, instance in enumerate(instances):
         if not has_keys(instance, "output"):
             raise FormatError(f'"instances[{index}]" has no "output"')
+        require_learnable(instance)
         given = optional_text(instance.get("input"), "input")
         yield _turn(instruction, given, text_of(instance["output"], "output"))
 
 
 def dolly(entry: Entry) -> Iterator[Said]:
     value = entry.value
+    require_learnable(value)
     given = optional_text(value.get("context"), "context")
     yield _turn(text_of(value["instruction"], "instruction"), given, text_of(value["response"], "response"))
 

@@ -13,6 +13,7 @@ from labeling.importing.formats import Format, Said, has_keys
 from labeling.importing.formats.chat import read_messages
 from labeling.importing.formats.hh import is_transcript, pair, ranking_of_pair
 from labeling.importing.formats.prompts import read_prompt
+from labeling.importing.formats.verdicts import require_learnable
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, text_of
 from records import Demonstration, Message, Ranking
@@ -33,6 +34,7 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
 
 def dialogues(entry: Entry) -> Iterator[Said]:
     """The prompt with the answer that was chosen."""
+    require_learnable(entry.value)
     for ranking in rankings(entry):
         chosen = next(completion.content for completion in ranking.completions if completion.id == "chosen")
         yield Demonstration(id="", messages=(*ranking.messages, Message(role="assistant", content=chosen)))

@@ -5,6 +5,7 @@ from typing import Any
 
 from labeling.importing.formats import Format, Said, has_keys
 from labeling.importing.formats.chat import said
+from labeling.importing.formats.verdicts import require_learnable_message
 from labeling.importing.reading import Entry
 from labeling.importing.speech import FormatError, kind_of, list_of, role_of, take_turns, text_of
 from records import Message
@@ -12,15 +13,17 @@ from records import Message
 
 def dialogues(entry: Entry) -> Iterator[Said]:
     turns = list_of(entry.value.get("conversations"), "conversations")
-    yield said(take_turns(_message(turn, f"conversations[{index}]") for index, turn in enumerate(turns)))
+    messages = take_turns(_message(turn, f"conversations[{index}]") for index, turn in enumerate(turns))
+    yield said(messages, row=entry.value)
 
 
 def _message(value: Any, name: str) -> Message:
     if not isinstance(value, dict):
         raise FormatError(f'"{name}" must be an object, not {kind_of(value)}')
-    return Message(
-        role=role_of(value.get("from"), f"{name}.from"), content=text_of(value.get("value"), f"{name}.value")
-    )
+    role = role_of(value.get("from"), f"{name}.from")
+    if role == "assistant":
+        require_learnable_message(value, name)
+    return Message(role=role, content=text_of(value.get("value"), f"{name}.value"))
 
 
 FORMAT = Format(
