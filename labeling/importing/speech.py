@@ -3,7 +3,7 @@
 Every complaint is a sentence of a FormatError; the line number is added by whoever reads the file.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -58,6 +58,14 @@ def role_of(value: Any, name: str) -> Role:
     if role is None:
         raise FormatError(f'"{name}" is {value!r}; only user, assistant and system (and their kin) can be kept')
     return role
+
+
+def system_of(fields: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The system message that stands in a field of its own beside what is said; empty where there is none."""
+    for name in ("system", "system_prompt"):
+        if content := optional_text(fields.get(name), name):
+            return (Message(role="system", content=content),)
+    return ()
 
 
 def take_turns(messages: Iterable[Message], *, joint: str = "\n\n") -> tuple[Message, ...]:

@@ -11,29 +11,32 @@ from typing import Any
 from labeling.importing.formats import Format, Said, has_keys
 from labeling.importing.formats.verdicts import require_learnable
 from labeling.importing.reading import Entry
-from labeling.importing.speech import FormatError, take_turns, text_of
+from labeling.importing.speech import FormatError, system_of, take_turns, text_of
 from records import Completion, Demonstration, Message, Ranking
 from records.types import Role
 
-_SPEAKER = re.compile(r"\n\n(Human|Assistant):")
+_SPEAKER = re.compile(r"(?:(?:\r?\n){2}|\r\r)(Human|Assistant):")
+_LINE_ENDS = "\r\n"
 _ROLES: dict[str, Role] = {"Human": "user", "Assistant": "assistant"}
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
     chosen = parse_transcript(entry.value["chosen"], "chosen")
     rejected = parse_transcript(entry.value["rejected"], "rejected")
-    yield pair(chosen, rejected)
+    system = system_of(entry.value)
+    yield pair((*system, *chosen), (*system, *rejected))
 
 
 def dialogues(entry: Entry) -> Iterator[Said]:
     """The dialogue that was chosen."""
     require_learnable(entry.value)
-    yield Demonstration(id="", messages=parse_transcript(entry.value["chosen"], "chosen"))
+    chosen = parse_transcript(entry.value["chosen"], "chosen")
+    yield Demonstration(id="", messages=(*system_of(entry.value), *chosen))
 
 
 def parse_transcript(value: Any, name: str) -> tuple[Message, ...]:
     """The messages of a transcript."""
-    before, *parts = _SPEAKER.split("\n\n" + text_of(value, name).lstrip("\n"))
+    before, *parts = _SPEAKER.split("\n\n" + text_of(value, name).lstrip(_LINE_ENDS))
     if before.strip():
         raise FormatError(f'"{name}" must begin with "\\n\\nHuman:"')
     spoken = [
@@ -69,7 +72,7 @@ def spoken(message: Message) -> tuple[str, str]:
 
 
 def is_transcript(value: Any) -> bool:
-    return isinstance(value, str) and value.lstrip("\n").startswith(("Human:", "Assistant:"))
+    return isinstance(value, str) and value.lstrip(_LINE_ENDS).startswith(("Human:", "Assistant:"))
 
 
 FORMAT = Format(

@@ -1,15 +1,17 @@
-"""trl preference pairs: {"prompt", "chosen", "rejected"}, or the last two with the prompt inside both; OpenAI's too.
+"""trl preference pairs: {"prompt", "chosen", "rejected"}, or the last two as messages with the prompt inside both.
 
-Each is text or a list of {"role", "content"}. An implicit prompt is the longest beginning that both
-share, in whole messages or in whole words. OpenAI says {"input": {"messages"}, "preferred_output",
-"non_preferred_output"} for the same.
+Each is text or a list of {"role", "content"}; other tools call the prompt "instruction" or "question" (asked.py).
+Two texts without a prompt are refused: where in them the answer begins, nobody can tell from the letters they
+share. OpenAI says {"input": {"messages"}, "preferred_output", "non_preferred_output"} for the same.
 """
 
 from collections.abc import Iterator
-from itertools import takewhile
 from typing import Any
 
+import orjson
+
 from labeling.importing.formats import Format, Said, has_keys
+from labeling.importing.formats.asked import NO_PROMPT, asked_in
 from labeling.importing.formats.chat import read_messages
 from labeling.importing.formats.hh import is_transcript, pair, ranking_of_pair
 from labeling.importing.formats.prompts import read_prompt
@@ -23,13 +25,19 @@ _OPENAI = ("input", "preferred_output", "non_preferred_output")
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
     value = _as_trl(entry.value)
-    if isinstance(value["chosen"], list):
-        yield _ranking_of_messages(value)
-    elif value.get("prompt") is not None:
-        prompt = read_prompt(value["prompt"], "prompt")
-        yield ranking_of_pair(prompt, text_of(value["chosen"], "chosen"), text_of(value["rejected"], "rejected"))
+    before = asked_in(value)
+    is_asked = any(_role(message) != "system" for message in before)
+    chosen, rejected = (value[name] if is_asked else _messages_in(value[name]) for name in ("chosen", "rejected"))
+    if isinstance(chosen, list):
+        is_given = isinstance(value.get("prompt"), list)
+        whole = _whole(before, chosen, is_given=is_given), _whole(before, rejected, is_given=is_given)
+        yield pair(read_messages(whole[0], "chosen"), read_messages(whole[1], "rejected"))
+    elif is_asked:
+        prompt = read_prompt(before, "prompt")
+        yield ranking_of_pair(prompt, text_of(chosen, "chosen"), text_of(rejected, "rejected"))
     else:
-        yield _ranking_of_texts(text_of(value["chosen"], "chosen"), text_of(value["rejected"], "rejected"))
+        text_of(chosen, "chosen"), text_of(rejected, "rejected")
+        raise FormatError(NO_PROMPT)
 
 
 def dialogues(entry: Entry) -> Iterator[Said]:
@@ -50,35 +58,58 @@ def _as_trl(value: dict[str, Any]) -> dict[str, Any]:
     return {"prompt": messages, "chosen": value["preferred_output"], "rejected": value["non_preferred_output"]}
 
 
-def _ranking_of_messages(value: dict[str, Any]) -> Ranking:
-    before = _messages_before(value)
-    chosen, rejected = (_whole(before, value[name], name) for name in ("chosen", "rejected"))
-    return pair(chosen, rejected)
+def _messages_in(answer: Any) -> Any:
+    """A text may be JSON: messages in a table that holds texts alone."""
+    if not isinstance(answer, str) or answer.lstrip()[:1] not in ("{", "["):
+        return answer
+    try:
+        read = orjson.loads(answer)
+    except ValueError:
+        return answer
+    messages = read.get("messages") if isinstance(read, dict) else read
+    return messages if isinstance(messages, list) else answer
 
 
-def _messages_before(value: dict[str, Any]) -> list[Any]:
-    """The explicit prompt as messages. Where chosen holds it already, it is not said twice."""
-    prompt = value.get("prompt")
-    if not isinstance(prompt, list):
-        return []
-    return [] if value["chosen"][: len(prompt)] == prompt else prompt
+def _whole(before: list[Any], answers: Any, *, is_given: bool) -> list[Any]:
+    """All messages up to and with the answer. Where the answer's own hold what was asked, it is not said twice.
 
-
-def _whole(before: list[Any], answer: Any, name: str) -> tuple[Message, ...]:
-    if not isinstance(answer, list):
+    `is_given` is a prompt that came as messages: the answer's may go on from it, with the user again.
+    """
+    if not isinstance(answers, list):
         raise FormatError('"chosen" and "rejected" must both be text or both be messages')
-    return read_messages([*before, *answer], name)
+    system = before[:1] if before and _role(before[0]) == "system" else []
+    asked = before[len(system) :]
+    if system and answers[:1] and _role(answers[0]) == "system":
+        if _content(answers[0]) != _content(system[0]):
+            raise FormatError('"chosen" or "rejected" has a system message other than the one beside it; leave one')
+        answers = answers[1:]
+    holds = list(map(_spoken, answers[: len(asked)])) == list(map(_spoken, asked))
+    if not holds and not is_given and answers and _role(answers[0]) != "assistant":
+        _require_held(asked[-1], answers)
+        holds = True
+    return [*system, *answers] if holds else [*before, *answers]
 
 
-def _ranking_of_texts(chosen: str, rejected: str) -> Ranking:
-    num_shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False)))
-    shared = chosen[: chosen.rfind(" ", 0, num_shared) + 1]
-    if not shared.strip():
-        raise FormatError('there is no "prompt", and chosen and rejected share no beginning that could be one')
-    prompt = (Message(role="user", content=shared.strip()),)
-    return ranking_of_pair(
-        prompt, text_of(chosen[len(shared) :], "chosen"), text_of(rejected[len(shared) :], "rejected")
-    )
+def _require_held(asked: Any, answers: list[Any]) -> None:
+    """A prompt beside whole dialogues may be a part of them or, as a template filled in, hold a part of them."""
+    wanted = _content(asked).strip()
+    said = [_content(message).strip() for message in answers if _role(message) != "assistant"]
+    if not any(one and (one in wanted or wanted in one) for one in said):
+        raise FormatError("the prompt says something else than the messages of chosen and rejected; leave one")
+
+
+def _role(message: Any) -> str:
+    role = message.get("role") if isinstance(message, dict) else None
+    return role.lower() if isinstance(role, str) else ""
+
+
+def _content(message: Any) -> str:
+    content = message.get("content") if isinstance(message, dict) else None
+    return content if isinstance(content, str) else ""
+
+
+def _spoken(message: Any) -> tuple[str, Any]:
+    return _role(message), message.get("content") if isinstance(message, dict) else message
 
 
 def _recognises(entry: Entry) -> bool:

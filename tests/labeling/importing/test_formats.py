@@ -278,7 +278,6 @@ def test_an_hh_pair_that_makes_no_sense_is_refused(tmp_path: Path, value: Any, r
             ["Q"],
             ["A", "B"],
         ),
-        ({"chosen": "The sky is blue.", "rejected": "The sky is brown."}, ["The sky is"], ["blue.", "brown."]),
         (
             {
                 "input": {"messages": [user("Q")]},
@@ -305,7 +304,7 @@ def test_trl_pairs_with_and_without_a_prompt(tmp_path: Path, value: Any, prompt:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"chosen": "Yes", "rejected": "No"}, "share no beginning that could be one"),
+        ({"chosen": "Yes", "rejected": "No"}, "nothing says what was asked"),
         ({"prompt": [user("Q")], "chosen": [assistant("A")], "rejected": "B"}, "must both be text or both be"),
         ({"prompt": "Q", "chosen": "A", "rejected": None}, '"rejected" must be text, not missing'),
         ({"prompt": [user("Q"), assistant("A")], "chosen": "B", "rejected": "C"}, '"prompt" must end with the user'),
