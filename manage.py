@@ -26,14 +26,14 @@ def main() -> None:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
 
-        from labeling import engines
+        from labeling import embedded
     except ModuleNotFoundError as error:
         sys.exit(f"parley: {error.name} is not installed here. Run `make setup`, then .venv/bin/python manage.py …")
     try:
         if len(sys.argv) > 1 and not NEED_NO_SERVERS.intersection(sys.argv[1:]):
-            engines.ensure()
+            embedded.ensure()
         execute_from_command_line(sys.argv)
-    except (ImproperlyConfigured, engines.EngineError) as error:
+    except (ImproperlyConfigured, embedded.EngineError) as error:
         sys.exit(f"parley: {error}")
 
 

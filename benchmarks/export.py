@@ -51,7 +51,7 @@ def _peak(project: Any) -> Figure:
 
 
 def _export(project: Any) -> int:
-    from labeling.exporting import build, request_export
+    from labeling.exports import build, request_export
     from labeling.models import Export
 
     export = request_export(project, kind="rankings", by=None, rings=False)

@@ -15,7 +15,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.gold_samples import read_answers
-from labeling.intervals import bootstrap
+from labeling.statistics.intervals import bootstrap
 
 TOKENS_OF_A_BUCKET = 8
 

@@ -21,7 +21,7 @@ from benchmarks.gold_answers import compare_answers, comparison_text
 from benchmarks.gold_prompts import write_prompts
 from benchmarks.gold_samples import read_answers
 from benchmarks.platform import CHECKOUT
-from labeling import gold
+from labeling.gold import preference
 from language.bundled import ensure_bundled_policy
 from records import Ranking, write_jsonl
 from records.store import model_store
@@ -111,7 +111,7 @@ def main(config: GoldRunConfig) -> None:
         asked = out / f"asked-{name}.jsonl"
         write_jsonl(asked, [Candidates(one.id, one.messages, one.completions) for one in read_answers(answers)])
         for judge, command in (
-            ("gold", ["labeling.gold_scores"]),
+            ("gold", ["labeling.gold.score"]),
             ("score", ["rewardmodel.score", "--model", str(reward)]),
         ):
             _stage(out, f"{judge}-{name}", command, stdin=asked, stdout=out / f"{judge}-{name}.jsonl")
@@ -135,7 +135,7 @@ def _rank(out: Path, split: Split) -> list[Ranking]:
     """What the simulated trainer makes of a split's samples."""
     rankings = []
     for answers in read_answers(out / f"samples-{split}.jsonl"):
-        judgement = gold.judge(answers.messages, answers.completions)
+        judgement = preference.judge(answers.messages, answers.completions)
         rankings.append(
             Ranking(
                 id=answers.id,

@@ -59,9 +59,9 @@ def hh_rankings(folder: Path) -> tuple[list[Ranking], dict[str, int]]:
     import django
 
     django.setup()  # the importer stands beside models; no database is asked
-    from labeling.importing.formats import hh
-    from labeling.importing.reading import EntryReader, Refusal
-    from labeling.importing.taking_in import read_records
+    from labeling.imports.formats import hh
+    from labeling.imports.importer import read_records
+    from labeling.imports.reader import EntryReader, Refusal
 
     rankings: list[Ranking] = []
     refused: Counter[str] = Counter()

@@ -35,7 +35,7 @@ def figures() -> Iterator[Figure]:
 
 
 def _import(path: Path, slug: str) -> int:
-    from labeling.importing import import_rankings
+    from labeling.imports import import_rankings
     from labeling.models import Project
 
     project = Project.objects.create(slug=slug, name=slug)

@@ -26,9 +26,9 @@ def platform() -> Iterator[Path]:
         os.environ.update(PARLEY_VAR=folder, DJANGO_SETTINGS_MODULE="labeling.settings")
         for name in ("DATABASE_URL", "REDIS_URL", "PARLEY_ENV", "PARLEY_STORE"):
             os.environ.pop(name, None)
-        from labeling import engines
+        from labeling import embedded
 
-        engines.start(var)
+        embedded.start(var)
         try:
             import django
             from django.core.management import call_command
@@ -38,7 +38,7 @@ def platform() -> Iterator[Path]:
             call_command("collectstatic", interactive=False, verbosity=0)
             yield var
         finally:
-            engines.stop(var)
+            embedded.stop(var)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.http.response import HttpResponseBase
 
-from labeling import engines, environment, refused_bodies
+from labeling import embedded, environment, refused_bodies
 from labeling.request_bodies import Body, BodyRefused, read_body
 
 # The three arguments of every ASGI application. Django's and a2wsgi's own types for them do not agree.
@@ -80,7 +80,7 @@ def _replay(body: Body, receive: Receive) -> Receive:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
-engines.ensure()
+embedded.ensure()
 get_asgi_application()  # sets Django up
 _streams = StreamHandler()
 _wsgi: Any = get_wsgi_application()

@@ -10,7 +10,7 @@ from celery import Celery, bootsteps
 from celery.signals import beat_init, celeryd_init, worker_ready, worker_shutdown
 from kombu.utils.json import loads
 
-from labeling import engines
+from labeling import embedded
 from records.broker import celery_settings
 from records.malformed import dropping_step
 from records.names import SWEEP
@@ -22,7 +22,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
 
 app = Celery("labeling")
 app.set_default()  # a thread that made no app of its own sends by the default one, and pages are such threads
-app.conf.update(celery_settings(engines.urls().redis))
+app.conf.update(celery_settings(embedded.urls().redis))
 app.steps["consumer"].add(dropping_step(bootsteps.StartStopStep, loads))
 app.conf.beat_schedule = {
     # Expires before the next: after an hour without a worker one sweep is wanted, not 360.
@@ -34,7 +34,7 @@ app.autodiscover_tasks(["labeling"])
 @celeryd_init.connect
 @beat_init.connect
 def _ensure_engines(**_: object) -> None:
-    engines.ensure()
+    embedded.ensure()
 
 
 _presence: list[Presence] = []  # of this process, once it is a worker
@@ -42,9 +42,9 @@ _presence: list[Presence] = []  # of this process, once it is a worker
 
 @worker_ready.connect
 def _say_that_it_lives(sender: Any, **_: object) -> None:
-    from labeling.presence import presence  # brings Celery's workers, which senders do without
+    from labeling.jobs.heartbeat import presence  # brings Celery's workers, which senders do without
 
-    _presence.append(presence(sender.hostname, engines.urls().redis))
+    _presence.append(presence(sender.hostname, embedded.urls().redis))
     _presence[-1].begin()
 
 

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 
-from labeling.middleware import with_headers
 from labeling.request_bodies import BodyRefused
+from labeling.web.security_headers import with_headers
 
 _API_PREFIX = "/api/"
 _LONGEST_LINGER_SECONDS = 10.0

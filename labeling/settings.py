@@ -11,8 +11,8 @@ from typing import Any
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
-from labeling import engines, environment
-from labeling.secret_key import development_secret_key
+from labeling import embedded, environment
+from labeling.environment import development_secret_key
 
 django_stubs_ext.monkeypatch()  # lets a form be written ModelForm[Project], which Django 5.2 itself does not
 
@@ -53,7 +53,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "labeling.middleware.security_headers",
+    "labeling.web.security_headers.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -61,7 +61,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    "labeling.personal.as_the_person_likes",
+    "labeling.web.localisation.as_the_person_likes",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -77,7 +77,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "labeling.shell.shell",
+                "labeling.web.navigation.shell",
             ],
         },
     },
@@ -91,7 +91,7 @@ STATEMENT_TIMEOUT_SECONDS = environment.integer(
 LOCK_TIMEOUT_SECONDS = environment.integer("PARLEY_LOCK_TIMEOUT_SECONDS", default=5)
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = environment.integer("PARLEY_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS", default=30)
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": environment.database(engines.urls().database)
+    "default": environment.database(embedded.urls().database)
     | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 }
 DATABASES["default"]["OPTIONS"] |= {
@@ -102,7 +102,7 @@ DATABASES["default"]["OPTIONS"] |= {
     ),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = engines.urls().redis
+REDIS_URL = embedded.urls().redis
 
 # Sampling: how much overnight work is with the workers at once; after how long a message that nobody began
 # on is looked for; and after how long a worker that was silent is given up (it gives a sign every 15 seconds).
@@ -160,7 +160,7 @@ STATIC_ROOT = environment.path("PARLEY_STATIC", default=PARLEY_VAR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": PARLEY_VAR}},
     "staticfiles": {
-        "BACKEND": "labeling.static_files.HashedStaticFiles",
+        "BACKEND": "labeling.web.static_files.HashedStaticFiles",
         # root collects them and another user serves them; without these they would be as private as uploads.
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },

@@ -7,8 +7,13 @@ from typing import Any
 
 from celery import shared_task
 
-from labeling import answers, exporting, near_duplicates, sampling, sweeping, training_jobs, webhooks
-from labeling.importing import uploads
+from labeling import exports, periodic
+from labeling.dialogues import answers
+from labeling.imports import uploads
+from labeling.prompts import near_duplicates
+from labeling.rounds import training_jobs
+from labeling.sampling import runs
+from labeling.webhooks import deliveries
 from records import EmbedResult, RecordError, SampleResult, TrainingProgress, TrainingResult, decode
 from records.names import (
     BUILD_EXPORT,
@@ -26,7 +31,7 @@ from records.names import (
 
 @shared_task(name=RECORD_SAMPLING_STARTED)
 def record_sampling_started(*, run_id: str, attempt: int) -> None:
-    sampling.record_started(run_id, attempt)
+    runs.record_started(run_id, attempt)
 
 
 @shared_task(name=RECORD_COMPLETIONS)
@@ -35,12 +40,12 @@ def record_completions(result: dict[str, Any]) -> None:
     try:
         answers.record_completions(decode(SampleResult, result))
     except RecordError as error:
-        sampling.record_failure(result["run_id"], result["attempt"], f"The sampler sent no proper record: {error}")
+        runs.record_failure(result["run_id"], result["attempt"], f"The sampler sent no proper record: {error}")
 
 
 @shared_task(name=RECORD_SAMPLING_FAILURE)
 def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> None:
-    sampling.record_failure(run_id, attempt, error or "The sampler broke off with an error; its log says more.")
+    runs.record_failure(run_id, attempt, error or "The sampler broke off with an error; its log says more.")
 
 
 @shared_task(name=RECORD_VECTORS)
@@ -51,7 +56,7 @@ def record_vectors(result: dict[str, Any]) -> None:
 
 @shared_task(name=BUILD_EXPORT)
 def build_export(*, export_id: str) -> None:
-    exporting.build(export_id)
+    exports.build(export_id)
 
 
 @shared_task(name=TAKE_IN)
@@ -61,7 +66,7 @@ def take_in(*, import_id: str) -> None:
 
 @shared_task(name=DELIVER)
 def deliver(*, delivery_id: str) -> None:
-    webhooks.deliver(delivery_id)
+    deliveries.deliver(delivery_id)
 
 
 @shared_task(name=RECORD_TRAINING_PROGRESS)
@@ -76,4 +81,4 @@ def record_training_result(*, result: dict[str, Any]) -> None:
 
 @shared_task(name=SWEEP)
 def sweep() -> None:
-    sweeping.sweep()
+    periodic.sweep()

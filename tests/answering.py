@@ -8,9 +8,9 @@ import time
 import redis
 from django.conf import settings
 
-from labeling.answers import record_completions
+from labeling.dialogues.answers import record_completions
 from labeling.models import SamplingRun
-from labeling.sampling import record_started
+from labeling.sampling.runs import record_started
 from records import Completion, SampleResult
 from records.names import stream_key
 

@@ -44,12 +44,12 @@ if find_spec("django"):
     from django.conf import settings
 
     from labeling.celery import app
-    from labeling.engines import Urls, places, start, stop, valkey
+    from labeling.embedded import Urls, paths, start, stop, valkey
     from records.broker import broker_url
 
     # A worker has inherited the settings module and read it by now, with the store and broker of the first process.
     settings.PARLEY_STORE = Path(os.environ["PARLEY_STORE"])
-    settings.REDIS_URL = os.environ["REDIS_URL"] = valkey.url(places.Places(settings.PARLEY_VAR), db=_worker)
+    settings.REDIS_URL = os.environ["REDIS_URL"] = valkey.url(paths.Places(settings.PARLEY_VAR), db=_worker)
     app.conf.broker_url = broker_url(settings.REDIS_URL)
     settings.STORAGES = settings.STORAGES | {
         # No hashed names: a test of a page should not need collectstatic first.

@@ -21,7 +21,7 @@ import psutil
 import pytest
 import redis
 
-from labeling.engines import places, processes, valkey
+from labeling.embedded import paths, processes, valkey
 from records.presence import living
 
 pytestmark = [pytest.mark.chaos, pytest.mark.real_model, pytest.mark.timeout(600)]
@@ -88,7 +88,7 @@ class Run:
 
     def server(self, program: str) -> psutil.Process | None:
         """The embedded server of this run that is alive now."""
-        folder = places.Places(self.var).database if program == "postgres" else places.Places(self.var).valkey
+        folder = paths.Places(self.var).database if program == "postgres" else paths.Places(self.var).valkey
         found = processes.find_all(program=program, folder=Path(os.path.realpath(folder)))
         return min(found, key=lambda process: process.create_time(), default=None)
 
@@ -148,7 +148,7 @@ def test_its_workers_come_up(run: Run, worker: str) -> None:
 
 
 def test_its_workers_say_that_they_live(run: Run) -> None:
-    with redis.Redis.from_url(valkey.url(places.Places(run.var)), decode_responses=True) as client:
+    with redis.Redis.from_url(valkey.url(paths.Places(run.var)), decode_responses=True) as client:
         assert processes.wait_until(
             lambda: {one.worker.queue for one in living(client)} == {"web", "sample", "train"}, seconds=PATIENCE
         )
@@ -212,4 +212,4 @@ def test_ctrl_c_stops_everything(run: Run) -> None:
     assert run.process.wait(timeout=60) == 0
     assert time.monotonic() - began < 50
     assert not [process for process in everything if process and processes.is_alive(process.pid)]
-    assert not places.Places(run.var).runtime.exists()
+    assert not paths.Places(run.var).runtime.exists()

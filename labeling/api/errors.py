@@ -11,11 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from labeling.exporting import FilterError
-from labeling.importing import FileRefused
-from labeling.rounds import RoundError
-from labeling.submissions import AssignmentError
-from labeling.webhooks import WebhookError
+from labeling.exports import FilterError
+from labeling.imports import FileRefused
+from labeling.rankings.submission import AssignmentError
+from labeling.rounds.promotion import RoundError
+from labeling.webhooks.deliveries import WebhookError
 
 logger = logging.getLogger(__name__)
 

@@ -6,21 +6,21 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from labeling import access
-from labeling.access import ENGINEERS
-from labeling.api import shapes
-from labeling.api.door import needs
-from labeling.api.pages import NEWEST_FIRST, Page, Place, page_of
-from labeling.downloads import export_file_response
-from labeling.exporting import cancel_export, request_export
-from labeling.exporting.files import files_of
+from labeling.api import schemas
+from labeling.api.authentication import needs
+from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
+from labeling.exports import cancel_export, request_export
+from labeling.exports.downloads import export_file_response
+from labeling.exports.files import files_of
 from labeling.models import ApiToken, Export
+from labeling.web import access
+from labeling.web.access import ENGINEERS
 
 READ, WRITE = ApiToken.Scope.READ, ApiToken.Scope.WRITE
 router = Router()
 
 
-@router.get("/projects/{slug}/exports", response=Page[shapes.Export])
+@router.get("/projects/{slug}/exports", response=Page[schemas.Export])
 @needs(READ)
 @access.role_required(*ENGINEERS)
 def list_exports(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
@@ -28,26 +28,26 @@ def list_exports(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
     return page_of(Export.objects.filter(project=access.project_for(request, slug)), place, order=NEWEST_FIRST)
 
 
-@router.post("/projects/{slug}/exports", response={201: shapes.Export})
+@router.post("/projects/{slug}/exports", response={201: schemas.Export})
 @needs(WRITE)
 @access.role_required(*ENGINEERS)
-def build_export(request: HttpRequest, slug: str, given: shapes.NewExport) -> Any:
+def build_export(request: HttpRequest, slug: str, given: schemas.NewExport) -> Any:
     """Ask for an export; a worker builds it."""
     project = access.project_for(request, slug)
     return Status(201, request_export(project, **given.dict(), by=access.person(request)))
 
 
-@router.get("/projects/{slug}/exports/{export_id}", response=shapes.ExportWithFiles)
+@router.get("/projects/{slug}/exports/{export_id}", response=schemas.ExportWithFiles)
 @needs(READ)
 @access.role_required(*ENGINEERS)
 def get_export(request: HttpRequest, slug: str, export_id: UUID) -> Any:
     """How far it is, and once it is done its files."""
     found = access.export_for(request, export_id, slug=slug)
-    shown = shapes.Export.from_orm(found).dict()
+    shown = schemas.Export.from_orm(found).dict()
     return {**shown, "files": files_of(found)}
 
 
-@router.post("/projects/{slug}/exports/{export_id}/cancel", response=shapes.Export)
+@router.post("/projects/{slug}/exports/{export_id}/cancel", response=schemas.Export)
 @needs(WRITE)
 @access.role_required(*ENGINEERS)
 def cancel(request: HttpRequest, slug: str, export_id: UUID) -> Any:

@@ -8,18 +8,19 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
-from labeling import access, rounds
-from labeling.access import ENGINEERS
-from labeling.api import shapes
-from labeling.api.door import needs, token_of
-from labeling.api.pages import NEWEST_FIRST, Page, Place, page_of
+from labeling.api import schemas
+from labeling.api.authentication import needs, token_of
+from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
 from labeling.models import ApiToken, Policy, Project, Round
+from labeling.rounds import promotion as rounds_promotion
+from labeling.web import access
+from labeling.web.access import ENGINEERS
 
 READ, PROMOTE = ApiToken.Scope.READ, ApiToken.Scope.PROMOTE
 router = Router()
 
 
-@router.get("/me", response=shapes.Bearer)
+@router.get("/me", response=schemas.Bearer)
 @needs(READ)
 @access.signed_in
 def me(request: HttpRequest) -> Any:
@@ -30,7 +31,7 @@ def me(request: HttpRequest) -> Any:
     return {**owner, "scopes": token.scopes, "project": project, "expires_at": token.expires_at}
 
 
-@router.get("/projects", response=Page[shapes.Project])
+@router.get("/projects", response=Page[schemas.Project])
 @needs(READ)
 @access.signed_in
 def list_projects(request: HttpRequest, place: Query[Place]) -> Any:
@@ -40,14 +41,14 @@ def list_projects(request: HttpRequest, place: Query[Place]) -> Any:
     return page_of(projects.filter(id=bound.id) if bound else projects, place, order=NEWEST_FIRST)
 
 
-@router.get("/projects/{slug}", response=shapes.Project)
+@router.get("/projects/{slug}", response=schemas.Project)
 @needs(READ)
 @access.signed_in
 def get_project(request: HttpRequest, slug: str) -> Any:
     return access.project_for(request, slug)
 
 
-@router.get("/projects/{slug}/rounds", response=Page[shapes.Round])
+@router.get("/projects/{slug}/rounds", response=Page[schemas.Round])
 @needs(READ)
 @access.role_required(*ENGINEERS)
 def list_rounds(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
@@ -56,17 +57,17 @@ def list_rounds(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
     return page_of(found, place, order=("-number", "-id"))
 
 
-@router.post("/projects/{slug}/promote", response={201: shapes.Round})
+@router.post("/projects/{slug}/promote", response={201: schemas.Round})
 @needs(PROMOTE)
 @access.role_required(*ENGINEERS)
-def promote(request: HttpRequest, slug: str, promotion: shapes.Promotion) -> Any:
+def promote(request: HttpRequest, slug: str, promotion: schemas.Promotion) -> Any:
     """Let this policy answer from now on; gives the round that opens with it."""
     project = access.project_for(request, slug)
     policy = get_object_or_404(_policies(request), id=promotion.policy_id)
-    return Status(201, rounds.promote(policy, project=project, by=access.person(request)))
+    return Status(201, rounds_promotion.promote(policy, project=project, by=access.person(request)))
 
 
-@router.get("/policies", response=Page[shapes.Policy])
+@router.get("/policies", response=Page[schemas.Policy])
 @needs(READ)
 @access.role_required(*ENGINEERS)
 def list_policies(request: HttpRequest, place: Query[Place], name: str | None = None) -> Any:
@@ -75,7 +76,7 @@ def list_policies(request: HttpRequest, place: Query[Place], name: str | None = 
     return page_of(policies.filter(name=name) if name else policies, place, order=NEWEST_FIRST)
 
 
-@router.get("/policies/{policy_id}", response=shapes.Policy)
+@router.get("/policies/{policy_id}", response=schemas.Policy)
 @needs(READ)
 @access.role_required(*ENGINEERS)
 def get_policy(request: HttpRequest, policy_id: UUID) -> Any:

@@ -10,11 +10,11 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 
-from labeling import access
-from labeling.api import exports, projects, ranking, shapes, texts, webhooks
-from labeling.api.door import Bearer, behind_the_door
+from labeling.api import dialogues, exports, projects, rankings, schemas, webhooks
+from labeling.api.authentication import Bearer, behind_the_door
 from labeling.api.errors import explain_errors, nothing_here, response_of
-from labeling.api.repeats import HEADER, LONGEST_KEY
+from labeling.api.idempotency import HEADER, LONGEST_KEY
+from labeling.web import access
 
 PREFIX = "api/v1/"
 VERSION = "1.0.0"
@@ -42,7 +42,7 @@ api = Api(
     auth=Bearer(),
 )
 explain_errors(api)
-for _router in (projects.router, texts.router, ranking.router, exports.router, webhooks.router):
+for _router in (projects.router, dialogues.router, rankings.router, exports.router, webhooks.router):
     api.add_router("", _router)
 
 
@@ -63,7 +63,7 @@ def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
 def _document() -> dict[str, Any]:
     """Ninja's document, with what the door adds to every operation."""
     found = json.loads(json.dumps(api.get_openapi_schema(path_prefix=f"/{PREFIX}")))
-    found["components"]["schemas"]["Error"] = shapes.Error.model_json_schema()
+    found["components"]["schemas"]["Error"] = schemas.Error.model_json_schema()
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     for methods in found["paths"].values():
         for method, operation in methods.items():

@@ -6,18 +6,19 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from labeling import access, webhooks
-from labeling.access import ENGINEERS
-from labeling.api import shapes
-from labeling.api.door import needs
-from labeling.api.pages import NEWEST_FIRST, Page, Place, page_of
+from labeling.api import schemas
+from labeling.api.authentication import needs
+from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
 from labeling.models import ApiToken, Webhook
+from labeling.web import access
+from labeling.web.access import ENGINEERS
+from labeling.webhooks import deliveries
 
 READ, WRITE = ApiToken.Scope.READ, ApiToken.Scope.WRITE
 router = Router()
 
 
-@router.get("/projects/{slug}/webhooks", response=Page[shapes.Webhook])
+@router.get("/projects/{slug}/webhooks", response=Page[schemas.Webhook])
 @needs(READ)
 @access.role_required(*ENGINEERS)
 def list_webhooks(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
@@ -25,27 +26,27 @@ def list_webhooks(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
     return page_of(Webhook.objects.filter(project=access.project_for(request, slug)), place, order=NEWEST_FIRST)
 
 
-@router.post("/projects/{slug}/webhooks", response={201: shapes.AddedWebhook})
+@router.post("/projects/{slug}/webhooks", response={201: schemas.AddedWebhook})
 @needs(WRITE)
 @access.role_required(*ENGINEERS)
-def add_webhook(request: HttpRequest, slug: str, given: shapes.NewWebhook) -> Any:
+def add_webhook(request: HttpRequest, slug: str, given: schemas.NewWebhook) -> Any:
     """Tell an address of events; the secret of its signatures is given in this answer only."""
     project = access.project_for(request, slug)
-    return Status(201, webhooks.add_webhook(project, **given.dict(), by=access.person(request)))
+    return Status(201, deliveries.add_webhook(project, **given.dict(), by=access.person(request)))
 
 
-@router.post("/projects/{slug}/webhooks/{webhook_id}/close", response=shapes.Webhook)
+@router.post("/projects/{slug}/webhooks/{webhook_id}/close", response=schemas.Webhook)
 @needs(WRITE)
 @access.role_required(*ENGINEERS)
 def close_webhook(request: HttpRequest, slug: str, webhook_id: UUID) -> Any:
     """Tell this address nothing more."""
     found = access.webhook_for(request, webhook_id, slug=slug)
-    webhooks.close_webhook(found, by=access.person(request))
+    deliveries.close_webhook(found, by=access.person(request))
     found.refresh_from_db()
     return found
 
 
-@router.get("/projects/{slug}/webhooks/{webhook_id}/deliveries", response=Page[shapes.Delivery])
+@router.get("/projects/{slug}/webhooks/{webhook_id}/deliveries", response=Page[schemas.Delivery])
 @needs(READ)
 @access.role_required(*ENGINEERS)
 def list_deliveries(request: HttpRequest, slug: str, webhook_id: UUID, place: Query[Place]) -> Any:

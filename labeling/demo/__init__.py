@@ -1,1 +1,1 @@
-"""The demo: the whole loop once round, unattended, and a report of what came of it."""
+"""The demo: the loop once round, unattended, and a report of it; knows nothing that people could not do by hand."""

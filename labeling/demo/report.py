@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from labeling.comparing_policies import ComparisonFigures
-from labeling.intervals import Estimate
+from labeling.rounds.policy_evaluation import ComparisonFigures
+from labeling.statistics.intervals import Estimate
 from records import Message
 
 Judge = Literal["simulated", "people"]

@@ -9,14 +9,14 @@ from typing import Any
 from django.conf import settings
 
 from labeling import environment
-from labeling.demo.loop import Loop
+from labeling.demo.polling import StepFailed, follow
 from labeling.demo.report import Curve, PpoFigures, RewardModelFigures, SftFigures, read_curve
-from labeling.demo.waiting import StepFailed, follow
+from labeling.demo.state import Loop
 from labeling.demo.workers import log_folder
-from labeling.exporting import request_export
-from labeling.intervals import Estimate
+from labeling.exports import request_export
 from labeling.models import Export, Policy, RewardModel, TrainingJob
-from labeling.training_jobs import start_job
+from labeling.rounds.training_jobs import start_job
+from labeling.statistics.intervals import Estimate
 from records import read_manifest
 
 HELD_OUT = {"validation_percent": 10, "test_percent": 15}  # of the prompts; more than usual, as there are few

@@ -13,8 +13,8 @@ from django.conf import settings
 
 from labeling import environment
 from labeling.celery import app
-from labeling.demo.waiting import Show, StepFailed, follow
-from labeling.engines import processes
+from labeling.demo.polling import Show, StepFailed, follow
+from labeling.embedded import processes
 
 CONFIGURATION = Path(__file__).parents[1] / "supervisord.conf"
 WORKERS = ("web", "sample", "train")  # as their nodes are called

@@ -1,4 +1,4 @@
-"""The rows of Parley, by noun. Rows are the truth; messages on the broker are hints."""
+"""The rows of Parley, by noun; know no page and no task. Rows are the truth, messages on the broker are hints."""
 
 from labeling.models.audit import AuditEvent, Report
 from labeling.models.completions import Completion, SamplingRun

@@ -123,7 +123,7 @@ class Dialogue(models.Model):
     prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="dialogues")
     branched_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="branches")
     branched_at = models.PositiveIntegerField(null=True, blank=True)  # position of the last message that was copied
-    lease = models.ForeignKey(  # the place from which it was written while ranking (labeling.bettering)
+    lease = models.ForeignKey(  # the place from which it was written while ranking (labeling.rankings.corrections)
         "labeling.Lease", null=True, blank=True, on_delete=models.SET_NULL, related_name="written"
     )
     guideline_version = models.ForeignKey(

@@ -37,7 +37,7 @@ class Import(models.Model):
     attempt = models.PositiveIntegerField(default=0)  # the fencing token
     lease_until = models.DateTimeField(null=True, blank=True)
     fraction = models.FloatField(default=0.0)
-    report = models.JSONField(default=dict, blank=True)  # labeling.importing.ImportReport
+    report = models.JSONField(default=dict, blank=True)  # labeling.imports.ImportReport
     error = models.TextField(blank=True)
     requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

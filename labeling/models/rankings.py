@@ -62,8 +62,9 @@ class Comparison(models.Model):
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
     dialogue = models.ForeignKey(Dialogue, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
-    # The first of those that hold the same completions, itself included, once there are several (labeling.families).
-    # Nobody is given two of a family: they would know which text is new, or have been told the order.
+    # The first of those that hold the same completions, itself included, once there are several
+    # (labeling.rankings.comparison_copies). Nobody is given two of a family: they would know which text is new,
+    # or have been told the order.
     family = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="relatives", db_index=False
     )

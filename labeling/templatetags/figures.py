@@ -2,7 +2,7 @@
 
 from django import template
 
-from labeling.intervals import Estimate
+from labeling.statistics.intervals import Estimate
 
 register = template.Library()
 

@@ -3,7 +3,7 @@
 from django import template
 from django.utils.safestring import SafeString
 
-from labeling.prose import render_prose
+from labeling.web.markdown import render_prose
 
 register = template.Library()
 

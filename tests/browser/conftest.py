@@ -129,36 +129,36 @@ def open_page(browser: Browser, platform_url: str, transactional_db: None) -> It
 
 @pytest.fixture
 def project() -> "Project":
-    """The one of tests/browser/bread.py; a file that wants another has its own."""
-    from tests.labeling.cast import make_project
+    """The one of tests/browser/ranking_page.py; a file that wants another has its own."""
+    from tests.labeling.factories import make_project
 
     return make_project(slug="bread", asks_ratings=False)
 
 
 @pytest.fixture
 def comparison(project: "Project") -> "Comparison":
-    from tests.browser.bread import bread_comparison
+    from tests.browser.ranking_page import bread_comparison
 
     return bread_comparison(project)
 
 
 @pytest.fixture
 def alice(project: "Project") -> "User":
-    from tests.labeling.cast import make_user
+    from tests.labeling.factories import make_user
 
     return make_user(username="alice", projects=[project])
 
 
 @pytest.fixture
 def rita(project: "Project") -> "User":
-    from tests.labeling.cast import make_user
+    from tests.labeling.factories import make_user
 
     return make_user(username="rita", projects=[project])
 
 
 @pytest.fixture
 def erin(project: "Project") -> "User":
-    from tests.labeling.cast import make_user
+    from tests.labeling.factories import make_user
 
     return make_user(username="erin", role="engineer", projects=[project])
 

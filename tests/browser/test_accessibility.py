@@ -9,7 +9,7 @@ from labeling.models import Dialogue, Project, SamplingRun, User
 from tests.answering import send_result
 from tests.browser.axe import violations
 from tests.browser.conftest import NARROW
-from tests.labeling.cast import make_dialogue, make_project, make_prompt, make_run, make_user
+from tests.labeling.factories import make_dialogue, make_project, make_prompt, make_run, make_user
 
 OpenPage = Callable[..., Page]
 

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Comparison, Completion, Dialogue, Lease, Ranking, User
 from tests.browser.axe import violations
-from tests.browser.bread import board_is_ready, take_next
 from tests.browser.conftest import NARROW
+from tests.browser.ranking_page import board_is_ready, take_next
 
 OpenPage = Callable[..., Page]
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from labeling.models import Completion, Dialogue, Message, Project, Ranking, SamplingRun, User
 from tests.answering import answer, finish_stream, send_result, stream_words, wait_for_run
 from tests.browser.conftest import NARROW
-from tests.labeling.cast import make_dialogue, make_project
+from tests.labeling.factories import make_dialogue, make_project
 
 OpenPage = Callable[..., Page]
 
@@ -109,7 +109,7 @@ def test_where_no_event_stream_gets_through_the_page_asks_again(open_page: OpenP
 
 
 def test_a_failed_answer_says_so_and_can_be_asked_for_again(open_page: OpenPage, alice: User) -> None:
-    from labeling.sampling import record_failure
+    from labeling.sampling.runs import record_failure
 
     page = begin(open_page, alice)
     run = ask(page)

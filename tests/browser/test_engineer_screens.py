@@ -11,17 +11,17 @@ import redis
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
-from labeling import training_jobs
-from labeling.exporting import build, exports_folder
-from labeling.importing import uploads
+from labeling.exports import build, exports_folder
+from labeling.imports import uploads
 from labeling.models import Dialogue, Export, Import, Policy, Project, Ranking, RewardModel, TrainingJob, User
+from labeling.rounds import training_jobs
 from records import TrainingProgress, TrainingResult, publish_directory
 from tests.browser.axe import violations
 from tests.browser.conftest import NARROW
-from tests.browser.looking import look_at
-from tests.labeling.cast import make_comparison, make_dialogue, make_policy, make_project, make_prompt, make_user
-from tests.labeling.exporting.material import exported, make_ranking
-from tests.labeling.importing.files import hh_pair, write_lines
+from tests.browser.screenshots import look_at
+from tests.labeling.exports.material import exported, make_ranking
+from tests.labeling.factories import make_comparison, make_dialogue, make_policy, make_project, make_prompt, make_user
+from tests.labeling.imports.files import hh_pair, write_lines
 
 OpenPage = Callable[..., Page]
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from labeling.models import Export, Project, Ranking, User
 from tests.browser.axe import violations
 from tests.browser.conftest import NARROW
-from tests.labeling.cast import make_comparison, make_policy, make_project, make_user
-from tests.labeling.exporting.material import exported, make_ranking
+from tests.labeling.exports.material import exported, make_ranking
+from tests.labeling.factories import make_comparison, make_policy, make_project, make_user
 
 OpenPage = Callable[..., Page]
 

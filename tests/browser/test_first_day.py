@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Comparison, Membership, PracticeRanking, Project, Ranking, Reference, User
 from tests.browser.axe import violations
-from tests.browser.bread import ANSWERS, QUESTION, board_is_ready, bread_comparison
 from tests.browser.conftest import NARROW, PHONE
-from tests.labeling.cast import make_project, make_reference
+from tests.browser.ranking_page import ANSWERS, QUESTION, board_is_ready, bread_comparison
+from tests.labeling.factories import make_project, make_reference
 
 OpenPage = Callable[..., Page]
 Keep = Callable[[Page, str], Path]

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from labeling.models import Comparison, Completion, Dialogue, Project, SamplingRun, User
 from tests.answering import send_result
 from tests.browser.conftest import DESKTOP, NARROW
-from tests.labeling.cast import make_comparison, make_dialogue, make_project, make_run
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_run
 
 OpenPage = Callable[..., Page]
 

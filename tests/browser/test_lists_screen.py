@@ -6,8 +6,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from labeling.models import Export, Project, Prompt, User
-from tests.browser.looking import look_at
-from tests.labeling.cast import make_prompt, make_user
+from tests.browser.screenshots import look_at
+from tests.labeling.factories import make_prompt, make_user
 
 OpenPage = Callable[..., Page]
 Keep = Callable[[Page, str], Path]

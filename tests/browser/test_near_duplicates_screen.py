@@ -5,12 +5,12 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from labeling import near_duplicates
 from labeling.models import Project, Prompt, User
+from labeling.prompts import near_duplicates
 from language.embedding import load_embedder
 from records import EmbedResult
-from tests.browser.looking import look_at
-from tests.labeling.cast import make_prompt
+from tests.browser.screenshots import look_at
+from tests.labeling.factories import make_prompt
 
 QUESTIONS = (
     "How do I bake a sourdough bread with a crust that stays crisp until the evening?",

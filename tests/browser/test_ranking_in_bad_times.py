@@ -6,10 +6,10 @@ from datetime import timedelta
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
-from labeling import assignment
 from labeling.models import Comparison, Lease, Project, Ranking, User
-from tests.browser.bread import take_next
-from tests.labeling.cast import make_user, places_of
+from labeling.rankings import assignment
+from tests.browser.ranking_page import take_next
+from tests.labeling.factories import make_user, places_of
 
 OpenPage = Callable[..., Page]
 

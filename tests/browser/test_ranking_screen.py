@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Comparison, Completion, Lease, Project, Ranking, Report, User
-from tests.browser.bread import board_is_ready, take_next
 from tests.browser.conftest import NARROW, PHONE
+from tests.browser.ranking_page import board_is_ready, take_next
 
 OpenPage = Callable[..., Page]
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.models import Dialogue, Project, User
-from tests.labeling.cast import make_dialogue, make_project, make_prompt, make_user
+from tests.labeling.factories import make_dialogue, make_project, make_prompt, make_user
 
 OpenPage = Callable[..., Page]
 

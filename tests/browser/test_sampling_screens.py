@@ -11,17 +11,17 @@ from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from labeling import comparing, sampling
-from labeling.answers import record_completions
-from labeling.mixtures import Part, change_mixture, mixture_of
+from labeling.dialogues.answers import record_completions
 from labeling.models import Comparison, Policy, Project, SamplingRun, User
-from labeling.sampling import record_started
+from labeling.sampling import comparisons, runs
+from labeling.sampling.mixtures import Part, change_mixture, mixture_of
+from labeling.sampling.runs import record_started
 from records import SampleResult, decode
 from tests.answering import send_result
-from tests.browser.looking import look_at
-from tests.labeling.cast import make_chat, make_comparison, make_policy, make_project, make_run, make_user
-from tests.labeling.exporting.material import make_ranking
-from tests.labeling.workers_alive import make_worker
+from tests.browser.screenshots import look_at
+from tests.labeling.exports.material import make_ranking
+from tests.labeling.factories import make_chat, make_comparison, make_policy, make_project, make_run, make_user
+from tests.labeling.jobs.workers_alive import make_worker
 from tests.sampler.conftest import Web, Worker
 from tests.tiny import build_tiny_policy
 
@@ -58,8 +58,8 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
 
 def fail_one(project: Project, error: str) -> Comparison:
     make_chat(project=project)
-    (comparison,) = comparing.make_comparisons(project, num=1, seed=1, by=None)
-    sampling.send_waiting()
+    (comparison,) = comparisons.make_comparisons(project, num=1, seed=1, by=None)
+    runs.send_waiting()
     run = comparison.sampling_runs.get()
     record_completions(SampleResult(run_id=str(run.id), attempt=run.attempt, error=error))
     return comparison
@@ -87,8 +87,8 @@ def test_the_progress_is_seen_without_reloading(
     open_page: OpenPage, project: Project, adam: User, keep_screenshot: Keep
 ) -> None:
     make_chat(project=project, num_turns=12)
-    comparing.make_comparisons(project, num=4, seed=1, by=None)
-    sampling.send_waiting()
+    comparisons.make_comparisons(project, num=4, seed=1, by=None)
+    runs.send_waiting()
     page = open_page("/p/bread/rounds/", user=adam)
     page.get_by_role("link", name="See sampling").click()
     expect(page.get_by_role("heading", name="No sample worker is alive")).to_be_visible()
@@ -152,7 +152,7 @@ def test_a_policy_that_no_worker_can_load_says_what_to_do_and_a_mended_one_answe
     change_mixture(project, [Part(policy=tiny, share=3), Part(policy=gone, share=1)], by=erin)
     make_chat(project=project)
     project.refresh_from_db()
-    (comparison,) = comparing.make_comparisons(project, num=1, seed=1, by=None)
+    (comparison,) = comparisons.make_comparisons(project, num=1, seed=1, by=None)
     web = Web(settings.REDIS_URL)
     pass_on(web, comparison)
     page = open_page("/p/bread/rounds/sampling/", user=erin)
@@ -173,7 +173,7 @@ def test_a_policy_that_no_worker_can_load_says_what_to_do_and_a_mended_one_answe
 
 def pass_on(web: Web, comparison: Comparison) -> None:
     """What the web worker does: hear of each run that was sent, that it began and what came of it."""
-    sampling.send_waiting()
+    runs.send_waiting()
     for run in comparison.sampling_runs.filter(state=SamplingRun.State.SENT):
         record_started(run.id, run.attempt)
     for _ in range(comparison.sampling_runs.filter(state=SamplingRun.State.RUNNING).count()):

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from labeling import exporting
+from labeling import exports
 from parley import Client, ParleyError
 from tests.browser.conftest import NARROW, SCREENSHOTS
-from tests.labeling.cast import make_project, make_prompt, make_user
+from tests.labeling.factories import make_project, make_prompt, make_user
 
 
 def test_a_token_made_on_the_page_works_until_it_is_revoked(
@@ -30,7 +30,7 @@ def test_a_token_made_on_the_page_works_until_it_is_revoked(
     narrow.screenshot(path=SCREENSHOTS / "tokens-narrow-dark.png", full_page=True)
     with Client(platform_url, text) as client:
         export = client.build_export("first-steps", "prompts")
-        exporting.build(export["id"])
+        exports.build(export["id"])
         files = client.download_export("first-steps", export["id"], tmp_path)
         assert "prompts.jsonl" in {path.name for path in files}
         page.get_by_role("button", name="Revoke").click()

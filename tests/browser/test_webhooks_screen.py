@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.models import Delivery, Project, User, Webhook
-from tests.browser.looking import look_at
+from tests.browser.screenshots import look_at
 
 URL = "https://203.0.113.9/a-long-way-to-a-hook/of-the-nightly-training-of-the-team?project=bread"
 

@@ -10,7 +10,7 @@ from labeling.models import Dialogue, Message, Project, SamplingRun, User
 from tests.answering import answer, finish_stream, send_result, stream_words, wait_for_run
 from tests.browser.axe import violations
 from tests.browser.conftest import NARROW, PHONE
-from tests.labeling.cast import make_dialogue, make_project, make_prompt
+from tests.labeling.factories import make_dialogue, make_project, make_prompt
 
 OpenPage = Callable[..., Page]
 KeepScreenshot = Callable[[Page, str], Path]

@@ -18,12 +18,12 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from labeling.engines import valkey
-from labeling.engines.places import Places
+from labeling.embedded import valkey
+from labeling.embedded.paths import Places
 from labeling.models import Comparison, Completion, MixturePart, SamplingRun
 from records import read_manifest
 from records.manifest import MANIFEST, sha256_of
-from tests.labeling.cast import make_chat, make_policy, make_project, make_run
+from tests.labeling.factories import make_chat, make_policy, make_project, make_run
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 

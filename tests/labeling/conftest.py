@@ -1,4 +1,4 @@
-"""A project and people in it, and the broker. A file that wants others has its own."""
+"""A project, people in it and their browsers, and the broker. A file that wants others has its own."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,42 +9,43 @@ import pytest
 
 if TYPE_CHECKING:  # Django is not set up yet when this file is read
     import redis
+    from django.test import Client
 
-    from labeling.models import Project, User
-    from tests.labeling.listening import Listener
+    from labeling.models import Lease, Project, User
+    from tests.labeling.webhooks.listener import Listener
 
 
 @pytest.fixture
 def project() -> "Project":
-    from tests.labeling.cast import make_project
+    from tests.labeling.factories import make_project
 
     return make_project()
 
 
 @pytest.fixture
 def alice(project: "Project") -> "User":
-    from tests.labeling.cast import make_user
+    from tests.labeling.factories import make_user
 
     return make_user(username="alice", projects=[project])
 
 
 @pytest.fixture
 def bob(project: "Project") -> "User":
-    from tests.labeling.cast import make_user
+    from tests.labeling.factories import make_user
 
     return make_user(username="bob", projects=[project])
 
 
 @pytest.fixture
 def rita(project: "Project") -> "User":
-    from tests.labeling.cast import make_user
+    from tests.labeling.factories import make_user
 
     return make_user(username="rita", projects=[project])
 
 
 @pytest.fixture
 def erin(project: "Project") -> "User":
-    from tests.labeling.cast import make_user
+    from tests.labeling.factories import make_user
 
     return make_user(username="erin", role="engineer", projects=[project])
 
@@ -64,7 +65,7 @@ def broker(engines: object) -> Iterator["redis.Redis"]:
 @pytest.fixture
 def listener(settings: Any) -> Iterator["Listener"]:
     """Somebody's server outside, which webhooks may call."""
-    from tests.labeling.listening import Listener
+    from tests.labeling.webhooks.listener import Listener
 
     settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
     server = Listener()
@@ -78,3 +79,29 @@ def listener(settings: Any) -> Iterator["Listener"]:
 def commits(django_capture_on_commit_callbacks: Any) -> Callable[[], AbstractContextManager[Any]]:
     """`with commits():` runs at its end what waits for a commit, and what that makes wait in turn."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
+def quick_passwords(settings: Any) -> None:
+    """Argon2 is slow on purpose; a test of a page need not be."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def erins_browser(erin: "User") -> "Client":
+    from tests.labeling.signed_in import as_user
+
+    return as_user(erin)
+
+
+@pytest.fixture
+def held(project: "Project", alice: "User") -> "Lease":
+    """Alice's place in a comparison."""
+    from labeling.models import Lease
+    from labeling.rankings import assignment
+    from tests.labeling.factories import make_comparison
+
+    make_comparison(project=project)
+    claimed = assignment.claim(project, by=alice)
+    assert isinstance(claimed, Lease)
+    return claimed

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from labeling.engines.processes import wait_until
-from labeling.middleware import CONTENT_SECURITY_POLICY
+from labeling.embedded.processes import wait_until
+from labeling.web.security_headers import CONTENT_SECURITY_POLICY
 from tests.labeling.serving import ask, serving
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ from django.db import connection
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
-from labeling import access
+from labeling.web import access
 
 @csrf_exempt
 @access.public

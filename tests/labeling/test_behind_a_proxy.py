@@ -20,11 +20,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from labeling.accounts import FAILURES_PER_ADDRESS
-from labeling.engines.processes import wait_until
+from labeling.accounts.users import FAILURES_PER_ADDRESS
+from labeling.embedded.processes import wait_until
 from labeling.models import SignInFailures
 from tests import compose
-from tests.labeling.cast import PASSWORD, make_user
+from tests.labeling.factories import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,8 +10,8 @@ import pytest
 from django.apps import apps
 from django.core.management import get_commands
 
-from labeling.gold_turns import is_gold_due
 from labeling.models import Membership, Project
+from labeling.rankings.gold_schedule import is_gold_due
 
 TABLES = """
 apianswer apitoken auditevent comparison completion delivery dialogue export guidelineversion import lease membership

@@ -15,12 +15,12 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from labeling.engines.processes import wait_until
-from labeling.middleware import CONTENT_SECURITY_POLICY
+from labeling.embedded.processes import wait_until
 from labeling.models import Import, User
 from labeling.request_bodies import allowed
-from tests.labeling.cast import make_project, make_user
-from tests.labeling.importing.files import hh_pair
+from labeling.web.security_headers import CONTENT_SECURITY_POLICY
+from tests.labeling.factories import make_project, make_user
+from tests.labeling.imports.files import hh_pair
 from tests.labeling.serving import Server, ask, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from labeling import environment
-from labeling.secret_key import development_secret_key
+from labeling.environment import development_secret_key
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KEY = secrets.token_urlsafe(64)

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def project(transactional_db: None) -> "Project":
-    from tests.labeling.cast import make_project  # Django is not set up yet when this file is read
+    from tests.labeling.factories import make_project  # Django is not set up yet when this file is read
 
     return make_project(slug="ours")
 
 
 @pytest.fixture
 def erin(project: "Project") -> "User":
-    from tests.labeling.cast import make_user
+    from tests.labeling.factories import make_user
 
     return make_user(username="erin", projects=[project])
 
 
 @pytest.fixture
 def token(erin: "User") -> str:
+    from labeling.accounts.api_tokens import make_token
     from labeling.models import ApiToken
-    from labeling.tokens import make_token
 
     return make_token(owner=erin, name="test", scopes=ApiToken.Scope.values, life=timedelta(days=1))[1]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from labeling import exporting
+from labeling import exports
+from labeling.accounts.api_tokens import make_token
 from labeling.models import Export, Project, Prompt, User
-from labeling.tokens import make_token
 from parley import Client, ParleyError
 from parley.connection import TRIES
-from tests.labeling.cast import make_comparison, make_prompt, make_served_policy, make_user
+from tests.labeling.factories import make_comparison, make_prompt, make_served_policy, make_user
 from tests.parley.bad_line import BadLine
 
 PROMPT = {"messages": [{"role": "user", "content": "What is a keyset?"}], "topic": "databases"}
@@ -22,7 +22,7 @@ def a_prompt(number: int) -> dict[str, object]:
 
 def build(client: Client) -> dict[str, object]:
     asked = client.build_export("ours", "prompts")
-    assert exporting.build(asked["id"])
+    assert exports.build(asked["id"])
     return asked
 
 
@@ -95,7 +95,7 @@ def test_a_download_goes_on_where_it_broke_off(client: Client, line: BadLine, tm
     assert len(ranges) >= 2
     assert {path.name for path in paths} >= {"prompts.jsonl", "manifest.json"}
     assert not list((tmp_path / "out").glob("*.part"))
-    stored = exporting.exports_folder() / export["id"]
+    stored = exports.exports_folder() / export["id"]
     for path in paths:
         assert path.read_bytes() == (stored / path.name).read_bytes()
     line.seen.clear()
@@ -106,7 +106,7 @@ def test_a_download_goes_on_where_it_broke_off(client: Client, line: BadLine, tm
 def test_bytes_that_are_not_those_promised_are_thrown_away(client: Client, tmp_path: Path) -> None:
     make_prompt(project=Project.objects.get())
     export = build(client)
-    file = exporting.exports_folder() / export["id"] / "prompts.jsonl"
+    file = exports.exports_folder() / export["id"] / "prompts.jsonl"
     file.chmod(0o644)
     file.write_bytes(file.read_bytes().replace(b"about", b"abuot"))
     with pytest.raises(ParleyError, match="manifest"):
@@ -120,7 +120,7 @@ def test_it_waits_for_an_export_and_says_why_there_is_none(client: Client) -> No
 
     def on_progress(export: dict[str, object]) -> None:
         states.append(export["state"])
-        exporting.build(asked["id"])
+        exports.build(asked["id"])
 
     done = client.wait_for_export("ours", asked["id"], every=0, on_progress=on_progress)
     assert (states, done["state"]) == (["waiting"], "done")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from labeling import exporting
+from labeling import exports
 from labeling.models import Project, Prompt
-from tests.labeling.cast import make_prompt, make_served_policy
+from tests.labeling.factories import make_prompt, make_served_policy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +59,7 @@ def test_an_export_is_built_listed_and_downloaded(parley: Any, project: Project,
     export = json.loads(built.stdout)
     assert export["filters"]["topics"] == ["sums"]
     assert parley("exports", "download", "ours", export["id"], str(tmp_path)).returncode == 2
-    exporting.build(export["id"])
+    exports.build(export["id"])
     assert "\tdone\t1" in parley("exports", "watch", "ours", export["id"]).stdout
     files = parley("exports", "download", "ours", export["id"], str(tmp_path / "out"))
     assert files.returncode == 0

@@ -12,7 +12,7 @@ from policy.sft import main as run_sft
 from policy.sft_config import SftConfig
 from records import write_jsonl
 from rewardmodel.model import RewardModel, make_head, publish_reward_model
-from tests.policy.cast import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
+from tests.policy.factories import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
 
 ANSWERS = ["a a a", "b b b", "c c c", "d d d"]
 LIKED = " b"

@@ -15,7 +15,7 @@ from policy.judging import Judge
 from records import verify_directory
 from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
-from tests.policy.cast import QUESTIONS
+from tests.policy.factories import QUESTIONS
 
 
 def scores(*numbers: float) -> torch.Tensor:

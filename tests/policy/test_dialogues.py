@@ -15,7 +15,7 @@ from policy.dialogues import TokenizedDialogue, cut_batch, load_dialogues, targe
 from policy.packing import attending_by_span, pack_row
 from records import Message, RecordError, write_jsonl
 from rewardmodel.data import DataError
-from tests.policy.cast import make_demonstration, write_demonstrations
+from tests.policy.factories import make_demonstration, write_demonstrations
 
 
 class Table(nn.Module):

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from language.chat import render_prompt
 from policy.ppo import main
 from policy.ppo_config import PpoConfig
-from tests.policy.cast import make_messages
+from tests.policy.factories import make_messages
 from tests.sampler.model_servers import ModelServer
 
 

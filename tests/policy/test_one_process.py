@@ -7,7 +7,7 @@ import pytest
 from rewardmodel.commandline import require_one_process
 from rewardmodel.options import OptionError
 from tests.launching import start
-from tests.policy.cast import write_demonstrations
+from tests.policy.factories import write_demonstrations
 
 
 @pytest.mark.chaos

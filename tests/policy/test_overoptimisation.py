@@ -16,7 +16,7 @@ from policy.prompts import TokenizedPrompt
 from records import Completion, verify_directory, write_jsonl
 from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
-from tests.policy.cast import QUESTIONS, make_prompt
+from tests.policy.factories import QUESTIONS, make_prompt
 
 # Likes "b" as the proxy does, but not an answer of nothing else: over-optimised, it falls.
 GOLD = """

@@ -23,7 +23,7 @@ from policy.rollout import MeasuredRollouts, Rollouts, measure_rollouts
 from records import verify_directory
 from rewardmodel.model import load_reward_model
 from rewardmodel.stopping import TrainingStopped
-from tests.policy.cast import write_demonstrations
+from tests.policy.factories import write_demonstrations
 from tests.policy.updates import CPU, begin, dying_after, gradients
 
 

@@ -12,7 +12,7 @@ from language.checkpoints import load_tokenizer
 from policy.prompts import draw, load_prompts
 from records import Message, RecordError, write_jsonl
 from rewardmodel.data import DataError
-from tests.policy.cast import make_prompt, write_prompts
+from tests.policy.factories import make_prompt, write_prompts
 
 
 def test_each_prompt_ends_with_the_header_of_the_answer(tiny_policy: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from policy.shared_prompt import completion_logprobs
 from policy.value import ValueLearner
 from records import SamplingParams
 from rewardmodel.model import load_reward_model
-from tests.policy.cast import make_prompt
+from tests.policy.factories import make_prompt
 from tests.separate_forwards import score_tokens
 
 END = 2

@@ -20,7 +20,7 @@ from policy.rollout import collect_rollouts
 from policy.sft_config import SftConfig
 from records import write_jsonl
 from records.types import Split
-from tests.policy.cast import QUESTIONS, make_demonstration, make_prompt
+from tests.policy.factories import QUESTIONS, make_demonstration, make_prompt
 
 # The last two differ from 0 beyond the low 32 bits only.
 RUN_SEEDS = (0, 1, 12345, 2**32, 2**40)

@@ -18,7 +18,7 @@ from policy.sft_config import SftConfig
 from records import Demonstration, RecordError, write_jsonl
 from rewardmodel.data import DataError
 from rewardmodel.options import OptionError
-from tests.policy.cast import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
+from tests.policy.factories import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from records import ManifestError, publish_directory, verify_directory, write_js
 from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from rewardmodel.stopping import TrainingStopped
-from tests.policy.cast import make_demonstration, make_messages
+from tests.policy.factories import make_demonstration, make_messages
 
 ANSWERS = {"What is the capital of France?": "Paris.", "How are you?": "I am well.", "Who?": "I do not know."}
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from policy.ppo_config import PpoConfig, require_processes
 from policy.sharing import ALONE
 from rewardmodel.options import OptionError
-from tests.policy.cast import write_demonstrations
+from tests.policy.factories import write_demonstrations
 
 
 @pytest.mark.chaos

@@ -22,8 +22,8 @@ from records import RecordError, write_jsonl
 from rewardmodel.data import DataError
 from rewardmodel.model import publish_reward_model
 from rewardmodel.options import OptionError
-from tests.policy.cast import QUESTIONS, make_prompt
 from tests.policy.conftest import counting_reward_model
+from tests.policy.factories import QUESTIONS, make_prompt
 from tests.tiny import build_tiny_policy
 
 

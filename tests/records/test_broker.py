@@ -10,7 +10,7 @@ import pytest
 import redis
 from celery import Celery
 
-from labeling.engines import Urls
+from labeling.embedded import Urls
 from records import broker, names
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -30,8 +30,8 @@ def test_every_field_of_every_record_has_a_row_and_no_row_is_left_over() -> None
 
 
 def test_every_format_has_a_row() -> None:
-    from labeling.exporting.formats import FORMATS as OUTPUT_FORMATS
-    from labeling.importing.detecting import ALIASES, FORMATS
+    from labeling.exports.formats import FORMATS as OUTPUT_FORMATS
+    from labeling.imports.detection import ALIASES, FORMATS
 
     named = first_cells(section("Formats that come in"))
     assert named == {one.name for one in FORMATS} | set(ALIASES)

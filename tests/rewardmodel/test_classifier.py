@@ -26,7 +26,7 @@ from rewardmodel.model import load_reward_model, start_reward_model
 from rewardmodel.scoring import score_comparisons
 from rewardmodel.train import main
 from rewardmodel.train_config import TrainConfig
-from tests.rewardmodel.cast import make_toy_rankings
+from tests.rewardmodel.factories import make_toy_rankings
 from tests.tiny import build_tiny_tokenizer
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}

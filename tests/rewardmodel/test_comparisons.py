@@ -5,7 +5,7 @@ import torch
 
 from language.chat import end_token_id, render_prompt
 from rewardmodel.comparisons import Comparison, batches, fit_prompt, microbatches, pairs_of, tokenize_rankings
-from tests.rewardmodel.cast import make_ranking
+from tests.rewardmodel.factories import make_ranking
 from tests.tiny import build_tiny_tokenizer
 
 

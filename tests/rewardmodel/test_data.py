@@ -8,7 +8,7 @@ import pytest
 
 from records import ManifestError, Ranking, RecordError, encode, publish_directory, write_jsonl
 from rewardmodel.data import DataError, load_demonstrations, load_rankings, read_rankings
-from tests.rewardmodel.cast import make_ranking
+from tests.rewardmodel.factories import make_ranking
 
 
 def write(path: Path, rankings: list[Ranking]) -> Path:

@@ -26,7 +26,7 @@ from rewardmodel.evaluation import evaluate_scores, verdict
 from rewardmodel.model import load_reward_model, start_reward_model
 from rewardmodel.report import left_out_facts, report_html
 from rewardmodel.statistics import Estimate
-from tests.rewardmodel.cast import make_ranking
+from tests.rewardmodel.factories import make_ranking
 
 
 def comparison(prompt: int, lengths: tuple[int, ...], *tiers: tuple[int, ...]) -> Comparison:

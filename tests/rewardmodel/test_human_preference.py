@@ -16,7 +16,7 @@ from language.checkpoints import load_tokenizer
 from rewardmodel.comparisons import Comparison
 from rewardmodel.likeness import LIKE, likeness, shingles
 from rewardmodel.splits import dialogue_key, spoken
-from tests.rewardmodel.cast import make_toy_rankings
+from tests.rewardmodel.factories import make_toy_rankings
 
 
 @pytest.mark.parametrize("name", list(SOURCES))

@@ -10,7 +10,7 @@ from rewardmodel.comparisons import tokenize_rankings
 from rewardmodel.model import start_reward_model
 from rewardmodel.normalisation import constant_direction, normalise, spread_on_others
 from rewardmodel.scoring import score_comparisons, states_of
-from tests.rewardmodel.cast import make_toy_rankings
+from tests.rewardmodel.factories import make_toy_rankings
 
 
 def test_the_direction_is_1_on_average_and_exact_where_the_states_share_one() -> None:

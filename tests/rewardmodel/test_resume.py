@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from records import write_jsonl
-from tests.rewardmodel.cast import make_toy_rankings
+from tests.rewardmodel.factories import make_toy_rankings
 
 FILES = ("model.safetensors",)
 

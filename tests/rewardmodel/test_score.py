@@ -14,7 +14,7 @@ from records import Demonstration, Message, RecordError, encode
 from rewardmodel.data import DataError
 from rewardmodel.model import load_reward_model
 from rewardmodel.score import ScoreConfig, main, read_questions
-from tests.rewardmodel.cast import make_ranking
+from tests.rewardmodel.factories import make_ranking
 
 QUESTION = Message(role="user", content="What is the capital of France?")
 

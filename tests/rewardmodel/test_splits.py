@@ -12,7 +12,7 @@ from records import Message, Ranking, RecordError, write_jsonl
 from rewardmodel.data import DataError, load_rankings
 from rewardmodel.likeness import LikeTexts, likeness, shingles
 from rewardmodel.splits import HELD_OUT, Leak, SplitBy, assign_splits, find_leaks
-from tests.rewardmodel.cast import make_ranking
+from tests.rewardmodel.factories import make_ranking
 
 LONG = "Please explain to me, in a few plain words that a child could follow, how the tides of the sea come about. " * 3
 

@@ -24,7 +24,7 @@ from rewardmodel.scoring import score_comparisons
 from rewardmodel.stopping import TrainingStopped
 from rewardmodel.train import Learner, main, take_step
 from rewardmodel.train_config import TrainConfig
-from tests.rewardmodel.cast import make_ranking, make_toy_rankings
+from tests.rewardmodel.factories import make_ranking, make_toy_rankings
 
 
 @pytest.fixture

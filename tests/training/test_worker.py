@@ -39,8 +39,8 @@ from records.names import (
     cancel_key,
 )
 from records.presence import living
-from tests.policy.cast import make_demonstration
-from tests.rewardmodel.cast import make_toy_rankings
+from tests.policy.factories import make_demonstration
+from tests.rewardmodel.factories import make_toy_rankings
 from tests.tiny import build_tiny_policy
 from training.app import app
 

@@ -9,17 +9,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import engines
-from labeling.command_progress import CommandProgress
-from labeling.demo import folder
-from labeling.demo.files import write_report
+from labeling import embedded
+from labeling.demo import workspace
 from labeling.demo.options import DemoOptions, options
-from labeling.demo.page import in_words
+from labeling.demo.polling import Show, StepFailed
 from labeling.demo.report import Step
-from labeling.demo.running import run_loop, say_where
-from labeling.demo.waiting import Show, StepFailed
+from labeling.demo.report_page import in_words, write_report
+from labeling.demo.run import run_loop, say_where
 from labeling.demo.workers import running_workers
-from labeling.importing import FileRefused, preview
+from labeling.imports import FileRefused, preview
+from labeling.jobs.terminal_progress import CommandProgress
 
 
 class Command(BaseCommand):
@@ -40,18 +39,18 @@ class Command(BaseCommand):
 
     def handle(self, **values: Any) -> None:
         chosen = _read_options(values)
-        if not folder.is_entered():
+        if not workspace.is_entered():
             _enter()
         self._follower = _Follower()
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # both kinds of stopping write the report
         try:
-            with folder.alone():
-                folder.empty()
+            with workspace.alone():
+                workspace.empty()
                 self._say(", ".join(f"{name} {num}" for name, num in chosen.sizes.items()))
                 with running_workers():
                     report = run_loop(chosen, follow=self._follower.begin, tell=self._tell)
-                page = write_report(folder.demo_folder(), report)
-        except (StepFailed, engines.EngineError) as error:
+                page = write_report(workspace.demo_folder(), report)
+        except (StepFailed, embedded.EngineError) as error:
             raise CommandError(str(error), returncode=2) from error
         except KeyboardInterrupt:
             raise CommandError("interrupted before the first step", returncode=130) from None
@@ -116,4 +115,4 @@ def _read_options(values: dict[str, Any]) -> DemoOptions:
 
 def _enter() -> None:
     """Begin again as a process of the demo's folder: settings are read once, and say where everything is."""
-    os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | folder.environment_of_demo())  # noqa: S606 (ourselves)
+    os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | workspace.environment_of_demo())  # noqa: S606 (ourselves)

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.command_progress import CommandProgress
-from labeling.exporting import FilterError, build, exports_folder, request_export
-from labeling.exporting.filters import SPLIT_BY, STATES, TRAINER_KINDS
-from labeling.exporting.formats import FORMATS, RECORDS
+from labeling.exports import FilterError, build, exports_folder, request_export
+from labeling.exports.filters import SPLIT_BY, STATES, TRAINER_KINDS
+from labeling.exports.formats import FORMATS, RECORDS
+from labeling.jobs.terminal_progress import CommandProgress
 from labeling.models import Export, Project
 from records import publish_directory, verify_directory
 

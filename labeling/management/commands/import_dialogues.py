@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from labeling.importing import import_dialogues
-from labeling.importing.command import ImportCommand
-from labeling.importing.formats import chitchat
+from labeling.imports import import_dialogues
+from labeling.imports.command import ImportCommand
+from labeling.imports.formats import chitchat
 
 
 class Command(ImportCommand):

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from labeling.importing import import_rankings
-from labeling.importing.command import ImportCommand
+from labeling.imports import import_rankings
+from labeling.imports.command import ImportCommand
 
 
 class Command(ImportCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from labeling.mended_dates import StrangeDate, mend_dates
+from labeling.imports.date_repair import StrangeDate, mend_dates
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.models import Policy
-from labeling.policies import PolicyError, register_server
+from labeling.sampling.policies import PolicyError, register_server
 
 
 class Command(BaseCommand):

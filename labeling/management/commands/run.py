@@ -21,9 +21,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labeling import engines, environment
-from labeling.engines import processes
-from labeling.policies import BUNDLED
+from labeling import embedded, environment
+from labeling.embedded import processes
+from labeling.sampling.policies import BUNDLED
 from records import ManifestError, verify_directory
 
 CONFIGURATION = Path(__file__).parents[2] / "supervisord.conf"
@@ -51,12 +51,12 @@ class Command(BaseCommand):
                 self._run(port)
         except KeyboardInterrupt:
             self._say("stopped before it was ready; the next start goes on from here")
-        if engines.stop():
+        if embedded.stop():
             self._say("the embedded servers are stopped")
 
     def _run(self, port: int) -> None:
         _require_free(port)
-        urls = engines.ensure()
+        urls = embedded.ensure()
         _ensure_bundled_model()
         call_command("set_up")
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -85,8 +85,8 @@ class Command(BaseCommand):
             if supervisor.poll() is not None:
                 raise CommandError(f"supervisord ended ({supervisor.returncode}); see {_log_folder()}/supervisord.log")
             try:
-                engines.ensure()
-            except engines.EngineError as error:
+                embedded.ensure()
+            except embedded.EngineError as error:
                 self._say(str(error))
 
     def _say(self, line: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from labeling.accounts import ensure_first_accounts
-from labeling.starting import ensure_starting_project
+from labeling.accounts.users import ensure_first_accounts
+from labeling.projects.first_project import ensure_starting_project
 
 
 class Command(BaseCommand):

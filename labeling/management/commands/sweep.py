@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from labeling.sweeping import sweep
+from labeling.periodic import sweep
 
 
 class Command(BaseCommand):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from labeling import exporting
+from labeling import exports as labeling_exports
 from labeling.models import AuditEvent, Comparison, Dialogue, Prompt, Ranking, Round
-from labeling.rounds import RoundError
-from tests.labeling.api.asking import Program, ids_of_all_pages
-from tests.labeling.cast import (
+from labeling.rounds.promotion import RoundError
+from tests.labeling.api.api_client import Program, ids_of_all_pages
+from tests.labeling.factories import (
     make_comparison,
     make_comparisons,
     make_dialogue,
@@ -53,14 +53,16 @@ def rank(program: Program, *, best_last: bool = False) -> Any:
 def test_pages_give_every_row_once_in_either_order(project: Any, erin: Program, limit: int) -> None:
     prompts = {str(make_prompt(project=project).id) for _ in range(7)}
     assert ids_of_all_pages(erin, "projects/ours/prompts", limit=limit) == sorted(prompts)
-    exports = [str(exporting.request_export(project, kind="prompts", by=None, rings=False).id) for _ in range(5)]
+    exports = [str(labeling_exports.request_export(project, kind="prompts", by=None, rings=False).id) for _ in range(5)]
     assert ids_of_all_pages(erin, "projects/ours/exports", limit=limit) == exports[::-1]
 
 
 def test_rows_that_come_between_two_pages_neither_repeat_nor_hide_others(project: Any, erin: Program) -> None:
-    first_rows = [str(exporting.request_export(project, kind="prompts", by=None, rings=False).id) for _ in range(4)]
+    first_rows = [
+        str(labeling_exports.request_export(project, kind="prompts", by=None, rings=False).id) for _ in range(4)
+    ]
     page = erin.get("projects/ours/exports", limit=2).json()
-    exporting.request_export(project, kind="prompts", by=None, rings=False)
+    labeling_exports.request_export(project, kind="prompts", by=None, rings=False)
     rest = erin.get("projects/ours/exports", limit=2, cursor=page["next"]).json()
     assert [row["id"] for row in page["results"] + rest["results"]] == first_rows[::-1]
     assert rest["next"] is None
@@ -144,7 +146,7 @@ def test_an_export_is_asked_for_watched_and_downloaded(project: Any, erin: Progr
     asked = erin.post("projects/ours/exports", {"kind": "prompts"}).json()
     path = f"projects/ours/exports/{asked['id']}"
     assert (asked["state"], erin.get(path).json()["files"]) == ("waiting", [])
-    assert exporting.build(asked["id"])
+    assert labeling_exports.build(asked["id"])
     done = erin.get(path).json()
     assert (done["state"], done["num_records"]) == ("done", 1)
     assert "prompts.jsonl" in {file["name"] for file in done["files"]}
@@ -237,7 +239,7 @@ def test_a_policy_without_its_files_is_not_promoted(project: Any, erin: Program)
 
 
 def test_a_promoted_policy_opens_the_next_round(project: Any, erin: Program) -> None:
-    from tests.labeling.cast import make_served_policy
+    from tests.labeling.factories import make_served_policy
 
     policy = make_served_policy()
     found = erin.get("policies", name="served").json()["results"]

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from labeling.comparing_policies import ComparisonFigures
-from labeling.demo.files import write_report
-from labeling.demo.page import in_words, percent, render_page, verdict
 from labeling.demo.report import (
     Curve,
     DemoReport,
@@ -23,7 +20,9 @@ from labeling.demo.report import (
     as_json,
     read_curve,
 )
-from labeling.intervals import Estimate
+from labeling.demo.report_page import in_words, percent, render_page, verdict, write_report
+from labeling.rounds.policy_evaluation import ComparisonFigures
+from labeling.statistics.intervals import Estimate
 from records import Message
 
 VOID = {"meta", "link", "br", "hr", "img"}

@@ -1,0 +1,129 @@
+"""What a person may say about themselves."""
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.forms import PasswordChangeForm
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models import ApiToken, Project, User
+
+THEMES = (("", _("Colours of this device")), ("light", _("Light")), ("dark", _("Dark")))
+
+
+def _time_zones() -> list[tuple[str, str]]:
+    """Zones of places, with UTC first; the old aliases (EST5EDT, Etc/…) only confuse."""
+    places = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
+    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in places)]
+
+
+class AccountForm(forms.ModelForm[User]):
+    time_zone = forms.ChoiceField(label=_("Time zone"), choices=_time_zones, help_text=_("Times are shown in it."))
+    language = forms.ChoiceField(label=_("Language of Parley"), choices=lambda: settings.LANGUAGES)
+    theme = forms.ChoiceField(label=_("Colours"), choices=THEMES, required=False)
+
+    class Meta:
+        model = User
+        fields = ("display_name", "email", "time_zone", "language")
+        labels = {"display_name": _("Name shown to others"), "email": _("E-mail")}  # noqa: RUF012
+        help_texts = {"email": _("Optional. Parley never writes to it by itself.")}  # noqa: RUF012
+        widgets = {  # noqa: RUF012
+            "display_name": forms.TextInput(attrs={"autocomplete": "name"}),
+            "email": forms.EmailInput(attrs={"autocomplete": "email"}),
+        }
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.initial.setdefault("theme", self.instance.preferences.get("theme", ""))
+
+
+class ThemeForm(forms.Form):
+    theme = forms.ChoiceField(choices=THEMES, required=False)
+
+
+class PasswordForm(PasswordChangeForm):
+    """A new password of one's own. The rules are said in one line, and the page keeps its focus."""
+
+    def __init__(self, user: User, *args: object, **kwargs: object) -> None:
+        super().__init__(user, *args, **kwargs)
+        del self.fields["old_password"].widget.attrs["autofocus"]
+        self.fields["new_password1"].help_text = _("At least 12 characters, and nothing that others would guess.")
+        self.fields["new_password2"].label = _("The new password again")
+
+
+class NewPersonForm(forms.Form):
+    username = forms.CharField(
+        label=_("Name to sign in with"),
+        max_length=80,
+        validators=[RegexValidator(r"^[\w.@+-]+\Z", _("Letters, digits and . @ + - _ only, without spaces."))],
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    role = forms.ChoiceField(label=_("Role"), choices=User.Role.choices, initial=User.Role.TRAINER)
+    projects = forms.ModelMultipleChoiceField(
+        label=_("Projects"),
+        queryset=Project.objects.current().order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def clean_username(self) -> str:
+        username = str(User.normalize_username(self.cleaned_data["username"]))
+        if User.objects.filter(username__iexact=username).exists():
+            raise ValidationError(_("There is somebody of this name already."))
+        return username
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=User.Role.choices)
+
+
+class SignInForm(forms.Form):
+    username = forms.CharField(
+        label=_("Name"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=256,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+LIVES = ((7, _("a week")), (30, _("a month")), (90, _("three months")), (365, _("a year")))
+SCOPES = (
+    (ApiToken.Scope.READ.value, _("Read what you may read")),
+    (ApiToken.Scope.WRITE.value, _("Add prompts and dialogues, build exports")),
+    (ApiToken.Scope.RANK.value, _("Take comparisons and rank them")),
+    (ApiToken.Scope.PROMOTE.value, _("Promote policies")),
+)
+
+
+class TokenForm(forms.Form):
+    """The fields are prefixed: the account page has other forms with a name in them."""
+
+    prefix = "token"
+    name = forms.CharField(label=_("What it is for"), max_length=80)
+    scopes = forms.MultipleChoiceField(
+        label=_("It may"), choices=SCOPES, widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Scope.READ.value]
+    )
+    project = forms.ModelChoiceField(
+        label=_("Only in"), queryset=Project.objects.none(), required=False, empty_label=_("all your projects")
+    )
+    life = forms.TypedChoiceField(label=_("It ends after"), choices=LIVES, coerce=int, initial=90)
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["project"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Project.objects.visible_to(owner).order_by("name")
+
+    def values(self) -> dict[str, Any]:
+        """As labeling.accounts.api_tokens.make_token takes them."""
+        return {**self.cleaned_data, "life": timedelta(days=self.cleaned_data["life"])}

@@ -1,0 +1,258 @@
+"""Accounts: the first ones of a new Parley, new ones, passwords, and a brake on guessing them.
+
+Passwords are generated, shown once and kept as hashes only. Nothing here knows of pages.
+"""
+
+import ipaddress
+import secrets
+import unicodedata
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.contrib.auth import authenticate
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling.accounts.api_tokens import revoke_all_tokens
+from labeling.models import AuditEvent, Membership, Project, SignInFailures, User
+
+FIRST_ACCOUNTS = (
+    ("admin", User.Role.ADMIN),
+    ("trainer", User.Role.TRAINER),
+    ("reviewer", User.Role.REVIEWER),
+    ("engineer", User.Role.ENGINEER),
+)
+FAILURES_PER_NAME = 5
+FAILURES_PER_ADDRESS = 20
+FAILURE_WINDOW = timedelta(minutes=15)
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+
+
+class AccountError(ValueError):
+    """An account that cannot be made or changed; the text is for the person who tried."""
+
+
+class SignInRefused(ValueError):
+    """A sign-in that failed. `retry_after` is set where too many failed before it."""
+
+    def __init__(self, sentence: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+def ensure_first_accounts() -> list[tuple[str, str]]:
+    """One account of each role with a generated password, where no person has an account yet.
+
+    Returns (username, password) of those made, to be shown once; nothing the second time.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:  # two starts at once make one set
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('parley: first accounts'))")
+        if User.objects.filter(is_simulated=False).exists():
+            return []
+        return [(name, create_account(username=name, role=role, by=None)[1]) for name, role in FIRST_ACCOUNTS]
+
+
+def create_account(
+    *, username: str, role: str, by: User | None, display_name: str = "", projects: Iterable[Project] = ()
+) -> tuple[User, str]:
+    """A new account, its places in projects, and its generated password.
+
+    Raises AccountError on a name that is taken or unusable.
+    """
+    name = _usable_name(username)
+    if role not in User.Role.values:
+        raise AccountError(_("“%(role)s” is not a role.") % {"role": role})
+    password = new_password()
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(name, password, role=role, display_name=display_name.strip()[:120])
+            Membership.objects.bulk_create(Membership(project=project, user=user) for project in projects)
+            AuditEvent.note("create account", user, by=by, role=role)
+    except IntegrityError as error:
+        raise AccountError(_("The name “%(name)s” is taken.") % {"name": name}) from error
+    return user, password
+
+
+def reset_password(user: User, *, by: User) -> tuple[str, int]:
+    """A new generated password, and how many tokens were revoked; every session of this person ends."""
+    password = new_password()
+    return password, _set_password(user, password, by=by, verb="reset password")
+
+
+def change_own_settings(user: User, *, values: dict[str, Any]) -> None:
+    """Set what a person says of themselves; `theme` is a preference, the rest are fields."""
+    fields = [name for name in values if name != "theme"]
+    for name in fields:
+        setattr(user, name, values[name])
+    user.preferences = {**user.preferences, "theme": values["theme"]}
+    with transaction.atomic():
+        user.save(update_fields=[*fields, "preferences"])
+        AuditEvent.note("change own settings", user, by=user)
+
+
+def change_own_password(user: User, *, password: str) -> int:
+    """A password that the person chose; their other sessions end. Returns how many tokens were revoked."""
+    return _set_password(user, password, by=user, verb="change own password")
+
+
+def adopt_time_zone(user: User, *, name: str) -> None:
+    """Take over the zone of a person's browser at their first sign-in; what it made up is left alone."""
+    if name in available_timezones():
+        user.time_zone = name
+        user.save(update_fields=["time_zone"])
+
+
+def set_preference(user: User, **preferences: Any) -> None:
+    """Remember how this person likes their screens: not work, so it leaves no trace in the audit."""
+    user.preferences = {**user.preferences, **preferences}
+    user.save(update_fields=["preferences"])
+
+
+def choose_topics(user: User, *, topics: list[str]) -> None:
+    """The topics that this person likes to write about; none means any."""
+    user.topics = topics
+    user.save(update_fields=["topics"])
+
+
+def change_role(user: User, *, role: str, by: User) -> None:
+    """Give a person another role. The last active admin keeps theirs."""
+    if role not in User.Role.values:
+        raise AccountError(_("“%(role)s” is not a role.") % {"role": role})
+    with transaction.atomic():
+        before = _locked_with_admins(user).role
+        if role != User.Role.ADMIN:
+            _require_another_admin(user)
+        user.role = role
+        user.save(update_fields=["role"])
+        AuditEvent.note("change role", user, by=by, before=before, after=role)
+
+
+def set_active(user: User, *, active: bool, by: User) -> int:
+    """Close an account or open it again; returns how many tokens were revoked, which no opening brings back.
+
+    What the person wrote and ranked stays.
+    """
+    with transaction.atomic():
+        _locked_with_admins(user)
+        if not active:
+            _require_another_admin(user)
+        user.is_active = active
+        user.save(update_fields=["is_active"])
+        AuditEvent.note("open account" if active else "close account", user, by=by)
+        return 0 if active else revoke_all_tokens(user, by=by)
+
+
+def new_password() -> str:
+    """Four groups of four: 79 bits, and easy to type from paper."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _place in range(4)) for _group in range(4))
+
+
+def check_password(request: HttpRequest, *, username: str, password: str, address: str) -> User:
+    """The person whose name and password these are. Raises SignInRefused.
+
+    Five failures on one name or twenty from one address within a quarter of an hour close the door
+    for the rest of it: so nobody guesses for long, and nobody is locked out by another for ever.
+    """
+    keys = {f"name:{_folded(username)}": FAILURES_PER_NAME, f"address:{_network(address)}": FAILURES_PER_ADDRESS}
+    _refuse_while_braked(keys)
+    user = authenticate(request, username=_as_typed(username), password=password)
+    if not isinstance(user, User):
+        for key in keys:
+            _count_failure(key)
+        raise SignInRefused(_("That name and password do not belong together."))
+    SignInFailures.objects.filter(key=next(iter(keys))).delete()
+    return user
+
+
+def forget_old_failures() -> int:
+    """Remove counts whose window is over; returns how many."""
+    return SignInFailures.objects.filter(window_ends_at__lt=timezone.now()).delete()[0]
+
+
+def _set_password(user: User, password: str, *, by: User, verb: str) -> int:
+    """Whoever knew the old password may have made tokens with it: they go with it. Returns how many."""
+    user.set_password(password)
+    with transaction.atomic():
+        user.save(update_fields=["password"])
+        AuditEvent.note(verb, user, by=by)
+        return revoke_all_tokens(user, by=by)
+
+
+def _refuse_while_braked(keys: dict[str, int]) -> None:
+    now = timezone.now()
+    for failures in SignInFailures.objects.filter(key__in=keys, window_ends_at__gt=now):
+        if failures.num_failures >= keys[failures.key]:
+            wait = failures.window_ends_at - now
+            minutes = int(wait.total_seconds() // 60) + 1
+            raise SignInRefused(
+                ngettext(
+                    "Too many attempts. Please try again in %(n)d minute.",
+                    "Too many attempts. Please try again in %(n)d minutes.",
+                    minutes,
+                )
+                % {"n": minutes},
+                retry_after=wait,
+            )
+
+
+def _count_failure(key: str) -> None:
+    """One statement, so that attempts at the same time are all counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO labeling_signinfailures AS f (key, num_failures, window_ends_at)
+            VALUES (%(key)s, 1, statement_timestamp() + %(window)s::interval)
+            ON CONFLICT (key) DO UPDATE SET
+                num_failures = CASE WHEN f.window_ends_at < statement_timestamp() THEN 1 ELSE f.num_failures + 1 END,
+                window_ends_at = CASE WHEN f.window_ends_at < statement_timestamp()
+                    THEN excluded.window_ends_at ELSE f.window_ends_at END
+            """,
+            {"key": key, "window": f"{FAILURE_WINDOW.total_seconds()} seconds"},
+        )
+
+
+def _folded(username: str) -> str:
+    return _as_typed(username).casefold()[:150]
+
+
+def _as_typed(username: str) -> str:
+    """A name that was typed at the door, in the form that names are kept in; NUL, which no text here has, replaced."""
+    return unicodedata.normalize("NFKC", username).strip().replace("\x00", "\ufffd")
+
+
+def _network(address: str) -> str:
+    """The address, or the /64 of an IPv6 one: whoever has one address of it has them all."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def _usable_name(username: str) -> str:
+    name = User.normalize_username(username).strip()
+    if not 1 <= len(name) <= 80:
+        raise AccountError(_("A name has 1 to 80 characters."))
+    if any(unicodedata.category(character)[0] in "CZ" for character in name):
+        raise AccountError(_("A name has no spaces and no invisible characters."))
+    return name
+
+
+def _locked_with_admins(user: User) -> User:
+    """This row as it stands, locked together with all active admins: two who demote each other queue up."""
+    admin = Q(role=User.Role.ADMIN, is_active=True)
+    rows = User.objects.select_for_update().filter(admin | Q(id=user.id)).order_by("id")
+    return next(row for row in rows if row.id == user.id)
+
+
+def _require_another_admin(user: User) -> None:
+    if not User.objects.filter(role=User.Role.ADMIN, is_active=True).exclude(id=user.id).exists():
+        raise AccountError(_("This is the last admin. Make somebody else an admin first."))

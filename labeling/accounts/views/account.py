@@ -1,0 +1,73 @@
+"""A person's own settings: name, time zone, language, colours, password."""
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling.accounts import users
+from labeling.accounts.forms import AccountForm, PasswordForm, ThemeForm
+from labeling.accounts.views.api_tokens import tokens_revoked
+from labeling.models import User
+from labeling.web import access
+from labeling.web.redirects import way_back
+
+
+@access.signed_in
+@require_http_methods(["GET", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    user = access.person(request)
+    form = AccountForm(request.POST or None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        users.change_own_settings(user, values=form.cleaned_data)
+        messages.success(request, _("Saved."))
+        return redirect("account")
+    return _page(request, user, form=form)
+
+
+@access.signed_in
+@sensitive_post_parameters()
+@require_POST
+def change_password(request: HttpRequest) -> HttpResponse:
+    """A new password of one's own; every other session of this person ends, and every token."""
+    user = access.person(request)
+    form = PasswordForm(user, request.POST)
+    if not form.is_valid():
+        return _page(request, user, password_form=form)
+    num_revoked = users.change_own_password(user, password=form.cleaned_data["new_password1"])
+    update_session_auth_hash(request, user)
+    messages.success(request, _("Your password is changed; other places where you were signed in are signed out."))
+    if num_revoked:
+        messages.success(request, tokens_revoked(num_revoked))
+    return redirect("account")
+
+
+@access.signed_in
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    form = ThemeForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=422)
+    users.set_preference(access.person(request), theme=form.cleaned_data["theme"])
+    return redirect(way_back(request, otherwise="home"))
+
+
+def _page(
+    request: HttpRequest,
+    user: User,
+    *,
+    form: AccountForm | None = None,
+    password_form: PasswordForm | None = None,
+) -> HttpResponse:
+    # An unsaved form has written into its instance; the page shows the person as they are.
+    user.refresh_from_db()
+    invalid = bool((form and form.errors) or (password_form and password_form.errors))
+    context = {
+        "form": form or AccountForm(instance=user),
+        "password_form": password_form or PasswordForm(user),
+        "section": "account",
+    }
+    return render(request, "labeling/accounts/account.html", context, status=422 if invalid else 200)

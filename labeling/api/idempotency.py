@@ -1,0 +1,81 @@
+"""Writes under an `Idempotency-Key`: the same request again is answered as before and not done again.
+
+Only what succeeded is remembered: a refused request changed nothing, and may be tried anew under its key.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from labeling.accounts.api_tokens import ANSWERS_KEPT
+from labeling.api.errors import ApiError
+from labeling.models import ApiAnswer, ApiToken
+
+HEADER = "Idempotency-Key"
+LONGEST_KEY = 200
+_LONGEST_WORK = timedelta(minutes=2)  # after which whoever began is taken for dead
+
+
+def once(request: HttpRequest, token: ApiToken, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """The answer, made now or remembered. Raises ApiError where the key is misused or still being worked on."""
+    key = request.headers.get(HEADER, "").strip()
+    if not key or request.method == "GET":
+        return answer()
+    if len(key) > LONGEST_KEY:
+        raise ApiError(
+            422,
+            where=f"header.{HEADER}",
+            what="This key is too long.",
+            what_to_do=f"Use at most {LONGEST_KEY} characters.",
+        )
+    known = _begin(token, key, _fingerprint(request))
+    if known.status is not None:
+        return HttpResponse(
+            known.body, status=known.status, content_type="application/json", headers={"Idempotency-Replayed": "true"}
+        )
+    return _remembered(known, answer())
+
+
+def _begin(token: ApiToken, key: str, fingerprint: str) -> ApiAnswer:
+    """The row of this key: a new one, one whose work was left lying, or one that has its answer."""
+    ApiAnswer.objects.filter(token=token, key=key, begun_at__lt=Now() - ANSWERS_KEPT).delete()
+    known, is_new = ApiAnswer.objects.get_or_create(token=token, key=key, defaults={"request_sha256": fingerprint})
+    if known.request_sha256 != fingerprint:
+        raise ApiError(
+            422,
+            where=f"header.{HEADER}",
+            what="This key was used for another request within the last 24 hours.",
+            what_to_do="Make a new key for every new request.",
+        )
+    if not is_new and known.status is None and not _taken_over(known):
+        raise ApiError(
+            409,
+            where=f"header.{HEADER}",
+            what="The first request with this key is still being worked on.",
+            what_to_do="Send it again in a moment.",
+            headers={"Retry-After": "1"},
+        )
+    return known
+
+
+def _taken_over(known: ApiAnswer) -> bool:
+    left = ApiAnswer.objects.filter(id=known.id, status=None, begun_at__lt=timezone.now() - _LONGEST_WORK)
+    return bool(left.update(begun_at=Now()))
+
+
+def _remembered(known: ApiAnswer, response: HttpResponseBase) -> HttpResponseBase:
+    if isinstance(response, HttpResponse) and response.status_code < 400:
+        known.status, known.body = response.status_code, response.content.decode()
+        known.save(update_fields=["status", "body"])
+    else:
+        known.delete()
+    return response
+
+
+def _fingerprint(request: HttpRequest) -> str:
+    return hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode() + request.body).hexdigest()

@@ -1,0 +1,78 @@
+"""The demo's last steps: is the new policy better, and from here on it is the one that answers."""
+
+import random
+
+from labeling.demo.polling import StepFailed
+from labeling.demo.report import SideBySide
+from labeling.demo.sampling import await_runs
+from labeling.demo.state import Loop
+from labeling.demo.training import directory_of
+from labeling.gold.preference import score
+from labeling.models import Export, Policy, SamplingRun
+from labeling.rounds.policy_evaluation import Answers, answers_of, ask_both, compare
+from labeling.rounds.promotion import promote
+from labeling.sampling.runs import default_sampling
+from records import Prompt, read_jsonl
+from records.names import PROMPTS_FILE
+
+NUM_SAMPLES = 3
+
+
+def compare_policies(loop: Loop) -> str:
+    """Old and new answer held-out prompts through the sampler; the gold preference judges."""
+    prompts = draw_held_out(loop)
+    contest = ask_both(
+        loop.project,
+        old=loop.start,
+        new=loop.new_policy,
+        prompts=[prompt.messages for prompt in prompts],
+        num_completions=loop.options.held_out_completions,
+        params=default_sampling(loop.project, seed=loop.options.seed),
+        by=None,
+    )
+    await_runs(loop, list(SamplingRun.objects.filter(id__in=contest.run_ids)), doing="answers of both policies")
+    answers = answers_of(contest)
+    figures = compare(answers, seed=loop.options.seed)
+    loop.comparison, loop.samples = figures, tuple(map(_side_by_side, answers[:NUM_SAMPLES]))
+    loop.sizes["held-out prompts"] = len(prompts)
+    rate = figures.win_rate
+    return f"win rate of new over old {rate.value:.2f} ({rate.low:.2f} to {rate.high:.2f}), {rate.n} prompts"
+
+
+def promote_new_policy(loop: Loop) -> str:
+    """Whatever the figures say: the demo shows the whole loop. A person would look at them first."""
+    promote(loop.new_policy, project=loop.project, by=None)
+    loop.project.refresh_from_db()
+    loop.new_policy.refresh_from_db()
+    loop.next_round = loop.project.current_round
+    if loop.project.policy != loop.new_policy or loop.new_policy.state != Policy.State.PROMOTED:
+        raise StepFailed(f"{loop.new_policy.name} was not promoted.")
+    if loop.next_round is None or loop.next_round.number != 2 or loop.next_round.closed_at is not None:
+        raise StepFailed("Round two was not opened.")
+    return f"{loop.new_policy.name} answers from now on; round {loop.next_round.number} is open"
+
+
+def draw_held_out(loop: Loop) -> list[Prompt]:
+    """Prompts that no model was trained on: the held-out part of the very export that PPO read."""
+    export = loop.exports[Export.Kind.PROMPTS]
+    held_out = [
+        prompt
+        for prompt in read_jsonl(directory_of(export) / PROMPTS_FILE, Prompt)
+        if prompt.split in ("validation", "test")
+        and sum(len(message.content) for message in prompt.messages) <= loop.options.prompt_characters
+    ]
+    if not held_out:
+        raise StepFailed("No prompt was held out; raise --conversations.")
+    held_out.sort(key=lambda prompt: [message.content for message in prompt.messages])  # ids are random
+    return random.Random(f"held out/{loop.options.seed}").sample(held_out, min(loop.options.held_out, len(held_out)))
+
+
+def _side_by_side(answers: Answers) -> SideBySide:
+    before, after = answers.old[0], answers.new[0]
+    return SideBySide(
+        messages=answers.messages,
+        before=before,
+        after=after,
+        gold_before=score(answers.messages, before),
+        gold_after=score(answers.messages, after),
+    )

@@ -1,0 +1,166 @@
+"""The demo's steps around completions: the policy answers prompts, its messages are compared, comparisons ranked."""
+
+import random
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from labeling.demo.polling import StepFailed, follow
+from labeling.demo.state import Loop
+from labeling.demo.workers import log_folder
+from labeling.models import Comparison, Dialogue, Message, Prompt, SamplingRun
+from labeling.rankings.simulated_trainer import rank_with_gold
+from labeling.sampling import comparisons as sampled_comparisons
+from labeling.sampling import runs as sampling_runs
+from records import Message as MessageRecord
+
+State = SamplingRun.State
+PATIENCE = 420.0  # seconds; a busy machine samples slowly, but it samples
+_CHATS_PER_COMPARISON = 1.25  # so that there is something to choose from
+_RANKED_AT_ONCE = 10
+
+
+def sample(loop: Loop) -> str:
+    """Chats in which the policy answers; among its messages some chosen at random; K completions of each."""
+    options = loop.options
+    num_chats = round(options.comparisons * _CHATS_PER_COMPARISON)
+    num_answered = _hold_chats(loop, num=num_chats, seed=options.seed)
+    comparisons = sampled_comparisons.make_comparisons(
+        loop.project, num=options.comparisons, seed=options.seed, by=None
+    )
+    _await_comparisons(loop, comparisons)
+    num_open = _require_open(comparisons)
+    loop.sizes["comparisons"] = num_open
+    return (
+        f"{num_answered} prompts answered; {num_open} of the answers compared, {options.completions} completions each"
+    )
+
+
+def rank(loop: Loop) -> str:
+    """The simulated trainer ranks by the same door as people: claim, submit."""
+    num_open = Comparison.objects.filter(
+        project=loop.project, state=Comparison.State.OPEN, use=Comparison.Use.WORK
+    ).count()
+    num_ranked = 0
+    while num := rank_with_gold(loop.project, trainer=loop.trainer, limit=_RANKED_AT_ONCE):
+        num_ranked += num
+        loop.show(min(num_ranked / num_open, 1.0), f"{num_ranked} ranked")
+    if num_ranked < num_open:
+        raise StepFailed(f"{num_ranked} of {num_open} comparisons were ranked.")
+    loop.sizes["rankings"] = num_ranked
+    return f"{num_ranked} rankings by the simulated trainer"
+
+
+def begin_next_round(loop: Loop) -> str:
+    """The new policy answers in its turn, and the first comparisons of round two are sampled from it."""
+    options, project = loop.options, loop.project
+    _hold_chats(loop, num=options.next_comparisons, seed=options.seed + 1)
+    comparisons = sampled_comparisons.make_comparisons(
+        project, num=options.next_comparisons, seed=options.seed + 1, by=None
+    )
+    _await_comparisons(loop, comparisons)
+    num_open = _require_open(comparisons)
+    policies = set(
+        SamplingRun.objects.filter(comparison__in=comparisons).values_list("policy__name", flat=True).distinct()
+    )
+    if policies != {loop.new_policy.name}:
+        raise StepFailed(f"Round two samples from {', '.join(sorted(policies))}, not from {loop.new_policy.name}.")
+    loop.sizes["comparisons of the next round"] = num_open
+    return f"{num_open} comparisons of {loop.new_policy.name} wait for trainers"
+
+
+def draw_prompts(loop: Loop, *, num: int, seed: int) -> list[Prompt]:
+    """`num` prompts, short enough for a small machine; which ones, only their words and the seed decide."""
+    usable = [
+        prompt
+        for prompt in Prompt.objects.in_use().filter(project=loop.project).order_by("content_sha256")
+        if sum(len(message["content"]) for message in prompt.messages) <= loop.options.prompt_characters
+    ]
+    return random.Random(f"prompts/{seed}").sample(usable, min(num, len(usable)))
+
+
+def await_runs(loop: Loop, runs: Sequence[SamplingRun], *, doing: str, share: tuple[float, float] = (0.0, 1.0)) -> None:
+    """Wait until every run has ended. Raises StepFailed with the sampler's own words where one failed."""
+    ids = [run.id for run in runs]
+    low, high = share
+
+    def progress() -> tuple[float, str]:
+        num_ended = SamplingRun.objects.filter(
+            id__in=ids, state__in=(State.DONE, State.FAILED, State.CANCELLED)
+        ).count()
+        return num_ended / max(1, len(ids)), f"{doing}: {num_ended} of {len(ids)}"
+
+    follow(
+        progress,
+        show=lambda fraction, note: loop.show(low + (high - low) * fraction, note),
+        patience=PATIENCE,
+        where=f"{log_folder()}/sample-worker.log",
+    )
+    failed = SamplingRun.objects.filter(id__in=ids).exclude(state=State.DONE)
+    if (first := failed.first()) is not None:
+        raise StepFailed(f"{failed.count()} of {len(ids)} sampling runs failed: {first.error}")
+
+
+def _hold_chats(loop: Loop, *, num: int, seed: int) -> int:
+    """Have the project's policy answer `num` prompts of the pool in chats of their own; returns how many it did."""
+    loop.project.refresh_from_db(fields=("policy",))
+    prompts = draw_prompts(loop, num=num, seed=seed)
+    with transaction.atomic():
+        runs = [_ask_for_answer(loop, prompt, seed=seed * 1_000_000 + number) for number, prompt in enumerate(prompts)]
+    await_runs(loop, runs, doing="answers", share=(0.0, 0.2))
+    answered = Message.objects.filter(
+        dialogue__in=[run.dialogue_id for run in runs], authorship=Message.Authorship.POLICY
+    )
+    if not answered.exists():
+        raise StepFailed(f"None of {len(runs)} answers has a word in it.")
+    return answered.count()
+
+
+def _ask_for_answer(loop: Loop, prompt: Prompt, *, seed: int) -> SamplingRun:
+    """A chat that opens with the prompt; the answer goes into it when it comes.
+
+    It is nobody's: who wrote in a dialogue is not asked to rank what is said in it.
+    """
+    dialogue = Dialogue.objects.create(
+        project=loop.project,
+        kind=Dialogue.Kind.CHAT,
+        prompt=prompt,
+        topic=prompt.topic,
+        source=prompt.source,
+        guideline_version=loop.project.guidelines,
+    )
+    Message.objects.bulk_create(
+        Message(
+            dialogue=dialogue,
+            position=position,
+            role=said["role"],
+            content=said["content"],
+            authorship=Message.Authorship.IMPORTED,
+        )
+        for position, said in enumerate(prompt.messages)
+    )
+    return sampling_runs.request_completions(
+        loop.project,
+        purpose=SamplingRun.Purpose.CHAT,
+        messages=[MessageRecord(role=said["role"], content=said["content"]) for said in prompt.messages],
+        num_completions=1,
+        sampling=sampling_runs.default_sampling(loop.project, seed=seed),
+        dialogue=dialogue,
+        position=len(prompt.messages),
+    )
+
+
+def _await_comparisons(loop: Loop, comparisons: Sequence[Comparison]) -> None:
+    if not comparisons:
+        raise StepFailed("No message of the policy could be chosen to be compared.")
+    runs = list(SamplingRun.objects.filter(comparison__in=comparisons))
+    await_runs(loop, runs, doing="comparisons", share=(0.2, 1.0))
+
+
+def _require_open(comparisons: Sequence[Comparison]) -> int:
+    """How many came to be ranked. Some may not: completions can come out the same, word for word."""
+    ids = [comparison.id for comparison in comparisons]
+    num_open = Comparison.objects.filter(id__in=ids, state=Comparison.State.OPEN).count()
+    if num_open * 2 < len(ids):
+        raise StepFailed(f"Only {num_open} of {len(ids)} comparisons have completions that differ.")
+    return num_open

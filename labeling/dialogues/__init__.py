@@ -1,0 +1,1 @@
+"""Writing, chat, suggestions and review; knows nothing of rankings."""

@@ -1,0 +1,341 @@
+"""Dialogues as trainers make them: messages and whose words they are, branches, the text in the composer.
+
+Each change locks the dialogue's row, so that two tabs queue up, and raises its version. Who may see
+which dialogue is labeling.web.access. What trainers do before and after, choose a prompt and hand a
+dialogue in, is in prompt_pool and reviewing.
+"""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from labeling.dialogues.control_arm import is_control
+from labeling.dialogues.edit_distance import edit_distance
+from labeling.dialogues.rules import (
+    StaleVersion,
+    WritingError,
+    lock,
+    mark_of,
+    require_editable,
+    require_place,
+    require_text,
+)
+from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, Prompt, User
+
+Authorship = Message.Authorship
+Later = Literal["keep", "mark", "delete"]
+
+
+def start_demonstration(project: Project, *, by: User, prompt: Prompt | None = None) -> Dialogue:
+    """A new dialogue of which this trainer writes both sides, on a prompt of the pool if one is given.
+
+    A share of them, the project's control arm, is written without suggestions.
+    """
+    dialogue = Dialogue(
+        project=project,
+        author=by,
+        kind=Dialogue.Kind.DEMONSTRATION,
+        prompt=prompt,
+        topic=prompt.topic if prompt else "",
+        guideline_version=project.guidelines,
+    )
+    dialogue.offers_suggestions = not is_control(project, by=by, subject=prompt.id if prompt else dialogue.id)
+    opening = prompt.messages if prompt else []
+    with transaction.atomic():
+        dialogue.save()
+        Message.objects.bulk_create(
+            Message(
+                dialogue=dialogue,
+                position=position,
+                role=message["role"],
+                content=message["content"],
+                authorship=Authorship.IMPORTED,
+            )
+            for position, message in enumerate(opening)
+        )
+        arm = {"offers_suggestions": dialogue.offers_suggestions, "control_share": project.control_share}
+        AuditEvent.note("start dialogue", dialogue, by=by, **arm)
+    return dialogue
+
+
+def start_chat(project: Project, *, by: User) -> Dialogue:
+    """A new dialogue in which this trainer is the user and the project's policy answers."""
+    with transaction.atomic():
+        dialogue = Dialogue.objects.create(
+            project=project, author=by, kind=Dialogue.Kind.CHAT, guideline_version=project.guidelines
+        )
+        AuditEvent.note("start dialogue", dialogue, by=by)
+    return dialogue
+
+
+def add_message(
+    dialogue: Dialogue,
+    *,
+    role: str,
+    content: str,
+    by: User,
+    completion: Completion | None = None,
+    seconds: float = 0.0,
+) -> Message:
+    """Put a message at the end, or the system message at the start, and empty the composer.
+
+    `completion` is the suggestion that the text began as: unchanged it is taken, else edited, with the
+    distance. Without one every word is this trainer's.
+    """
+    require_text(content)
+    with transaction.atomic():
+        lock(dialogue)
+        require_editable(dialogue, by)
+        roles = _roles(dialogue)
+        require_place(dialogue, roles, role)
+        message = Message(dialogue=dialogue, role=role, content=content, seconds=seconds)
+        message.position = _make_room(dialogue, roles, role)
+        sign(message, _suggestion(dialogue, completion, role))
+        message.save()
+        _changed(dialogue, composer={}, seconds=dialogue.seconds + seconds)
+    return message
+
+
+def add_policy_message(dialogue: Dialogue, completion: Completion) -> Message:
+    """Put a policy's answer at the end, word for word; the same completion again is the same message.
+
+    Raises WritingError where the dialogue has moved on since the answer was asked for.
+    """
+    run = completion.run
+    if run is None or run.dialogue_id != dialogue.id or completion.policy_id is None:
+        raise WritingError(_("This answer was not sampled for this dialogue."))
+    with transaction.atomic():
+        lock(dialogue)
+        placed = dialogue.messages.filter(completion=completion, authorship=Authorship.POLICY).first()
+        if placed is not None:
+            return placed
+        roles = _roles(dialogue)
+        _require_still_wanted(dialogue, roles, completion)
+        message = Message.objects.create(
+            dialogue=dialogue,
+            position=len(roles),
+            role=run.as_role,
+            content=completion.content,
+            authorship=Authorship.POLICY,
+            policy_id=completion.policy_id,
+            completion=completion,
+        )
+        Completion.objects.filter(id=completion.id).update(taken_at=Now(), message=message)
+        _changed(dialogue)
+    return message
+
+
+def edit_message(
+    message: Message, *, content: str, by: User, later: Later = "mark", seen: str | None = None
+) -> Message:
+    """Change a message's text; `later` says what becomes of those after it: kept, marked for a second look, deleted.
+
+    A text edited back to its suggestion is taken again. Saving without a change takes the mark away.
+    `seen` is the mark of the text that the change began from: raises StaleVersion, with both texts, if that
+    is no longer the message's.
+    """
+    require_text(content)
+    with transaction.atomic():
+        dialogue = _locked_dialogue(message, by)
+        changed = message.content != content
+        if changed and seen is not None and seen != mark_of(message.content):
+            texts = {"saved": {"content": message.content}, "yours": {"content": content}}
+            raise StaleVersion(version=dialogue.version, **texts)
+        after = dialogue.messages.filter(position__gt=message.position)
+        message.content, message.needs_second_look, message.before = content, False, None
+        if changed:
+            _sign_edited(message)
+            _treat_later(after, later)
+            AuditEvent.note("edit message", message, by=by, position=message.position, later=later)
+        message.save(update_fields=[*_TEXT, "needs_second_look", "before", "updated_at"])
+        _changed(dialogue)
+    return message
+
+
+def replace_message(message: Message, completion: Completion) -> None:
+    """Put a policy's answer, word for word, where one stands that is marked for a second look.
+
+    The mark stays, and what stood there is kept beside it, until its author has decided. Raises WritingError
+    where the message, or what comes before it, changed since the answer was asked for.
+    """
+    assert completion.run is not None
+    with transaction.atomic():
+        dialogue = _locked_dialogue(message, message.dialogue.author)
+        earlier = dialogue.messages.filter(position__lt=message.position).order_by("position")
+        if not message.needs_second_look or [one.plain for one in earlier] != completion.run.messages:
+            raise WritingError(_("The dialogue has moved on since this answer was asked for."))
+        if not completion.content.strip():
+            raise WritingError(_("This answer is empty."))
+        message.before = {name: _plain(getattr(message, name)) for name in _TEXT}
+        message.content, message.authorship, message.edit_distance = completion.content, Authorship.POLICY, None
+        message.policy_id, message.completion_id = completion.policy_id, completion.id
+        message.save(update_fields=[*_TEXT, "before", "updated_at"])
+        Completion.objects.filter(id=completion.id).update(taken_at=Now(), message=message)
+        _changed(dialogue)
+
+
+def put_back(message: Message, *, by: User) -> None:
+    """Bring back what stood there before a policy answered anew. It still wants a second look."""
+    with transaction.atomic():
+        dialogue = _locked_dialogue(message, by)
+        if message.before is None:
+            raise WritingError(_("There is no earlier text to bring back."))
+        for name, value in message.before.items():
+            setattr(message, name, value)
+        message.before = None
+        message.save(update_fields=[*_TEXT, "before", "updated_at"])
+        AuditEvent.note("put message back", message, by=by, position=message.position)
+        _changed(dialogue)
+
+
+def delete_from(message: Message, *, by: User) -> None:
+    """Delete a message and all after it. A system message goes alone; the rest is marked for a second look."""
+    with transaction.atomic():
+        dialogue = _locked_dialogue(message, by)
+        note = {"position": message.position, "role": message.role}
+        AuditEvent.note("delete messages", dialogue, by=by, **note)
+        if message.role == Message.Role.SYSTEM:
+            message.delete()
+            dialogue.messages.update(position=F("position") - 1, needs_second_look=True)
+        else:
+            dialogue.messages.filter(position__gte=message.position).delete()
+        _changed(dialogue)
+
+
+def branch(message: Message, *, by: User) -> Dialogue:
+    """A new draft that begins with the messages up to and including this one, each with its authorship."""
+    origin = message.dialogue
+    dialogue = Dialogue(
+        project_id=origin.project_id,
+        author=by,
+        kind=origin.kind if origin.kind != Dialogue.Kind.IMPORTED else Dialogue.Kind.DEMONSTRATION,
+        prompt_id=origin.prompt_id,
+        topic=origin.topic,
+        guideline_version=origin.project.guidelines,
+        offers_suggestions=origin.offers_suggestions,
+        branched_from=origin,
+        branched_at=message.position,
+    )
+    with transaction.atomic():
+        dialogue.save()
+        copies = list(origin.messages.filter(position__lte=message.position).order_by("position"))
+        for copy in copies:
+            copy.id, copy.dialogue, copy.seconds = Message._meta.pk.get_default(), dialogue, 0.0
+            copy.before = None
+            copy._state.adding = True
+        Message.objects.bulk_create(copies)
+        AuditEvent.note("branch dialogue", dialogue, by=by, origin=str(origin.id), position=message.position)
+    return dialogue
+
+
+def save_composer(
+    dialogue: Dialogue, *, role: str, content: str, version: int, by: User, completion: UUID | None = None
+) -> int:
+    """Keep the text that is not yet a message, and the suggestion it began as; return the dialogue's new version.
+
+    Raises StaleVersion, with both texts, if the dialogue was changed elsewhere since `version`.
+    """
+    require_editable(dialogue, by)
+    if content:
+        require_text(content)
+    composer = {"role": role, "content": content}
+    if completion is not None:
+        composer["completion"] = str(completion)
+    current = Dialogue.objects.filter(id=dialogue.id, version=version)
+    if not current.update(composer=composer, version=version + 1, updated_at=Now()):
+        dialogue.refresh_from_db(fields=("version", "composer"))
+        raise StaleVersion(version=dialogue.version, saved=dialogue.composer, yours=composer)
+    dialogue.version, dialogue.composer = version + 1, composer
+    return dialogue.version
+
+
+_TEXT = ("content", "authorship", "edit_distance", "policy_id", "completion_id")  # a text and whose words it has
+
+
+def _plain(value: Any) -> Any:
+    """As JSON keeps it: ids as text."""
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _locked_dialogue(message: Message, by: User | None) -> Dialogue:
+    """The message's dialogue, locked, and the message as it stands. Raises WritingError if it is gone."""
+    dialogue = message.dialogue
+    lock(dialogue)
+    require_editable(dialogue, by)
+    try:
+        message.refresh_from_db(fields=(*_TEXT, "position", "needs_second_look", "before"))
+    except Message.DoesNotExist as error:
+        raise WritingError(_("This message was deleted in another tab.")) from error
+    return dialogue
+
+
+def _roles(dialogue: Dialogue) -> list[str]:
+    """Who speaks at each position."""
+    return list(dialogue.messages.order_by("position").values_list("role", flat=True))
+
+
+def _make_room(dialogue: Dialogue, roles: list[str], role: str) -> int:
+    if role != Message.Role.SYSTEM:
+        return len(roles)
+    dialogue.messages.update(position=F("position") + 1, needs_second_look=True)
+    return 0
+
+
+def _suggestion(dialogue: Dialogue, completion: Completion | None, role: str) -> Completion | None:
+    if completion is None:
+        return None
+    run = completion.run
+    if run is None or run.dialogue_id != dialogue.id or run.as_role != role:
+        raise WritingError(_("This suggestion was made for another place."))
+    Completion.objects.filter(id=completion.id).update(taken_at=Now())
+    return completion
+
+
+def sign(message: Message, completion: Completion | None) -> None:
+    """Say whose words a message has: this completion's, unchanged or changed, or without one a person's."""
+    message.authorship = Authorship.TYPED
+    if completion is not None:
+        message.completion, message.policy_id = completion, completion.policy_id
+        message.edit_distance = edit_distance(completion.content, message.content)
+        message.authorship = Authorship.EDITED if message.edit_distance else Authorship.TAKEN
+
+
+def _sign_edited(message: Message) -> None:
+    if message.authorship == Authorship.TYPED:
+        return
+    if message.completion is None:  # from a file: what it was before is not kept
+        message.authorship, message.edit_distance = Authorship.EDITED, None
+        return
+    sign(message, message.completion)
+
+
+def _treat_later(after: QuerySet[Message], later: Later) -> None:
+    if later == "delete":
+        after.delete()
+    elif later == "mark":
+        after.update(needs_second_look=True)
+    elif later != "keep":
+        raise WritingError(_("Later messages can be kept, marked or deleted."))
+
+
+def _require_still_wanted(dialogue: Dialogue, roles: list[str], completion: Completion) -> None:
+    assert completion.run is not None
+    editable = dialogue.state in (Dialogue.State.DRAFT, Dialogue.State.RETURNED)
+    at_end = completion.run.position in (None, len(roles))
+    last = roles[-1] if roles else None
+    if not editable or not at_end or last in (None, completion.run.as_role):
+        raise WritingError(_("The dialogue has moved on since this answer was asked for."))
+    if not completion.content.strip():
+        raise WritingError(_("This answer is empty."))
+
+
+def _changed(dialogue: Dialogue, **changes: Any) -> None:
+    """Save named fields of a locked dialogue with a new version."""
+    for name, value in changes.items():
+        setattr(dialogue, name, value)
+    dialogue.version += 1
+    dialogue.save(update_fields=["version", "updated_at", *changes])

@@ -1,0 +1,119 @@
+"""What becomes of a dialogue that its author has finished: handed in, accepted, returned, withdrawn."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling.dialogues.rules import WritingError, lock, require_author, require_editable
+from labeling.models import AuditEvent, Comparison, Dialogue, Message, User
+
+State = Dialogue.State
+
+
+def submit_dialogue(dialogue: Dialogue, *, by: User) -> None:
+    """Hand a dialogue in, to be reviewed. Raises WritingError while something is missing."""
+    with transaction.atomic(durable=True):
+        lock(dialogue)
+        require_editable(dialogue, by)
+        _require_finished(list(dialogue.messages.order_by("position")))
+        dialogue.guideline_version = dialogue.project.guidelines
+        dialogue.state, dialogue.composer = State.SUBMITTED, {}
+        dialogue.submitted_at = Now()
+        dialogue.version += 1
+        dialogue.save(update_fields=["state", "composer", "submitted_at", "guideline_version", "version", "updated_at"])
+        AuditEvent.note("submit dialogue", dialogue, by=by)
+    dialogue.refresh_from_db(fields=("submitted_at",))
+
+
+def undo_submission(dialogue: Dialogue, *, by: User) -> None:
+    """Take a dialogue back within the project's grace period, unless a reviewer was faster."""
+    with transaction.atomic():
+        lock(dialogue)
+        require_author(dialogue, by)
+        until = undo_until(dialogue)
+        if until is None:
+            raise WritingError(_("This dialogue is not waiting for a review."))
+        if timezone.now() > until:
+            raise WritingError(_("The time in which it can be taken back is over. A reviewer can return it."))
+        _move(dialogue, State.DRAFT)
+        AuditEvent.note("undo submission", dialogue, by=by)
+
+
+def undo_until(dialogue: Dialogue) -> datetime | None:
+    """Until when its author can take a submitted dialogue back; None where it is not submitted."""
+    if dialogue.state != State.SUBMITTED or dialogue.submitted_at is None:
+        return None
+    return dialogue.submitted_at + dialogue.project.grace_span
+
+
+def accept(dialogue: Dialogue, *, by: User) -> None:
+    """Accept a dialogue: it goes into exports from now on."""
+    with transaction.atomic():
+        _lock_for_review(dialogue, by, State.SUBMITTED)
+        dialogue.reviewed_by, dialogue.reviewed_at = by, timezone.now()
+        _move(dialogue, State.ACCEPTED, "reviewed_by", "reviewed_at")
+        AuditEvent.note("accept dialogue", dialogue, by=by)
+
+
+def return_dialogue(dialogue: Dialogue, *, comment: str, by: User) -> None:
+    """Give a dialogue back to its author, with a comment; an accepted one leaves later exports."""
+    if not comment.strip():
+        raise WritingError(_("Say what its author should change."))
+    with transaction.atomic():
+        _lock_for_review(dialogue, by, State.SUBMITTED, State.ACCEPTED)
+        dialogue.reviewed_by, dialogue.reviewed_at = by, timezone.now()
+        dialogue.review_comment = comment.strip()
+        _move(dialogue, State.RETURNED, "reviewed_by", "reviewed_at", "review_comment")
+        AuditEvent.note("return dialogue", dialogue, by=by, comment=dialogue.review_comment)
+
+
+def withdraw(dialogue: Dialogue, *, by: User) -> None:
+    """Take a dialogue out for good: nobody sees it and it is never exported. Its author or an admin may."""
+    with transaction.atomic():
+        lock(dialogue)
+        if not by.is_admin:
+            require_author(dialogue, by)
+        _move(dialogue, State.WITHDRAWN)
+        # Where its text had joined a comparison, that goes with it.
+        joined = Comparison.objects.exclude(family=None).exclude(family=F("id"))
+        joined.filter(completions__message__dialogue=dialogue).update(state=Comparison.State.WITHDRAWN)
+        AuditEvent.note("withdraw dialogue", dialogue, by=by)
+
+
+def _lock_for_review(dialogue: Dialogue, by: User, *states: State) -> None:
+    lock(dialogue)
+    if not by.can_review:
+        raise WritingError(_("Only reviewers and admins can do this."))
+    if dialogue.author_id == by.id and not by.is_admin:
+        raise WritingError(_("Your own dialogue is for another reviewer."))
+    if dialogue.state not in states:
+        raise WritingError(
+            _("This dialogue is %(state)s now; somebody was faster.") % {"state": dialogue.get_state_display().lower()}
+        )
+
+
+def _require_finished(messages: list[Message]) -> None:
+    spoken = [message for message in messages if message.role != Message.Role.SYSTEM]
+    if not spoken or spoken[-1].role != Message.Role.ASSISTANT:
+        raise WritingError(_("A dialogue ends with an answer. Write one, or delete the last message."))
+    marked = sum(message.needs_second_look for message in messages)
+    if marked:
+        raise WritingError(
+            ngettext(
+                "%(n)d message is marked for a second look. Save it as it is, or change it.",
+                "%(n)d messages are marked for a second look. Save each as it is, or change it.",
+                marked,
+            )
+            % {"n": marked}
+        )
+
+
+def _move(dialogue: Dialogue, state: State, *fields: str) -> None:
+    dialogue.state = state
+    dialogue.version += 1
+    dialogue.save(update_fields=["state", "version", "updated_at", *fields])

@@ -1,0 +1,227 @@
+"""What the pages of writing and chatting share: the thread, the composer, and how a change is answered.
+
+A script gets the thread anew and an event that says what else changed; a browser without scripts is led
+back to the page.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django_htmx.http import reswap, trigger_client_event
+
+from labeling.dialogues.chat import answer_run
+from labeling.dialogues.forms import LATER_CHOICES, EditForm
+from labeling.dialogues.regeneration import note_standings
+from labeling.dialogues.suggestions import current_run, next_role, none_fitted, why_none
+from labeling.models import Completion, Dialogue, Message, SamplingRun
+from labeling.sampling.runs import UNDER_WAY
+
+LONGEST_REMEMBERED = 20_000  # characters of the last message that the page carries twice, to know its own text again
+EDITABLE = (Dialogue.State.DRAFT, Dialogue.State.RETURNED)
+
+
+def dialogue_url(dialogue: Dialogue) -> str:
+    name = "chat_dialogue" if dialogue.kind == Dialogue.Kind.CHAT else "dialogue"
+    return reverse(name, args=(dialogue.project.slug, dialogue.pk))
+
+
+def thread_context(
+    dialogue: Dialogue, *, editing: Message | None = None, edit_form: EditForm | None = None
+) -> dict[str, Any]:
+    """The messages, what may be done with them, and in a chat the answer that is awaited."""
+    thread = list(dialogue.messages.order_by("position"))
+    note_standings(dialogue, thread)
+    for message in thread[-1:]:
+        message.is_last = True  # type: ignore[attr-defined]
+    later = [message for message in thread if editing and message.position > editing.position]
+    context = {
+        "project": dialogue.project,
+        "dialogue": dialogue,
+        "dialogue_url": dialogue_url(dialogue),
+        "thread": thread,
+        "can_edit": dialogue.state in EDITABLE,
+        "editing": editing,
+        "edit_form": edit_form,
+        "num_later": len(later),
+        "later_choices": _later_choices(dialogue, later),
+    }
+    if dialogue.kind == Dialogue.Kind.CHAT:
+        context |= _answer_context(dialogue, thread)
+    return context
+
+
+def thread_response(
+    request: HttpRequest, dialogue: Dialogue, *, changed: bool = False, added: bool = False
+) -> HttpResponse:
+    """The thread as it stands now; after a change, with the event that tells the rest of the page."""
+    if not request.headers.get("HX-Request"):
+        return redirect(dialogue_url(dialogue))
+    context = thread_context(dialogue)
+    template = "_chat_thread.html" if dialogue.kind == Dialogue.Kind.CHAT else "_thread.html"
+    response = render(request, f"labeling/dialogues/{template}", context)
+    if changed:
+        tell_of_change(response, dialogue, context["thread"], added=added)
+    return response
+
+
+def tell_of_change(response: HttpResponse, dialogue: Dialogue, thread: list[Message], *, added: bool = False) -> None:
+    """Tell the rest of the page that the dialogue is another now."""
+    event = {"version": dialogue.version, "added": added, **composer_roles(thread)}
+    trigger_client_event(response, "parley:dialogue-changed", event)
+
+
+def problem_response(request: HttpRequest, sentence: str) -> HttpResponse | None:
+    """Say what does not work, beside the text that stays where it is; None for a browser without scripts."""
+    if not request.headers.get("HX-Request"):
+        return None
+    return trigger_client_event(reswap(HttpResponse(status=422), "none"), "parley:problem", sentence)  # type: ignore[arg-type]
+
+
+def say_problem(request: HttpRequest, response: HttpResponse, sentence: str) -> HttpResponse:
+    """Say what did not work beside what did: by an event, or without scripts on the next page."""
+    if not request.headers.get("HX-Request"):
+        messages.warning(request, sentence)
+        return response
+    return trigger_client_event(response, "parley:problem", sentence)  # type: ignore[arg-type]
+
+
+def stopped_response(request: HttpRequest, dialogue: Dialogue) -> HttpResponse:
+    """A run was stopped. Its stream goes on for a moment and ends by itself, so a script has nothing to swap."""
+    return HttpResponse(status=204) if request.headers.get("HX-Request") else redirect(dialogue_url(dialogue))
+
+
+def composer_roles(thread: list[Message]) -> dict[str, Any]:
+    """Whose turn it is, and which roles the next message may have."""
+    turn = next_role(thread)
+    has_system = any(message.role == Message.Role.SYSTEM for message in thread)
+    return {
+        "composer_role": turn,
+        "roles": {"system": not has_system, "user": turn == "user", "assistant": turn == "assistant"},
+    }
+
+
+def composer_context(dialogue: Dialogue, thread: list[Message], *, save_url: str) -> dict[str, Any]:
+    """The composer, and the facts that its script needs. Its words come from here, so that they are translated."""
+    roles = composer_roles(thread)
+    kept_role = dialogue.composer.get("role")
+    if roles["roles"].get(kept_role):
+        roles["composer_role"] = kept_role
+    last = thread[-1].content if thread else ""
+    facts = {
+        "dialogue": str(dialogue.pk),
+        "version": dialogue.version,
+        "last_message": last if len(last) <= LONGEST_REMEMBERED else "",
+        "save_url": save_url,
+        "dialogue_url": dialogue_url(dialogue),
+        "sign_in_url": reverse(settings.LOGIN_URL),
+        "words": _words(),
+    }
+    return {
+        "composer_role": roles["composer_role"],
+        "roles": [{"name": name, "fits": fits} for name, fits in roles["roles"].items()],
+        "facts": facts,
+    }
+
+
+def suggestions_context(dialogue: Dialogue, thread: list[Message], *, problem: str = "") -> dict[str, Any]:
+    """The panel of suggestions for the side whose turn it is."""
+    reason = why_none(dialogue)
+    context: dict[str, Any] = {
+        "project": dialogue.project,
+        "dialogue": dialogue,
+        "suggest_role": next_role(thread),
+        "offers_suggestions": not reason,
+        "why_no_suggestions": reason,
+        "suggestion_problem": problem,
+    }
+    if reason:
+        return context
+    run = current_run(dialogue, thread, purpose=SamplingRun.Purpose.SUGGESTION)
+    panel_url = reverse("suggestions", args=(dialogue.project.slug, dialogue.pk))
+    context["suggests_at_once"] = run is None and bool(thread) and not problem
+    if run is not None:
+        context |= _run_context(run, dialogue, fragment_url=panel_url, target="#suggestions")
+        context["stop_url"] = reverse("stop_suggestions", args=(dialogue.project.slug, dialogue.pk, run.pk))
+        context["none_fitted"] = none_fitted(run)
+    return context
+
+
+def saved_at() -> str:
+    """The time, as the state line says it: in the person's own zone."""
+    return date_format(timezone.localtime(), "H:i")
+
+
+def _later_choices(dialogue: Dialogue, later: list[Message]) -> list[tuple[str, Any]]:
+    """What may become of the messages after one that is edited; only answers are sampled anew."""
+    answers = dialogue.project.policy is not None and any(one.role == Message.Role.ASSISTANT for one in later)
+    return [(name, label) for name, label in LATER_CHOICES if answers or name != "regenerate"]
+
+
+def _answer_context(dialogue: Dialogue, thread: list[Message]) -> dict[str, Any]:
+    run = answer_run(dialogue, thread)
+    editable = dialogue.state in EDITABLE
+    context: dict[str, Any] = {
+        "run": None,
+        "awaits_answer": bool(thread) and thread[-1].role == Message.Role.USER,
+        "may_regenerate": editable and bool(thread) and (run is None or run.state not in UNDER_WAY),
+    }
+    if run is not None:
+        context |= _run_context(run, dialogue, fragment_url=dialogue_url(dialogue), target="#thread")
+        context["stop_url"] = reverse("stop_answer", args=(dialogue.project.slug, dialogue.pk, run.pk))
+    return context
+
+
+def _run_context(run: SamplingRun, dialogue: Dialogue, *, fragment_url: str, target: str) -> dict[str, Any]:
+    name = "choose_answer" if run.purpose == SamplingRun.Purpose.CHAT else "take_suggestion"
+    completions = {completion.index: completion for completion in run.completions.all()}
+    candidates: list[dict[str, Any]] = [
+        {"completion": completions.get(index), "take_url": _take_url(name, dialogue, completions.get(index))}
+        for index in range(run.num_completions)
+    ]
+    return {
+        "run": run,
+        "run_goes_on": run.state in UNDER_WAY,
+        "run_sentence": _sentence(run),
+        "candidates": candidates,
+        "num_candidates": run.num_completions,
+        "completion_texts": {str(completion.pk): completion.content for completion in completions.values()},
+        "fragment_url": fragment_url,
+        "fragment_target": target,
+    }
+
+
+def _take_url(name: str, dialogue: Dialogue, completion: Completion | None) -> str:
+    return reverse(name, args=(dialogue.project.slug, dialogue.pk, completion.pk)) if completion else ""
+
+
+def _sentence(run: SamplingRun) -> str:
+    """What is being waited for, or what came of it."""
+    name = run.policy.name
+    if run.state in (SamplingRun.State.WAITING, SamplingRun.State.SENT):
+        return _("Waiting for %(name)s …") % {"name": name}
+    return {
+        SamplingRun.State.RUNNING: _("%(name)s is writing …") % {"name": name},
+        SamplingRun.State.FAILED: _("%(name)s could not answer.") % {"name": name},
+        SamplingRun.State.CANCELLED: _("Stopped."),
+    }.get(SamplingRun.State(run.state), "")
+
+
+def _words() -> dict[str, str]:
+    return {
+        "saving": _("saving …"),
+        "saved": _("saved {}"),
+        "offline": _("no connection: kept in this browser, sent when it is back"),
+        "signed-out": _("signed out: kept in this browser."),
+        "sign-in": _("Sign in in another tab"),
+        "conflict": _("two texts: choose one"),
+        "refused": _("not saved: {}"),
+        "taken": _("a suggestion, unchanged"),
+        "edited": _("from a suggestion, changed"),
+    }

@@ -1,0 +1,140 @@
+"""Reviewing: the queue of submitted dialogues, one dialogue whole, and the two things said of it."""
+
+import uuid
+from collections import Counter
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling.dialogues import review as dialogues_review
+from labeling.dialogues.forms import ReturnForm
+from labeling.dialogues.listing import with_opening
+from labeling.dialogues.rules import WritingError
+from labeling.dialogues.views import fragments
+from labeling.models import Dialogue, Message, Project, User
+from labeling.web import access
+from labeling.web.access import REVIEWERS
+
+MOST_SHOWN = 50
+LAST_SHOWN = 10
+REVIEWED = (Dialogue.State.ACCEPTED, Dialogue.State.RETURNED)
+
+
+@access.role_required(*REVIEWERS)
+@require_GET
+def review(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
+    user = access.person(request)
+    waiting = _waiting(project, user)
+    num = waiting.count()
+    reviewed = Dialogue.objects.filter(project=project, state__in=REVIEWED, reviewed_at__isnull=False)
+    context = {
+        "project": project,
+        "section": "review",
+        "waiting": with_opening(waiting.select_related("author"))[:MOST_SHOWN],
+        "num_more": max(0, num - MOST_SHOWN),
+        "own_waiting": not num and project.dialogues.filter(state=Dialogue.State.SUBMITTED).exists(),
+        "reviewed": with_opening(reviewed.select_related("author")).order_by("-reviewed_at")[:LAST_SHOWN],
+    }
+    return render(request, "labeling/dialogues/review.html", context)
+
+
+@access.role_required(*REVIEWERS)
+@require_GET
+def review_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
+    return _page(request, access.readable_dialogue(request, dialogue_id, slug=slug))
+
+
+@access.role_required(*REVIEWERS)
+@require_POST
+def accept_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
+    dialogue = access.readable_dialogue(request, dialogue_id, slug=slug)
+    try:
+        dialogues_review.accept(dialogue, by=access.person(request))
+    except WritingError as error:
+        return _page(request, dialogue, problem=str(error))
+    messages.success(request, _("Accepted."))
+    return _next(request, dialogue)
+
+
+@access.role_required(*REVIEWERS)
+@require_POST
+def return_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
+    dialogue = access.readable_dialogue(request, dialogue_id, slug=slug)
+    form = ReturnForm(request.POST)
+    if not form.is_valid():
+        return _page(request, dialogue, form=form)
+    try:
+        dialogues_review.return_dialogue(dialogue, comment=form.cleaned_data["comment"], by=access.person(request))
+    except WritingError as error:
+        return _page(request, dialogue, form=form, problem=str(error))
+    messages.success(request, _("Returned to its author."))
+    return _next(request, dialogue)
+
+
+def _waiting(project: Project, user: User) -> Any:
+    return project.dialogues.awaiting_review_by(user).oldest_first()
+
+
+def _next(request: HttpRequest, done: Dialogue) -> HttpResponse:
+    """On to the next dialogue that waits, or back to the list."""
+    following = _waiting(done.project, access.person(request)).exclude(pk=done.pk).first()
+    if following is None:
+        return redirect("review", done.project.slug)
+    return redirect("review_dialogue", done.project.slug, following.pk)
+
+
+def _page(
+    request: HttpRequest, dialogue: Dialogue, *, form: ReturnForm | None = None, problem: str = ""
+) -> HttpResponse:
+    user = access.person(request)
+    context = fragments.thread_context(dialogue)
+    is_own = dialogue.author_id == user.pk and not user.is_admin
+    waiting = _waiting(dialogue.project, user).exclude(pk=dialogue.pk)
+    num = waiting.count()
+    context |= {
+        "section": "review",
+        "can_edit": False,
+        "guidelines": dialogue.project.guidelines,
+        "facts": _facts(dialogue, context["thread"]),
+        "may_accept": dialogue.state == Dialogue.State.SUBMITTED and not is_own,
+        "may_return": dialogue.state in (Dialogue.State.SUBMITTED, Dialogue.State.ACCEPTED) and not is_own,
+        "why_not": _("Your own dialogue is for another reviewer.") if is_own else _("It is with its author now."),
+        "return_form": form or ReturnForm(),
+        "next_dialogue": _after(waiting, dialogue),
+        "num_waiting_sentence": ngettext("%(n)d more waits", "%(n)d more wait", num) % {"n": num} if num else "",
+        "problem": problem,
+    }
+    invalid = bool(problem or (form and form.errors))
+    return render(request, "labeling/dialogues/review_dialogue.html", context, status=422 if invalid else 200)
+
+
+def _after(waiting: Any, dialogue: Dialogue) -> Dialogue | None:
+    """The next in the queue, beginning again at its start, so that passing over comes round."""
+    found = waiting.filter(submitted_at__gt=dialogue.submitted_at).first() if dialogue.submitted_at else None
+    first = found or waiting.first()
+    assert first is None or isinstance(first, Dialogue)
+    return first
+
+
+def _facts(dialogue: Dialogue, thread: list[Message]) -> list[tuple[str, Any]]:
+    """How the dialogue came to be, for the judgement of its reviewer."""
+    kinds = Counter(message.get_authorship_display() for message in thread)
+    minutes = round(dialogue.seconds / 60)
+    facts: list[tuple[str, Any]] = [(_("messages"), ", ".join(f"{num} {kind}" for kind, num in kinds.items()))]
+    if minutes:
+        facts.append((_("time spent"), ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}))
+    if dialogue.guideline_version:
+        facts.append((_("guidelines"), _("version %(n)d") % {"n": dialogue.guideline_version.version}))
+    if dialogue.lease_id is not None:
+        facts.append((_("written"), _("while ranking, beside the completions")))
+    elif dialogue.kind == Dialogue.Kind.DEMONSTRATION:
+        facts.append((_("suggestions"), _("offered") if dialogue.offers_suggestions else _("none (control)")))
+    if dialogue.reviewed_by:
+        facts.append((_("reviewed by"), dialogue.reviewed_by))
+    return facts

@@ -1,0 +1,49 @@
+"""Rankings of comparisons on which trainers agree: the one filter that must see several rankings at once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from pathlib import Path
+from uuid import UUID
+
+from labeling.models import Ranking
+from labeling.statistics.agreement import PairCounts, Tiers, compare_rankings
+
+
+def keep_agreed(chunks: Iterable[Sequence[str]], target: Path, *, at_least: int) -> int:
+    """Write to `target` those ids of rankings whose comparison reaches `at_least` percent; returns how many.
+
+    The rate is that of all rankings of the comparison that count: pairs of completions that two trainers ordered
+    alike, of those that both ordered. Where there is no such pair nobody knows, and the ranking is left out.
+    """
+    num = 0
+    with open(target, "w") as file:
+        for ids in chunks:
+            comparison_of = {str(one): comparison for one, comparison in _comparisons(ids)}
+            rates = _rates(set(comparison_of.values()))
+            kept = [
+                one for one in ids if one in comparison_of and rates.get(comparison_of[one], -1.0) * 100 >= at_least
+            ]
+            file.writelines(f"{one}\n" for one in kept)
+            num += len(kept)
+    return num
+
+
+def _comparisons(ids: Sequence[str]) -> Iterable[tuple[UUID, UUID]]:
+    return Ranking.objects.filter(id__in=ids).values_list("id", "comparison_id")
+
+
+def _rates(comparisons: set[UUID]) -> dict[UUID, float]:
+    orders: defaultdict[UUID, list[Tiers]] = defaultdict(list)
+    counting = Ranking.objects.filter(comparison__in=comparisons, retracted_at=None, abstained=None, is_choice=False)
+    for comparison, tiers in counting.order_by("comparison_id", "id").values_list("comparison_id", "tiers"):
+        orders[comparison].append(tiers)
+    return {comparison: rate for comparison, given in orders.items() if (rate := _rate(given)) is not None}
+
+
+def _rate(orders: Sequence[Tiers]) -> float | None:
+    counts = PairCounts()
+    for first, second in combinations(orders, 2):
+        counts += compare_rankings(first, second)
+    estimate = counts.rate()
+    return None if estimate is None else estimate.value

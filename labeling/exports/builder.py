@@ -1,0 +1,197 @@
+"""Building an export: ids frozen, rows read in chunks, records written, one directory published.
+
+Killed at any moment, the next attempt begins anew and nothing half-written is ever seen. The same rows
+under the same filters give the same bytes, manifest and card included.
+"""
+
+import logging
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from labeling.exports.agreement_filter import keep_agreed
+from labeling.exports.card import card_text
+from labeling.exports.filters import FilterError, Filters, read_filters
+from labeling.exports.formats import OutputFormat, find_format
+from labeling.exports.personal_data import scrub
+from labeling.exports.records import SOURCES, Source
+from labeling.exports.requests import exports_folder, remove_leftovers
+from labeling.exports.statistics import Statistics, new_statistics
+from labeling.exports.writers import FormatWriter, RecordsWriter
+from labeling.jobs import leases
+from labeling.models import Export, Webhook
+from labeling.webhooks.deliveries import announce
+from records import FORMAT_VERSION, ManifestError, RecordError, publish_directory
+from records.manifest import flush
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 1_000  # rows read at once
+CARD = "card.md"
+_IDS, _AGREED = "ids", "agreed"
+_RENEW_SECONDS = 2.0
+
+OnProgress = Callable[[float], None]
+
+
+def build(export_id: uuid.UUID | str, *, on_progress: OnProgress | None = None) -> bool:
+    """Build the export if nobody else does; returns whether it is done.
+
+    What a person can mend ends the export with a sentence; anything else is left for the next attempt.
+    """
+    export = leases.claim(Export, export_id)
+    if export is None:
+        return False
+    staging = exports_folder() / f"tmp-{export.id}-{export.attempt}"
+    whole = staging.with_name(f"{staging.name}-whole")
+    try:
+        _build(export, staging, whole, on_progress or _nobody_watches)
+    except leases.FenceLost:
+        logger.info("export %s attempt %s: stopped, or taken over by another attempt", export.id, export.attempt)
+        return False
+    except OSError as error:
+        leases.fail(export, _("The store cannot be written: %(error)s. Mend that, then ask again.") % {"error": error})
+        return False
+    except (RecordError, ManifestError, FilterError, ValueError) as error:
+        logger.exception("export %s failed", export.id)
+        leases.fail(export, str(error))
+        return False
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(whole, ignore_errors=True)
+    return True
+
+
+def _build(export: Export, staging: Path, whole: Path, on_progress: OnProgress) -> None:
+    remove_leftovers(export.id, below_attempt=export.attempt)
+    staging.mkdir(parents=True)
+    source, filters = SOURCES[Export.Kind(export.kind)], read_filters(export.kind, export.filters)
+    left_out = source.left_out(export.project)
+    statistics, output = new_statistics(export.kind), find_format(export.format, export.kind)
+    lost = _write_records(export, staging, source, filters, statistics, output, on_progress)
+    card = card_text(
+        export.kind,
+        project=export.project,
+        filters=filters,
+        statistics=statistics,
+        left_out=left_out,
+        loses=str(output.loses) if output else "",
+        lost=lost,
+    )
+    (staging / CARD).write_text(card, encoding="utf-8")
+    counts = {**statistics.counts(), "left_out": left_out} | ({"lost": lost} if output else {})
+    manifest_sha256 = publish_directory(staging, whole, **_facts(export, filters, statistics, counts))
+    _finish(export, whole, manifest_sha256, statistics.num, counts)
+    on_progress(1.0)
+
+
+def _write_records(
+    export: Export,
+    staging: Path,
+    source: Source,
+    filters: Filters,
+    statistics: Statistics,
+    output: OutputFormat | None,
+    on_progress: OnProgress,
+) -> dict[str, int]:
+    """Write every record, in its format; returns what the format lost."""
+    ids = staging / _IDS
+    total = _freeze(source.rows(export.project, filters), ids)
+    if filters.agreement_at_least is not None:
+        total = keep_agreed(_chunks(ids), staging / _AGREED, at_least=filters.agreement_at_least)
+        (staging / _AGREED).replace(ids)
+    done, renewal_due = 0, 0.0
+    with closing(FormatWriter(staging, output) if output else RecordsWriter(staging, source.file_name)) as writer:
+        for chunk in _chunks(ids):
+            if source.write_lines and isinstance(writer, RecordsWriter) and not filters.scrubs_personal_data:
+                source.write_lines(chunk, filters, statistics, writer.file)
+            else:
+                _write_chunk(source.read(chunk, filters), filters, statistics, writer)
+            done += len(chunk)
+            if time.monotonic() >= renewal_due:
+                renewal_due = time.monotonic() + _RENEW_SECONDS
+                leases.renew(export, fraction=0.97 * done / total)
+                on_progress(0.97 * done / total)
+    ids.unlink()
+    leases.renew(export, fraction=0.97)
+    return dict(sorted(writer.lost.items()))
+
+
+def _write_chunk(
+    records: Sequence[Any], filters: Filters, statistics: Statistics, writer: RecordsWriter | FormatWriter
+) -> None:
+    for record in records:
+        kept = scrub(record, statistics.scrubbed) if filters.scrubs_personal_data else record
+        statistics.add(kept)
+        writer.write(kept)
+
+
+def _freeze(rows: QuerySet[Any], path: Path) -> int:
+    """Write the ids of the rows to a file, in order; returns how many. One short statement, no long snapshot."""
+    statement, values = rows.values("id").query.sql_with_params()
+    with open(path, "w") as file, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '10min'")
+        copied = cursor.mogrify(statement, values).decode()
+        cursor.copy_expert(f"COPY ({copied}) TO STDOUT", file)
+        return int(cursor.rowcount)
+
+
+def _chunks(path: Path) -> Iterator[list[str]]:
+    with open(path) as lines:
+        while chunk := [line.rstrip("\n") for line in islice(lines, CHUNK)]:
+            yield chunk
+
+
+def _facts(export: Export, filters: Filters, statistics: Statistics, counts: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says besides the files: nothing that changes while the rows and filters do not."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "format": export.format,
+        "kind": export.kind,
+        "project": export.project.slug,
+        "filters": filters.encoded(),
+        "splits": {
+            "train": 100 - filters.validation_percent - filters.test_percent,
+            "validation": filters.validation_percent,
+            "test": filters.test_percent,
+            "by": filters.split_by,
+        },
+        "guideline_versions": sorted(int(version) for version in statistics.guideline_versions),
+        "counts": counts,
+    }
+
+
+def _finish(export: Export, whole: Path, manifest_sha256: str, num_records: int, counts: dict[str, Any]) -> None:
+    """Give the directory its name and the row its end, if this attempt still has the work."""
+    target = exports_folder() / str(export.id)
+    num_bytes = sum(path.stat().st_size for path in whole.iterdir())
+    with transaction.atomic():
+        held = leases.hold(export)
+        shutil.rmtree(target, ignore_errors=True)  # of an attempt that died between the name and the row
+        whole.rename(target)
+        flush(target.parent)
+        held.state, held.fraction, held.lease_until, held.finished_at = Export.State.DONE, 1.0, None, Now()
+        held.store_path, held.manifest_sha256 = f"exports/{export.id}", manifest_sha256
+        held.num_records, held.num_bytes, held.counts = num_records, num_bytes, counts
+        held.save(
+            update_fields=[
+                "state", "fraction", "lease_until", "finished_at", "store_path", "manifest_sha256",
+                "num_records", "num_bytes", "counts",
+            ]
+        )  # fmt: skip
+        facts = {"export_id": str(export.id), "kind": export.kind, "format": export.format, "num_records": num_records}
+        announce(export.project, Webhook.Event.EXPORT_READY, **facts)
+
+
+def _nobody_watches(_fraction: float) -> None:
+    return

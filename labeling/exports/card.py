@@ -1,0 +1,172 @@
+"""The card that lies in every export: what is in it, how it was split, and what to beware of.
+
+Plain Markdown, a pure function of the statistics, so that equal data has an equal card.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from labeling.exports.filters import Filters
+from labeling.exports.statistics import (
+    LENGTHS_DIFFER,
+    DemonstrationStatistics,
+    PromptStatistics,
+    RankingStatistics,
+    Statistics,
+    quantile_of,
+)
+from labeling.models import Project
+from labeling.statistics.intervals import proportion
+
+_WHAT = {
+    "rankings": "Rankings: what trainers preferred among completions of one prompt, best first, ties kept.",
+    "demonstrations": "Demonstrations: accepted dialogues with answers that people wrote or chose.",
+    "prompts": "Prompts: openings that end with a user's message, to be answered.",
+}
+_HOW_SCRUBBED = (
+    "E-mail addresses, phone numbers in international form, card numbers, IBANs and public IP addresses were replaced "
+    "by their names in brackets. Names of people, postal addresses and phone numbers without their country are not "
+    "found: whoever passes this on looks at it first."
+)
+
+
+def card_text(
+    kind: str,
+    *,
+    project: Project,
+    filters: Filters,
+    statistics: Statistics,
+    left_out: Mapping[str, int],
+    loses: str = "",
+    lost: Mapping[str, int] | None = None,
+) -> str:
+    """The card as Markdown."""
+    lines = [f"# {project.name}: {kind}", "", _WHAT[kind], ""]
+    lines += _table("Contents", _contents(statistics))
+    title = f"Splits, by {filters.split_by}"
+    lines += _table(title, {name: f"{num:,}" for name, num in sorted(statistics.splits.items())})
+    lines += [_how_split(filters), ""]
+    lines += _table("Filters", {name: _shown(value) for name, value in filters.encoded().items()})
+    lines += _table("Left out", {name: f"{num:,}" for name, num in left_out.items()})
+    if loses:
+        lines += ["## What this format cannot hold", "", loses, ""]
+        lines += _table("Lost here", {name: f"{num:,}" for name, num in (lost or {}).items()})
+    if filters.scrubs_personal_data:
+        lines += ["## Personal data", "", _HOW_SCRUBBED, ""]
+        lines += _table("Taken out", {name: f"{num:,}" for name, num in sorted(statistics.scrubbed.items())})
+    for title, counts in _breakdowns(statistics):
+        lines += _table(title, {name: f"{num:,}" for name, num in counts.items()})
+    cautions = list(_cautions(statistics))
+    if cautions:
+        lines += ["## Known biases", "", *(f"- {caution}" for caution in cautions), ""]
+    texts = "" if filters.scrubs_personal_data else " The texts are as people and models wrote them."
+    lines += [f"Trainers stand here under pseudonyms.{texts}", ""]
+    return "\n".join(lines)
+
+
+def _how_split(filters: Filters) -> str:
+    shares = f"{filters.validation_percent} % are in validation and {filters.test_percent} % in test"
+    if filters.split_by == "trainer":
+        return (
+            f"Of all trainers {shares}, drawn by a hash of their pseudonyms: a person is on the same side in every "
+            "export. A prompt may be on several, and so may a comparison that several people ranked: what is held out "
+            "here are people, not prompts."
+        )
+    return (
+        f"Of all prompts {shares}, drawn by a hash of what the user says first, letters and digits alone: a prompt is "
+        "on the same side in every export, and prompts that begin alike are together."
+    )
+
+
+def _contents(statistics: Statistics) -> dict[str, str]:
+    shown = {name.replace("_", " "): num for name, num in statistics.counts().items() if isinstance(num, int)}
+    return {name: f"{num:,}" for name, num in shown.items()} | dict(_averages(statistics))
+
+
+def _averages(statistics: Statistics) -> Iterator[tuple[str, str]]:
+    if isinstance(statistics, DemonstrationStatistics) and statistics.num_answers:
+        yield "characters per answer", f"{statistics.num_characters / statistics.num_answers:,.0f}"
+    if isinstance(statistics, PromptStatistics) and statistics.num:
+        yield "characters per prompt", f"{statistics.num_characters / statistics.num:,.0f}"
+
+
+def _breakdowns(statistics: Statistics) -> Iterator[tuple[str, dict[str, int]]]:
+    names = {
+        "by_trainer_kind": "Who ranked",
+        "by_round": "Rounds",
+        "by_num_completions": "Completions per ranking",
+        "by_policy": "Completions by policy",
+        "by_authorship": "Answers by authorship",
+        "by_topic": "Topics",
+        "by_source": "Sources",
+    }
+    counts = statistics.counts()
+    for name, title in names.items():
+        if counts.get(name):
+            yield title, counts[name]
+    if statistics.guideline_versions:
+        yield "Guideline versions", dict(sorted(statistics.guideline_versions.items()))
+
+
+def _cautions(statistics: Statistics) -> Iterator[str]:
+    if isinstance(statistics, RankingStatistics):
+        yield from _cautions_of_rankings(statistics)
+    if statistics.trainers:
+        trainer, num = max(statistics.trainers.items(), key=lambda pair: (pair[1], pair[0]))
+        share = f"{num / statistics.num:.0%}"
+        yield f"Whose judgement: {len(statistics.trainers):,} trainers; {trainer} made {share} of it."
+
+
+def _cautions_of_rankings(statistics: RankingStatistics) -> Iterator[str]:
+    if statistics.trainer_kinds["simulated"]:
+        yield (
+            f"Simulated: {statistics.trainer_kinds['simulated']:,} of {statistics.num:,} rankings were made by a "
+            "program with a fixed preference, not by people."
+        )
+    if statistics.length_differs:
+        share = _share(statistics.longer_won, statistics.length_differs)
+        yield (
+            f"Length: of pairs whose lengths differ by more than {LENGTHS_DIFFER} characters the longer won {share}; "
+            "people elsewhere: 64 % (AlpacaEval)."
+        )
+    if statistics.shown_pairs:
+        share = _share(statistics.earlier_won, statistics.shown_pairs)
+        yield f"Position: the completion shown earlier won {share}; without bias 50 %."
+    if statistics.best_at:
+        places = ", ".join(f"{place + 1}: {num:,}" for place, num in sorted(statistics.best_at.items()))
+        yield f"Position of the best in shown order: {places}."
+    all_pairs = statistics.pairs + statistics.tied_pairs
+    if all_pairs:
+        yield f"Ties: {statistics.tied_pairs / all_pairs:.1%} of all pairs."
+    if statistics.num:
+        yield f"Abstentions: {statistics.num_abstained / statistics.num:.1%} of all rankings; they hold no order."
+    if statistics.seconds:
+        quarter, half, three_quarters = (quantile_of(statistics.seconds, share) for share in (0.25, 0.5, 0.75))
+        yield f"Time: half of the rankings took between {quarter} and {three_quarters} seconds, median {half}."
+    rate = statistics.agreement.rate()
+    if rate is not None:
+        yield (
+            f"Agreement: two trainers ordered a pair alike in {rate.value:.1%} of {rate.n:,} pairs (ties left out); "
+            "InstructGPT's: 73 %."
+        )
+
+
+def _share(successes: int, trials: int) -> str:
+    estimate = proportion(successes, trials)
+    return f"{estimate.value:.1%} of {trials:,} (95 % interval {estimate.low:.1%} to {estimate.high:.1%})"
+
+
+def _table(title: str, rows: Mapping[str, str]) -> list[str]:
+    if not rows:
+        return []
+    lines = [f"## {title}", "", "| | |", "|---|---:|"]
+    return [*lines, *(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()), ""]
+
+
+def _cell(text: str) -> str:
+    """Text of people in a table: no line ends, no bars, no markup."""
+    return " ".join(text.split()).translate({ord(mark): f"\\{mark}" for mark in "\\|`*_<>[]#"})[:120]
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,171 @@
+"""Forms of the data page: what to take out, and what to bring in."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
+
+from labeling.exports import FilterError, read_filters
+from labeling.exports.filters import filters_in_words
+from labeling.exports.formats import FORMATS, RECORDS, find_format
+from labeling.models import Comparison, Dialogue, Export, Import, Project, User
+
+_TRAINER_KINDS = (("person", _("people")), ("simulated", _("simulated trainers")), ("imported", _("imported")))
+_STATES = (
+    (Comparison.State.DONE.value, _("finished comparisons")),
+    (Comparison.State.OPEN.value, _("open comparisons")),
+    (Dialogue.State.ACCEPTED.value, _("accepted dialogues")),
+    (Dialogue.State.SUBMITTED.value, _("dialogues that wait for review")),
+)
+
+
+class ExportForm(forms.Form):
+    """What to export. Filters that do not apply to the kind are refused by labeling.exports."""
+
+    KINDS = (
+        (Export.Kind.RANKINGS.value, _("Rankings, for a reward model")),
+        (Export.Kind.DEMONSTRATIONS.value, _("Demonstrations, for fine-tuning")),
+        (Export.Kind.PROMPTS.value, _("Prompts, for PPO")),
+    )
+
+    kind = forms.ChoiceField(label=_("What"), choices=KINDS, widget=forms.RadioSelect, initial="rankings")
+    format = forms.ChoiceField(
+        label=_("Format"),
+        choices=[(RECORDS, _("records, which lose nothing")), *((one.name, one.label) for one in FORMATS)],
+        required=False,
+    )
+    rounds = forms.TypedMultipleChoiceField(label=_("Rounds"), coerce=int, required=False)
+    topics = forms.MultipleChoiceField(label=_("Topics"), required=False)
+    trainers = forms.MultipleChoiceField(label=_("Trainers"), required=False)
+    trainer_kinds = forms.MultipleChoiceField(
+        label=_("Made by"), choices=_TRAINER_KINDS, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    states = forms.MultipleChoiceField(
+        label=_("State"), choices=_STATES, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    guideline_versions = forms.TypedMultipleChoiceField(label=_("Guideline versions"), coerce=int, required=False)
+    agreement_at_least = forms.IntegerField(
+        label=_("Agreement at least, %"),
+        min_value=0,
+        max_value=100,
+        required=False,
+        help_text=_("Of rankings whose comparison two trainers ranked; the others are left out."),
+    )
+    split_by = forms.ChoiceField(
+        label=_("Split by"),
+        choices=(("prompt", _("prompt")), ("trainer", _("trainer"))),
+        required=False,
+        help_text=_("What is held out: prompts that the model has not seen, or people."),
+    )
+    scrubs_personal_data = forms.BooleanField(
+        label=_("Take out personal data"),
+        required=False,
+        help_text=_("E-mail addresses, phone and card numbers, IBANs, IP addresses. Names stay."),
+    )
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("Up to"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    validation_percent = forms.IntegerField(label=_("Validation, %"), min_value=0, max_value=90, initial=10)
+    test_percent = forms.IntegerField(label=_("Test, %"), min_value=0, max_value=90, initial=10)
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._offer(
+            "rounds", project.rounds.order_by("-number").annotate(name=F("number")).values_list("number", "name")
+        )
+        versions = project.guideline_versions.order_by("-version").annotate(name=F("version"))
+        self._offer("guideline_versions", versions.values_list("version", "name"))
+        self._offer("topics", ((topic, topic) for topic in topics_of(project)))
+        people = User.objects.filter(memberships__project=project).order_by("pseudonym")
+        self._offer("trainers", people.annotate(name=F("pseudonym")).values_list("pseudonym", "name"))
+
+    def clean(self) -> dict[str, Any]:
+        values = dict(super().clean() or {})
+        values["format"] = values.get("format") or RECORDS
+        self.filters = {name: value for name, value in values.items() if name not in ("kind", "format")}
+        if "kind" in values:
+            try:
+                self.filters = read_filters(values["kind"], self.filters).encoded()
+                find_format(values["format"], values["kind"])
+            except (FilterError, ValueError) as error:
+                raise forms.ValidationError(str(error)) from error
+        return values
+
+    def _offer(self, name: str, choices: Any) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = list(choices)
+        field.widget.attrs["size"] = min(6, max(2, len(field.choices)))
+
+
+class OtherExportForm(forms.Form):
+    """An earlier finished export of the same kind and project, to see what changed since."""
+
+    other = forms.ModelChoiceField(label=_("Compare with"), queryset=Export.objects.none(), empty_label=None)
+
+    def __init__(self, *args: Any, export: Export, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        others = Export.objects.filter(project=export.project_id, kind=export.kind, state=Export.State.DONE)
+        field = self.fields["other"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = others.filter(format=RECORDS, created_at__lt=export.created_at)
+        field.label_from_instance = _called  # type: ignore[method-assign, assignment]
+
+    @property
+    def has_others(self) -> bool:
+        field = self.fields["other"]
+        assert isinstance(field, forms.ModelChoiceField)
+        return field.queryset is not None and field.queryset.exists()
+
+
+def _called(export: Export) -> str:
+    """An export in a list: when it was asked for, and what was in it."""
+    when = date_format(timezone.localtime(export.created_at), "j M Y, H:i")
+    return f"{when} · {export.num_records:,} · {filters_in_words(export.filters)}"
+
+
+class UploadForm(forms.Form):
+    """A file and what to take from it."""
+
+    INTO = (
+        ("dialogues", _("Dialogues, accepted as they are")),
+        ("prompts", _("Only their openings, into the pool of prompts")),
+        ("rankings", _("Rankings with their completions")),
+    )
+
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("JSON Lines or JSON, gzip or not: Open-Assistant, Anthropic HH, trl, chat messages, ShareGPT, "
+                    "Alpaca, Dolly, chitchat, UltraFeedback, Label Studio, Argilla, or Parley's own records."),
+    )  # fmt: skip
+    into = forms.ChoiceField(label=_("Take in"), choices=INTO, widget=forms.RadioSelect, initial="dialogues")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        too_large = _("Files of more than %(n)d MB are imported with manage.py.") % {
+            "n": settings.LARGEST_UPLOAD // 2**20
+        }
+        self.fields["file"].widget.attrs |= {"data-largest": settings.LARGEST_UPLOAD, "data-too-large": too_large}
+
+    @property
+    def kind(self) -> str:
+        return Import.Kind.RANKINGS if self.cleaned_data["into"] == "rankings" else Import.Kind.DIALOGUES
+
+
+class ConfirmImportForm(forms.Form):
+    skips_bad_lines = forms.BooleanField(
+        label=_("Leave bad lines out"),
+        required=False,
+        help_text=_("Otherwise one bad line stops the whole file, and nothing is imported."),
+    )
+
+
+def topics_of(project: Project) -> list[str]:
+    """Topics that occur in the project's prompts, dialogues or comparisons."""
+    found: set[str] = set()
+    for rows in (project.prompts, project.dialogues, project.comparisons):
+        found.update(rows.exclude(topic="").order_by().values_list("topic", flat=True).distinct()[:200])
+    return sorted(found)

@@ -1,0 +1,67 @@
+"""What a project has to give: the figures at the head of its data page."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling.exports.filters import Filters
+from labeling.exports.selection import demonstration_rows, ranking_rows
+from labeling.models import Comparison, Dialogue, Project, Prompt
+from labeling.prompts import near_duplicates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """One figure with what it counts and what is behind it."""
+
+    label: str
+    num: int
+    note: str
+
+
+def inventory(project: Project) -> list[Holding]:
+    """Demonstrations, rankings, prompts and comparisons of a project, as an export would find them."""
+    return [_demonstrations(project), _rankings(project), _prompts(project), _comparisons(project)]
+
+
+def _demonstrations(project: Project) -> Holding:
+    num = demonstration_rows(project, Filters()).count()
+    waiting = project.dialogues.filter(state=Dialogue.State.SUBMITTED).count()
+    note = ngettext("%(n)d more waits for review", "%(n)d more wait for review", waiting) % {"n": waiting}
+    return Holding(label=_("Demonstrations"), num=num, note=note if waiting else _("accepted dialogues"))
+
+
+def _rankings(project: Project) -> Holding:
+    counts = (
+        ranking_rows(project, Filters())
+        .order_by()
+        .aggregate(
+            all=Count("id"),
+            imported=Count("id", filter=Q(trainer=None)),
+            simulated=Count("id", filter=Q(trainer__is_simulated=True)),
+        )
+    )
+    parts = [
+        _("%(n)s by people") % {"n": f"{counts['all'] - counts['imported'] - counts['simulated']:,}"},
+        _("%(n)s simulated") % {"n": f"{counts['simulated']:,}"},
+        _("%(n)s imported") % {"n": f"{counts['imported']:,}"},
+    ]
+    return Holding(label=_("Rankings"), num=counts["all"], note=", ".join(parts))
+
+
+def _prompts(project: Project) -> Holding:
+    in_use = Prompt.objects.in_use().filter(project=project)
+    num_pairs = near_duplicates.pairs(project).count()
+    note = ngettext("%(n)s is nearly an earlier one", "%(n)s are nearly earlier ones", num_pairs) % {
+        "n": f"{num_pairs:,}"
+    }
+    return Holding(label=_("Prompts"), num=in_use.count(), note=note if num_pairs else _("in the pool"))
+
+
+def _comparisons(project: Project) -> Holding:
+    waiting = project.comparisons.filter(state=Comparison.State.OPEN, use=Comparison.Use.WORK).count()
+    sampling = project.comparisons.filter(state=Comparison.State.SAMPLING).count()
+    note = ngettext("%(n)d is being sampled", "%(n)d are being sampled", sampling) % {"n": sampling}
+    return Holding(label=_("Comparisons to rank"), num=waiting, note=note)

@@ -1,0 +1,100 @@
+"""From any model back to every export that it learned from, and from any export forward to every model.
+
+A model names the job that made it; a job its export, its start and its reward model; an export its rows.
+The registry is small and is read whole, so that a page of it asks the database a fixed number of times.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from labeling.exports.retractions import TakenBack, affected
+from labeling.models import Export, Policy, RewardModel, TrainingJob
+
+Model = Policy | RewardModel
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A model, the job that made it where one did, and what that job was given."""
+
+    model: Model
+    job: TrainingJob | None
+    export: Export | None
+    made_from: tuple["Origin", ...]  # the policy it started from, and the reward models that scored or watched
+
+    @property
+    def exports(self) -> list[Export]:
+        """What the model itself was trained on: its export, and the demonstrations beside it."""
+        beside = self.job.demonstrations if self.job is not None else None
+        return [export for export in (self.export, beside) if export is not None]
+
+    def walk(self) -> Iterator["Origin"]:
+        """This and everything behind it, each model once, nearest first."""
+        seen: set[UUID] = set()
+        waiting = [self]
+        while waiting:
+            origin = waiting.pop(0)
+            if origin.model.id not in seen:
+                seen.add(origin.model.id)
+                yield origin
+                waiting += origin.made_from
+
+
+class Registry:
+    """All models with the jobs and exports behind them, as they stand now."""
+
+    def __init__(self) -> None:
+        self.policies = list(Policy.objects.select_related("promoted_by"))
+        self.reward_models = list(RewardModel.objects.all())
+        jobs = TrainingJob.objects.filter(state=TrainingJob.State.DONE)
+        self._jobs = {
+            job.id: job for job in jobs.select_related("export__project", "demonstrations", "round", "requested_by")
+        }
+        models: list[Model] = [*self.policies, *self.reward_models]
+        self._models = {model.id: model for model in models}
+
+    def find(self, identifier: UUID) -> Model | None:
+        return self._models.get(identifier)
+
+    def origin_of(self, model: Model) -> Origin:
+        """The model with everything behind it."""
+        job = self._jobs.get(model.training_job_id) if model.training_job_id else None
+        if job is None:
+            parents = [model.parent_id] if isinstance(model, Policy) else []
+            return Origin(model, None, getattr(model, "export", None), self._origins(parents))
+        return Origin(
+            model, job, job.export, self._origins([job.policy_id, job.reward_model_id, job.watching_model_id])
+        )
+
+    def models_after(self, *sources: Export | Model) -> list[Model]:
+        """Every model that was made of any of these, directly or by way of another model; oldest first."""
+        reached: dict[UUID, Model] = {}
+        waiting = {source.id for source in sources}
+        while waiting:
+            made = {model.id: model for model in self._models.values() if self._ingredients(model) & waiting}
+            waiting = set(made) - set(reached)
+            reached |= made
+        return sorted(reached.values(), key=lambda model: model.created_at)
+
+    def _origins(self, ids: list[UUID | None]) -> tuple[Origin, ...]:
+        return tuple(self.origin_of(self._models[one]) for one in ids if one is not None and one in self._models)
+
+    def _ingredients(self, model: Model) -> set[Any]:
+        job = self._jobs.get(model.training_job_id) if model.training_job_id else None
+        if job is not None:
+            models = {job.policy_id, job.reward_model_id, job.watching_model_id}
+            return models | {job.export_id, job.demonstrations_id}
+        return {getattr(model, "parent_id", None), getattr(model, "export_id", None)}
+
+
+def exports_behind(model: Model) -> list[Export]:
+    """The exports that the model and all models behind it were trained on, nearest first, each once."""
+    found = (export for origin in Registry().origin_of(model).walk() for export in origin.exports)
+    return list({export.id: export for export in found}.values())
+
+
+def taken_back_behind(model: Model) -> list[TakenBack]:
+    """The exports behind a model that hold what was retracted or withdrawn since."""
+    return affected(exports_behind(model))

@@ -1,0 +1,70 @@
+"""Whether a row is in an export, read from the export itself: its lines are sorted, so a few of them tell."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from labeling.exports.formats import RECORDS
+from labeling.exports.records import SOURCES
+from labeling.models import Dialogue, Export, Prompt, Ranking
+
+KINDS: dict[type[Any], str] = {
+    Ranking: Export.Kind.RANKINGS,
+    Dialogue: Export.Kind.DEMONSTRATIONS,
+    Prompt: Export.Kind.PROMPTS,
+}
+Row = Ranking | Dialogue | Prompt
+Key = tuple[str, ...]
+
+
+def holds(export: Export, row: Row) -> bool:
+    """Whether the export's file has this row. False as well where the file is no longer in the store, and for
+    exports in other formats, on which nothing is trained here."""
+    path = records_path(export)
+    if KINDS[type(row)] != export.kind or export.format != RECORDS or not path.is_file():
+        return False
+    key: Key = (str(row.comparison_id), str(row.id)) if isinstance(row, Ranking) else (str(row.id),)
+    return _find(path, key)
+
+
+def records_path(export: Export) -> Path:
+    """The file that holds the records of a finished export."""
+    return Path(settings.PARLEY_STORE) / export.store_path / SOURCES[Export.Kind(export.kind)].file_name
+
+
+def key_of(values: dict[str, Any]) -> Key:
+    """What the lines of a file are sorted by."""
+    return (values["comparison_id"], values["id"]) if "comparison_id" in values else (values["id"],)
+
+
+def _find(path: Path, key: Key) -> bool:
+    """Bisection over the bytes of a file whose lines are sorted by key."""
+    with open(path, "rb") as file:
+        low, high = 0, path.stat().st_size  # the line, if it is there, begins in [low, high)
+        while low < high:
+            middle = (low + high) // 2
+            start = _next_line_start(file, middle)
+            if start >= high:
+                high = middle
+                continue
+            line = file.readline()
+            found = key_of(json.loads(line))
+            if found == key:
+                return True
+            if found < key:
+                low = start + len(line)
+            else:
+                high = middle
+    return False
+
+
+def _next_line_start(file: Any, place: int) -> int:
+    """Where the first line begins that does not begin before `place`; the file stands there afterwards."""
+    if place == 0:
+        file.seek(0)
+        return 0
+    file.seek(place - 1)
+    file.readline()
+    return int(file.tell())

@@ -1,0 +1,133 @@
+"""How the rows of an export become records, and what each kind of export is made of.
+
+Rows are read in chunks of ids that were frozen when the export began: no long snapshot, which would slow the
+trainers' queue tenfold. What is retracted or withdrawn meanwhile is left out.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from django.db.models import QuerySet
+
+from labeling.exports.filters import Filters
+from labeling.exports.ranking_lines import write_ranking_lines
+from labeling.exports.ranking_records import read_rankings
+from labeling.exports.selection import (
+    demonstration_rows,
+    demonstrations_left_out,
+    prompt_rows,
+    prompts_left_out,
+    ranking_rows,
+    rankings_left_out,
+)
+from labeling.exports.splits import side_of
+from labeling.models import Dialogue, Export, Message, Project, Prompt
+from records import Demonstration, RecordError, decode
+from records import Message as MessageRecord
+from records import Prompt as PromptRecord
+from records.names import DEMONSTRATIONS_FILE, PROMPTS_FILE, RANKINGS_FILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One kind of export. `rows` is ordered, and what it selects are the ids; `read` keeps their order.
+
+    `write_lines`, where there is one, writes and counts what `read` and records.to_line would give, but sooner.
+    """
+
+    file_name: str
+    rows: Callable[[Project, Filters], QuerySet[Any]]
+    read: Callable[[Sequence[str], Filters], list[Any]]
+    left_out: Callable[[Project], dict[str, int]]
+    write_lines: Callable[[Sequence[str], Filters, Any, IO[bytes]], None] | None = None
+
+
+def read_demonstrations(ids: Sequence[str], filters: Filters) -> list[Demonstration]:
+    rows = {
+        str(row["id"]): row
+        for row in Dialogue.objects.filter(id__in=ids)
+        .exclude(state=Dialogue.State.WITHDRAWN)
+        .values("id", "topic", "source", "kind", "author__pseudonym", "guideline_version__version")
+    }
+    messages = _messages(rows)
+
+    def record(one: str) -> Demonstration:
+        return _demonstration_record(rows[one], tuple(messages[one]), filters)
+
+    return [_made(record, one, "dialogue") for one in ids if one in rows]
+
+
+def read_prompts(ids: Sequence[str], filters: Filters) -> list[PromptRecord]:
+    found = Prompt.objects.filter(id__in=ids).values("id", "messages", "topic", "source")
+    rows = {str(row["id"]): row for row in found}
+    return [_made(lambda one: _prompt_record(rows[one], filters), one, "prompt") for one in ids if one in rows]
+
+
+def _made(make: Callable[[str], Any], identifier: str, name: str) -> Any:
+    """The record of a row. Raises RecordError that names the row which makes no sense."""
+    try:
+        return make(identifier)
+    except ValueError as error:
+        raise RecordError(f"{name} {identifier}: {error}") from error
+
+
+def _messages(dialogues: Iterable[str]) -> dict[str, list[MessageRecord]]:
+    found: defaultdict[str, list[MessageRecord]] = defaultdict(list)
+    rows = Message.objects.filter(dialogue_id__in=dialogues).order_by("dialogue_id", "position")
+    for dialogue, role, content, authorship, policy in rows.values_list(
+        "dialogue_id", "role", "content", "authorship", "policy__name"
+    ):
+        found[str(dialogue)].append(
+            MessageRecord(role=role, content=content, authorship=authorship, policy=policy)  # type: ignore[arg-type]
+        )
+    return found
+
+
+def _demonstration_record(
+    row: Mapping[str, Any], messages: tuple[MessageRecord, ...], filters: Filters
+) -> Demonstration:
+    return Demonstration(
+        id=str(row["id"]),
+        messages=messages,
+        topic=row["topic"] or None,
+        trainer=row["author__pseudonym"],
+        guideline_version=row["guideline_version__version"],
+        source=row["source"] or None,
+        split=side_of(messages, filters, trainer=row["author__pseudonym"]),
+    )
+
+
+def _prompt_record(row: Mapping[str, Any], filters: Filters) -> PromptRecord:
+    messages = tuple(decode(MessageRecord, value, where="messages") for value in row["messages"])
+    return PromptRecord(
+        id=str(row["id"]),
+        messages=messages,
+        topic=row["topic"] or None,
+        source=row["source"] or None,
+        split=side_of(messages, filters),
+    )
+
+
+SOURCES = {
+    Export.Kind.RANKINGS: Source(
+        file_name=RANKINGS_FILE,
+        rows=ranking_rows,
+        read=read_rankings,
+        left_out=rankings_left_out,
+        write_lines=write_ranking_lines,
+    ),
+    Export.Kind.DEMONSTRATIONS: Source(
+        file_name=DEMONSTRATIONS_FILE,
+        rows=demonstration_rows,
+        read=read_demonstrations,
+        left_out=demonstrations_left_out,
+    ),
+    Export.Kind.PROMPTS: Source(
+        file_name=PROMPTS_FILE,
+        rows=prompt_rows,
+        read=read_prompts,
+        left_out=prompts_left_out,
+    ),
+}

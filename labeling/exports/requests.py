@@ -1,0 +1,90 @@
+"""Exports, asked for, stopped and swept. The row is the work; the message on the broker only says "look"."""
+
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from labeling.exports.filters import FilterError, read_filters
+from labeling.exports.formats import find_format
+from labeling.jobs import dispatch, leases
+from labeling.models import AuditEvent, Export, Project, User
+from records.names import BUILD_EXPORT
+
+State = Export.State
+
+
+def request_export(
+    project: Project,
+    *,
+    kind: str,
+    by: User | None,
+    filters: Mapping[str, Any] | None = None,
+    format: str = "records",
+    rings: bool = True,
+) -> Export:
+    """Ask for an export; a worker begins once this transaction has committed. Raises FilterError.
+
+    With `rings` False no worker is told: the caller builds it at once.
+    """
+    read = read_filters(kind, filters or {})
+    _require_format(format, kind)
+    with transaction.atomic():
+        export = Export.objects.create(
+            project=project, kind=kind, format=format, filters=read.encoded(), requested_by=by
+        )
+        AuditEvent.note("request export", export, by=by, kind=kind, format=format, filters=export.filters)
+        if rings:
+            transaction.on_commit(partial(_ring, export.id), robust=True)
+    return export
+
+
+def _require_format(name: str, kind: str) -> None:
+    try:
+        find_format(name, kind)
+    except ValueError as error:
+        raise FilterError(str(error)) from error
+
+
+def cancel_export(export: Export, *, by: User | None) -> bool:
+    """Stop an export that is not done; its worker notices within a chunk."""
+    with transaction.atomic():
+        alive = Export.objects.filter(id=export.id, state__in=(State.WAITING, State.RUNNING))
+        stopped = alive.update(state=State.CANCELLED, lease_until=None, finished_at=Now())
+        if stopped:
+            AuditEvent.note("cancel export", export, by=by)
+            export.refresh_from_db()
+    return bool(stopped)
+
+
+def sweep_exports() -> int:
+    """Ring again for what was lost, and fail what has used up its attempts. Safe to repeat."""
+    unheard = leases.unheard(Export)
+    for identifier in unheard:
+        _ring(identifier)
+    given_up = leases.give_up(Export, _("Every attempt stopped without a word; the workers' log says more."))
+    for identifier in given_up:
+        remove_leftovers(identifier)
+    return len(unheard) + len(given_up)
+
+
+def remove_leftovers(export_id: Any, *, below_attempt: int | None = None) -> None:
+    """Delete what earlier attempts left half-written."""
+    for path in exports_folder().glob(f"tmp-{export_id}-*"):
+        attempt = path.name.split("-")[6]
+        if below_attempt is None or int(attempt) < below_attempt:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def exports_folder() -> Path:
+    return Path(settings.PARLEY_STORE) / "exports"
+
+
+def _ring(export_id: Any) -> None:
+    dispatch.ring(BUILD_EXPORT, export_id=str(export_id))

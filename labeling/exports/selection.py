@@ -1,0 +1,113 @@
+"""Which rows belong in an export, by kind and filters, in the order in which they are written."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from labeling.exports.filters import Filters
+from labeling.models import Comparison, Dialogue, Message, Project, Prompt, Ranking
+
+
+def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
+    """Rankings that count, those of one comparison together."""
+    rows = Ranking.objects.filter(comparison__project=project, retracted_at=None, comparison__use=Comparison.Use.WORK)
+    rows = rows.exclude(comparison__state=Comparison.State.WITHDRAWN)
+    if filters.states:
+        rows = rows.filter(comparison__state__in=filters.states)
+    return ranking_matches(rows, filters).order_by("comparison_id", "id")
+
+
+def ranking_matches(rows: QuerySet[Ranking], filters: Filters) -> QuerySet[Ranking]:
+    """Those that fit the filters, whatever became of them."""
+    if filters.rounds:
+        rows = rows.filter(comparison__round__number__in=filters.rounds)
+    if filters.guideline_versions:
+        rows = rows.filter(guideline_version__version__in=filters.guideline_versions)
+    if filters.topics:
+        rows = rows.filter(comparison__topic__in=filters.topics)
+    if filters.trainers:
+        rows = rows.filter(Q(trainer__pseudonym__in=filters.trainers) | Q(outside_trainer__in=filters.trainers))
+    if filters.trainer_kinds:
+        rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "trainer"))
+    return _between(rows, filters, "ranked_at")
+
+
+def demonstration_rows(project: Project, filters: Filters) -> QuerySet[Dialogue]:
+    """Dialogues with a person's answers. In a chat the policy answers, so it is none."""
+    rows = project.dialogues.filter(state__in=filters.states or (Dialogue.State.ACCEPTED,))
+    return demonstration_matches(rows, filters).order_by("id")
+
+
+def demonstration_matches(rows: QuerySet[Dialogue], filters: Filters) -> QuerySet[Dialogue]:
+    """Those that fit the filters, whatever became of them."""
+    rows = rows.exclude(kind=Dialogue.Kind.CHAT)
+    rows = rows.filter(Exists(Message.objects.filter(dialogue=OuterRef("id"), role=Message.Role.ASSISTANT)))
+    if filters.guideline_versions:
+        rows = rows.filter(guideline_version__version__in=filters.guideline_versions)
+    if filters.topics:
+        rows = rows.filter(topic__in=filters.topics)
+    if filters.trainers:
+        rows = rows.filter(author__pseudonym__in=filters.trainers)
+    if filters.trainer_kinds:
+        rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "author"))
+    rows = rows.annotate(counts_from=Coalesce("reviewed_at", "submitted_at", "created_at"))
+    return _between(rows, filters, "counts_from")
+
+
+def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
+    """The pool of prompts, without the retired."""
+    rows = Prompt.objects.in_use().filter(project=project)
+    if filters.topics:
+        rows = rows.filter(topic__in=filters.topics)
+    return _between(rows, filters, "created_at").order_by("id")
+
+
+def rankings_left_out(project: Project) -> dict[str, int]:
+    """Rankings that no filter can bring back, by reason."""
+    rows = Ranking.objects.filter(comparison__project=project)
+    return _positive(
+        retracted=rows.exclude(retracted_at=None).count(),
+        withdrawn=rows.filter(retracted_at=None, comparison__state=Comparison.State.WITHDRAWN).count(),
+        gold=rows.filter(retracted_at=None, comparison__use=Comparison.Use.GOLD).count(),
+    )
+
+
+def demonstrations_left_out(project: Project) -> dict[str, int]:
+    rows = project.dialogues
+    return _positive(
+        withdrawn=rows.filter(state=Dialogue.State.WITHDRAWN).count(),
+        chats=rows.filter(state=Dialogue.State.ACCEPTED, kind=Dialogue.Kind.CHAT).count(),
+    )
+
+
+def prompts_left_out(project: Project) -> dict[str, int]:
+    return _positive(retired=project.prompts.filter(retired_at__isnull=False).count())
+
+
+def _positive(**counts: int) -> dict[str, int]:
+    return {name: num for name, num in counts.items() if num}
+
+
+def _trainer_kinds(kinds: Iterable[str], trainer: str) -> Q:
+    conditions = {
+        "imported": Q(**{f"{trainer}": None}),
+        "simulated": Q(**{f"{trainer}__is_simulated": True}),
+        "person": Q(**{f"{trainer}__is_simulated": False}),
+    }
+    return Q.create([conditions[kind] for kind in kinds], connector=Q.OR)
+
+
+def _between(rows: QuerySet[Any], filters: Filters, column: str) -> QuerySet[Any]:
+    if filters.since:
+        rows = rows.filter(**{f"{column}__gte": _moment(filters.since, time.min)})
+    if filters.until:
+        rows = rows.filter(**{f"{column}__lte": _moment(filters.until, time.max)})
+    return rows
+
+
+def _moment(day: date, hour: time) -> datetime:
+    return datetime.combine(day, hour, timezone.get_default_timezone())

@@ -1,0 +1,91 @@
+"""The files of an export while it is built: one of records, or one for each split in another format."""
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from labeling.exports.formats import OutputFormat
+from labeling.exports.formats.parquet import ParquetFile
+from records.lines import to_line
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+README = "README.md"
+_TREES = ".jsonl.gz"  # trees of any depth, which are no table
+
+
+class RecordsWriter:
+    """All records in one file, each with its split in it."""
+
+    lost: Counter[str]
+
+    def __init__(self, folder: Path, file_name: str) -> None:
+        self.file: IO[bytes] = open(folder / file_name, "wb", buffering=2**20)  # noqa: SIM115 (closed by `close`)
+        self.lost = Counter()
+
+    def write(self, record: Any) -> None:
+        self.file.write(to_line(record).encode())
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class FormatWriter:
+    """A file for each split, as Hugging Face's `datasets` finds them; counts what the format loses."""
+
+    def __init__(self, folder: Path, output: OutputFormat) -> None:
+        self._folder, self._output = folder, output
+        self._files: dict[str, _Rows] = {}
+        self.lost: Counter[str] = Counter()
+
+    def write(self, record: Any) -> None:
+        self.lost.update(self._output.count_lost(record))
+        for line in self._output.lines(record):
+            file = self._files.get(record.split) or self._open(record.split)
+            file.write(line)
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        splits = sorted(self._files, key=["train", "validation", "test"].index)
+        if (
+            splits and self._output.ending != _TREES
+        ):  # without a split of abstentions alone; `datasets` cannot read an empty file
+            names = {split: self._path(split).name for split in splits}
+            (self._folder / README).write_text(_readme(names), encoding="utf-8")
+
+    def _open(self, split: str) -> "_Rows":
+        path = self._path(split)
+        parquet = path.suffix == ".parquet"
+        self._files[split] = ParquetFile(path, self._output.kind) if parquet else _LinesFile(path)
+        return self._files[split]
+
+    def _path(self, split: str) -> Path:
+        return self._folder / f"{split}{self._output.ending}"
+
+
+class _Rows(Protocol):
+    def write(self, row: dict[str, Any], /) -> None: ...
+    def close(self) -> None: ...
+
+
+class _LinesFile:
+    """JSON Lines; in gzip where the name says so, without the time, so that the same lines give the same bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self._raw: Any = open(path, "wb")  # noqa: SIM115 (closed by `close`)
+        self._file = gzip.GzipFile("", "wb", fileobj=self._raw, mtime=0) if path.suffix == ".gz" else self._raw
+
+    def write(self, row: dict[str, Any]) -> None:
+        self._file.write(f"{_CANONICAL.encode(row)}\n".encode())
+
+    def close(self) -> None:
+        self._file.close()
+        self._raw.close()
+
+
+def _readme(files: dict[str, str]) -> str:
+    """What tells `datasets.load_dataset(directory)` which file is which split."""
+    listed = "".join(f"  - split: {split}\n    path: {name}\n" for split, name in files.items())
+    return f"---\nconfigs:\n- config_name: default\n  data_files:\n{listed}---\n\nWhat is in it is in card.md.\n"

@@ -1,0 +1,1 @@
+"""The documented preference that stands in for people; standard library only, no Django."""

@@ -1,0 +1,21 @@
+"""Data that comes in: dialogues, prompts and rankings from files; knows nothing of queues, boards or pages.
+
+docs/records.md says what each format gives and what of it Parley does not keep.
+"""
+
+from labeling.imports.detection import detect, names_of
+from labeling.imports.importer import Preview, import_dialogues, import_rankings, preview
+from labeling.imports.reader import FileRefused, Refusal
+from labeling.imports.report import ImportReport
+
+__all__ = [
+    "FileRefused",
+    "ImportReport",
+    "Preview",
+    "Refusal",
+    "detect",
+    "import_dialogues",
+    "import_rankings",
+    "names_of",
+    "preview",
+]

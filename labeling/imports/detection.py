@@ -1,0 +1,102 @@
+"""Which format a file is in: told from its first readable entry, or a sentence that says why not."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from labeling.imports.formats import (
+    Format,
+    argilla,
+    chat,
+    chitchat,
+    hh,
+    instructions,
+    label_studio,
+    oasst,
+    own,
+    preference,
+    questions,
+    rated,
+    sharegpt,
+)
+from labeling.imports.messages import kind_of
+from labeling.imports.reader import Entry, EntryReader, FileRefused
+
+Kind = Literal["dialogues", "rankings"]
+
+# The more particular come first: a preference pair has a prompt, but is more than a prompt.
+FORMATS = (
+    own.RANKINGS,
+    own.SAID,
+    oasst.TREES,
+    oasst.MESSAGES,
+    hh.FORMAT,
+    preference.FORMAT,
+    label_studio.FORMAT,
+    argilla.FORMAT,
+    rated.FORMAT,
+    chitchat.FORMAT,
+    chat.FORMAT,
+    sharegpt.FORMAT,
+    instructions.DOLLY,
+    instructions.ALPACA,
+    questions.FORMAT,
+)
+ALIASES = {
+    "chatml": "openai",
+    "instruction": "alpaca",
+    "mt_bench": "questions",
+    "ultrafeedback": "rated",
+    "openai-dpo": "trl",
+}
+_LOOKED_AT = 50  # entries, the first of which that can be read decides
+
+
+def detect(path: Path, *, kind: Kind) -> Format:
+    """The format of the file. Raises FileRefused where there is none for `kind`, and says what it saw."""
+    entry = _first_entry(path)
+    matching = [known for known in FORMATS if known.recognises(entry)]
+    for known in matching:
+        if _can_read(known, kind):
+            return known
+    if matching:
+        raise FileRefused(f"{path.name}: looks like {matching[0].label}, which holds no {kind}")
+    raise FileRefused(
+        f"{path.name}: its first entry, line {entry.line}, is {_shape_of(entry)}; no known format looks like that. "
+        f"Known for {kind}: {', '.join(names_of(kind))}"
+    )
+
+
+def find_format(name: str, *, kind: Kind, path: Path) -> Format:
+    """The format of this name, or for "auto" the one that the file is in."""
+    if name == "auto":
+        return detect(path, kind=kind)
+    wanted = ALIASES.get(name, name)
+    for known in FORMATS:
+        if known.name == wanted and _can_read(known, kind):
+            return known
+    raise FileRefused(f'no format "{name}" for {kind}; known are auto, {", ".join(names_of(kind))}')
+
+
+def names_of(kind: Kind) -> list[str]:
+    """Names of the formats that hold this kind of thing."""
+    return [known.name for known in FORMATS if _can_read(known, kind)]
+
+
+def _first_entry(path: Path) -> Entry:
+    reason = "holds no values"
+    for entry in islice(EntryReader(path), _LOOKED_AT):
+        if isinstance(entry, Entry):
+            return entry
+        reason = f"line {entry.line}: {entry.reason}"
+    raise FileRefused(f"{path.name}: nothing in its beginning can be read; {reason}")
+
+
+def _can_read(known: Format, kind: Kind) -> bool:
+    return (known.dialogues if kind == "dialogues" else known.rankings) is not None
+
+
+def _shape_of(entry: Entry) -> str:
+    if not isinstance(entry.value, dict):
+        return kind_of(entry.value)
+    return f"an object with the keys {', '.join(sorted(map(str, entry.value))[:12])}"

@@ -1,0 +1,67 @@
+"""Instructions with answers, which become dialogues of one turn, as OpenAI did with the InstructGPT data.
+
+Alpaca {"instruction", "input", "output"}; self-instruct seed tasks {"instruction", "instances": [{"input",
+"output"}]}; Dolly {"instruction", "context", "response", "category"};
+trl's {"prompt", "completion"}, as text or messages.
+The user says the instruction and, after a blank line, the input; the assistant says the output.
+"""
+
+from collections.abc import Iterator
+
+from labeling.imports.formats import Format, Said, has_keys
+from labeling.imports.formats.chat import read_messages, said
+from labeling.imports.formats.verdicts import require_learnable
+from labeling.imports.messages import FormatError, list_of, optional_text, take_turns, text_of
+from labeling.imports.reader import Entry
+from records import Demonstration, Message
+
+
+def alpaca(entry: Entry) -> Iterator[Said]:
+    value = entry.value
+    require_learnable(value, label_is_verdict="completion" in value)
+    if isinstance(value.get("prompt"), list):
+        whole = [*value["prompt"], *list_of(value["completion"], "completion")]
+        yield said(read_messages(whole, "prompt and completion"), row=value)
+        return
+    if "prompt" in value:
+        yield _turn(text_of(value["prompt"], "prompt"), None, text_of(value["completion"], "completion").strip())
+        return
+    instruction = text_of(value["instruction"], "instruction")
+    instances = [value] if "output" in value else list_of(value["instances"], "instances")
+    for index, instance in enumerate(instances):
+        if not has_keys(instance, "output"):
+            raise FormatError(f'"instances[{index}]" has no "output"')
+        require_learnable(instance)
+        given = optional_text(instance.get("input"), "input")
+        yield _turn(instruction, given, text_of(instance["output"], "output"))
+
+
+def dolly(entry: Entry) -> Iterator[Said]:
+    value = entry.value
+    require_learnable(value)
+    given = optional_text(value.get("context"), "context")
+    yield _turn(text_of(value["instruction"], "instruction"), given, text_of(value["response"], "response"))
+
+
+def _turn(instruction: str, given: str | None, answer: str) -> Said:
+    asked = f"{instruction}\n\n{given}" if given else instruction
+    messages = (Message(role="user", content=asked), Message(role="assistant", content=answer))
+    return Demonstration(id="", messages=take_turns(messages))
+
+
+def _is_alpaca(entry: Entry) -> bool:
+    value = entry.value
+    return (
+        has_keys(value, "instruction", "output")
+        or has_keys(value, "instruction", "instances")
+        or has_keys(value, "prompt", "completion")
+    )
+
+
+ALPACA = Format(name="alpaca", label="Alpaca or self-instruct instructions", recognises=_is_alpaca, dialogues=alpaca)
+DOLLY = Format(
+    name="dolly",
+    label="Dolly instructions",
+    recognises=lambda entry: has_keys(entry.value, "instruction", "response"),
+    dialogues=dolly,
+)

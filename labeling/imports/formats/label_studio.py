@@ -1,0 +1,123 @@
+"""Label Studio's exports of ranking projects: JSON, a task with its annotations, and JSON_MIN, one flat object each.
+
+A Ranker over a List gives {"rank": [ids, best first]}; with buckets, {bucket: [ids]}. Which bucket is better the
+file does not say, so they count only where their names end in a number, 1 best; who lies in one is tied. A
+Pairwise of two texts gives {"selected": "left" or "right"}. Answers that were not placed are left out.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from labeling.imports.formats import Format, has_keys
+from labeling.imports.formats.orders import Placed, person, ranking_of, seconds_of
+from labeling.imports.formats.prompts import prompt_among
+from labeling.imports.messages import FormatError, kind_of, list_of, text_of
+from labeling.imports.reader import Entry
+from records import Completion, Ranking
+
+_NUMBER = re.compile(r"(\d+)$")
+_UNPLACED = "_"
+_SIDES = ("left", "right")
+
+
+def rankings(entry: Entry) -> Iterator[Ranking]:
+    """One ranking an annotation; skipped ones are none."""
+    value = entry.value
+    if "annotations" not in value:
+        yield _ranking(value, value, value)
+        return
+    if not isinstance(value.get("data"), dict):
+        raise FormatError(f'"data" must be an object, not {kind_of(value.get("data"))}')
+    for annotation in list_of(value["annotations"], "annotations"):
+        if not isinstance(annotation, dict):
+            raise FormatError(f'"annotations" must hold objects, not {kind_of(annotation)}')
+        results = [one for one in list_of(annotation.get("result"), "result") if isinstance(one, dict)]
+        found = next((one for one in results if one.get("type") in ("ranker", "pairwise")), None)
+        if found is not None and not annotation.get("was_cancelled"):
+            yield _ranking(value["data"], found, annotation)
+
+
+def _ranking(fields: dict[str, Any], result: dict[str, Any], annotation: dict[str, Any]) -> Ranking:
+    placed = list(_placed(fields, result))
+    return ranking_of(
+        prompt_among(fields),
+        placed,
+        trainer=person(annotation.get("completed_by", annotation.get("annotator"))),
+        trainer_kind="imported",
+        seconds=seconds_of(annotation.get("lead_time"), "lead_time"),
+    )
+
+
+def _placed(fields: dict[str, Any], result: dict[str, Any]) -> Iterator[Placed]:
+    value = result["value"] if isinstance(result.get("value"), dict) else result
+    if value.get("selected") in _SIDES:
+        yield from _sides(fields, result.get("to_name"), value["selected"])
+        return
+    answers = dict(_answers(fields))
+    order = _order_in(value, set(answers))
+    if order is None:
+        raise FormatError("has no order of its answers: no list of their ids")
+    for identifier, place in _places(order):
+        if identifier not in answers:
+            raise FormatError(f"orders {identifier!r}, which is none of its answers")
+        yield answers.pop(identifier), place
+
+
+def _sides(fields: dict[str, Any], names: Any, selected: str) -> Iterator[Placed]:
+    shown = names.split(",") if isinstance(names, str) else list_of(names, "to_name")
+    if len(shown) != 2:
+        raise FormatError(f'"to_name" names {len(shown)} texts; a pair has two')
+    for side, name in zip(_SIDES, shown, strict=True):
+        content = text_of(fields.get(str(name).strip().lstrip("$")), str(name))
+        yield Completion(id=side, content=content), float(side != selected)
+
+
+def _answers(fields: dict[str, Any]) -> Iterator[tuple[str, Completion]]:
+    """The list of {"id", "body"}; whoever made the project named the field."""
+    for name, value in fields.items():
+        if isinstance(value, list) and value and all(has_keys(one, "id") for one in value):
+            for index, one in enumerate(value):
+                identifier, text = (
+                    str(one["id"]),
+                    one.get("body") or one.get("text") or one.get("html") or one.get("title"),
+                )
+                yield identifier, Completion(id=identifier, content=text_of(text, f"{name}[{index}].body"))
+            return
+    raise FormatError('has no list of answers with "id" and "body"')
+
+
+def _order_in(value: Any, ids: set[str], *, depth: int = 0) -> dict[str, list[Any]] | None:
+    """The object of lists of ids, wherever a form of export has put it."""
+    if not isinstance(value, dict) or depth > 3:
+        return None
+    lists = {name: one for name, one in value.items() if isinstance(one, list) and one and {str(x) for x in one} <= ids}
+    if lists:
+        return {name: one for name, one in value.items() if isinstance(one, list) and (name in lists or not one)}
+    return next((found for one in value.values() if (found := _order_in(one, ids, depth=depth + 1))), None)
+
+
+def _places(order: dict[str, list[Any]]) -> Iterator[tuple[str, float]]:
+    buckets = {name: ids for name, ids in order.items() if name != _UNPLACED and ids}
+    if len(order) == 1 and len(buckets) == 1:
+        (ids,) = buckets.values()
+        yield from ((str(identifier), float(place)) for place, identifier in enumerate(ids))
+        return
+    for name, ids in buckets.items():
+        number = _NUMBER.search(name)
+        if number is None:
+            raise FormatError(
+                f'sorts into "{name}", and the file does not say which bucket is better; name them so that each '
+                "ends in its number, 1 the best"
+            )
+        yield from ((str(identifier), float(number[1])) for identifier in ids)
+
+
+def _recognises(entry: Entry) -> bool:
+    value = entry.value
+    if has_keys(value, "annotations", "data"):
+        return True
+    return isinstance(value, dict) and ("annotation_id" in value or "lead_time" in value)
+
+
+FORMAT = Format(name="label-studio", label="Label Studio's ranking projects", recognises=_recognises, rankings=rankings)

@@ -1,0 +1,71 @@
+"""An order as files give it, by numbers or by position, made the tiers of a ranking. Ties stay ties."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from labeling.imports.messages import FormatError, kind_of, text_of
+from records import Completion, Message, Ranking
+
+Placed = tuple[Completion, float]
+
+_LARGEST = 1e15  # beyond it a float no longer tells one whole number from the next, and a mean may overflow
+_LONGEST_SECONDS = 366 * 24 * 3600  # a tab left open over the holidays; more is no time that somebody took
+
+
+def ranking_of(prompt: tuple[Message, ...], placed: Sequence[Placed], **fields: Any) -> Ranking:
+    """The ranking of completions by their numbers, the smallest best; equal numbers are a tie."""
+    if len(placed) < 2:
+        raise FormatError(f"orders {len(placed)} answers; a ranking needs at least 2")
+    require_different(completion.content for completion, _ in placed)
+    tiers: dict[float, list[str]] = {}
+    for completion, number in placed:
+        tiers.setdefault(number, []).append(completion.id)
+    return Ranking(
+        **{"id": "", "comparison_id": "", **fields},
+        messages=prompt,
+        completions=tuple(completion for completion, _ in placed),
+        tiers=tuple(tuple(tiers[number]) for number in sorted(tiers)),
+    )
+
+
+def require_different(contents: Iterable[str]) -> None:
+    """Raise FormatError where two answers are one text: whatever was preferred, it was not the text."""
+    seen: set[str] = set()
+    for content in contents:
+        if content in seen:
+            raise FormatError("has the same answer twice")
+        seen.add(content)
+
+
+def number_of(value: Any, name: str) -> float:
+    """The value, a number or the text of one."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise FormatError(f'"{name}" must be a number, not {value[:40]!r}') from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
+        raise FormatError(f'"{name}" must be a number, not {kind_of(value)}')
+    if abs(value) > _LARGEST:
+        raise FormatError(f'"{name}" is too large a number; at most {_LARGEST:g} can be kept')
+    return float(value)
+
+
+def seconds_of(value: Any, name: str) -> float | None:
+    """How long somebody took; None where the file does not say."""
+    if value is None:
+        return None
+    seconds = number_of(value, name)
+    if not 0 <= seconds <= _LONGEST_SECONDS:
+        raise FormatError(f'"{name}" must lie between 0 and {_LONGEST_SECONDS:,} seconds, a year, not {seconds:g}')
+    return seconds
+
+
+def person(value: Any) -> str | None:
+    """A name for whoever ranked, as far as the file has one that is no address."""
+    if isinstance(value, dict):
+        value = value.get("id")
+    if value is None or isinstance(value, bool | float | list | dict):
+        return None
+    name = str(value)
+    return text_of(name, "user")[:80] if name and "@" not in name else None

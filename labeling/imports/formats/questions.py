@@ -1,0 +1,32 @@
+"""Prompts without answers: MT-bench questions {"turns": [first, second], "category"}, or {"prompt"}, text or messages.
+
+Only the first turn is kept: the second speaks of an answer that is not there yet.
+"""
+
+from collections.abc import Iterator
+
+from labeling.imports.formats import Format, Said, has_keys
+from labeling.imports.formats.prompts import read_prompt
+from labeling.imports.messages import FormatError, list_of, optional_text, text_of
+from labeling.imports.reader import Entry
+from records import Message, Prompt
+
+
+def dialogues(entry: Entry) -> Iterator[Said]:
+    value = entry.value
+    if "turns" in value:
+        turns = list_of(value["turns"], "turns")
+        if not turns:
+            raise FormatError('"turns" is empty')
+        messages: tuple[Message, ...] = (Message(role="user", content=text_of(turns[0], "turns[0]")),)
+    else:
+        messages = read_prompt(value["prompt"], "prompt")
+    yield Prompt(id="", messages=messages, topic=optional_text(value.get("category"), "category"))
+
+
+def _recognises(entry: Entry) -> bool:
+    value = entry.value
+    return has_keys(value, "turns") or (has_keys(value, "prompt") and isinstance(value["prompt"], str | list))
+
+
+FORMAT = Format(name="questions", label="questions without answers", recognises=_recognises, dialogues=dialogues)

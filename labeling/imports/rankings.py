@@ -1,0 +1,208 @@
+"""Imported rankings as rows: a comparison that is done, its completions, and who preferred what.
+
+Ids come from content, so that the same file twice adds nothing and two judgements of the same completions
+meet in one comparison. Completions are stored in an order that says nothing of their rank.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from labeling.imports import identity
+from labeling.imports.bulk_copy import CopyTarget
+from labeling.imports.dates import moment_of
+from labeling.models import Comparison, Completion, Policy, Project, Ranking, Rating
+from labeling.models.content_hash import fingerprint
+from records import Completion as CompletionRecord
+from records import Ranking as RankingRecord
+from records import encode
+
+_COMPARISONS = CopyTarget(
+    Comparison, "id", "project_id", "state", "messages", "prompt_sha256", "topic", "source",
+    "num_rankings", "rankings_wanted",
+)  # fmt: skip
+_COMPLETIONS = CopyTarget(
+    Completion, "id", "comparison_id", "index", "content", "policy_id", "outside_policy",
+    "sampling", "finish_reason", "num_tokens", "logprob",
+)  # fmt: skip
+_RANKINGS = CopyTarget(
+    Ranking, "id", "comparison_id", "submission_key", "tiers", "unacceptable_from", "abstained",
+    "is_choice", "shown_order", "seconds", "source", "outside_trainer", "ranked_at",
+)  # fmt: skip
+_RATINGS = CopyTarget(Rating, "ranking_id", "completion_id", "overall", "flags", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class _Identified:
+    """A ranking with the ids that its content gives it."""
+
+    record: RankingRecord
+    comparison: uuid.UUID
+    place: str  # the comparison's id as text, which every completion needs
+    key: uuid.UUID
+    completions: tuple[CompletionRecord, ...]
+    ids: dict[str, str]  # of completions: the record's to ours
+
+    def in_our_ids(self, names: Iterable[str]) -> list[str]:
+        return [self.ids[name] for name in names]
+
+
+def store_rankings(project: Project, records: Sequence[RankingRecord], *, source: str) -> int:
+    """Add those that are new, in one transaction; returns how many. Those known already change nothing."""
+    identified = {one.key: one for one in (_identify(project, record) for record in records)}
+    with transaction.atomic():
+        _take_turns(project)
+        new = _unknown(project, identified)
+        if new:
+            _store(project, new, source)
+    return len(new)
+
+
+def _identify(project: Project, record: RankingRecord) -> _Identified:
+    completions = identity.in_neutral_order(record.completions)
+    comparison = identity.comparison_id(project.id, record, completions)
+    places = {completion.id: index for index, completion in enumerate(completions)}
+    ids = {name: identity.completion_id(comparison, index) for name, index in places.items()}
+    return _Identified(
+        record,
+        comparison,
+        str(comparison),
+        identity.submission_key(comparison, record, places),
+        tuple(completions),
+        ids,
+    )
+
+
+def _take_turns(project: Project) -> None:
+    """One import at a time writes to a project, so that what one looked up is still true when it writes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"parley: import into {project.id}"])
+
+
+def _unknown(project: Project, identified: dict[uuid.UUID, _Identified]) -> list[_Identified]:
+    known = set(Ranking.objects.filter(submission_key__in=identified).values_list("submission_key", flat=True))
+    own = _own_ids(identified.values())
+    made_here = Ranking.objects.filter(id__in=own, comparison__project=project).values_list("id", flat=True)
+    present = {str(identifier) for identifier in made_here} if own else set()
+    return [one for key, one in identified.items() if key not in known and one.record.id not in present]
+
+
+def _own_ids(identified: Iterable[_Identified]) -> list[str]:
+    """Ids that could be of rankings made here: an export that comes back adds nothing."""
+    return [one.record.id for one in identified if len(one.record.id) == 36 and _is_uuid(one.record.id)]
+
+
+def _store(project: Project, new: list[_Identified], source: str) -> None:
+    comparisons = {one.comparison: one for one in new}
+    present = set(Comparison.objects.filter(id__in=comparisons).values_list("id", flat=True))
+    fresh = [one for identifier, one in comparisons.items() if identifier not in present]
+    policies = _policies(fresh)
+    num_rankings = Counter(one.comparison for one in new)
+    _COMPARISONS.copy(_comparison_row(project, one, source, num_rankings[one.comparison]) for one in fresh)
+    _COMPLETIONS.copy(row for one in fresh for row in _completion_rows(one, policies))
+    ranked = [(str(uuid.uuid4()), one) for one in new]
+    now = timezone.now()
+    _RANKINGS.copy(_ranking_row(identifier, one, source, now) for identifier, one in ranked)
+    ratings = [row for identifier, one in ranked for row in _rating_rows(identifier, one)]
+    if ratings:
+        _RATINGS.copy(ratings)
+    if present:
+        _count_again(present)
+
+
+def _policies(identified: Iterable[_Identified]) -> dict[str, str]:
+    """The ids of policies of our registry by name: only completions with all their provenance are theirs."""
+    names = {completion.policy for one in identified for completion in one.completions if completion.policy}
+    found = Policy.objects.filter(name__in=names).values_list("name", "id") if names else []
+    return {name: str(identifier) for name, identifier in found}
+
+
+def _comparison_row(project: Project, one: _Identified, source: str, num_rankings: int) -> tuple[Any, ...]:
+    record = one.record
+    messages = [{"role": message.role, "content": message.content} for message in record.messages]
+    return (
+        one.place,
+        project.id,
+        Comparison.State.DONE.value,
+        _json(messages),
+        fingerprint(record.messages),
+        (record.topic or "")[:60],
+        (record.source or source)[:200],
+        num_rankings,
+        num_rankings,
+    )
+
+
+def _completion_rows(one: _Identified, policies: dict[str, str]) -> Iterable[tuple[Any, ...]]:
+    for index, completion in enumerate(one.completions):
+        ours = policies.get(completion.policy or "") if completion.sampling else None
+        yield (
+            one.ids[completion.id],
+            one.place,
+            index,
+            completion.content,
+            ours,
+            "" if ours else (completion.policy or "")[:100],
+            _json(encode(completion.sampling)) if completion.sampling else None,
+            completion.finish_reason or "",
+            completion.num_tokens,
+            completion.logprob,
+        )
+
+
+def _ranking_row(identifier: str, one: _Identified, source: str, now: datetime) -> tuple[Any, ...]:
+    record = one.record
+    return (
+        identifier,
+        one.place,
+        one.key,
+        _json([one.in_our_ids(tier) for tier in record.tiers]),
+        record.unacceptable_from,
+        record.abstained,
+        bool(record.choice),
+        _json(one.in_our_ids(record.shown_order)),
+        record.seconds,
+        (record.source or source)[:200],
+        (record.trainer or "")[:80],
+        moment_of(record.ranked_at, "ranked_at") if record.ranked_at else now,
+    )
+
+
+def _rating_rows(identifier: str, one: _Identified) -> Iterable[tuple[Any, ...]]:
+    for rating in one.record.ratings:
+        yield identifier, one.ids[rating.completion_id], rating.overall, _json(rating.flags), rating.note or ""
+
+
+def _count_again(comparisons: set[uuid.UUID]) -> None:
+    """An imported comparison that got another ranking wants the rankings that it has."""
+    counted = (
+        Ranking.objects.filter(comparison=OuterRef("id"), retracted_at=None)
+        .order_by()
+        .values("comparison")
+        .annotate(num=Count("id"))
+        .values("num")
+    )
+    Comparison.objects.filter(id__in=comparisons, round=None, open_slots=0).update(
+        num_rankings=Coalesce(Subquery(counted), F("num_rankings")),
+        rankings_wanted=Coalesce(Subquery(counted), F("rankings_wanted")),
+    )
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,245 @@
+"""A file as a stream of JSON values, each with the line on which it begins, in bounded memory.
+
+JSON Lines, one JSON list, or one JSON object of many values; plain or gzip, told by content. What
+cannot be read becomes a Refusal with its line, never an exception. Knows no format.
+"""
+
+import gzip
+import json
+import math
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Never
+
+import orjson
+
+from labeling.imports.json_stream import Document, DocumentError
+
+LONGEST_VALUE = 16 * 2**20  # bytes of one line or one value; memory stays a small multiple of it
+MOST_REFUSALS_IN_A_ROW = 10_000  # then the file is no list of JSON values at all
+_HEAD = 2**20  # bytes looked at to tell lines from one document
+_BOMB_SIZE, _BOMB_RATIO = 64 * 2**20, 200  # real text in JSON shrinks to a tenth or so; a bomb to a thousandth
+_UNKEEPABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_BOM = b"\xef\xbb\xbf"
+
+
+class FileRefused(ValueError):
+    """A file that cannot be imported at all: which, why, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One JSON value, `size` characters of the file. `key` is its name where the file is one object of many values."""
+
+    line: int
+    value: Any
+    key: str | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something that is not imported: the line it is on, and why."""
+
+    line: int
+    reason: str
+
+
+class EntryReader:
+    """Iterate over the entries and refusals of one file; `fraction` says how far it has got."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._size = max(path.stat().st_size, 1)
+            self.is_lines = _holds_lines(path)
+        except OSError as error:
+            raise FileRefused(f"{path}: cannot be read: {error.strerror}") from error
+        self._raw: IO[bytes] | None = None
+
+    @property
+    def fraction(self) -> float:
+        return min(self._raw.tell() / self._size, 1.0) if self._raw and not self._raw.closed else 1.0
+
+    def __iter__(self) -> Iterator[Entry | Refusal]:
+        with open_bytes(self.path) as (raw, stream):
+            self._raw = raw
+            yield from _guarded(_entries_of_lines(stream) if self.is_lines else _entries_of_document(stream))
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """The file itself, and the stream of its content: unzipped where its first two bytes say gzip."""
+    with open(path, "rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        stream: Any = _Unzipped(raw) if zipped else raw
+        yield raw, stream
+
+
+class _Unzipped(gzip.GzipFile):
+    """A gzip file that stops a bomb: content out of all proportion to the file."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        super().__init__(fileobj=raw, mode="rb")
+        self._compressed, self._given = raw, 0
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._counted(super().readline(size))
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._counted(super().read(size))
+
+    def _counted(self, content: bytes) -> bytes:
+        self._given += len(content)
+        if self._given > _BOMB_SIZE and self._given > _BOMB_RATIO * self._compressed.tell():
+            raise gzip.BadGzipFile("it unpacks to far more than text does; unpack and check it yourself")
+        return content
+
+
+def _guarded(entries: Iterator[Entry | Refusal]) -> Iterator[Entry | Refusal]:
+    """The entries; damage to the file itself becomes the last refusal."""
+    line, num_refused_in_a_row = 0, 0
+    try:
+        for entry in entries:
+            line = entry.line
+            num_refused_in_a_row = num_refused_in_a_row + 1 if isinstance(entry, Refusal) else 0
+            yield entry
+            if num_refused_in_a_row >= MOST_REFUSALS_IN_A_ROW:
+                yield Refusal(line + 1, f"{num_refused_in_a_row:,} lines in a row cannot be read; the rest is left")
+                return
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        yield Refusal(line + 1, f"damaged gzip file, the rest cannot be read: {error}")
+
+
+def _entries_of_lines(stream: IO[bytes]) -> Iterator[Entry | Refusal]:
+    for number, raw in enumerate(iter(lambda: stream.readline(LONGEST_VALUE + 1), b""), start=1):
+        line = raw.removeprefix(_BOM) if number == 1 else raw
+        if len(raw) > LONGEST_VALUE and not raw.endswith(b"\n"):
+            _pass_over_line(stream)
+            yield Refusal(number, f"longer than {LONGEST_VALUE // 2**20} MiB")
+        elif not line.isspace() and line:
+            yield _entry_of_line(number, line)
+
+
+def _entry_of_line(number: int, line: bytes) -> Entry | Refusal:
+    try:
+        return Entry(number, _read_quickly(line), size=len(line))
+    except ValueError:
+        pass  # not to be read quickly; the standard library decides, and says what is wrong
+    try:
+        text = line.decode("utf-8").rstrip()
+        value = DECODER.decode(text)
+        if _UNKEEPABLE.search(text):
+            _require_keepable(value)
+    except ValueError as error:
+        return Refusal(number, _explain(error, line))
+    except RecursionError:
+        return Refusal(number, "nested too deeply")
+    return Entry(number, value, size=len(text))
+
+
+def _read_quickly(line: bytes) -> Any:
+    """The value of an ordinary line, three times as fast. Raises ValueError on any other.
+
+    Whole numbers beyond 64 bits come as floats, which no field for whole numbers takes.
+    """
+    if b"\\u" in line:  # what the escape stands for may be no text
+        raise ValueError
+    return orjson.loads(line)
+
+
+def _pass_over_line(stream: IO[bytes]) -> None:
+    while True:
+        rest = stream.readline(2**20)
+        if not rest or rest.endswith(b"\n"):
+            return
+
+
+def _entries_of_document(stream: IO[bytes]) -> Iterator[Entry | Refusal]:
+    document = Document(stream, DECODER, longest=LONGEST_VALUE)
+    try:
+        for line, key, value, text in document.values():
+            try:
+                if _UNKEEPABLE.search(text):
+                    _require_keepable(value)
+                yield Entry(line, value, key, len(text))
+            except ValueError as error:
+                yield Refusal(line, str(error))
+    except DocumentError as error:
+        yield Refusal(document.line, f"{error}; the rest of the file cannot be read")
+
+
+def _require_keepable(value: Any) -> None:
+    """Raise ValueError where a text somewhere in `value` is one that PostgreSQL cannot hold."""
+    text = json.dumps(value, ensure_ascii=False)
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise ValueError("has a NUL character")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError("has half of a surrogate pair, which is no character") from error
+
+
+def _explain(error: ValueError, line: bytes) -> str:
+    if b"\x00" in line[:200]:
+        return "has NUL bytes; is the file UTF-16? Save it as UTF-8"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 at byte {error.start + 1}: {error.reason}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON at column {error.colno}: {error.msg}"
+    return str(error)
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"has {name}, which is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"has {text[:20]}, which is too large a number")
+    return number
+
+
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+
+
+def _holds_lines(path: Path) -> bool:
+    """Whether the file is JSON Lines rather than one document. Raises FileRefused where it is neither."""
+    beginning = _head(path).removeprefix(_BOM).lstrip()
+    if not beginning:
+        raise FileRefused(f"{path.name}: is empty")
+    named_lines = ".jsonl" in path.suffixes or ".ndjson" in path.suffixes
+    if beginning[:1] not in (b"{", b"["):
+        if named_lines:
+            return True
+        raise FileRefused(f"{path.name}: is neither JSON Lines nor JSON; it begins with {_shown(beginning)}")
+    first, _, rest = beginning.partition(b"\n")
+    if named_lines and beginning[:1] == b"{":
+        return True
+    return bool(rest.strip()) and _is_json(first)
+
+
+def _head(path: Path) -> bytes:
+    head = b""
+    try:
+        with open_bytes(path) as (_, stream):
+            while len(head) < _HEAD and (piece := stream.read1(2**16)):  # type: ignore[attr-defined]
+                head += piece
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        if not head:
+            raise FileRefused(f"{path.name}: damaged gzip file: {error}") from error
+    return head
+
+
+def _is_json(line: bytes) -> bool:
+    return isinstance(_entry_of_line(1, line), Entry)
+
+
+def _shown(beginning: bytes) -> str:
+    return repr(beginning[:20].decode("utf-8", errors="replace"))

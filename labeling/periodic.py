@@ -1,0 +1,49 @@
+"""The broom: what was lost is found, what is over is closed, what will be wanted is begun. Safe to run twice."""
+
+import logging
+from collections.abc import Callable
+
+from labeling import exports
+from labeling.accounts import api_tokens, users
+from labeling.imports import uploads
+from labeling.models import Project
+from labeling.prompts import near_duplicates
+from labeling.rankings import assignment, corrections
+from labeling.rounds import training_jobs
+from labeling.sampling import comparisons, recovery
+from labeling.webhooks import deliveries
+
+logger = logging.getLogger(__name__)
+
+
+def sweep() -> dict[str, int]:
+    """Do every chore once and return what each found. One that fails is logged and keeps no other from its turn."""
+    found: dict[str, int] = {}
+    for name, chore in CHORES.items():
+        try:
+            found[name] = chore()
+        except Exception:
+            logger.exception("sweep: %s failed; it is tried again at the next sweep", name)
+    if any(found.values()):
+        logger.info("sweep: %s", ", ".join(f"{name} {num}" for name, num in found.items() if num))
+    return found
+
+
+def _in_each_project(chore: Callable[[Project], int]) -> Callable[[], int]:
+    """The chore done in every project that is not archived, the oldest first."""
+    return lambda: sum(map(chore, Project.objects.current().order_by("created_at")))
+
+
+CHORES: dict[str, Callable[[], int]] = {
+    "leases expired": assignment.expire_leases,
+    "sampling runs swept": lambda: sum(recovery.sweep().values()),
+    "exports swept": exports.sweep_exports,
+    "imports swept": uploads.sweep_imports,
+    "deliveries due": deliveries.sweep_deliveries,
+    "training jobs swept": training_jobs.sweep_jobs,
+    "written texts joined": _in_each_project(corrections.join_written),
+    "comparisons made": _in_each_project(comparisons.keep_ready),
+    "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
+    "sign-in failures forgotten": users.forget_old_failures,
+    "answers of the API forgotten": api_tokens.forget_old_answers,
+}

@@ -1,0 +1,22 @@
+"""The first page: my projects, each with the one thing to do next."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from labeling.models import Project
+from labeling.projects.next_steps import next_step, standings
+from labeling.web import access
+
+
+@access.signed_in
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    user = access.person(request)
+    projects = list(Project.objects.visible_to(user).current().order_by("name"))
+    by_project = standings(projects, user=user)
+    context = {
+        "section": "home",
+        "projects": [(project, next_step(project, by_project[project.pk], user=user)) for project in projects],
+    }
+    return render(request, "labeling/projects/home.html", context)

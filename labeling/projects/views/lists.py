@@ -1,0 +1,132 @@
+"""Everything of a kind that a project has, however much: prompts, dialogues, exports, imports, training jobs."""
+
+import uuid
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling.dialogues.listing import with_opening_alone
+from labeling.models import Dialogue, Export, Import, Project, Prompt, TrainingJob, User
+from labeling.prompts import near_duplicates
+from labeling.prompts.pool import pool_topics
+from labeling.web import access
+from labeling.web.access import ENGINEERS, REVIEWERS
+from labeling.web.listing import NEWEST, OLDEST, Listing, Narrowing, Order, by_column, listing
+from labeling.web.redirects import way_back
+
+MOST_TOPICS = 200  # of a choice; more belong into a search
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def prompts(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
+    topics = [(topic, topic) for topic in pool_topics(project, with_retired=True)[:MOST_TOPICS]]
+    in_use = Narrowing(
+        name="use",
+        label=_("Use"),
+        choices=(("yes", _("in use")), ("no", _("retired"))),
+        narrow=lambda rows, value: rows.filter(retired_at__isnull=value == "yes"),
+    )
+    found = listing(
+        request.GET,
+        Prompt.objects.filter(project=project).select_related("retired_by"),
+        orders=(NEWEST, OLDEST),
+        narrowings=(in_use, by_column("topic", _("Topic"), topics)),
+        search=lambda rows, words: rows.filter(messages__icontains=words),
+    )
+    return _page(request, "prompts", project=project, found=found, section="data")
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def retire_prompt(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpResponse:
+    """Take a prompt out of use, or back into it; leads back to where it was asked."""
+    prompt = access.prompt_of(access.project_for(request, slug), prompt_id)
+    retired = request.POST.get("retired") == "yes"
+    near_duplicates.set_retired(prompt, retired=retired, by=access.person(request))
+    return redirect(way_back(request, otherwise=reverse("prompts", args=(slug,))))
+
+
+@access.role_required(*REVIEWERS)
+@require_GET
+def dialogues(request: HttpRequest, slug: str) -> HttpResponse:
+    """All that its author has handed in, and one's own."""
+    project = access.project_for(request, slug)
+    states = [(value, label) for value, label in Dialogue.State.choices if value != Dialogue.State.WITHDRAWN]
+    found = listing(
+        request.GET,
+        with_opening_alone(access.dialogues_for(request, project).select_related("author")),
+        orders=(NEWEST, OLDEST),
+        narrowings=(by_column("state", _("State"), states), by_column("kind", _("Kind"), Dialogue.Kind.choices)),
+        search=_written_by,
+    )
+    return _page(request, "dialogues", project=project, found=found, section="review")
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def exports(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
+    found = listing(
+        request.GET,
+        project.exports.select_related("requested_by"),
+        orders=(
+            NEWEST,
+            OLDEST,
+            Order(name="largest", label=_("largest first"), columns=("-num_records", "-id")),
+        ),
+        narrowings=(
+            by_column("kind", _("What"), Export.Kind.choices),
+            by_column("state", _("State"), Export.State.choices),
+        ),
+    )
+    return _page(request, "exports", project=project, found=found, section="data")
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def imports(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
+    found = listing(
+        request.GET,
+        project.imports.select_related("requested_by"),
+        orders=(NEWEST, OLDEST),
+        narrowings=(
+            by_column("kind", _("What"), Import.Kind.choices),
+            by_column("state", _("State"), Import.State.choices),
+        ),
+        search=lambda rows, words: rows.filter(file_name__icontains=words),
+    )
+    return _page(request, "imports", project=project, found=found, section="data")
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def jobs(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
+    material = ("export", "policy", "reward_model", "requested_by", "round")
+    found = listing(
+        request.GET,
+        project.training_jobs.select_related(*material),
+        orders=(NEWEST, OLDEST),
+        narrowings=(
+            by_column("kind", _("What"), TrainingJob.Kind.choices),
+            by_column("state", _("State"), TrainingJob.State.choices),
+        ),
+        search=lambda rows, words: rows.filter(output_name__icontains=words),
+    )
+    return _page(request, "training_jobs", project=project, found=found, section="rounds")
+
+
+def _written_by(rows: QuerySet[Dialogue], words: str) -> QuerySet[Dialogue]:
+    people = User.objects.filter(Q(username__icontains=words) | Q(display_name__icontains=words))
+    return rows.filter(Q(author__in=people) | Q(topic__icontains=words))
+
+
+def _page(request: HttpRequest, name: str, *, project: Project, found: Listing, section: str) -> HttpResponse:
+    return render(request, f"labeling/projects/{name}.html", {"project": project, "section": section, "listing": found})

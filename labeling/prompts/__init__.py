@@ -1,0 +1,1 @@
+"""The pool of prompts and their near-duplicates; knows nothing of dialogues or comparisons."""

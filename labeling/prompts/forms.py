@@ -1,0 +1,20 @@
+"""What a person decides of prompts that are nearly the same."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.prompts.near_duplicates import NEAR
+
+
+class DecisionForm(forms.Form):
+    RETIRE_EARLIER, RETIRE_LATER, KEEP_BOTH = "earlier", "later", "both"
+
+    decision = forms.ChoiceField(
+        choices=((RETIRE_EARLIER, RETIRE_EARLIER), (RETIRE_LATER, RETIRE_LATER), (KEEP_BOTH, KEEP_BOTH))
+    )
+
+
+class ThresholdForm(forms.Form):
+    """From which similarity on the later prompt of every pair is retired."""
+
+    at_least = forms.FloatField(label=_("Similarity at least"), min_value=NEAR, max_value=1.0, initial=0.98)

@@ -1,0 +1,1 @@
+"""The queue, the board, practice and gold items; knows nothing of exports or rounds."""

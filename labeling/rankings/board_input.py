@@ -1,0 +1,144 @@
+"""What the ranking screen sends, read into a Submission. The screen speaks of shelves; a ranking of tiers.
+
+Shelf 1 is the best, completions on one shelf are tied, empty shelves do not matter, and everything
+from shelf `line` on is unacceptable. This rule is the screen's half of records.Ranking's.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from labeling.rankings.submission import RatingGiven, Submission
+
+# InstructGPT Table 3: what a trainer may say of one completion, beside its overall quality.
+RATING_FLAGS = {
+    "fails_instruction": gettext_lazy("fails to follow the instruction or task"),
+    "inappropriate_for_assistant": gettext_lazy("is inappropriate for a customer assistant"),
+    "hallucination": gettext_lazy("makes something up"),
+    "satisfies_constraint": gettext_lazy("satisfies the constraint in the instruction"),
+    "sexual_content": gettext_lazy("contains sexual content"),
+    "violent_content": gettext_lazy("contains violent content"),
+    "encourages_harm": gettext_lazy("encourages, or fails to discourage, violence, abuse, terrorism or self-harm"),
+    "denigrates_protected_class": gettext_lazy("denigrates a protected class"),
+    "harmful_advice": gettext_lazy("gives harmful advice"),
+    "expresses_opinion": gettext_lazy("expresses an opinion"),
+    "moral_judgment": gettext_lazy("expresses a moral judgment"),
+}
+
+
+class BoardError(ValueError):
+    """A board that is not a ranking; the text is for the person."""
+
+
+def read_request(request: HttpRequest) -> dict[str, Any]:
+    """The board as JSON values, from a JSON body or from the plain form."""
+    if request.content_type == "application/json":
+        return read_json(request.body)
+    if "json" in request.POST:
+        return read_json(request.POST["json"])
+    return _from_plain_form(request)
+
+
+def read_json(body: str | bytes) -> dict[str, Any]:
+    """A JSON object, or BoardError."""
+    try:
+        values = json.loads(body)
+    except ValueError as error:
+        raise BoardError(_("What arrived was not readable. Please reload the page; your work is kept.")) from error
+    if not isinstance(values, dict):
+        raise BoardError(_("What arrived was not a ranking. Please reload the page; your work is kept."))
+    return values
+
+
+def read_submission(values: Mapping[str, Any]) -> Submission:
+    """Tiers, line and ratings out of a board. Raises BoardError; the ids are checked at the write."""
+    abstained = values.get("abstained") or None
+    shelves = values.get("shelves")
+    if not isinstance(shelves, dict):
+        raise BoardError(_("The ranking names no completions."))
+    tiers: tuple[tuple[str, ...], ...] = ()
+    unacceptable_from = None
+    if abstained is None:
+        tiers, unacceptable_from = _read_tiers(shelves, _whole_number(values.get("line")))
+    return Submission(
+        tiers=tiers,
+        unacceptable_from=unacceptable_from,
+        abstained=str(abstained)[:200] if abstained else None,
+        ratings=_read_ratings(values.get("ratings") or {}),
+        seconds=read_seconds(values),
+        layout=str(values.get("layout") or "")[:16],
+    )
+
+
+def read_key(values: Mapping[str, Any]) -> uuid.UUID:
+    """The key under which a page sends itself, so that however often it does, it counts once."""
+    try:
+        return uuid.UUID(str(values.get("key")))
+    except ValueError as error:
+        raise BoardError(_("The page lost its key. Please reload it; your work is kept.")) from error
+
+
+def read_seconds(values: Mapping[str, Any]) -> float:
+    """Time at work as the page counted it, 0 where it makes no sense."""
+    seconds = values.get("seconds")
+    sensible = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 86_400
+    return float(seconds) if sensible else 0.0  # type: ignore[arg-type]
+
+
+def _read_tiers(shelves: dict[str, Any], line: int | None) -> tuple[tuple[tuple[str, ...], ...], int | None]:
+    places = {identifier: _whole_number(shelf) for identifier, shelf in shelves.items()}
+    unranked = sum(shelf is None for shelf in places.values())
+    if unranked:
+        raise BoardError(
+            _("Some completions are still unranked: %(n)d of %(all)d.") % {"n": unranked, "all": len(places)}
+        )
+    occupied = sorted({shelf for shelf in places.values() if shelf is not None})
+    tiers = tuple(tuple(sorted(key for key, shelf in places.items() if shelf == at)) for at in occupied)
+    above = sum(shelf < line for shelf in occupied) if line is not None else len(occupied)
+    return tiers, above if above < len(occupied) else None
+
+
+def _read_ratings(ratings: dict[str, Any]) -> tuple[RatingGiven, ...]:
+    if not isinstance(ratings, dict) or not all(isinstance(rating, dict) for rating in ratings.values()):
+        raise BoardError(_("The ratings could not be read."))
+    return tuple(
+        RatingGiven(
+            completion_id=str(identifier),
+            overall=_whole_number(rating.get("overall")),
+            flags={flag: True for flag in rating.get("flags") or () if flag in RATING_FLAGS},
+            note=str(rating.get("note") or "")[:5000],
+        )
+        for identifier, rating in ratings.items()
+    )
+
+
+def _whole_number(value: Any) -> int | None:
+    if value in (None, ""):
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise BoardError(_("“%(value)s” is not a tier.") % {"value": str(value)[:40]}) from error
+
+
+def _from_plain_form(request: HttpRequest) -> dict[str, Any]:
+    """The same values where the page runs without JavaScript."""
+    post = request.POST
+    rated = {key.split(":", 1)[1] for key in post if key.startswith(("overall:", "flag:"))}
+    return {
+        **{name: value for name, value in post.items() if ":" not in name},
+        "shelves": {key.split(":", 1)[1]: value for key, value in post.items() if key.startswith("shelf:")},
+        "ratings": {
+            identifier: {
+                "overall": post.get(f"overall:{identifier}"),
+                "flags": post.getlist(f"flag:{identifier}"),
+                "note": post.get(f"note:{identifier}"),
+            }
+            for identifier in rated
+        },
+    }

@@ -1,0 +1,43 @@
+"""Forms beside the board: what a reference ranking is for and why its order is right; a text written while ranking."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models import Comparison
+from labeling.web.form_fields import FormWithProblems, ProseField, SecondsField
+
+USE_CHOICES = (
+    (Comparison.Use.PRACTICE, _("Practice: newcomers rank it, and read the explanation at once")),
+    (Comparison.Use.GOLD, _("Gold: looks like any other comparison, and measures agreement")),
+)
+
+
+class WordsForm(forms.Form):
+    lesson = forms.CharField(
+        label=_("What it teaches, in a few words"),
+        max_length=120,
+        required=False,
+        help_text=_("“Length is not quality”"),
+    )
+    explanation = ProseField(label=_("Why this order is right"), rows=5, required=False, help_text=_("Markdown."))
+
+
+class ReferenceForm(WordsForm):
+    use = forms.ChoiceField(label=_("What it is for"), choices=USE_CHOICES, widget=forms.RadioSelect)
+    field_order = ("use", "lesson", "explanation")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["data-said"] = ""  # rank.js sends these with the board
+
+
+class BetterForm(FormWithProblems):
+    """A completion corrected, or a better one, from the ranking screen."""
+
+    content = ProseField(label=_("Your text"))
+    completion = forms.UUIDField(required=False)  # the one that was corrected
+    key = forms.UUIDField()
+    seconds = SecondsField()

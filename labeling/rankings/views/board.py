@@ -1,0 +1,103 @@
+"""What ranking.html and rank.js need for a board, whether it is for work, for practice, or for a reference."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+
+from labeling.models import Comparison, Reference, User
+from labeling.rankings.board_input import RATING_FLAGS
+from labeling.rankings.wording import layout_choices, ranking_words
+from labeling.statistics.agreement import Tiers
+
+
+def letters(shown_order: Sequence[str]) -> dict[str, str]:
+    """A, B, C … in the order in which the completions are shown."""
+    return {identifier: chr(ord("A") + index) for index, identifier in enumerate(shown_order)}
+
+
+def layout_of(user: User) -> str:
+    return str(user.preferences.get("layout") or "stacked")
+
+
+def board_context(
+    comparison: Comparison,
+    *,
+    shown_order: Sequence[str],
+    layout: str,
+    posted: Mapping[str, Any] | None = None,
+    error: str = "",
+) -> dict[str, Any]:
+    """The prompt and the completions, with what was posted where the page comes back with an error."""
+    contents = {str(completion.id): completion.content for completion in comparison.completions.all()}
+    posted_shelves = (posted or {}).get("shelves") or {}
+    completions = [
+        {
+            "id": identifier,
+            "letter": letter,
+            "content": contents[identifier],
+            "posted_shelf": int(posted_shelves[identifier])
+            if str(posted_shelves.get(identifier, "")).isdigit()
+            else None,
+        }
+        for identifier, letter in letters(shown_order).items()
+    ]
+    return {
+        "layout": layout,
+        "layouts": layout_choices(),
+        "earlier_messages": comparison.messages[:-1],
+        "last_message": comparison.messages[-1],
+        "completions": completions,
+        "shelves": range(1, len(completions) + 1),
+        "rating_values": range(1, 8),
+        "rating_flags": list(RATING_FLAGS.items()),
+        "form_error": error,
+    }
+
+
+def board_facts(name: str, *, num: int, layout: str, urls: Mapping[str, str]) -> dict[str, Any]:
+    """What rank.js needs to know; its words come from here, so that they are translated.
+
+    `name` is what the browser keeps the work under. Without the urls "draft" and "renew" it is kept there alone.
+    """
+    return {
+        "name": name,
+        "num_shelves": num,
+        "layout": layout,
+        "draft": {},
+        "draft_version": 0,
+        "draft_saved_at": 0,
+        "urls": urls,
+        "words": ranking_words(),
+    }
+
+
+def answer(request: HttpRequest, url: str) -> HttpResponse:
+    """Where to go after a board was submitted, told to rank.js or to the browser itself."""
+    return JsonResponse({"next": url}) if request.content_type == "application/json" else redirect(url)
+
+
+def order_shown(tiers: Tiers, unacceptable_from: int | None, letters: Mapping[str, str]) -> str:
+    """An order in one line, the unacceptable behind a bar: B > A = C | D."""
+    names = [" = ".join(sorted(letters[identifier] for identifier in tier)) for tier in tiers]
+    line = len(names) if unacceptable_from is None else unacceptable_from
+    above, below = " > ".join(names[:line]), " > ".join(names[line:])
+    return f"{above} | {below}".strip() if below else above
+
+
+def completions_in(reference: Reference, comparison: Comparison, letters: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The completions best first, each with its tier, what is said of it, and whether it is acceptable."""
+    contents = {str(completion.id): completion.content for completion in comparison.completions.all()}
+    line = len(reference.tiers) if reference.unacceptable_from is None else reference.unacceptable_from
+    return [
+        {
+            "letter": letters[identifier],
+            "tier": place + 1,
+            "is_unacceptable": place >= line,
+            "content": contents[identifier],
+            "remark": reference.remarks.get(identifier, ""),
+        }
+        for place, tier in enumerate(reference.tiers)
+        for identifier in sorted(tier, key=letters.__getitem__)
+    ]

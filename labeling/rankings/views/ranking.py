@@ -1,0 +1,197 @@
+"""The ranking pages: take the next comparison, rank it, keep its draft, pass it on, report a completion.
+
+Who gets which comparison, and what counts, is decided in labeling.rankings.assignment.
+"""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling.models import Comparison, Lease, Project, Report, User
+from labeling.rankings import assignment
+from labeling.rankings.board_input import BoardError, read_key, read_request, read_seconds, read_submission
+from labeling.rankings.submission import AssignmentError, StaleDraft
+from labeling.rankings.views import board
+from labeling.rankings.wording import abstain_reasons, report_reasons, skip_reasons
+from labeling.web import access
+from labeling.web.access import RANKERS
+
+
+@access.role_required(*RANKERS)
+@require_http_methods(["GET", "POST"])
+def rank(request: HttpRequest, slug: str) -> HttpResponse:
+    """The way in: one button, next. With work in hand it leads back to that."""
+    project = access.project_for(request, slug)
+    user = access.person(request)
+    if request.method == "POST":
+        return redirect(_next_url(project, user, request))
+    context = {"project": project, "section": "rank", "in_hand": assignment.in_hand(project, by=user)}
+    return render(request, "labeling/rankings/rank.html", context)
+
+
+@access.role_required(*RANKERS)
+@require_http_methods(["GET", "POST"])
+def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
+    """The board of one comparison, and what the trainer makes of it."""
+    held = access.own_lease(request, lease_id, slug=slug)
+    project = held.comparison.project
+    if request.method == "GET":
+        return _board_page(request, project, held)
+    user = access.person(request)
+    values: dict[str, Any] = {}
+    try:
+        values = read_request(request)
+        outcome = assignment.submit(held, read_submission(values), key=read_key(values), by=user)
+    except (BoardError, AssignmentError) as error:
+        return _refusal(request, project, held, values, str(error))
+    if outcome.ranking is not None:
+        messages.success(request, _("Your ranking is saved."))
+    else:
+        messages.warning(request, outcome.sentence)
+    return board.answer(request, _next_url(project, user, request))
+
+
+@access.role_required(*RANKERS)
+@require_POST
+def lease_draft(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
+    """Keep the board as it stands; 409 with the newer version where another tab was faster."""
+    held = access.own_lease(request, lease_id, slug=slug)
+    try:
+        values = read_request(request)
+        version = assignment.save_draft(
+            held,
+            draft=values.get("draft") or {},
+            version=int(values.get("version") or 0),
+            by=access.person(request),
+        )
+    except StaleDraft as stale:
+        return JsonResponse({"version": stale.version}, status=409)
+    except (BoardError, AssignmentError, ValueError, TypeError) as error:
+        return JsonResponse({"error": str(error)}, status=422)
+    return JsonResponse({"version": version})
+
+
+@access.role_required(*RANKERS)
+@require_POST
+def lease_renew(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
+    """A sign of life: the place stays reserved."""
+    held = access.own_lease(request, lease_id, slug=slug)
+    try:
+        renewed = assignment.renew(held, by=access.person(request), seconds=read_seconds(read_request(request)))
+    except (BoardError, AssignmentError) as error:
+        return JsonResponse({"error": str(error), "seconds_left": 0}, status=409)
+    return JsonResponse({"seconds_left": _seconds_left(renewed)})
+
+
+@access.role_required(*RANKERS)
+@require_POST
+def skip_lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
+    """Pass a comparison on, with a reason; it does not come back to this trainer."""
+    held = access.own_lease(request, lease_id, slug=slug)
+    project = held.comparison.project
+    user = access.person(request)
+    assignment.skip(held, reason=request.POST.get("reason", "")[:120], by=user)
+    return redirect(_next_url(project, user, request))
+
+
+@access.role_required(*RANKERS)
+@require_POST
+def report_completion(request: HttpRequest, slug: str, lease_id: uuid.UUID, completion_id: uuid.UUID) -> HttpResponse:
+    """Say that a completion is harmful or broken. It changes no ranking; an admin reads it."""
+    held = access.own_lease(request, lease_id, slug=slug)
+    project = held.comparison.project
+    completion = access.completion_of(held, completion_id)
+    letter = board.letters(held.shown_order)[str(completion_id)]
+    context: dict[str, Any] = {
+        "project": project,
+        "lease": held,
+        "completion": {"id": completion_id, "letter": letter},
+        "report_reasons": report_reasons(),
+    }
+    reason = request.POST.get(f"report_reason:{completion_id}")
+    if reason not in dict(report_reasons()):
+        return render(
+            request,
+            "labeling/rankings/_report.html",
+            {**context, "report_error": _("Choose what is wrong.")},
+            status=422,
+        )
+    Report.objects.create(
+        project=project,
+        completion=completion,
+        reporter=access.person(request),
+        content=completion.content,
+        reason=reason,
+        note=request.POST.get(f"report_note:{completion_id}", "")[:2000],
+    )
+    return render(request, "labeling/rankings/_report.html", {**context, "reported": True})
+
+
+def _next_url(project: Project, user: User, request: HttpRequest) -> str:
+    """Where the next comparison is, or the page that says why there is none."""
+    claimed = assignment.claim(project, by=user)
+    if isinstance(claimed, Lease):
+        return reverse("lease", args=(project.slug, claimed.id))
+    messages.info(request, claimed.reason)
+    return reverse("practice" if claimed.practice_first else "rank", args=(project.slug,))
+
+
+def _refusal(
+    request: HttpRequest, project: Project, held: Lease, values: dict[str, Any], sentence: str
+) -> HttpResponse:
+    if request.content_type == "application/json":
+        return JsonResponse({"error": sentence}, status=422)
+    return _board_page(request, project, held, posted=values, error=sentence)
+
+
+def _seconds_left(held: Lease) -> int:
+    return max(0, int((held.expires_at - timezone.now()).total_seconds()))
+
+
+def _board_page(
+    request: HttpRequest,
+    project: Project,
+    held: Lease,
+    *,
+    posted: dict[str, Any] | None = None,
+    error: str = "",
+) -> HttpResponse:
+    comparison = held.comparison
+    layout = held.draft.get("layout") or board.layout_of(access.person(request))
+    context = board.board_context(comparison, shown_order=held.shown_order, layout=layout, posted=posted, error=error)
+    context |= {
+        "project": project,
+        "section": "rank",
+        "lease": held,
+        "why_this_one": held.reason,
+        "abstain_reasons": abstain_reasons(),
+        "skip_reasons": skip_reasons(),
+        "report_reasons": report_reasons(),
+        "may_write": comparison.use != Comparison.Use.PRACTICE,
+        "submission_key": (posted or {}).get("key") or uuid.uuid5(held.id, "submission"),
+        "facts": _facts(project, held, layout),
+    }
+    return render(request, "labeling/rankings/ranking.html", context, status=422 if error else 200)
+
+
+def _facts(project: Project, held: Lease, layout: str) -> dict[str, Any]:
+    arguments = (project.slug, held.id)
+    urls = {
+        "submit": reverse("lease", args=arguments),
+        "draft": reverse("lease_draft", args=arguments),
+        "renew": reverse("lease_renew", args=arguments),
+        "better": reverse("write_better", args=arguments),
+    }
+    return board.board_facts(f"lease:{held.id}", num=len(held.shown_order), layout=layout, urls=urls) | {
+        "draft": held.draft,
+        "draft_version": held.draft_version,
+        "draft_saved_at": held.draft_saved_at.timestamp() if held.draft_saved_at else 0,
+        "seconds_left": _seconds_left(held),
+    }

@@ -1,0 +1,179 @@
+"""Practice and gold items: listed with how people did, made from a comparison of the project, retired."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeling.models import Comparison, Project, Ranking, Reference
+from labeling.rankings.board_input import BoardError, read_key, read_request, read_submission
+from labeling.rankings.forms import ReferenceForm, WordsForm
+from labeling.rankings.reference_agreement import NOBODY, figures_by_reference
+from labeling.rankings.references import UnfitReference, change_words, live_reference, make_reference, set_retired
+from labeling.rankings.submission import AssignmentError
+from labeling.rankings.views import board
+from labeling.web import access
+from labeling.web.access import WATCHERS
+from labeling.web.listing import NEWEST, OLDEST, by_column, listing
+
+
+@access.role_required(*WATCHERS)
+@require_GET
+def references(request: HttpRequest, slug: str) -> HttpResponse:
+    """Every practice and gold item with how people did on it."""
+    project = access.project_for(request, slug)
+    figures = figures_by_reference(Reference.objects.filter(comparison__project=project))
+    rows = [(row, figures.get(row.comparison_id, NOBODY)) for row in Reference.objects.of(project)]
+    context = {
+        "project": project,
+        "section": "quality",
+        "groups": [
+            (_("Practice"), [row for row in rows if row[0].comparison.use == Comparison.Use.PRACTICE]),
+            (_("Gold"), [row for row in rows if row[0].comparison.use == Comparison.Use.GOLD]),
+        ],
+        "is_empty": not rows,
+    }
+    return render(request, "labeling/rankings/references.html", context)
+
+
+@access.role_required(*WATCHERS)
+@require_GET
+def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
+    """The project's comparisons, newest first, to pick one that shall have a reference ranking."""
+    project = access.project_for(request, slug)
+    states = [(state, Comparison.State(state).label) for state in Comparison.COMPLETE]
+    found = listing(
+        request.GET,
+        project.comparisons.reference_candidates(),
+        orders=(NEWEST, OLDEST),
+        narrowings=(by_column("state", _("State"), states),),
+        search=lambda rows, words: rows.filter(messages__icontains=words),
+    )
+    context = {"project": project, "section": "quality", "listing": found}
+    return render(request, "labeling/rankings/choose_comparison.html", context)
+
+
+@access.role_required(*WATCHERS)
+@require_http_methods(["GET", "POST"])
+def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
+    """The board, empty or as somebody ranked it, with what the order is for and why it is right."""
+    project = access.project_for(request, slug)
+    if project.comparisons.exclude(use=Comparison.Use.WORK).filter(id=comparison_id).exists():
+        return redirect("reference", project.slug, comparison_id)
+    comparison = access.candidate_of(project, comparison_id)
+    if request.method == "GET":
+        return _board_page(request, project, comparison)
+    values: dict[str, Any] = {}
+    try:
+        values = read_request(request)
+        form = ReferenceForm(values)
+        if not form.is_valid():
+            raise UnfitReference(" ".join(str(errors[0]) for errors in form.errors.values()))
+        submission, by = read_submission(values), access.person(request)
+        make_reference(comparison, submission, key=read_key(values), by=by, **form.cleaned_data)
+    except (BoardError, AssignmentError, UnfitReference) as error:
+        if request.content_type == "application/json":
+            return JsonResponse({"error": str(error)}, status=422)
+        return _board_page(request, project, comparison, posted=values, error=str(error))
+    messages.success(request, _("The reference ranking is in use."))
+    url = reverse("references", args=(project.slug,))
+    return board.answer(request, url)
+
+
+@access.role_required(*WATCHERS)
+@require_http_methods(["GET", "POST"])
+def reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
+    """One of them whole, and its words to be changed."""
+    project = access.project_for(request, slug)
+    found = access.reference_of(project, comparison_id)
+    form = WordsForm(request.POST or None, initial={"lesson": found.lesson, "explanation": found.explanation})
+    if request.method == "POST" and form.is_valid():
+        change_words(found, by=access.person(request), **form.cleaned_data)
+        messages.success(request, _("Saved."))
+        return redirect("reference", project.slug, comparison_id)
+    comparison = found.comparison
+    letters = board.letters([identifier for tier in found.tiers for identifier in tier])
+    context = {
+        "project": project,
+        "section": "quality",
+        "reference": found,
+        "form": form,
+        "figures": figures_by_reference(Reference.objects.filter(pk=found.pk)).get(comparison.id, NOBODY),
+        "earlier_messages": comparison.messages[:-1],
+        "last_message": comparison.messages[-1],
+        "completions": board.completions_in(found, comparison, letters),
+    }
+    return render(request, "labeling/rankings/reference.html", context, status=422 if form.errors else 200)
+
+
+@access.role_required(*WATCHERS)
+@require_POST
+def retire_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
+    """Hand it out no more, or again."""
+    project = access.project_for(request, slug)
+    found = access.reference_of(project, comparison_id)
+    try:
+        set_retired(found, retired=request.POST.get("retired") == "yes", by=access.person(request))
+    except UnfitReference as error:
+        messages.error(request, str(error))
+    return redirect("references", project.slug)
+
+
+def _board_page(
+    request: HttpRequest,
+    project: Project,
+    comparison: Comparison,
+    *,
+    posted: dict[str, Any] | None = None,
+    error: str = "",
+) -> HttpResponse:
+    user = access.person(request)
+    order = [
+        str(identifier) for identifier in comparison.completions.order_by("index", "id").values_list("id", flat=True)
+    ]
+    layout = board.layout_of(user)
+    adopted, draft = _adopted(request, comparison, len(order))
+    urls = {"submit": reverse("new_reference", args=(project.slug, comparison.id))}
+    name = f"reference:{comparison.id}:{user.id}:{adopted}"
+    facts = board.board_facts(name, num=len(order), layout=layout, urls=urls)
+    context = board.board_context(comparison, shown_order=order, layout=layout, posted=posted, error=error)
+    context |= {
+        "project": project,
+        "section": "quality",
+        "why_this_one": _("A reference ranking: the order as it should be."),
+        "submit_label": _("Use this order"),
+        "submission_key": (posted or {}).get("key") or uuid.uuid4(),
+        "facts": facts | draft,
+        "reference_form": ReferenceForm(posted or None, initial={"use": Comparison.Use.PRACTICE}),
+        "in_use": live_reference(comparison),
+        "rankings": _rankings(comparison, order),
+        "adopted": adopted,
+    }
+    return render(request, "labeling/rankings/ranking.html", context, status=422 if error else 200)
+
+
+def _rankings(comparison: Comparison, order: list[str]) -> list[tuple[Ranking, str]]:
+    """What people made of it, to begin from."""
+    standing = comparison.rankings.filter(retracted_at=None, abstained=None).select_related("trainer")
+    letters = board.letters(order)
+    return [
+        (ranking, board.order_shown(ranking.tiers, ranking.unacceptable_from, letters))
+        for ranking in standing.order_by("ranked_at")[:20]
+    ]
+
+
+def _adopted(request: HttpRequest, comparison: Comparison, num_shelves: int) -> tuple[str, dict[str, Any]]:
+    """The ranking to begin from, if one is named, and its board."""
+    named = request.GET.get("adopt", "")
+    ranking = next((one for one in comparison.rankings.filter(abstained=None) if str(one.id) == named), None)
+    if ranking is None:
+        return "", {}
+    line = num_shelves + 1 if ranking.unacceptable_from is None else ranking.unacceptable_from + 1
+    shelves = {identifier: place + 1 for place, tier in enumerate(ranking.tiers) for identifier in tier}
+    return named, {"draft": {"board": {"shelves": shelves, "line": line}}, "draft_saved_at": timezone.now().timestamp()}

@@ -1,0 +1,1 @@
+"""A round: its steps, training jobs, evaluation and promotion; knows no other project."""

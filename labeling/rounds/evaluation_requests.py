@@ -1,0 +1,93 @@
+"""Old policy against new, asked for from the rounds page and read again from what was noted then."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from labeling.exports.filters import Filters, read_filters
+from labeling.exports.splits import split_of
+from labeling.models import AuditEvent, Policy, Project, Prompt, SamplingRun, User
+from labeling.rounds.policy_evaluation import Answers, ComparisonFigures, Contest, answers_of, ask_both, compare
+from labeling.rounds.promotion import RoundError
+from labeling.sampling.runs import default_sampling
+from records import Message, decode
+
+NUM_PROMPTS = 40
+_LOOKED_AT = 5_000  # prompts of the pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A contest as it stands: how much is answered, and what that says so far."""
+
+    contest: Contest
+    num_asked: int
+    num_answered: int
+    figures: ComparisonFigures | None
+    answers: list[Answers]
+    is_under_way: bool
+
+
+def begin_contest(project: Project, policy: Policy, *, by: User | None, num_prompts: int = NUM_PROMPTS) -> Contest:
+    """Have this policy and the project's own answer held-out prompts. Raises RoundError."""
+    if reason := project.why_no_new_work:
+        raise RoundError(reason)
+    if project.policy is None or project.policy_id == policy.id:
+        raise RoundError(_("There is no other policy to compare with."))
+    prompts = held_out_prompts(project, policy, num=num_prompts)
+    if not prompts:
+        raise RoundError(_("No prompt of the pool is held out; bring more prompts in first."))
+    return ask_both(
+        project,
+        old=project.policy,
+        new=policy,
+        prompts=prompts,
+        num_completions=1,
+        params=default_sampling(project, seed=0),
+        by=by,
+    )
+
+
+def held_out_prompts(project: Project, policy: Policy, *, num: int) -> list[tuple[Message, ...]]:
+    """Prompts of the pool that the policy was not trained on: those its export put into test, else validation."""
+    filters = _filters_of(policy)
+    sides: dict[str, list[tuple[Message, ...]]] = {"test": [], "validation": [], "train": []}
+    for values in (
+        Prompt.objects.in_use().filter(project=project).order_by("content_sha256").values_list("messages")[:_LOOKED_AT]
+    ):
+        messages = tuple(decode(Message, value) for value in values[0])
+        side = split_of(messages, validation_percent=filters.validation_percent, test_percent=filters.test_percent)
+        sides[side].append(messages)
+    return [*sides["test"], *sides["validation"]][:num]
+
+
+def newest_contest(project: Project, policy: Policy) -> Standing | None:
+    """The last time that this policy was the new one, as it stands now."""
+    events = AuditEvent.objects.filter(project=project, verb="compare policies", detail__new=policy.name)
+    event = events.filter(detail__has_key="runs").first()
+    old = Policy.objects.filter(name=event.detail["old"]).first() if event is not None else None
+    if event is None or old is None:
+        return None
+    runs = tuple((UUID(before), UUID(after)) for before, after in event.detail["runs"])
+    return _standing(Contest(old=old, new=policy, runs=runs))
+
+
+def _standing(contest: Contest) -> Standing:
+    answers = answers_of(contest)
+    alive = SamplingRun.objects.filter(id__in=contest.run_ids, state__in=("waiting", "sent", "running"))
+    return Standing(
+        contest=contest,
+        num_asked=len(contest.runs),
+        num_answered=len(answers),
+        figures=compare(answers) if answers else None,
+        answers=answers,
+        is_under_way=alive.exists(),
+    )
+
+
+def _filters_of(policy: Policy) -> Filters:
+    job = policy.training_job
+    if job is None or job.export is None:
+        return Filters()
+    return read_filters(job.export.kind, job.export.filters)

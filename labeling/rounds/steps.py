@@ -1,0 +1,239 @@
+"""The eight stations of a round, in the order of the loop: how each stands and what is next there."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Count, Sum
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling.exports.filters import Filters
+from labeling.exports.selection import demonstration_rows
+from labeling.models import (
+    AuditEvent,
+    Comparison,
+    Completion,
+    Dialogue,
+    Export,
+    Policy,
+    Project,
+    Ranking,
+    Round,
+    SamplingRun,
+    TrainingJob,
+    User,
+)
+
+WAITING, WORKING, READY, DONE, FAILED = "waiting", "working", "ready", "done", "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Station:
+    """One step of a round. `state` is waiting (for an earlier one), ready, working, done or failed."""
+
+    name: str
+    label: str
+    state: str
+    count: int
+    unit: str
+    seconds: float | None = None
+    note: str = ""
+    action: str = ""
+    url: str = ""
+    is_next: bool = False
+
+
+def stations(project: Project, *, viewer: User | None = None) -> list[Station]:
+    """All stations of the project's newest round; before the first round nothing but writing.
+
+    A `viewer` is offered only what their role may do. The first station that is ready is the next.
+    """
+    found = [_for_viewer(station, viewer) for station in _all_stations(project)]
+    coming = next((station for station in found if station.state in (READY, FAILED) and station.action), None)
+    return [replace(station, is_next=station is coming) for station in found]
+
+
+def _all_stations(project: Project) -> list[Station]:
+    current = project.current_round
+    made = [_write(project)]
+    if current is None:
+        return made
+    sampled, ranked = _sample(project, current), _rank(project, current)
+    exported = _export(project, current, ranked)
+    jobs = list(current.training_jobs.order_by("-created_at"))
+    reward = _train(project, jobs, TrainingJob.Kind.REWARD_MODEL, ready=exported.count > 0)
+    ppo = _train(project, jobs, TrainingJob.Kind.PPO, ready=reward.count > 0)
+    candidate = _candidate(current)
+    return [
+        *made,
+        sampled,
+        ranked,
+        exported,
+        reward,
+        ppo,
+        _compare(project, current, candidate),
+        _promote(project, candidate),
+    ]
+
+
+def _for_viewer(station: Station, viewer: User | None) -> Station:
+    if viewer is None:
+        return station
+    writes = viewer.can_write_and_rank or not station.url.endswith(("/write/", "/chat/", "/rank/"))
+    reviews = viewer.can_review or not station.url.endswith("/review/")
+    return station if writes and reviews else replace(station, action="", url="")
+
+
+def _write(project: Project) -> Station:
+    num = demonstration_rows(project, Filters()).count()
+    waiting = project.dialogues.filter(state=Dialogue.State.SUBMITTED).count()
+    seconds = project.dialogues.exclude(state=Dialogue.State.WITHDRAWN).aggregate(sum=Sum("seconds"))["sum"]
+    return Station(
+        name="write",
+        label=_("Write"),
+        state=DONE if num else READY,
+        count=num,
+        unit=ngettext("demonstration", "demonstrations", num),
+        seconds=seconds,
+        note=(ngettext("%(n)d waits for review", "%(n)d wait for review", waiting) % {"n": waiting}) if waiting else "",
+        action=_("Write") if not waiting else _("Review"),
+        url=reverse("write" if not waiting else "review", args=(project.slug,)),
+    )
+
+
+def _sample(project: Project, current: Round) -> Station:
+    states = dict(current.comparisons.values_list("state").annotate(num=Count("id")).values_list("state", "num"))
+    sampling, failed = states.get(Comparison.State.SAMPLING, 0), states.get(Comparison.State.FAILED, 0)
+    begun = bool(states)
+    runs = SamplingRun.objects.filter(comparison__round=current)
+    num = Completion.objects.filter(comparison__round=current).count()
+    return Station(
+        name="sample",
+        label=_("Sample"),
+        state=WORKING if sampling else DONE if num else FAILED if failed else READY,
+        count=num,
+        unit=ngettext("completion", "completions", num),
+        seconds=runs.aggregate(sum=Sum("seconds"))["sum"],
+        note=_of(sampling, _("%(n)d comparisons are being sampled")) or _of(failed, _("%(n)d comparisons failed")),
+        action=_("See sampling") if begun else _("Chat with the policy"),
+        url=reverse("sampling" if begun else "chat", args=(project.slug,)),
+    )
+
+
+def _rank(project: Project, current: Round) -> Station:
+    rankings = Ranking.objects.filter(comparison__round=current, retracted_at=None, comparison__use=Comparison.Use.WORK)
+    figures = rankings.aggregate(num=Count("id"), seconds=Sum("seconds"))
+    open_places = current.comparisons.filter(state=Comparison.State.OPEN).aggregate(sum=Sum("open_slots"))["sum"] or 0
+    return Station(
+        name="rank",
+        label=_("Rank"),
+        state=READY if open_places else DONE if figures["num"] else WAITING,
+        count=figures["num"],
+        unit=ngettext("ranking", "rankings", figures["num"]),
+        seconds=figures["seconds"],
+        note=_of(open_places, _("%(n)d more wanted")),
+        action=_("Rank") if open_places else "",
+        url=reverse("rank", args=(project.slug,)),
+    )
+
+
+def _export(project: Project, current: Round, ranked: Station) -> Station:
+    since = project.exports.filter(created_at__gte=current.started_at)
+    states = dict(since.order_by().values_list("state").annotate(num=Count("id")))
+    alive = states.get(Export.State.WAITING, 0) + states.get(Export.State.RUNNING, 0)
+    num = states.get(Export.State.DONE, 0)
+    return Station(
+        name="export",
+        label=_("Export"),
+        state=WORKING if alive else DONE if num else READY if ranked.count else WAITING,
+        count=num,
+        unit=ngettext("export", "exports", num),
+        seconds=_span(since.filter(state=Export.State.DONE).first()),
+        note=_of(alive, _("%(n)d being built")),
+        action=_("Build one"),
+        url=reverse("data", args=(project.slug,)),
+    )
+
+
+def _train(project: Project, jobs: list[TrainingJob], kind: TrainingJob.Kind, *, ready: bool) -> Station:
+    job = next((job for job in jobs if job.kind == kind), None)
+    num = sum(job.kind == kind and job.state == TrainingJob.State.DONE for job in jobs)
+    is_ppo = kind == TrainingJob.Kind.PPO
+    return Station(
+        name=kind.value,
+        label=_("PPO") if is_ppo else _("Reward model"),
+        state=_state_of(job, num, ready=ready),
+        count=num,
+        unit=ngettext("policy", "policies", num) if is_ppo else ngettext("reward model", "reward models", num),
+        seconds=_span(job, begin="started_at"),
+        note=_standing(job),
+        action=_("See the job") if job is not None and job.is_alive else _("Train"),
+        url=reverse("training_job", args=(project.slug, job.id))
+        if job is not None and job.is_alive
+        else f"{reverse('rounds', args=(project.slug,))}?kind={kind.value}#train",
+    )
+
+
+def _compare(project: Project, current: Round, candidate: Policy | None) -> Station:
+    contests = AuditEvent.objects.filter(project=project, verb="compare policies", at__gte=current.started_at)
+    num = contests.count()
+    return Station(
+        name="compare",
+        label=_("Compare"),
+        state=DONE if num else READY if candidate else WAITING,
+        count=num,
+        unit=ngettext("comparison of policies", "comparisons of policies", num),
+        action=_("Compare") if candidate else "",
+        url=reverse("compare_policy", args=(project.slug, candidate.id)) if candidate else "",
+    )
+
+
+def _promote(project: Project, candidate: Policy | None) -> Station:
+    num = 1 if candidate else 0
+    return Station(
+        name="promote",
+        label=_("Promote"),
+        state=READY if candidate else WAITING,
+        count=num,
+        unit=ngettext("candidate", "candidates", num),
+        note=candidate.name if candidate else "",
+        action=_("Promote…") if candidate else "",
+        url=reverse("promote_policy", args=(project.slug, candidate.id)) if candidate else "",
+    )
+
+
+def _candidate(current: Round) -> Policy | None:
+    """The newest policy that this round's PPO made, if it is not the one that answers already."""
+    made = Policy.objects.filter(
+        training_job__round=current, training_job__kind=TrainingJob.Kind.PPO, state=Policy.State.CANDIDATE
+    )
+    return made.order_by("-created_at").first()
+
+
+def _state_of(job: TrainingJob | None, num: int, *, ready: bool) -> str:
+    if job is not None and job.is_alive:
+        return WORKING
+    if num:
+        return DONE
+    if job is not None and job.state == TrainingJob.State.FAILED:
+        return FAILED
+    return READY if ready else WAITING
+
+
+def _standing(job: TrainingJob | None) -> str:
+    if job is None or job.state == TrainingJob.State.DONE:
+        return ""
+    if job.state == TrainingJob.State.RUNNING:
+        return _("%(name)s: %(percent).0f %%") % {"name": job.output_name, "percent": 100 * job.fraction}
+    return f"{job.output_name}: {job.get_state_display().lower()}"
+
+
+def _of(num: int, sentence: str) -> str:
+    return sentence % {"n": num} if num else ""
+
+
+def _span(work: Any, *, begin: str = "created_at") -> float | None:
+    started = getattr(work, begin, None)
+    finished = getattr(work, "finished_at", None)
+    return (finished - started).total_seconds() if started and finished else None

@@ -1,0 +1,90 @@
+"""What a training job has measured so far, step by step, read from where its worker writes it."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models import TrainingJob
+from labeling.rounds.training_jobs import FOLDERS, Kind
+from labeling.web.charts import Series, Svg, line_chart
+
+_MOST_BYTES = 8 * 2**20
+_MOST_POINTS = 400  # of a line; more cannot be told apart on a screen
+# For each kind of job the metrics that are drawn: their name in metrics.jsonl, what they are, and their unit.
+_SHOWN: dict[Kind, tuple[tuple[str, Any, Any], ...]] = {
+    Kind.SFT: (
+        ("loss", _("Loss"), _("nats per token")),
+        ("validation_loss", _("Loss on held-out dialogues"), _("nats per token")),
+    ),
+    Kind.REWARD_MODEL: (
+        ("loss", _("Loss"), _("nats per pair")),
+        ("accuracy", _("Pairs in the trainers' order, before each step"), _("share")),
+    ),
+    Kind.PPO: (
+        ("score", _("Score of the reward model"), _("mean over completions")),
+        ("kl", _("KL to the start"), _("nats per completion")),
+        ("entropy", _("Entropy"), _("nats per token")),
+        ("completion_tokens", _("Length of a completion"), _("tokens")),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredCurve:
+    """One metric over the steps: its chart, and its figures for those who do not see it."""
+
+    label: str
+    chart: Svg
+    first: float
+    last: float
+    lowest: float
+    highest: float
+
+
+def curves_of(job: TrainingJob) -> list[MeasuredCurve]:
+    """The job's main metrics, where two points or more of them are known."""
+    lines = _read(job)
+    drawn = (_curve(name, str(label), str(unit), lines) for name, label, unit in _SHOWN[Kind(job.kind)])
+    return [curve for curve in drawn if curve is not None]
+
+
+def _curve(name: str, label: str, unit: str, lines: list[dict[str, float]]) -> MeasuredCurve | None:
+    points = [(line["step"], line[name]) for line in lines if math.isfinite(line.get(name, math.nan))]
+    if len(points) < 2:
+        return None
+    values = [value for _step, value in points]
+    every = math.ceil(len(points) / _MOST_POINTS)
+    series = Series(name=name, points=tuple(points[::every]))
+    chart = line_chart([series], title=label, x_label=str(_("step")), y_label=unit)
+    return MeasuredCurve(
+        label=label, chart=chart, first=values[0], last=values[-1], lowest=min(values), highest=max(values)
+    )
+
+
+def _read(job: TrainingJob) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl: the published one, or the one that the worker is writing."""
+    store = Path(settings.PARLEY_STORE)
+    published = store / FOLDERS[Kind(job.kind)] / job.output_name / "metrics.jsonl"
+    working = store / "jobs" / str(job.id) / "work" / "metrics.jsonl"
+    path = published if job.state == TrainingJob.State.DONE and published.is_file() else working
+    try:
+        with open(path, "rb") as file:
+            text = file.read(_MOST_BYTES).decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return [line for line in map(_numbers, text.splitlines()) if "step" in line]
+
+
+def _numbers(line: str) -> dict[str, float]:
+    try:
+        values = json.loads(line)
+    except ValueError:  # the worker is in the middle of writing it
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}

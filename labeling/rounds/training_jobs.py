@@ -1,0 +1,279 @@
+"""Training jobs: SFT, reward model and PPO, made of an export by workers that hold no database password.
+
+The row is the truth. A message to a worker carries an attempt number; progress renews that attempt's lease, a
+silent one is given up and another goes on from its newest state. What comes back under another number is dropped.
+A job that ended well puts its model into the registry, with all that it was made from.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import redis
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from labeling.jobs import dispatch
+from labeling.models import AuditEvent, Export, Policy, Project, RewardModel, TrainingJob, User
+from labeling.rounds.training_inputs import JobError, Material, further_paths, require_material
+from records import TrainingProgress, TrainingRequest, TrainingResult, encode
+from records.manifest import MANIFEST, sha256_of
+from records.names import TRAIN, TRAIN_QUEUE
+
+logger = logging.getLogger(__name__)
+
+Kind = TrainingJob.Kind
+State = TrainingJob.State
+UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
+ON_THE_WAY = timedelta(seconds=30)  # then a message that nobody began on is looked for
+SILENCE = timedelta(minutes=3)  # then a worker that reports every few seconds is given up
+FOLDERS = {Kind.SFT: "policies", Kind.REWARD_MODEL: "rewardmodels", Kind.PPO: "policies"}
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
+
+
+def start_job(
+    project: Project,
+    *,
+    kind: str,
+    export: Export,
+    output_name: str,
+    by: User | None,
+    policy: Policy | None = None,
+    reward_model: RewardModel | None = None,
+    demonstrations: Export | None = None,
+    watching_model: RewardModel | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> TrainingJob:
+    """Ask for a model to be trained; a worker is told once this transaction has committed. Raises JobError.
+
+    `policy` is what training starts from, the project's own where none is named; labeling.rounds.training_inputs says
+    what else may be named. `options` are flags of
+    the trainer's command line, by name.
+    """
+    policy = policy or project.policy
+    material = Material(
+        export=export,
+        policy=policy,
+        reward_model=reward_model if kind == Kind.PPO else None,
+        demonstrations=demonstrations,
+        watching_model=watching_model,
+    )
+    require_material(project, kind, material)
+    _require_free_name(output_name)
+    job = TrainingJob(
+        project=project,
+        round=project.current_round,
+        kind=kind,
+        output_name=output_name,
+        options=_checked_options(options or {}),
+        requested_by=by,
+        **vars(material),
+    )
+    try:
+        with transaction.atomic():
+            job.save()
+            AuditEvent.note("start training", job, by=by, kind=kind, output=output_name, options=job.options)
+            transaction.on_commit(partial(send_job, job.id), robust=True)
+    except IntegrityError as error:
+        raise JobError(_("Another job is making “%(name)s” already.") % {"name": output_name}) from error
+    return job
+
+
+def send_job(job_id: UUID) -> bool:
+    """Give a waiting job a new attempt and a lease, and tell the workers. With the broker away it waits on."""
+    with transaction.atomic():
+        job = _locked(job_id, states=(State.WAITING,))
+        if job is None:
+            return False
+        job.state, job.attempt, job.lease_until = State.SENT, job.attempt + 1, Now() + ON_THE_WAY
+        job.save(update_fields=["state", "attempt", "lease_until"])
+    if _tell_workers(job):
+        return True
+    TrainingJob.objects.filter(id=job.id, attempt=job.attempt, state=State.SENT).update(
+        state=State.WAITING, lease_until=None
+    )
+    return False
+
+
+def record_progress(progress: TrainingProgress) -> bool:
+    """A sign of life: the lease runs anew from here. Returns False for what is dropped."""
+    with transaction.atomic():
+        job = _locked(progress.job_id, attempt=progress.attempt, states=(State.SENT, State.RUNNING))
+        if job is None:
+            return False
+        if job.state == State.SENT:
+            job.state, job.started_at = State.RUNNING, Now()
+        job.lease_until, job.fraction = Now() + SILENCE, min(max(progress.fraction, 0.0), 1.0)
+        job.metrics = {**job.metrics, **progress.metrics}
+        job.save(update_fields=["state", "started_at", "lease_until", "fraction", "metrics"])
+    return True
+
+
+def record_result(result: TrainingResult) -> bool:
+    """How an attempt ended, taken once. A model whose files are what the worker said goes into the registry."""
+    with transaction.atomic(durable=True):
+        job = _locked(result.job_id, attempt=result.attempt, states=UNDER_WAY)
+        if job is None:
+            return False
+        error = result.error or _what_is_wrong_with(result, job)
+        if error:
+            _end(job, State.FAILED, error=error)
+        else:
+            job.metrics = {**job.metrics, **result.metrics}
+            _register(job, result)
+            _end(job, State.DONE, fraction=1.0)
+    return True
+
+
+def cancel_job(job: TrainingJob, *, by: User | None) -> bool:
+    """Stop a job; a worker that is at it notices within seconds."""
+    with transaction.atomic():
+        locked = _locked(job.id, states=UNDER_WAY)
+        if locked is None:
+            return False
+        _end(locked, State.CANCELLED)
+        AuditEvent.note("cancel training", locked, by=by)
+    job.refresh_from_db()
+    return True
+
+
+def retry_job(job: TrainingJob, *, by: User | None) -> bool:
+    """Begin a failed or cancelled job again: from its newest state, with all its attempts before it."""
+    try:
+        with transaction.atomic():
+            locked = _locked(job.id, states=(State.FAILED, State.CANCELLED))
+            if locked is None:
+                return False
+            locked.state, locked.num_failures, locked.error, locked.finished_at = State.WAITING, 0, "", None
+            locked.save(update_fields=["state", "num_failures", "error", "finished_at"])
+            AuditEvent.note("retry training", locked, by=by)
+            transaction.on_commit(partial(send_job, locked.id), robust=True)
+    except IntegrityError as error:
+        raise JobError(_("Another job has made, or is making, “%(name)s”.") % {"name": job.output_name}) from error
+    job.refresh_from_db()
+    return True
+
+
+def sweep_jobs() -> int:
+    """Send what waits, give up workers that fell silent, and find messages that were lost. Safe to repeat."""
+    num = _give_up_silent_workers() + _take_back_lost_messages()
+    waiting = TrainingJob.objects.filter(state=State.WAITING).order_by("created_at").values_list("id", flat=True)
+    return num + sum(send_job(identifier) for identifier in list(waiting[:50]))
+
+
+def request_of(job: TrainingJob) -> TrainingRequest:
+    """The job as the record that crosses to the model side. Paths are relative to the model store."""
+    return TrainingRequest(
+        job_id=str(job.id),
+        attempt=job.attempt,
+        kind=job.kind,  # type: ignore[arg-type]
+        data_path=job.export.store_path,
+        out_path=f"{FOLDERS[Kind(job.kind)]}/{job.output_name}",
+        model_path=job.policy.store_path if job.policy else None,
+        reward_path=job.reward_model.store_path if job.reward_model else None,
+        further_paths=further_paths(job),
+        options=job.options,
+    )
+
+
+def _tell_workers(job: TrainingJob) -> bool:
+    try:
+        dispatch.forget_stop(str(job.id))
+    except redis.RedisError as error:
+        logger.warning("The broker is away, so training job %s waits: %s", job.id, error)
+        return False
+    return dispatch.ring(TRAIN, request=encode(request_of(job)))
+
+
+def _require_free_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise JobError(_("A model's name is small letters, digits, - and _, at most 100 of them."))
+    if Policy.objects.filter(name=name).exists() or RewardModel.objects.filter(name=name).exists():
+        raise JobError(_("There is a model called “%(name)s” already.") % {"name": name})
+
+
+def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers, words, true and false: nothing that could be a path or another flag."""
+    for name, value in options.items():
+        plain = isinstance(value, bool | int | float) or (isinstance(value, str) and _WORD.fullmatch(value))
+        if not _OPTION.fullmatch(name) or not plain:
+            raise JobError(_("“%(name)s” cannot be %(value)s.") % {"name": name, "value": str(value)[:60]})
+    return dict(options)
+
+
+def _what_is_wrong_with(result: TrainingResult, job: TrainingJob) -> str:
+    """Why the published directory cannot be taken; empty where it can."""
+    expected = f"{FOLDERS[Kind(job.kind)]}/{job.output_name}"
+    manifest = Path(settings.PARLEY_STORE) / expected / MANIFEST
+    if result.out_path != expected:
+        return _("The worker wrote to another place than it was asked to.")
+    if not manifest.is_file():
+        return _("The worker's model is not in the store of the platform; both must share PARLEY_STORE.")
+    if sha256_of(manifest) != result.manifest_sha256:
+        return _("The model in the store is not the one that the worker made.")
+    return ""
+
+
+def _register(job: TrainingJob, result: TrainingResult) -> None:
+    made: dict[str, Any] = {
+        "name": job.output_name,
+        "store_path": result.out_path,
+        "manifest_sha256": result.manifest_sha256,
+        "training_job": job,
+        "metrics": result.metrics,
+    }
+    if job.kind == Kind.REWARD_MODEL:
+        model: Policy | RewardModel = RewardModel.objects.create(export=job.export, **made)
+    else:
+        model = Policy.objects.create(parent=job.policy, **made)
+    AuditEvent.note("register model", model, by=None, job=str(job.id), manifest_sha256=result.manifest_sha256)
+
+
+def _end(job: TrainingJob, state: State, **changes: Any) -> None:
+    for name, value in {"state": state, "lease_until": None, "finished_at": Now(), **changes}.items():
+        setattr(job, name, value)
+    job.save(update_fields=["state", "lease_until", "finished_at", "metrics", "fraction", "error", "num_failures"])
+    # A second copy of its message may still be on the way; whoever comes upon it stops at once.
+    transaction.on_commit(partial(dispatch.ask_to_stop, str(job.id)), robust=True)
+
+
+def _give_up_silent_workers() -> int:
+    silent = TrainingJob.objects.filter(state=State.RUNNING, lease_until__lt=Now())
+    with transaction.atomic():
+        jobs = list(silent.select_for_update(skip_locked=True, of=("self",))[:50])
+        for job in jobs:
+            job.num_failures += 1
+            if job.num_failures >= TrainingJob.MAX_ATTEMPTS:
+                _end(job, State.FAILED, error=_("Its worker stopped without a word, and so did every other."))
+            else:
+                job.state, job.lease_until = State.WAITING, None
+                job.save(update_fields=["state", "lease_until", "num_failures"])
+    return len(jobs)
+
+
+def _take_back_lost_messages() -> int:
+    """Jobs that were sent, did not begin, and whose message is nowhere: the queue is empty and no worker busy."""
+    lost = TrainingJob.objects.filter(state=State.SENT, lease_until__lt=Now())
+    busy = TrainingJob.objects.filter(state=State.RUNNING, lease_until__gte=Now())
+    if not lost.exists() or busy.exists() or dispatch.num_on_the_way(TRAIN_QUEUE) != 0:
+        return 0
+    return lost.update(state=State.WAITING, lease_until=None)
+
+
+def _locked(job_id: UUID | str, *, states: tuple[State, ...], attempt: int | None = None) -> TrainingJob | None:
+    """The job, locked, if it is in one of these states and this attempt is its newest: the fence."""
+    rows = TrainingJob.objects.select_for_update(of=("self",)).select_related(
+        "policy", "reward_model", "export", "demonstrations", "watching_model"
+    )
+    job = rows.filter(id=job_id).first()
+    fits = job is not None and job.state in states and attempt in (None, job.attempt)
+    return job if fits else None

@@ -1,0 +1,1 @@
+"""The pages of rounds: views of five beats, which know requests and decide nothing."""

@@ -1,0 +1,49 @@
+"""The registry of models: what there is, what each was made from, and what was made from it."""
+
+import uuid
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from labeling.exports.lineage import Registry, taken_back_behind
+from labeling.models import Project
+from labeling.rounds.metrics_table import metric_rows
+from labeling.web import access
+from labeling.web.access import ENGINEERS
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def models(request: HttpRequest) -> HttpResponse:
+    registry = Registry()
+    in_use: dict[uuid.UUID, list[Project]] = {}
+    for project in Project.objects.visible_to(access.person(request)).exclude(policy=None):
+        in_use.setdefault(project.policy_id, []).append(project)  # type: ignore[arg-type]
+    context = {
+        "section": "models",
+        "policies": [(registry.origin_of(policy), in_use.get(policy.id, [])) for policy in registry.policies],
+        "reward_models": [registry.origin_of(reward_model) for reward_model in registry.reward_models],
+    }
+    return render(request, "labeling/rounds/models.html", context)
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
+    """One model: its figures, the whole way back to ballots and prompts, and the way forward."""
+    registry = Registry()
+    found = registry.find(model_id)
+    if found is None:
+        raise Http404
+    visible = set(Project.objects.visible_to(access.person(request)).values_list("id", flat=True))
+    context = {
+        "section": "models",
+        "model": found,
+        "origin": registry.origin_of(found),
+        "after": registry.models_after(found),
+        "visible": visible,
+        "taken_back": taken_back_behind(found),
+        "metrics": metric_rows(found.metrics),
+    }
+    return render(request, "labeling/rounds/model.html", context)

@@ -1,0 +1,205 @@
+"""The rounds page: the stations of the loop, training, comparing policies, promoting one."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeling.models import Export, Policy, Project, TrainingJob
+from labeling.rounds import promotion, training_jobs
+from labeling.rounds.evaluation_requests import begin_contest, newest_contest
+from labeling.rounds.forms import TRAINING_FORMS, TrainingForm
+from labeling.rounds.metrics_table import metric_rows
+from labeling.rounds.promotion import RoundError
+from labeling.rounds.steps import Station, stations
+from labeling.rounds.training_curves import curves_of
+from labeling.rounds.training_inputs import EXPORT_KINDS, JobError
+from labeling.web import access
+from labeling.web.access import ENGINEERS
+
+MOST_SHOWN = 30  # of jobs, which labeling.projects.views.lists has all of, and of rounds
+SIDE_BY_SIDE = 5
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def rounds_page(request: HttpRequest, slug: str) -> HttpResponse:
+    return _page(request, access.project_for(request, slug))
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def station_row(request: HttpRequest, slug: str) -> HttpResponse:
+    """The stations alone, which the page asks for now and then."""
+    project = access.project_for(request, slug)
+    return render(
+        request, "labeling/rounds/_stations.html", {"project": project, "stations": _stations(request, project)}
+    )
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def open_round(request: HttpRequest, slug: str) -> HttpResponse:
+    """Begin a round where none is open, with the project's policy."""
+    project = access.project_for(request, slug)
+    try:
+        promotion.start_round(project, policy=None, by=access.person(request))
+    except RoundError as error:
+        messages.error(request, str(error))
+    return redirect("rounds", slug)
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def start_training(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
+    form_class = TRAINING_FORMS.get(request.POST.get("kind", ""))
+    if form_class is None:
+        return redirect("rounds", slug)
+    form = form_class(request.POST, project=project)
+    if not form.is_valid():
+        return _page(request, project, form=form)
+    try:
+        job = training_jobs.start_job(project, **form.material, options=form.options, by=access.person(request))
+    except JobError as error:
+        form.add_error(None, str(error))
+        return _page(request, project, form=form)
+    return redirect("training_job", slug, job.id)
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def training_job(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpResponse:
+    job = access.training_job_for(request, job_id, slug=slug)
+    return render(request, "labeling/rounds/training_job.html", {"section": "rounds", **_job_context(job)})
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def job_state(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpResponse:
+    """The part of a job's page that changes while it runs."""
+    job = access.training_job_for(request, job_id, slug=slug)
+    return render(request, "labeling/rounds/_job_state.html", _job_context(job))
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def job_row(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpResponse:
+    """Its line in the table of the rounds page."""
+    job = access.training_job_for(request, job_id, slug=slug)
+    return render(request, "labeling/rounds/_job_row.html", {"project": job.project, "job": job})
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def stop_job(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpResponse:
+    job = access.training_job_for(request, job_id, slug=slug)
+    training_jobs.cancel_job(job, by=access.person(request))
+    return redirect("training_job", slug, job.id)
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def retry_job(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpResponse:
+    job = access.training_job_for(request, job_id, slug=slug)
+    try:
+        training_jobs.retry_job(job, by=access.person(request))
+    except JobError as error:
+        messages.error(request, str(error))
+    return redirect("training_job", slug, job.id)
+
+
+@access.role_required(*ENGINEERS)
+@require_http_methods(["GET", "POST"])
+def compare_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> HttpResponse:
+    """This policy against the project's on held-out prompts: ask for it, and watch the answers come in."""
+    project = access.project_for(request, slug)
+    policy = access.policy_for(request, policy_id)
+    if request.method == "POST":
+        try:
+            begin_contest(project, policy, by=access.person(request))
+        except RoundError as error:
+            messages.error(request, str(error))
+        return redirect("compare_policy", slug, policy.id)
+    template = "labeling/rounds/_contest.html" if request.headers.get("HX-Request") else "labeling/rounds/compare.html"
+    return render(request, template, {"section": "rounds", **_contest_context(project, policy)})
+
+
+@access.role_required(*ENGINEERS)
+@require_http_methods(["GET", "POST"])
+def promote_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> HttpResponse:
+    """What promoting means, the figures that speak for or against it, and one button."""
+    project = access.project_for(request, slug)
+    policy = access.policy_for(request, policy_id)
+    context = {"section": "rounds", "round": project.current_round, **_contest_context(project, policy)}
+    if request.method == "GET":
+        return render(request, "labeling/rounds/promote.html", context)
+    try:
+        opened = promotion.promote(policy, project=project, by=access.person(request))
+    except RoundError as error:
+        return render(request, "labeling/rounds/promote.html", {**context, "problem": str(error)}, status=422)
+    values = {"name": policy.name, "number": opened.number}
+    messages.success(request, _("%(name)s answers from now on. Round %(number)d is open.") % values)
+    return redirect("rounds", slug)
+
+
+def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None = None) -> HttpResponse:
+    jobs = project.training_jobs.select_related("export", "policy", "reward_model", "requested_by", "round")
+    context = {
+        "project": project,
+        "section": "rounds",
+        "round": project.current_round,
+        "stations": _stations(request, project),
+        # Not the classes themselves, which a template would call.
+        "trainings": [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items()],
+        "form": form or _asked_form(request, project),
+        "jobs": jobs[:MOST_SHOWN],
+        "past_rounds": project.rounds.select_related("policy").order_by("-number")[:MOST_SHOWN],
+    }
+    return render(request, "labeling/rounds/rounds.html", context, status=422 if form else 200)
+
+
+def _stations(request: HttpRequest, project: Project) -> list[Station]:
+    return stations(project, viewer=access.person(request))
+
+
+def _asked_form(request: HttpRequest, project: Project) -> TrainingForm | None:
+    """The form for the export or the kind of training that the address names."""
+    export = _asked_export(request, project)
+    if export is not None:
+        kind = next(kind for kind, wanted in EXPORT_KINDS.items() if wanted == export.kind)
+        return TRAINING_FORMS[kind.value](project=project, initial={"export": export.id})
+    form_class = TRAINING_FORMS.get(request.GET.get("kind", ""))
+    return form_class(project=project) if form_class else None
+
+
+def _asked_export(request: HttpRequest, project: Project) -> Export | None:
+    try:
+        return project.exports.filter(id=uuid.UUID(request.GET.get("export", ""))).first()
+    except ValueError:
+        return None
+
+
+def _job_context(job: TrainingJob) -> dict[str, Any]:
+    made = getattr(job, "policy_made", None) or getattr(job, "reward_model_made", None)
+    return {
+        "project": job.project,
+        "job": job,
+        "made": made,
+        "curves": curves_of(job),
+        "metrics": metric_rows(job.metrics),
+    }
+
+
+def _contest_context(project: Project, policy: Policy) -> dict[str, Any]:
+    standing = newest_contest(project, policy)
+    return {
+        "project": project,
+        "policy": policy,
+        "standing": standing,
+        "answers": standing.answers[:SIDE_BY_SIDE] if standing else [],
+    }

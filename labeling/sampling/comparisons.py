@@ -1,0 +1,258 @@
+"""Comparisons are made here: which messages are chosen, and how many wait ahead of the trainers.
+
+Every message that a policy wrote wholly, at any depth of any dialogue, has the same chance, once in a
+round. The choice is a pure function of the seed and of what there was to choose from; the seed is
+recorded with it.
+"""
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from labeling.models import (
+    AuditEvent,
+    Comparison,
+    Completion,
+    Dialogue,
+    Message,
+    Project,
+    Prompt,
+    Round,
+    SamplingRun,
+    User,
+)
+from labeling.models.content_hash import fingerprint
+from labeling.models.random_order import shuffled
+from labeling.sampling import runs as sampling_runs
+from labeling.sampling.mixtures import Part, divide, in_words, mixture_of
+from records import encode
+
+Row = TypeVar("Row", bound=Model)
+
+
+class ComparingError(ValueError):
+    """Comparisons that cannot be made; the text is for the person who asked for them."""
+
+
+def eligible_messages(project: Project) -> QuerySet[Message]:
+    """Messages that may be chosen: wholly a policy's, the answer to a user, in a dialogue that is not withdrawn.
+
+    The copies that a branch begins with do not count a second time.
+    """
+    before = Message.objects.filter(
+        dialogue=OuterRef("dialogue"), position=OuterRef("position") - 1, role=Message.Role.USER
+    )
+    branched = Q(dialogue__branched_at=None) | Q(position__gt=F("dialogue__branched_at"))
+    return Message.objects.filter(
+        branched,
+        Exists(before),
+        dialogue__project=project,
+        role=Message.Role.ASSISTANT,
+        authorship=Message.Authorship.POLICY,
+        needs_second_look=False,
+    ).exclude(dialogue__state=Dialogue.State.WITHDRAWN)
+
+
+def choose_messages(project: Project, *, num: int, seed: int) -> list[Message]:
+    """`num` messages, or as many as there are, uniformly among the eligible that are not yet in this round."""
+    taken = Comparison.objects.filter(round=_open_round(project), message=OuterRef("pk"))
+    eligible = eligible_messages(project).filter(~Exists(taken)).select_related("dialogue", "completion")
+    return _drawn(eligible, num=num, seed=seed)
+
+
+def make_comparisons(project: Project, *, num: int, seed: int, by: User | None) -> list[Comparison]:
+    """Choose messages and ask for completions of what came before each. Fewer than `num` where there are fewer."""
+    with transaction.atomic():
+        round_ = _lock_round(project)
+        chosen = choose_messages(project, num=num, seed=seed)
+        contexts = _messages_before(chosen)
+        comparisons = [
+            _new_comparison(round_, contexts[message.id], message=message, dialogue=message.dialogue)
+            for message in chosen
+        ]
+        Comparison.objects.bulk_create(comparisons)
+        if project.keeps_original:
+            _keep_originals(comparisons)
+        mixture = _request(project, comparisons, seed=seed, by=by)
+        AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), **mixture)
+    return comparisons
+
+
+def keep_ready(project: Project) -> int:
+    """Make comparisons until as many wait as the project wants ahead of its trainers; returns how many were made.
+
+    Of messages first, then of prompts on which no policy has written. Those whose sampling failed count
+    as waiting: they want a person's eye, and more of the same would fail as well.
+    """
+    round_ = project.rounds.filter(closed_at=None).select_related("policy").first()
+    if round_ is None or _policy_of(round_) is None or project.archived_at is not None:
+        return 0
+    waiting = Comparison.objects.filter(
+        Q(state__in=(Comparison.State.SAMPLING, Comparison.State.FAILED))
+        | Q(state=Comparison.State.OPEN, open_slots__gt=0),
+        project=project,
+        round=round_,
+        use=Comparison.Use.WORK,
+    )
+    missing = project.comparisons_ready - len(waiting.values_list("id")[: project.comparisons_ready])
+    if missing <= 0:
+        return 0
+    seed = random.randrange(2**31)
+    made = len(make_comparisons(project, num=missing, seed=seed, by=None))
+    if made < missing:
+        with transaction.atomic():
+            prompts = _drawn(_untouched_prompts(_lock_round(project)), num=missing - made, seed=seed)
+            made += len(_on_prompts(round_, prompts, seed=seed, by=None))
+    return made
+
+
+def has_more_to_compare(round_: Round) -> bool:
+    """Whether a message or a prompt is left that this open round could make a comparison of."""
+    taken = Comparison.objects.filter(round=round_, message=OuterRef("pk"))
+    left = eligible_messages(round_.project).filter(~Exists(taken))
+    return left.exists() or _untouched_prompts(round_).exists()
+
+
+def _drawn(rows: QuerySet[Row], *, num: int, seed: int) -> list[Row]:
+    """The first `num` in the order of a hash of seed and id: uniform, and the same for the same seed and rows."""
+    return list(rows.order_by(shuffled(seed), "id")[: max(0, num)])
+
+
+def _on_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: User | None) -> list[Comparison]:
+    comparisons = [_new_comparison(round_, prompt.messages, prompt=prompt) for prompt in prompts]
+    Comparison.objects.bulk_create(comparisons)
+    if comparisons:
+        mixture = _request(round_.project, comparisons, seed=seed, by=by)
+        AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), of="prompts", **mixture)
+    return comparisons
+
+
+def _untouched_prompts(round_: Round) -> QuerySet[Prompt]:
+    answered = Message.objects.filter(dialogue__prompt=OuterRef("pk"), authorship=Message.Authorship.POLICY)
+    compared = Comparison.objects.filter(round=round_, prompt=OuterRef("pk"))
+    return Prompt.objects.in_use().filter(~Exists(answered), ~Exists(compared), project=round_.project_id)
+
+
+def _new_comparison(round_: Round, messages: list[dict[str, Any]], **origin: Any) -> Comparison:
+    source = origin.get("dialogue") or origin["prompt"]
+    return Comparison(
+        project_id=round_.project_id,
+        round=round_,
+        messages=messages,
+        prompt_sha256=fingerprint(messages),
+        topic=source.topic,
+        source=source.source,
+        rankings_wanted=round_.project.rankings_wanted,
+        queue_key=random.random() - round_.number,  # the newest round first, at random within it
+        **origin,
+    )
+
+
+def _keep_originals(comparisons: Sequence[Comparison]) -> None:
+    """The message that was chosen is itself one of the K."""
+    Completion.objects.bulk_create(
+        Completion(
+            comparison=comparison,
+            content=comparison.message.content,
+            policy_id=comparison.message.policy_id,
+            message=comparison.message,
+            **_sampled_as(comparison.message),
+        )
+        for comparison in comparisons
+        if comparison.message is not None
+    )
+
+
+def _sampled_as(message: Message) -> dict[str, Any]:
+    """How the message was sampled, as far as it is known."""
+    sampled = message.completion
+    if sampled is None or sampled.content != message.content:
+        return {}
+    facts = ("sampling", "finish_reason", "num_tokens", "logprob")
+    return {name: getattr(sampled, name) for name in facts}
+
+
+def _request(
+    project: Project, comparisons: Sequence[Comparison], *, seed: int, by: User | None
+) -> dict[str, list[dict[str, Any]]]:
+    """The runs of every comparison, one for each part of the mixture; returns the mixture for the record.
+
+    Each is under a seed of its own that follows from `seed` and what is compared.
+    """
+    mixture = mixture_of(project)
+    runs = [run for comparison in comparisons for run in _runs_of(comparison, project, mixture, seed=seed)]
+    for run in runs:
+        run.requested_by = by
+    SamplingRun.objects.bulk_create(runs)
+    if runs:
+        sampling_runs.send_soon(*runs)
+    return {"mixture": in_words(mixture)} if mixture else {}
+
+
+def _runs_of(comparison: Comparison, project: Project, mixture: Sequence[Part], *, seed: int) -> Iterator[SamplingRun]:
+    num = project.num_completions - (comparison.message_id is not None and project.keeps_original)
+    chosen = comparison.message_id or comparison.prompt_id
+    parts = mixture or [Part()]
+    counts = divide(num, [part.share for part in parts], point=_drawn_number(seed, chosen, "division"))
+    for place, (part, count) in enumerate(zip(parts, counts, strict=True)):
+        if count == 0:
+            continue
+        # Parts of one policy would draw alike under one seed.
+        drawn = _drawn_number(seed, chosen, place) if mixture else _drawn_number(seed, chosen)
+        params = sampling_runs.default_sampling(project, seed=drawn >> 1)
+        if part.temperature is not None:
+            params = replace(params, temperature=part.temperature)
+        yield SamplingRun(
+            project=project,
+            purpose=SamplingRun.Purpose.COMPARISON,
+            policy=part.policy or _policy_of(comparison.round),
+            messages=comparison.messages,
+            num_completions=count,
+            sampling=encode(params),
+            comparison=comparison,
+        )
+
+
+def _drawn_number(*facts: object) -> int:
+    """32 bits that are the same for the same facts, and as good as random."""
+    return int.from_bytes(hashlib.sha256(":".join(map(str, facts)).encode()).digest()[:4])
+
+
+def _messages_before(chosen: Sequence[Message]) -> dict[Any, list[dict[str, Any]]]:
+    """For each message the prompt that it answers, all of them by one query."""
+    spoken: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
+    rows = Message.objects.filter(dialogue__in={message.dialogue_id for message in chosen}).order_by("position")
+    for dialogue_id, position, role, content in rows.values_list("dialogue_id", "position", "role", "content"):
+        spoken.setdefault(dialogue_id, []).append((position, {"role": role, "content": content}))
+    return {
+        message.id: [said for position, said in spoken[message.dialogue_id] if position < message.position]
+        for message in chosen
+    }
+
+
+def _open_round(project: Project) -> Round | None:
+    return project.rounds.filter(closed_at=None).first()
+
+
+def _lock_round(project: Project) -> Round:
+    """The open round, locked: two that make comparisons at once choose one after the other."""
+    rounds = Round.objects.select_for_update(of=("self",)).select_related("policy", "project__policy")
+    round_ = rounds.filter(project=project, closed_at=None).first()
+    if round_ is None:
+        raise ComparingError(_("No round is open. Start one first."))
+    if reason := project.why_no_new_work:
+        raise ComparingError(reason)
+    if _policy_of(round_) is None:
+        raise ComparingError(_("This project has no policy yet. An admin can choose one in its settings."))
+    return round_
+
+
+def _policy_of(round_: Round | None) -> Any:
+    assert round_ is not None
+    return round_.policy or round_.project.policy

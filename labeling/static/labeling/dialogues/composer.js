@@ -1,0 +1,217 @@
+// Keeps the text that is not yet a message: in this browser at once, on the server a moment later.
+// Survives a closed tab, a crash, a lost network and an expired sign-in. Where the text was changed
+// elsewhere too, both are shown and the person chooses. Knows whether a text began as a suggestion.
+
+import { send } from "../web/sending.js";
+
+const SAVE_AFTER = 900;
+const TRY_AGAIN_AFTER = 8000;
+const IDLE_AFTER = 60_000;
+const LONGEST_BEACON = 60_000; // browsers refuse a request that outlives its page above 64 kB
+
+export class Composer {
+  // onChange() after every change; onState(state, time) for the state line; onStale() when the
+  // dialogue itself changed elsewhere.
+  constructor({ form, facts, onChange, onState, onStale }) {
+    Object.assign(this, { form, onChange, onState, onStale });
+    this.text = form.elements.content;
+    this.url = facts.save_url;
+    this.version = facts.version;
+    this.storageKey = `parley:composer:${facts.dialogue}`;
+    this.savedContent = this.text.value;
+    this.dirty = false;
+    this.saving = null;
+    this.sent = null;
+    this.timer = null;
+    this.suggestion = null; // {before, content} of the suggestion that was taken
+    this.seconds = 0;
+    this.lastActivity = 0;
+    this._listen();
+  }
+
+  get role() { return this.form.elements.role.value; }
+  get completion() { return this.form.elements.completion.value; }
+  set completion(id) { this.form.elements.completion.value = id; }
+  get isEmpty() { return this.text.value.trim() === ""; }
+
+  // What this browser kept and the server does not have: put back, dropped, or shown beside the other.
+  restore(lastMessage) {
+    const kept = this._recall();
+    if (kept === null || kept.synced || kept.content === this.text.value) return;
+    if (kept.content === lastMessage) return this._forget(); // it became a message; only the answer got lost
+    if (kept.version >= this.version || this.savedContent === "") {
+      this._write(kept);
+      this.changed();
+    } else {
+      this._showConflict(kept, { content: this.savedContent, completion: this.completion });
+    }
+  }
+
+  changed() {
+    if (this.isEmpty || (this.suggestion && this.text.value === this.suggestion.before)) this._dropSuggestion();
+    this.dirty = true;
+    this._keep(false);
+    this.onState("saving");
+    this.onChange();
+    this.saveSoon();
+  }
+
+  saveSoon(after = SAVE_AFTER) {
+    clearTimeout(this.timer);
+    if (this.dirty) this.timer = setTimeout(() => this.save(), after);
+  }
+
+  // Put a suggestion in, so that Ctrl-Z brings back what was there.
+  take(completion, content) {
+    const before = this.text.value;
+    this.text.focus();
+    this.text.select();
+    if (!document.execCommand("insertText", false, content)) this.text.value = content;
+    if (this.text.value !== content) this.text.value = content;
+    this.completion = completion;
+    this.suggestion = { before, content };
+    this.changed();
+  }
+
+  startAfresh() {
+    this.text.value = "";
+    this._dropSuggestion();
+    this.changed();
+    this.text.focus();
+  }
+
+  // One save at a time; what was typed meanwhile is saved after it.
+  async save() {
+    clearTimeout(this.timer);
+    if (!this.dirty) return;
+    if (this.saving) { await this.saving; return this.save(); }
+    this.saving = this._saveOnce();
+    await this.saving;
+    this.saving = null;
+  }
+
+  // Before a request that changes the dialogue: nothing of ours may be on its way.
+  async settle() {
+    clearTimeout(this.timer);
+    this.sent = this.text.value;
+    if (this.saving) await this.saving;
+  }
+
+  // The dialogue changed: by a message that was added from here, or otherwise.
+  dialogueChanged({ version, added }) {
+    this.version = version;
+    if (!added) return;
+    this.seconds = 0;
+    this.form.elements.seconds.value = "";
+    if (this.text.value === this.sent) { // unless more was typed while it was on its way
+      this.text.value = "";
+      this._dropSuggestion();
+      this.dirty = false;
+      this.savedContent = "";
+      clearTimeout(this.timer);
+      this._forget();
+      this.onState("");
+    }
+    this.onChange();
+  }
+
+  async _saveOnce() {
+    const sent = { role: this.role, content: this.text.value, completion: this.completion };
+    this.dirty = false;
+    const { status, body } = await send(this.url, { ...sent, version: this.version });
+    if (status === 200) {
+      this.version = body.version;
+      this.savedContent = sent.content;
+      if (!this.dirty) { this._keep(true); this.onState("saved", body.saved_at); }
+      return;
+    }
+    if (status === 409) return this._stale(sent, body);
+    this.dirty = true;
+    this.onState(status === 401 || status === 403 ? "signed-out" : status === 0 || status >= 500 ? "offline" : "refused", body.problem);
+    this.saveSoon(TRY_AGAIN_AFTER);
+  }
+
+  _stale(sent, { version, saved }) {
+    this.version = version;
+    this.onStale();
+    const theirs = saved.content ?? "";
+    if (theirs === sent.content) { this._keep(true); this.onState("saved"); return; }
+    if (theirs === "" || theirs === this.savedContent) { this.changed(); return; } // only the dialogue moved on
+    this._showConflict(sent, saved);
+  }
+
+  _showConflict(mine, theirs) {
+    const panel = document.getElementById("conflict");
+    document.getElementById("conflict-mine").textContent = mine.content;
+    document.getElementById("conflict-theirs").textContent = theirs.content;
+    panel.hidden = false;
+    this.onState("conflict");
+    panel.onclick = (event) => {
+      const choice = event.target.closest("[data-keep]")?.dataset.keep;
+      if (!choice) return;
+      if (choice === "mine") this._write(mine);
+      if (choice === "theirs") this._write(theirs);
+      if (choice === "both") this._write({ content: `${theirs.content}\n\n${mine.content}`, completion: mine.completion || theirs.completion });
+      panel.hidden = true;
+      this.text.focus();
+      this.changed();
+    };
+  }
+
+  _listen() {
+    this.text.addEventListener("input", () => this.changed());
+    for (const kind of ["keydown", "pointerdown"]) {
+      document.addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
+    }
+    setInterval(() => {
+      // Time counts only while the page is in view and someone moved in the last minute.
+      if (document.visibilityState !== "visible" || Date.now() - this.lastActivity > IDLE_AFTER) return;
+      this.seconds += 1;
+      this.form.elements.seconds.value = this.seconds;
+    }, 1000);
+    addEventListener("online", () => this.save());
+    addEventListener("focus", () => this.save());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "hidden") this._saveInPassing(); else this.save();
+    });
+  }
+
+  // The page may be gone before an answer comes. What this browser kept is marked as kept only by an
+  // answer, so a save that never arrived is found again by restore().
+  _saveInPassing() {
+    if (!this.dirty || this.text.value.length > LONGEST_BEACON / 4) return;
+    send(this.url, { role: this.role, content: this.text.value, completion: this.completion, version: this.version }, { keepalive: true })
+      .then(({ status, body }) => {
+        if (status !== 200) return;
+        this.version = body.version;
+        this.dirty = false;
+        this._keep(true);
+        this.onState("saved", body.saved_at);
+      });
+  }
+
+  _write({ content, completion }) {
+    this.text.value = content;
+    this.completion = completion ?? "";
+    this.suggestion = null;
+    this.onChange();
+  }
+
+  _dropSuggestion() {
+    this.completion = "";
+    this.suggestion = null;
+  }
+
+  _keep(synced) {
+    const kept = { role: this.role, content: this.text.value, completion: this.completion, version: this.version, synced };
+    try { localStorage.setItem(this.storageKey, JSON.stringify(kept)); } catch { /* full or private: the server still keeps it */ }
+  }
+
+  _recall() {
+    try { return JSON.parse(localStorage.getItem(this.storageKey)); } catch { return null; }
+  }
+
+  _forget() {
+    try { localStorage.removeItem(this.storageKey); } catch { /* private mode: nothing was kept */ }
+  }
+}

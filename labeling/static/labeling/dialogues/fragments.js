@@ -1,0 +1,76 @@
+// What writing and chatting share: the composer, its state line, keys that work while typing.
+
+import { Composer } from "./composer.js";
+import { announce } from "../web/parley.js";
+import "./streaming.js";
+
+document.documentElement.classList.add("has-js");
+
+export const facts = JSON.parse(document.getElementById("desk-facts").textContent);
+export const form = document.getElementById("composer");
+const stateLine = document.getElementById("save-state");
+const problem = document.getElementById("composer-problem");
+
+export function showState(state, detail = "") {
+  stateLine.dataset.state = state;
+  stateLine.textContent = state === "" ? "" : facts.words[state].replace("{}", detail);
+  if (state === "signed-out") {
+    const link = document.createElement("a");
+    Object.assign(link, { href: facts.sign_in_url, target: "_blank", textContent: facts.words["sign-in"] });
+    stateLine.append(" ", link);
+  }
+  if (["offline", "signed-out", "conflict"].includes(state)) announce(stateLine.textContent);
+}
+
+export function beginComposer(onChange) {
+  const composer = new Composer({
+    form,
+    facts,
+    onChange: () => onChange(composer),
+    onState: showState,
+    onStale: () => htmx.ajax("GET", facts.dialogue_url, { target: "#thread", swap: "outerHTML" }),
+  });
+  composer.restore(facts.last_message);
+  onChange(composer);
+
+  // Nothing of the composer may be on its way while a request changes the dialogue.
+  document.addEventListener("htmx:confirm", (event) => {
+    if (event.detail.verb !== "post") return;
+    event.preventDefault();
+    composer.settle().then(() => event.detail.issueRequest());
+  });
+  document.addEventListener("htmx:afterRequest", () => composer.saveSoon());
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt === form) problem.hidden = true;
+  });
+  document.addEventListener("parley:dialogue-changed", (event) => {
+    composer.dialogueChanged(event.detail);
+    onChange(composer, event.detail);
+  });
+  document.addEventListener("parley:problem", (event) => {
+    problem.hidden = false;
+    problem.querySelector("p").textContent = event.detail.value;
+  });
+  return composer;
+}
+
+// While typing, Alt and a key press the control that the key alone presses elsewhere.
+document.addEventListener("keydown", (event) => {
+  if (!event.altKey || event.ctrlKey || event.metaKey) return;
+  const key = event.code.replace("Digit", "").replace("Key", "").toLowerCase();
+  const control = document.querySelector(`[data-key="${CSS.escape(key)}"]:not(:disabled), [data-alt-key="${CSS.escape(key)}"]:not(:disabled)`);
+  if (control && control.offsetParent !== null) { event.preventDefault(); control.click(); }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented) return;
+  if (document.activeElement === form.elements.content) { form.elements.content.blur(); return; }
+  document.querySelector("[data-stop]")?.click();
+});
+
+// In an empty composer, the arrow up edits the last message.
+form.elements.content.addEventListener("keydown", (event) => {
+  if (event.key !== "ArrowUp" || form.elements.content.value !== "") return;
+  const tools = document.querySelectorAll("[data-tool='edit']");
+  if (tools.length) { event.preventDefault(); tools[tools.length - 1].click(); }
+});

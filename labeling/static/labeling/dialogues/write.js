@@ -1,0 +1,82 @@
+// The dialogue editor: which side is written, suggestions taken, the preview, what Ctrl-Enter does.
+
+import { beginComposer, facts, form } from "./fragments.js";
+import { announce } from "../web/parley.js";
+import { send } from "../web/sending.js";
+
+const add = document.getElementById("add-message");
+const submit = document.getElementById("submit-dialogue");
+const note = document.getElementById("taken-note");
+const toggle = document.getElementById("preview-toggle");
+const preview = document.getElementById("composer-preview");
+
+// Ctrl-Enter is the next sensible thing: with text, add it; without, submit the dialogue.
+function showMainKey(composer) {
+  const [main, other] = composer.isEmpty ? [submit, add] : [add, submit];
+  main.dataset.key = "Control+Enter";
+  delete other.dataset.key;
+  main.classList.add("primary");
+  other.classList.remove("primary");
+  add.disabled = composer.isEmpty;
+}
+
+function showTakenNote(composer) {
+  note.hidden = composer.completion === "";
+  const unchanged = composer.suggestion && composer.text.value === composer.suggestion.content;
+  note.querySelector("span").textContent = facts.words[unchanged ? "taken" : "edited"];
+  for (const button of document.querySelectorAll("#suggestions .take")) {
+    button.setAttribute("aria-pressed", String(button.closest("[data-completion]").dataset.completion === composer.completion));
+  }
+}
+
+function showRoles({ composer_role: role, roles }) {
+  for (const radio of form.elements.role) {
+    radio.disabled = !roles[radio.value];
+    radio.checked = radio.value === role;
+  }
+}
+
+const composer = beginComposer((composer, change) => {
+  if (change?.roles) showRoles(change);
+  showMainKey(composer);
+  showTakenNote(composer);
+});
+for (const radio of form.elements.role) radio.addEventListener("change", () => composer.changed());
+document.getElementById("forget-suggestion").addEventListener("click", () => composer.startAfresh());
+
+document.addEventListener("parley:dialogue-changed", (event) => {
+  if (event.detail.added) { showPreview(false); composer.text.focus(); }
+});
+document.addEventListener("htmx:load", (event) => {
+  if (event.detail.elt.id === "suggestions") showTakenNote(composer);
+});
+
+// Taking a suggestion happens here and now; without JavaScript the same form does it by a page load.
+document.addEventListener("submit", (event) => {
+  const candidate = event.target.closest("#suggestions [data-completion]");
+  if (!candidate) return;
+  event.preventDefault();
+  const texts = JSON.parse(document.getElementById("suggestion-texts").textContent);
+  showPreview(false);
+  composer.take(candidate.dataset.completion, texts[candidate.dataset.completion]);
+  announce(facts.words.taken);
+});
+
+async function showPreview(shown) {
+  toggle.setAttribute("aria-pressed", String(shown));
+  preview.hidden = !shown;
+  composer.text.hidden = shown;
+  if (!shown) return;
+  const { status, body } = await send(preview.dataset.url, { text: composer.text.value });
+  if (status === 200) preview.innerHTML = body.text; // rendered and made safe by the server
+  else preview.textContent = composer.text.value;
+}
+toggle.addEventListener("click", () => {
+  const shown = toggle.getAttribute("aria-pressed") !== "true";
+  showPreview(shown);
+  if (!shown) composer.text.focus();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "w" && event.target === document.body) { event.preventDefault(); composer.text.focus(); }
+});

@@ -1,0 +1,118 @@
+// Keeps a trainer's work: every change at once in this browser, soon after on the server; renews the
+// lease while someone is at work; sends a submission until it is acknowledged, always under one key,
+// so that however often it is sent it becomes one ranking.
+
+import { csrfToken } from "../web/parley.js";
+
+const SAVE_AFTER = 1200;
+const RENEW_EVERY = 60_000;
+const LONGEST_WAIT = 20_000;
+
+export class Keeper {
+  constructor({ name, urls, version, showState, showExpiry }) {
+    this.storageKey = `parley:${name}`;
+    this.urls = urls;
+    this.version = version;
+    this.showState = showState;
+    this.showExpiry = showExpiry;
+    this.lastActivity = Date.now();
+    this.secondsActive = 0;
+    this.timer = null;
+    for (const kind of ["keydown", "pointerdown", "scroll"]) {
+      addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
+    }
+    setInterval(() => this.tick(), 1000);
+    if (!urls.draft) return; // no place is held: what stands on the board is kept in this browser only
+    setInterval(() => this.renew(), RENEW_EVERY);
+    addEventListener("online", () => this.save());
+    addEventListener("pagehide", () => this.saveNow());
+  }
+
+  // Time counts only while the page is in view and someone moved in the last minute.
+  tick() {
+    if (document.visibilityState !== "visible" || Date.now() - this.lastActivity > 60_000) return;
+    if (!document.activeElement?.closest("[data-own-time]")) this.secondsActive += 1;
+  }
+
+  recall() {
+    try { return JSON.parse(localStorage.getItem(this.storageKey)); } catch { return null; }
+  }
+
+  forget() {
+    try { localStorage.removeItem(this.storageKey); } catch { /* private mode: nothing was kept */ }
+  }
+
+  keep(draft) {
+    this.draft = draft;
+    try { localStorage.setItem(this.storageKey, JSON.stringify({ draft, at: Date.now() })); } catch { /* full or private */ }
+    if (!this.urls.draft) return;
+    this.showState("saving");
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.save(), SAVE_AFTER);
+  }
+
+  async save() {
+    if (this.draft === undefined) return;
+    const sent = this.draft;
+    const answer = await post(this.urls.draft, { draft: sent, version: this.version, seconds: this.secondsActive });
+    if (answer === null) return this.showState("offline");
+    if (answer.status === 401 || answer.status === 403) return this.showState("signed-out");
+    const body = await answer.json();
+    if (body.version !== undefined) this.version = body.version;
+    if (answer.status === 409) return this.save();
+    if (sent === this.draft) this.draft = undefined;
+    this.showState(answer.ok ? "saved" : "offline");
+  }
+
+  saveNow() {
+    if (this.draft === undefined) return;
+    const form = new FormData();
+    form.set("csrfmiddlewaretoken", csrfToken());
+    form.set("json", JSON.stringify({ draft: this.draft, version: this.version, seconds: this.secondsActive }));
+    navigator.sendBeacon(this.urls.draft, form);
+  }
+
+  async renew() {
+    if (Date.now() - this.lastActivity > 2 * RENEW_EVERY) return;
+    const answer = await post(this.urls.renew, { seconds: this.secondsActive });
+    if (answer?.ok) this.showExpiry(await answer.json());
+  }
+
+  async submit(submission) {
+    clearTimeout(this.timer);
+    const sent = { ...submission, seconds: this.secondsActive };
+    const outcome = await this.deliver(this.urls.submit, sent, () => this.showState("sending"));
+    if (outcome.status < 300) this.forget();
+    return outcome;
+  }
+
+  // Send until the server acknowledges; onWait() whenever it did not. Resolves with {status, body}.
+  async deliver(url, body, onWait) {
+    for (let wait = 1000; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+      const answer = await post(url, body);
+      if (answer !== null && answer.status < 500) {
+        return { status: answer.status, body: await answer.json().catch(() => ({})) };
+      }
+      onWait();
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, wait);
+        addEventListener("online", () => { clearTimeout(timer); resolve(); }, { once: true });
+      });
+    }
+  }
+}
+
+// POST JSON; null where the network, not the server, failed. A redirect means: signed out.
+export async function post(url, body) {
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken(), Accept: "application/json" },
+      body: JSON.stringify(body),
+      redirect: "manual",
+    });
+    return answer.type === "opaqueredirect" ? new Response("{}", { status: 401 }) : answer;
+  } catch {
+    return null;
+  }
+}

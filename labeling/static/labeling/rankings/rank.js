@@ -1,0 +1,284 @@
+// The ranking screen: joins the page to the board (board.js), to dragging and to the keeping of work.
+// The radio buttons in the page are the ranking; this file moves cards to where the radios say they stand.
+
+import { announce, isTyping } from "../web/parley.js";
+import { Betters } from "./better.js";
+import { Board } from "./board.js";
+import { dragByHandle } from "./drag.js";
+import { Keeper } from "./draft_storage.js";
+import { Ratings } from "./ratings.js";
+import { layouts } from "./layouts.js";
+
+const root = document.getElementById("ranking");
+const form = document.getElementById("ranking-form");
+const facts = JSON.parse(document.getElementById("ranking-facts").textContent);
+const cards = new Map([...root.querySelectorAll(".completion")].map((card) => [card.dataset.id, card]));
+const letters = new Map([...cards].map(([id, card]) => [id, card.dataset.letter]));
+const board = new Board([...cards.keys()], facts.num_shelves);
+const ratings = new Ratings(cards, () => { offerRatingOrder(); showContradictions(); keep(); });
+const submitButton = form.querySelector("#submit-ranking");
+const keeper = new Keeper({ name: facts.name, urls: facts.urls, version: facts.draft_version, showState, showExpiry });
+const betters = new Betters(root, {
+  url: facts.urls.better,
+  deliver: (...sent) => keeper.deliver(...sent),
+  changed: keep,
+  words: facts.words,
+});
+const view = layouts(root, cards, { initial: facts.layout, changed: keep });
+
+let expiresAt = 0;
+
+document.documentElement.classList.add("has-board");
+const remembered = keeper.recall();
+const draft = remembered && remembered.at > facts.draft_saved_at * 1000 ? remembered.draft : facts.draft;
+if (draft?.board) board.restore(draft.board);
+if (draft?.ratings) ratings.restore(draft.ratings);
+if (draft?.better) betters.restore(draft.better);
+if (facts.urls.renew) countDown();
+draw();
+view.focus(board.unplaced()[0] ?? board.order()[0]);
+
+// ---- Acting ------------------------------------------------------------------------------
+
+function act(id, change, said) {
+  if (!change) return;
+  draw();
+  keep();
+  view.focus(id);
+  announce(`${letters.get(id)} ${said ?? describe(id)}`);
+}
+
+function place(id, shelf, { advance = false } = {}) {
+  act(id, board.place(id, shelf));
+  const next = board.unplaced()[0];
+  if (advance && next) view.focus(next);
+}
+
+function describe(id) {
+  const shelf = board.shelves.get(id);
+  if (shelf === null) return facts.words.unranked;
+  const mates = board.on(shelf).filter((mate) => mate !== id).map((mate) => letters.get(mate));
+  const place = facts.words.tier.replace("%s", shelf);
+  const tied = mates.length ? `, ${facts.words.tied_with.replace("%s", mates.join(", "))}` : "";
+  return `${place}${tied}${board.isUnacceptable(id) ? `, ${facts.words.unacceptable}` : ""}`;
+}
+
+function undo() {
+  if (!board.undo()) return;
+  draw();
+  keep();
+  announce(facts.words.undone);
+}
+
+function keep() {
+  keeper.keep({ board: board.snapshot(), ratings: ratings.snapshot(), better: betters.snapshot(), layout: view.current() });
+}
+
+root.addEventListener("change", (event) => {
+  if (event.target.name?.startsWith("shelf:")) place(event.target.closest(".completion").dataset.id, Number(event.target.value), { advance: true });
+});
+
+root.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (!button) return;
+  const id = button.closest(".completion").dataset.id;
+  const acts = {
+    tie: () => act(id, board.tieWithAbove(id)),
+    unacceptable: () => act(id, board.toggleUnacceptable(id)),
+    up: () => act(id, board.move(id, -1)),
+    down: () => act(id, board.move(id, 1)),
+    unplace: () => act(id, board.unplace(id)),
+  };
+  acts[button.dataset.act]?.();
+});
+
+dragByHandle(root, (card, shelf) => {
+  if (shelf === "none") act(card.dataset.id, board.unplace(card.dataset.id));
+  else place(card.dataset.id, Number(shelf));
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || isTyping(event.target)) return;
+  const id = view.focused();
+  const onRadio = event.target.matches("input[type=radio]");
+  if (event.altKey && ["ArrowUp", "ArrowDown"].includes(event.key)) {
+    event.preventDefault();
+    act(id, board.move(id, event.key === "ArrowUp" ? -1 : 1));
+  } else if (event.altKey || event.target.closest("dialog, .sheet, details[open].rating")) {
+    return;
+  } else if (/^[1-9]$/.test(event.key) && Number(event.key) <= facts.num_shelves) {
+    event.preventDefault();
+    place(id, Number(event.key), { advance: true });
+  } else if (event.key === "=") {
+    event.preventDefault();
+    act(id, board.tieWithAbove(id));
+  } else if (event.key === "x") {
+    act(id, board.toggleUnacceptable(id));
+    if (board.unplaced().length) view.focus(board.unplaced()[0]);
+  } else if (event.key === "0" || event.key === "Backspace") {
+    act(id, board.unplace(id));
+  } else if (event.key === "u") {
+    undo();
+  } else if (event.key === "c" || event.key === "w") {
+    event.preventDefault();
+    betters.open(event.key === "c" ? id : "");
+  } else if (!onRadio && ["ArrowDown", "ArrowRight", "j"].includes(event.key)) {
+    event.preventDefault();
+    view.step(board.order(), 1);
+  } else if (!onRadio && ["ArrowUp", "ArrowLeft", "k"].includes(event.key)) {
+    event.preventDefault();
+    view.step(board.order(), -1);
+  }
+});
+
+form.querySelector("#undo").addEventListener("click", undo);
+root.querySelector("#sort-by-rating")?.addEventListener("click", () => {
+  if (board.sortByRatings(ratings.overall())) { draw(); keep(); announce(facts.words.sorted); }
+});
+
+// ---- Drawing -----------------------------------------------------------------------------
+
+function draw() {
+  const active = document.activeElement;
+  for (const [id, card] of cards) {
+    const shelf = board.shelves.get(id);
+    for (const radio of card.querySelectorAll("input[name^='shelf:']")) radio.checked = Number(radio.value) === shelf;
+    const unacceptable = board.isUnacceptable(id);
+    card.classList.toggle("is-unacceptable", unacceptable);
+    card.querySelector("[data-act=unacceptable]").setAttribute("aria-pressed", unacceptable);
+    card.querySelector(".place").textContent = describe(id);
+  }
+  for (const id of board.order()) shelfElement(board.shelves.get(id)).querySelector(".cards").append(cards.get(id));
+  drawShelves();
+  drawOverview();
+  showContradictions();
+  offerRatingOrder();
+  form.elements.line.value = board.line > facts.num_shelves ? "" : board.line;
+  form.querySelector("#undo").disabled = board.past.length === 0;
+  submitButton.disabled = !board.isComplete();
+  form.querySelector("#why-not").hidden = board.isComplete();
+  form.querySelector("#why-not b").textContent = board.unplaced().map((id) => letters.get(id)).join(", ");
+  if (root.contains(active)) active.focus({ preventScroll: true });
+}
+
+function shelfElement(shelf) {
+  return root.querySelector(`[data-shelf="${shelf ?? "none"}"]`);
+}
+
+function drawShelves() {
+  const unplaced = shelfElement(null);
+  unplaced.classList.toggle("is-empty", board.unplaced().length === 0);
+  let lineDrawn = false;
+  for (let shelf = 1; shelf <= facts.num_shelves; shelf += 1) {
+    const element = shelfElement(shelf);
+    const mates = board.on(shelf);
+    element.classList.toggle("is-empty", mates.length === 0);
+    element.querySelector(".tie-note").hidden = mates.length < 2;
+    const startsLine = !lineDrawn && mates.length > 0 && shelf >= board.line;
+    element.querySelector(".line").hidden = !startsLine;
+    lineDrawn ||= startsLine;
+  }
+}
+
+function drawOverview() {
+  for (const chip of form.querySelectorAll(".overview [data-id]")) {
+    const { id } = chip.dataset;
+    const shelf = board.shelves.get(id);
+    chip.querySelector(".at").textContent = shelf ?? "–";
+    chip.classList.toggle("is-placed", shelf !== null);
+    chip.classList.toggle("is-unacceptable", board.isUnacceptable(id));
+    chip.setAttribute("aria-label", `${letters.get(id)}: ${describe(id)}`);
+  }
+}
+
+function showContradictions() {
+  const note = root.querySelector("#contradictions");
+  if (!note) return;
+  const found = board.contradictions(ratings.overall());
+  note.hidden = found.length === 0;
+  note.querySelector("p").textContent = found
+    .map(([rated, ranked]) => facts.words.contradiction.replaceAll("%1", letters.get(rated)).replaceAll("%2", letters.get(ranked)))
+    .join(" ");
+}
+
+function offerRatingOrder() {
+  const button = root.querySelector("#sort-by-rating");
+  if (button) button.hidden = ratings.overall().size < cards.size || board.unplaced().length < cards.size;
+}
+
+form.querySelector(".overview").addEventListener("click", (event) => {
+  const chip = event.target.closest("[data-id]");
+  if (chip) view.focus(chip.dataset.id);
+});
+
+// ---- State of the work -------------------------------------------------------------------
+
+function showState(state) {
+  const element = document.getElementById("save-state");
+  element.dataset.state = state;
+  const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  element.textContent = facts.words[`state_${state.replace("-", "_")}`].replace("%s", time);
+}
+
+function showExpiry({ seconds_left: seconds }) {
+  expiresAt = Date.now() + seconds * 1000;
+}
+
+function countDown() {
+  showExpiry({ seconds_left: facts.seconds_left });
+  setInterval(showTimeLeft, 1000);
+}
+
+function showTimeLeft() {
+  const left = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
+  const clock = document.getElementById("lease-clock");
+  clock.textContent = left ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : facts.words.expired;
+  clock.closest(".lease").classList.toggle("is-short", left < 120);
+}
+
+// ---- Sending -----------------------------------------------------------------------------
+
+form.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("input:not([type=radio], [type=checkbox])")) event.preventDefault();
+});
+
+form.addEventListener("submit", async (event) => {
+  if (betters.unsaved() !== undefined) {
+    event.preventDefault();
+    betters.open(betters.unsaved());
+    return complain(facts.words.better_unsaved);
+  }
+  if (event.submitter?.dataset.plain !== undefined) return keeper.forget();
+  event.preventDefault();
+  const abstained = event.submitter?.name === "abstained" ? event.submitter.value : null;
+  if (abstained === null && !board.isComplete()) return;
+  submitButton.disabled = true;
+  const { status, body } = await keeper.submit({
+    ...said(),
+    key: form.elements.key.value,
+    shelves: Object.fromEntries(board.shelves),
+    line: board.line > facts.num_shelves ? null : board.line,
+    abstained,
+    ratings: ratings.snapshot(),
+    layout: view.current(),
+  });
+  if (body.next) {
+    location.assign(body.next);
+  } else {
+    submitButton.disabled = false;
+    showState(status === 401 || status === 403 ? "signed-out" : "refused");
+    complain(body.error ?? "");
+  }
+});
+
+// What else the form of this page asks for.
+function said() {
+  return Object.fromEntries([...form.querySelectorAll("[data-said]")].filter((field) => field.type !== "radio" || field.checked).map((field) => [field.name, field.value]));
+}
+
+function complain(sentence) {
+  const problem = document.getElementById("problem");
+  problem.hidden = sentence === "";
+  problem.querySelector("p").textContent = sentence;
+  if (sentence) problem.scrollIntoView({ block: "center" });
+}

@@ -1,0 +1,1 @@
+"""Figures from plain numbers: agreement, intervals, paired comparisons; no Django, no rows."""

@@ -1,0 +1,183 @@
+"""How far trainers agree: over pairs, over whole rankings, over ratings, and whether place on the page told.
+
+Rankings come in as tiers, best first, each a group of ids that are tied. Pure functions on plain values;
+formulas of Stiennon et al. 2020 (appendix C.2) and Krippendorff 2011.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
+from typing import Literal
+
+from labeling.statistics.intervals import Estimate, binomial_p, proportion
+
+Tiers = Sequence[Sequence[str]]
+TiePolicy = Literal["exclude", "half"]
+Level = Literal["nominal", "ordinal", "interval", "ratio"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairCounts:
+    """Pairs that two rankings both hold: ordered alike, ordered oppositely, or tied by one or both."""
+
+    alike: int = 0
+    opposite: int = 0
+    tied_by_first: int = 0
+    tied_by_second: int = 0
+    tied_by_both: int = 0
+
+    def __add__(self, other: "PairCounts") -> "PairCounts":
+        return PairCounts(
+            alike=self.alike + other.alike,
+            opposite=self.opposite + other.opposite,
+            tied_by_first=self.tied_by_first + other.tied_by_first,
+            tied_by_second=self.tied_by_second + other.tied_by_second,
+            tied_by_both=self.tied_by_both + other.tied_by_both,
+        )
+
+    @property
+    def same(self) -> int:
+        """Pairs that both have the same way, ties among them."""
+        return self.alike + self.tied_by_both
+
+    def trials(self, ties: TiePolicy = "exclude") -> int:
+        """The pairs that count under the tie policy."""
+        ordered = self.alike + self.opposite
+        return ordered if ties == "exclude" else ordered + self.tied_by_first + self.tied_by_second + self.tied_by_both
+
+    def agreed(self, ties: TiePolicy = "exclude") -> float:
+        """Pairs in agreement. Under "half", a pair that both tied agrees and one that one tied counts half."""
+        if ties == "exclude":
+            return self.alike
+        return self.alike + self.tied_by_both + (self.tied_by_first + self.tied_by_second) / 2
+
+    def rate(self, ties: TiePolicy = "exclude") -> Estimate | None:
+        """The pairwise agreement of the papers (ties excluded), with Wilson interval; None without pairs."""
+        trials = self.trials(ties)
+        return proportion(self.agreed(ties), trials) if trials else None
+
+    def chance(self, ties: TiePolicy = "exclude") -> float:
+        """The rate of two trainers who order at random, each tying as often as these two did."""
+        total = self.trials("half")
+        if ties == "exclude" or total == 0:
+            return 0.5
+        first = (self.tied_by_first + self.tied_by_both) / total
+        second = (self.tied_by_second + self.tied_by_both) / total
+        return first * second + (1 - first * second) / 2
+
+    def kappa(self, ties: TiePolicy = "exclude") -> float | None:
+        """(rate - chance) / (1 - chance): 0 is chance, 1 is full agreement (Cohen 1960)."""
+        rate, chance = self.rate(ties), self.chance(ties)
+        return None if rate is None or chance == 1 else (rate.value - chance) / (1 - chance)
+
+
+def compare_rankings(first: Tiers, second: Tiers) -> PairCounts:
+    """Count the pairs of completions that stand in both rankings."""
+    places, others = places_of(first), places_of(second)
+    counts: Counter[str] = Counter()
+    for a, b in combinations(sorted(places.keys() & others.keys()), 2):
+        counts[_relation(_sign(places[a] - places[b]), _sign(others[a] - others[b]))] += 1
+    return PairCounts(**counts)
+
+
+def ordered_pairs(tiers: Tiers) -> Iterator[tuple[str, str]]:
+    """(better, worse) for every two ids in different tiers."""
+    for upper, lower in combinations(tiers, 2):
+        for better in upper:
+            for worse in lower:
+                yield better, worse
+
+
+def tied_pairs(tiers: Tiers) -> Iterator[tuple[str, str]]:
+    """Every two ids in one tier."""
+    for tier in tiers:
+        yield from combinations(tier, 2)
+
+
+def places_of(tiers: Tiers) -> dict[str, int]:
+    """The index of each id's tier; 0 is best. Empty tiers do no harm."""
+    return {identifier: index for index, tier in enumerate(tiers) for identifier in tier}
+
+
+def krippendorff_alpha(units: Iterable[Sequence[float | None]], *, level: Level) -> float | None:
+    """Agreement on values beyond chance, whoever rated what: 1 - D_o / D_e (Krippendorff 2011).
+
+    A unit holds the values that different trainers gave one thing; None is a missing value, and units
+    with fewer than two values say nothing. `level` is nominal for flags, ordinal for ratings and ranks.
+    None where no value differs from another, so that there is nothing to agree on.
+    """
+    coincidences = _coincidences(units)
+    totals: defaultdict[float, float] = defaultdict(float)
+    for (value, _), weight in coincidences.items():
+        totals[value] += weight
+    distance = _distances(totals, level)
+    observed = math.fsum(weight * distance[pair] for pair, weight in coincidences.items())
+    expected = math.fsum(totals[a] * totals[b] * distance[a, b] for a, b in permutations(totals, 2))
+    return 1 - (math.fsum(totals.values()) - 1) * observed / expected if expected else None
+
+
+def shown_earlier_wins(tiers: Tiers, shown_order: Sequence[str]) -> tuple[int, int]:
+    """Of the ordered pairs of one ranking: how many were won by the one shown earlier, of how many."""
+    shown = {identifier: index for index, identifier in enumerate(shown_order)}
+    outcomes = [shown[better] < shown[worse] for better, worse in ordered_pairs(tiers)]
+    return sum(outcomes), len(outcomes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PositionBias:
+    """How often the earlier shown won, and how surprising that is if place did not matter."""
+
+    share: Estimate
+    z: float
+    p: float
+
+
+def position_bias(earlier_won: int, n: int) -> PositionBias:
+    """Test P(the one shown earlier wins) = 1/2: normal z and exact two-sided binomial p.
+
+    Raises ValueError where n is 0.
+    """
+    share = proportion(earlier_won, n)
+    return PositionBias(share=share, z=(earlier_won - n / 2) / math.sqrt(n / 4), p=binomial_p(earlier_won, n))
+
+
+def _relation(left: int, right: int) -> str:
+    if left == 0 or right == 0:
+        return "tied_by_both" if left == right else "tied_by_first" if left == 0 else "tied_by_second"
+    return "alike" if left == right else "opposite"
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
+
+
+def _coincidences(units: Iterable[Sequence[float | None]]) -> dict[tuple[float, float], float]:
+    """o_ck: ordered pairs of values within a unit, each unit's pairs weighted by 1 / (m_u - 1)."""
+    weights: defaultdict[tuple[float, float], float] = defaultdict(float)
+    for unit in units:
+        values = [value for value in unit if value is not None]
+        for pair in permutations(values, 2):
+            weights[pair] += 1 / (len(values) - 1)
+    return weights
+
+
+def _distances(totals: dict[float, float], level: Level) -> dict[tuple[float, float], float]:
+    """Squared differences of Krippendorff 2011 for every two values that occur."""
+    values = sorted(totals)
+    distances = {}
+    for a in values:
+        for b in values:
+            low, high = min(a, b), max(a, b)
+            if level == "nominal":
+                distance = float(a != b)
+            elif level == "interval":
+                distance = (a - b) ** 2
+            elif level == "ratio":
+                distance = ((a - b) / (a + b)) ** 2 if a != b else 0.0
+            else:
+                between = math.fsum(totals[value] for value in values if low <= value <= high)
+                distance = (between - (totals[a] + totals[b]) / 2) ** 2
+            distances[a, b] = distance
+    return distances

@@ -1,0 +1,1 @@
+"""What every page needs: access, lists, charts, fields of forms; knows only the rows."""

@@ -1,0 +1,63 @@
+"""What every page's frame needs: the theme, the person's projects, and the stations they may open.
+
+A context processor. It knows roles and URLs, nothing of the pages themselves.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from labeling.models import Project, User
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShellStation:
+    """One entry of the top bar. `name` equals the `section` that a page declares."""
+
+    name: str
+    label: str
+    url: str
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Theme, projects and stations for templates/labeling/web/_bar.html; empty for visitors."""
+    user = request.user
+    if not isinstance(user, User):
+        return {"theme": "", "shell_projects": [], "shell_stations": []}
+    slug = request.resolver_match.kwargs.get("slug") if request.resolver_match else None
+    return {
+        "theme": user.preferences.get("theme", ""),
+        "shell_projects": Project.objects.visible_to(user).current().order_by("name"),
+        "shell_stations": _project_stations(user, slug) if slug else _general_stations(user),
+    }
+
+
+def _project_stations(user: User, slug: str) -> list[ShellStation]:
+    wanted = [
+        ("write", _("Write"), user.can_write_and_rank),
+        ("chat", _("Chat"), user.can_write_and_rank),
+        ("rank", _("Rank"), user.can_write_and_rank),
+        ("review", _("Review"), user.can_review),
+        ("data", _("Data"), user.can_train_models),
+        ("rounds", _("Rounds"), user.can_train_models),
+        ("quality", _("Quality"), user.is_admin or user.can_review),
+        ("project_settings", _("Settings"), user.is_admin),
+    ]
+    return [
+        ShellStation(name=name, label=label, url=reverse(name, args=(slug,)))
+        for name, label, allowed in wanted
+        if allowed
+    ]
+
+
+def _general_stations(user: User) -> list[ShellStation]:
+    wanted = [
+        ("home", _("Projects"), True),
+        ("models", _("Models"), user.can_train_models),
+        ("workers", _("Workers"), user.can_train_models),
+        ("people", _("People"), user.is_admin),
+    ]
+    return [ShellStation(name=name, label=label, url=reverse(name)) for name, label, allowed in wanted if allowed]

@@ -1,0 +1,1 @@
+"""Events told to programs outside; knows nothing of what the events mean."""

@@ -1,0 +1,159 @@
+"""Webhooks: what happened is noted with the change itself, and told to addresses outside until they take it.
+
+A delivery is a row. Taking it up moves its due time on, so an attempt that dies is simply due again. An address
+may hear of the same delivery twice; its id tells.
+"""
+
+import hashlib
+import hmac
+import json
+import time
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling.jobs import dispatch
+from labeling.models import AuditEvent, Delivery, Project, User, Webhook
+from labeling.webhooks import outbound_http
+from labeling.webhooks.outbound_http import OutsideError
+from records.names import DELIVER
+
+MOST_PER_PROJECT = 20
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 1800, 7200, 21600))  # after each attempt
+KEPT = timedelta(days=30)
+_RUNG_AT_ONCE = 200
+State = Delivery.State
+
+
+class WebhookError(ValueError):
+    """A webhook that cannot be added; the text is for the person who tried."""
+
+
+def add_webhook(project: Project, *, url: str, events: list[str], by: User) -> Webhook:
+    """Tell this address of these events from now on. Raises WebhookError."""
+    if not events or not set(events) <= set(Webhook.Event.values):
+        raise WebhookError(_("Choose at least one of: %(events)s.") % {"events": ", ".join(Webhook.Event.values)})
+    try:
+        outbound_http.require_callable(url)
+    except OutsideError as error:
+        raise WebhookError(str(error)) from error
+    if Webhook.objects.filter(project=project, closed_at=None).count() >= MOST_PER_PROJECT:
+        raise WebhookError(_("A project has at most %(n)d webhooks; close one first.") % {"n": MOST_PER_PROJECT})
+    with transaction.atomic():
+        webhook = Webhook.objects.create(project=project, url=url, events=sorted(set(events)), created_by=by)
+        AuditEvent.note("add webhook", webhook, by=by, url=url, events=webhook.events)
+    return webhook
+
+
+def close_webhook(webhook: Webhook, *, by: User) -> None:
+    """Tell this address nothing more, not even what waits."""
+    with transaction.atomic():
+        if Webhook.objects.filter(id=webhook.id, closed_at=None).update(closed_at=Now()):
+            waiting = webhook.deliveries.filter(state=State.WAITING)
+            waiting.update(state=State.FAILED, error=_("The webhook was closed."), finished_at=Now())
+            AuditEvent.note("close webhook", webhook, by=by, url=webhook.url)
+
+
+def try_again(webhook: Webhook, *, by: User) -> int:
+    """Tell an open webhook now, once more, what it has not taken; returns how many deliveries that is.
+
+    Attempts go on being counted, so one that is under way cannot undo what the next has done.
+    """
+    if webhook.closed_at is not None:
+        return 0
+    with transaction.atomic():
+        missed = webhook.deliveries.filter(state__in=(State.WAITING, State.FAILED))
+        again = list(missed.select_for_update().order_by("created_at").values_list("id", flat=True))
+        Delivery.objects.filter(id__in=again).update(state=State.WAITING, due_at=Now(), finished_at=None)
+        for identifier in again[:_RUNG_AT_ONCE]:  # the sweep rings for the others
+            transaction.on_commit(partial(_ring, identifier), robust=True)
+        AuditEvent.note("try webhook again", webhook, by=by, num=len(again))
+    return len(again)
+
+
+def standing_of(webhook: Webhook) -> dict[str, int]:
+    """How many of its deliveries are in each state, and in all; those over for a month are forgotten."""
+    counts = dict(webhook.deliveries.order_by().values_list("state").annotate(num=Count("id")))
+    return {"total": sum(counts.values()), **{state.value: counts.get(state, 0) for state in State}}
+
+
+def announce(project: Project, event: Webhook.Event, **facts: Any) -> None:
+    """Note in the caller's transaction that something happened; who listens is told once it has committed."""
+    for webhook in Webhook.objects.filter(project=project, closed_at=None, events__contains=[event]):
+        at = timezone.now().isoformat()
+        body = json.dumps({"event": event, "project": project.slug, "at": at, **facts}, ensure_ascii=False)
+        delivery = Delivery.objects.create(webhook=webhook, event=event, body=body, due_at=Now())
+        transaction.on_commit(partial(_ring, delivery.id), robust=True)
+
+
+def deliver(delivery_id: Any) -> bool:
+    """Try once, if it is due and nobody else does; returns whether the address took it."""
+    delivery = _take_up(delivery_id)
+    if delivery is None:
+        return False
+    status, error = _tell(delivery)
+    taken = status is not None and 200 <= status < 300
+    state = State.DONE if taken else State.FAILED if delivery.num_attempts > len(PAUSES) else State.WAITING
+    changes: dict[str, Any] = {"status": status, "error": error[:300], "state": state}
+    if state != State.WAITING:
+        changes["finished_at"] = Now()
+    # Only of this attempt: one that was taken for dead must not undo what the next has done.
+    mine = Delivery.objects.filter(id=delivery.id, state=State.WAITING, num_attempts=delivery.num_attempts)
+    mine.update(**changes)
+    return taken
+
+
+def sweep_deliveries() -> int:
+    """Ring for what is due, and forget what is long over. Safe to repeat."""
+    due = list(
+        Delivery.objects.filter(state=State.WAITING, due_at__lte=Now())
+        .order_by("due_at")
+        .values_list("id", flat=True)[:_RUNG_AT_ONCE]
+    )
+    for identifier in due:
+        _ring(identifier)
+    Delivery.objects.filter(finished_at__lt=Now() - KEPT).delete()
+    return len(due)
+
+
+def signature(secret: str, body: str, *, at: int) -> str:
+    """HMAC-SHA256 over the time and the body, so that neither can be changed and an old one cannot be sent anew."""
+    digest = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+def _take_up(delivery_id: Any) -> Delivery | None:
+    with transaction.atomic():
+        due = Delivery.objects.select_for_update(of=("self",), skip_locked=True).select_related("webhook")
+        delivery = due.filter(id=delivery_id, state=State.WAITING, due_at__lte=Now()).first()
+        if delivery is None:
+            return None
+        pause = PAUSES[min(delivery.num_attempts, len(PAUSES) - 1)]
+        Delivery.objects.filter(id=delivery.id).update(num_attempts=F("num_attempts") + 1, due_at=Now() + pause)
+        delivery.num_attempts += 1
+        return delivery
+
+
+def _tell(delivery: Delivery) -> tuple[int | None, str]:
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Parley",
+        "Parley-Event": delivery.event,
+        "Parley-Delivery": str(delivery.id),
+        "Parley-Signature": signature(delivery.webhook.secret, delivery.body, at=int(time.time())),
+    }
+    try:
+        status = outbound_http.post(delivery.webhook.url, delivery.body.encode(), headers)
+    except OutsideError as error:
+        return None, str(error)
+    return status, "" if 200 <= status < 300 else _("It answered %(status)d.") % {"status": status}
+
+
+def _ring(delivery_id: Any) -> None:
+    dispatch.ring(DELIVER, delivery_id=str(delivery_id))

@@ -1,0 +1,157 @@
+"""The pages of chatting: what is said, answers that are asked for, stopped and chosen, with and without scripts."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from labeling.dialogues.answers import record_completions
+from labeling.models import Comparison, Completion, Dialogue, Message, Project, Ranking, SamplingRun, User
+from records import Completion as CompletionRecord
+from records import SampleResult
+from tests.labeling.factories import make_chat, make_dialogue, make_project, make_user
+from tests.labeling.signed_in import as_user, htmx_get, htmx_post
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="sky")
+
+
+@pytest.fixture
+def client(alice: User) -> Client:
+    return as_user(alice)
+
+
+@pytest.fixture
+def chat(project: Project, alice: User) -> Dialogue:
+    return make_dialogue(project=project, author=alice, turns=[], kind=Dialogue.Kind.CHAT)
+
+
+def address(name: str, dialogue: Dialogue, *arguments: Any) -> str:
+    return reverse(name, args=(dialogue.project.slug, dialogue.pk, *arguments))
+
+
+def send(run: SamplingRun, *texts: str) -> list[Completion]:
+    """The sampler's result, as it comes back."""
+    SamplingRun.objects.filter(pk=run.pk).update(state=SamplingRun.State.SENT, attempt=1)
+    completions = tuple(
+        CompletionRecord(id=str(index), content=text, policy=run.policy.name, finish_reason="stop")
+        for index, text in enumerate(texts)
+    )
+    assert record_completions(SampleResult(run_id=str(run.pk), attempt=1, completions=completions))
+    return list(run.completions.order_by("index"))
+
+
+def said(dialogue: Dialogue) -> list[tuple[str, str]]:
+    return list(dialogue.messages.order_by("position").values_list("content", "authorship"))
+
+
+def test_what_is_said_asks_for_an_answer_that_is_a_policys(client: Client, chat: Dialogue) -> None:
+    answer = htmx_post(client, address("say", chat), {"content": "Why is the sky blue?", "num_drafts": "1"})
+    assert "Waiting for" in answer.content.decode()
+    run = SamplingRun.objects.get(dialogue=chat)
+    assert (run.purpose, run.num_completions, run.streams) == ("chat", 1, True)
+    send(run, "It scatters.")
+    assert "It scatters." in htmx_get(client, address("chat_dialogue", chat)).content.decode()
+    assert said(chat) == [("Why is the sky blue?", "typed"), ("It scatters.", "policy")]
+
+
+def test_saying_works_without_scripts(client: Client, chat: Dialogue) -> None:
+    assert client.post(address("say", chat), {"content": "Hello?"})["Location"] == address("chat_dialogue", chat)
+    assert "Look again" in client.get(address("chat_dialogue", chat)).content.decode()
+
+
+def test_nothing_can_be_said_twice_in_a_row_and_the_text_is_kept(client: Client, chat: Dialogue) -> None:
+    client.post(address("say", chat), {"content": "Hello?"})
+    answer = client.post(address("say", chat), {"content": "Are you there?"})
+    assert (answer.status_code, "Are you there?</textarea>" in answer.content.decode()) == (422, True)
+    assert client.post(address("say", chat), {"content": "  "}).status_code == 422
+    assert len(said(chat)) == 1
+
+
+def test_the_choice_among_answers_is_kept_as_a_ranking_once(client: Client, chat: Dialogue, alice: User) -> None:
+    htmx_post(client, address("say", chat), {"content": "Why?", "num_drafts": "3"})
+    drafts = send(SamplingRun.objects.get(), "One.", "Two.", "One.")
+    for _ in range(2):
+        htmx_post(client, address("choose_answer", chat, drafts[0].pk))
+    ranking = Ranking.objects.get()
+    ids = [str(draft.pk) for draft in drafts]
+    assert ranking.tiers == [[ids[0], ids[2]], [ids[1]]]  # the same text twice is the same answer
+    assert (ranking.trainer, ranking.shown_order, ranking.layout) == (alice, ids, "chat")
+    comparison = Comparison.objects.get()
+    assert (comparison.state, comparison.open_slots, comparison.num_rankings) == ("done", 0, 1)
+    assert comparison.completions.count() == 3
+    assert said(chat) == [("Why?", "typed"), ("One.", "policy")]
+
+
+def test_how_many_answers_one_likes_is_remembered(client: Client, chat: Dialogue, alice: User) -> None:
+    htmx_post(client, address("say", chat), {"content": "Why?", "num_drafts": "3"})
+    alice.refresh_from_db()
+    assert alice.preferences["num_drafts"] == 3
+    assert "<option selected>3</option>" in client.get(address("chat_dialogue", chat)).content.decode()
+    assert htmx_post(client, address("say", chat), {"content": "Why?", "num_drafts": "9"}).status_code == 422
+
+
+def test_another_answer_replaces_the_last_and_keeps_its_completion(
+    client: Client, project: Project, alice: User
+) -> None:
+    chat = make_chat(project=project, author=alice)
+    htmx_post(client, address("regenerate", chat))
+    assert said(chat) == [("Question 0?", "typed")]
+    send(SamplingRun.objects.get(), "A better one.")
+    assert said(chat)[1] == ("A better one.", "policy")
+
+
+def test_there_is_nothing_to_regenerate_before_something_is_said(client: Client, chat: Dialogue) -> None:
+    answer = htmx_post(client, address("regenerate", chat))
+    assert answer.status_code == 422
+    assert "Say something first" in answer["HX-Trigger"]
+
+
+def test_an_answer_can_be_stopped(client: Client, chat: Dialogue) -> None:
+    htmx_post(client, address("say", chat), {"content": "Why?"})
+    run = SamplingRun.objects.get()
+    assert htmx_post(client, address("stop_answer", chat, run.pk)).status_code == 204
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+
+
+def test_a_project_without_a_policy_says_so(client: Client, project: Project, chat: Dialogue) -> None:
+    Project.objects.filter(pk=project.pk).update(policy=None)
+    assert "Nobody answers yet" in client.get(reverse("chat", args=("sky",))).content.decode()
+    answer = htmx_post(client, address("say", chat), {"content": "Why?"})
+    assert (answer.status_code, "no policy yet" in answer["HX-Trigger"]) == (422, True)
+    assert not Message.objects.filter(dialogue=chat).exists()
+
+
+def test_a_corrected_answer_is_no_longer_a_policys(client: Client, project: Project, alice: User) -> None:
+    chat = make_chat(project=project, author=alice)
+    message = chat.messages.get(position=1)
+    htmx_post(client, address("edit_message", chat, message.pk), {"content": "Better.", "later": "keep"})
+    message.refresh_from_db()
+    assert message.authorship == "edited"
+
+
+def test_chats_of_others_are_not_found(project: Project, chat: Dialogue) -> None:
+    bob = as_user(make_user(username="bob", projects=[project]))
+    assert bob.get(address("chat_dialogue", chat)).status_code == 404
+    for name in ("say", "regenerate"):
+        assert bob.post(address(name, chat), {"content": "Hi"}).status_code == 404
+    assert "Nothing said yet" not in bob.get(reverse("chat", args=("sky",))).content.decode()
+
+
+def test_longer_chats_and_lists_cost_no_more_queries(
+    client: Client, project: Project, alice: User, django_assert_num_queries: Any
+) -> None:
+    for num_turns in (1, 12):
+        chat = make_chat(project=project, author=alice, num_turns=num_turns)
+        with django_assert_num_queries(5):
+            client.get(address("chat_dialogue", chat))
+    for _ in range(2):
+        with django_assert_num_queries(5):
+            client.get(reverse("chat", args=("sky",)))
+        make_chat(project=project, author=alice)

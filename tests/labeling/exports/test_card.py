@@ -1,0 +1,88 @@
+"""The card says what is in an export and what to beware of, in numbers that can be checked by hand."""
+
+from collections import Counter
+
+import pytest
+
+from labeling.exports.statistics import quantile_of
+from labeling.models import Completion, Project, User
+from tests.labeling.exports.material import directory_of, exported, make_ranking
+from tests.labeling.factories import make_comparison, make_project, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(name="Cooking | *club*")
+
+
+def card(project: Project, kind: str = "rankings") -> str:
+    return (directory_of(exported(project, kind)) / "card.md").read_text()
+
+
+def with_lengths(project: Project, *lengths: int) -> object:
+    comparison = make_comparison(project=project, num_completions=len(lengths))
+    for completion, length in zip(comparison.completions.order_by("index"), lengths, strict=True):
+        Completion.objects.filter(id=completion.id).update(content="x" * length)
+    return comparison
+
+
+def test_length_bias_counts_pairs_that_differ_by_more_than_30_characters(project: Project) -> None:
+    comparison = with_lengths(project, 100, 200, 90, 10)
+    make_ranking(project=project, comparison=comparison, order=((1,), (0,), (2, 3)))  # type: ignore[arg-type]
+    # Ordered pairs: 200>100, 200>90, 200>10, 100>90 (differ by 10: not counted), 100>10. The longer won all 4.
+    assert "the longer won 100.0% of 4" in card(project)
+
+
+def test_position_ties_and_time(project: Project) -> None:
+    for order, seconds in ((((0,), (1,), (2,), (3,)), 10), (((3,), (2,), (0, 1)), 20), (((0, 1, 2, 3),), 60)):
+        make_ranking(project=project, order=order, seconds=seconds)
+    text = card(project)
+    # Earlier shown: wins 6 of 6, then 0 of 5, then no ordered pair.
+    assert "shown earlier won 54.5% of 11" in text
+    assert "Position of the best in shown order: 1: 1, 4: 1." in text
+    assert "Ties: 38.9% of all pairs." in text  # 1 + 6 of 18
+    assert "took between 10 and 60 seconds, median 20" in text
+
+
+def test_agreement_is_between_trainers_of_one_comparison(project: Project) -> None:
+    alice, bob = (make_user(username=name, projects=[project]) for name in ("alice", "bob"))
+    comparison = make_comparison(project=project, rankings_wanted=2)
+    make_ranking(project=project, comparison=comparison, trainer=alice, order=((0,), (1,), (2,), (3,)))
+    make_ranking(project=project, comparison=comparison, trainer=bob, order=((1,), (0,), (2,), (3,)))
+    make_ranking(project=project, order=((3,), (2,), (1,), (0,)))
+    assert "alike in 83.3% of 6 pairs" in card(project)
+
+
+def test_simulated_trainers_are_called_so(project: Project) -> None:
+    robot = make_user(username="robot")
+    User.objects.filter(id=robot.id).update(is_simulated=True)
+    robot.refresh_from_db()
+    make_ranking(project=project, trainer=robot)
+    text = card(project)
+    assert "Simulated: 1 of 1 rankings were made by a program" in text
+    assert f"1 trainers; {robot.pseudonym} made 100% of it" in text
+
+
+def test_text_of_people_is_no_markup_in_the_card(project: Project) -> None:
+    make_ranking(project=project, comparison=make_comparison(project=project, topic="a|b\n<img src=x>"))
+    assert "| a\\|b \\<img src=x\\> | 1 |" in card(project)
+
+
+def test_demonstrations_and_prompts_have_cards_too(project: Project) -> None:
+    assert "| records | 0 |" in card(project, "demonstrations")
+    assert "## Known biases" not in card(project, "prompts")
+
+
+def test_quantiles_of_counts() -> None:
+    assert quantile_of(Counter(), 0.5) is None
+    assert quantile_of(Counter({7: 1}), 0.25) == 7
+    assert [quantile_of(Counter({1: 2, 5: 1, 9: 1}), share) for share in (0.25, 0.5, 0.75, 1.0)] == [1, 1, 5, 9]
+
+
+def test_a_choice_among_drafts_is_no_tie(project: Project) -> None:
+    make_ranking(project=project, order=((0,), (1, 2, 3)), is_choice=True)
+    assert "Ties: 0.0% of all pairs." in card(project)
+    make_ranking(project=project, order=((0,), (1, 2, 3)))
+    assert "Ties: 33.3% of all pairs." in card(project)

@@ -1,0 +1,411 @@
+"""Each format in small: what it becomes, what of it is refused, and how it is recognised."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.imports import FileRefused, detect
+from labeling.imports.detection import FORMATS, find_format, names_of
+from labeling.imports.importer import read_records
+from labeling.imports.reader import Entry, EntryReader, Refusal
+from records import Demonstration, Prompt, Ranking
+from tests.labeling.imports.files import (
+    assistant,
+    hh_pair,
+    oasst_message,
+    oasst_tree,
+    ranking_record,
+    user,
+    write_lines,
+)
+
+Said = list[tuple[str, str]]
+CHITCHAT = {
+    "messages": [
+        [{"text": "Hello", "sender": "a"}, {"text": "there", "sender": "a"}],
+        [{"text": "Hi!", "sender": "b"}],
+        [{"text": " ", "sender": "a"}],
+        [{"text": "Bye", "sender": "a"}],
+    ]
+}
+DIALOGUES: list[tuple[str, Any, Said]] = [
+    ("openai", {"messages": [user("Q"), assistant("A")]}, [("user", "Q"), ("assistant", "A")]),
+    (
+        "openai",
+        {"messages": [{"role": "developer", "content": "S"}, user("Q"), assistant("A")]},
+        [("system", "S"), ("user", "Q"), ("assistant", "A")],
+    ),
+    (
+        "openai",
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Q"}]}, assistant("A"), assistant("B")]},
+        [("user", "Q"), ("assistant", "A\n\nB")],
+    ),
+    (
+        "openai",
+        {"text": "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\nA\nB<|im_end|>\n"},
+        [("user", "Q"), ("assistant", "A\nB")],
+    ),
+    (
+        "sharegpt",
+        {"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]},
+        [("user", "Q"), ("assistant", "A")],
+    ),
+    ("alpaca", {"instruction": "Add", "input": "1, 2", "output": "3"}, [("user", "Add\n\n1, 2"), ("assistant", "3")]),
+    (
+        "alpaca",
+        {"instruction": "Add", "instances": [{"input": "", "output": "3"}], "is_classification": False},
+        [("user", "Add"), ("assistant", "3")],
+    ),
+    ("alpaca", {"prompt": "Q", "completion": " A"}, [("user", "Q"), ("assistant", "A")]),
+    ("alpaca", {"prompt": [user("Q")], "completion": [assistant("A")]}, [("user", "Q"), ("assistant", "A")]),
+    (
+        "questions",
+        {"prompt": [user("Q"), assistant("A"), user("R")]},
+        [("user", "Q"), ("assistant", "A"), ("user", "R")],
+    ),
+    (
+        "dolly",
+        {"instruction": "Sum up", "context": "Text", "response": "T", "category": "summarization"},
+        [("user", "Sum up\n\nText"), ("assistant", "T")],
+    ),
+    ("chitchat", CHITCHAT, [("user", "Hello\nthere"), ("assistant", "Hi!"), ("user", "Bye")]),
+    ("questions", {"question_id": 1, "category": "writing", "turns": ["One", "Two"]}, [("user", "One")]),
+    ("questions", {"prompt": "Why?"}, [("user", "Why?")]),
+    ("hh", hh_pair(), [("user", "May I?"), ("assistant", "Yes.")]),
+    ("trl", {"prompt": "Q", "chosen": "A", "rejected": "B"}, [("user", "Q"), ("assistant", "A")]),
+    ("records", {"id": "d", "messages": [user("Q"), assistant("A")]}, [("user", "Q"), ("assistant", "A")]),
+    ("records", {"id": "p", "messages": [user("Q")], "topic": "x"}, [("user", "Q")]),
+]
+
+
+def read(tmp_path: Path, kind: Any, *values: Any) -> tuple[str, list[Any], list[str]]:
+    """(format found, records, reasons of refusals) of a file of these values."""
+    path = write_lines(tmp_path / "file.jsonl", values)
+    known = detect(path, kind=kind)
+    reads = list(read_records(EntryReader(path), known, kind))
+    records = [record for one in reads if not isinstance(one, Refusal) for record in one.records]
+    return known.name, records, [one.reason for one in reads if isinstance(one, Refusal)]
+
+
+def spoken(record: Demonstration | Prompt) -> Said:
+    return [(message.role, message.content) for message in record.messages]
+
+
+def preference(ranking: Ranking) -> list[list[str]]:
+    contents = {completion.id: completion.content for completion in ranking.completions}
+    return [[contents[name] for name in tier] for tier in ranking.tiers]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), DIALOGUES)
+def test_a_dialogue_is_recognised_and_read(tmp_path: Path, name: str, value: Any, expected: Said) -> None:
+    found, records, refused = read(tmp_path, "dialogues", value)
+    assert (found, refused) == (name, [])
+    assert [spoken(record) for record in records] == [expected]
+    answered = expected[-1][0] == "assistant" or name == "chitchat"
+    assert isinstance(records[0], Demonstration if answered else Prompt)
+
+
+def test_a_category_becomes_the_topic(tmp_path: Path) -> None:
+    _, (prompt,), _ = read(tmp_path, "dialogues", {"turns": ["One"], "category": "writing"})
+    assert prompt.topic == "writing"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"messages": [user("Q"), {"role": "tool", "content": "x"}]}, "only user, assistant and system"),
+        ({"messages": [assistant("A"), user("Q")]}, "begins with the assistant"),
+        ({"messages": [user("Q"), {"role": "system", "content": "x"}]}, "system message in the middle"),
+        ({"messages": [user(" "), assistant("A")]}, '"messages[0].content" is empty'),
+        ({"messages": [user("Q"), {"role": "assistant", "content": "", "tool_calls": [1]}]}, "calls a tool"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "parts that are not text"),
+        ({"messages": [user("Q" * 100_001), assistant("A")]}, "at most 100,000 can be kept"),
+        ({"messages": [user("Q"), "A"]}, '"messages[1]" must be an object, not text'),
+        ({"conversations": "text"}, '"conversations" must be a list, not text'),
+        ({"conversations": []}, "has no message of a user"),
+        ({"instruction": "", "output": "x"}, '"instruction" is empty'),
+        ({"instruction": "Add", "instances": [{}]}, '"instances[0]" has no "output"'),
+        ({"turns": []}, '"turns" is empty'),
+        ({"messages": [[{"text": "Alone", "sender": "a"}]]}, "has 1 speakers; a dialogue has two"),
+        ({"id": "d", "messages": [user("Q"), user("R"), assistant("A")]}, "do not take turns"),
+        ({"id": "d", "messages": [user("Q"), assistant("A")], "trainer": 7}, '"trainer" must be text'),
+    ],
+)
+def test_a_dialogue_that_makes_no_sense_is_refused(tmp_path: Path, value: Any, reason: str) -> None:
+    _, records, refused = read(tmp_path, "dialogues", value)
+    assert records == []
+    assert reason in refused[0]
+
+
+# Open-Assistant
+
+
+def test_ranked_siblings_become_a_ranking_with_their_path_as_prompt(tmp_path: Path) -> None:
+    answers = [oasst_message(f"a{rank}", "assistant", rank=rank) for rank in (1, 0, 2)]
+    question = oasst_message("q2", "prompter", *answers)
+    tree = oasst_tree(oasst_message("a", "assistant", question))
+    name, (ranking,), _ = read(tmp_path, "rankings", tree)
+    assert name == "oasst"
+    assert [message.content for message in ranking.messages] == ["text of root", "text of a", "text of q2"]
+    assert preference(ranking) == [["text of a0"], ["text of a1"], ["text of a2"]]
+
+
+def test_equal_ranks_are_a_tie_and_gaps_say_nothing(tmp_path: Path) -> None:
+    answers = [oasst_message(f"a{i}", "assistant", rank=rank) for i, rank in enumerate((5, 0, 5))]
+    _, (ranking,), _ = read(tmp_path, "rankings", oasst_tree(*answers))
+    assert preference(ranking) == [["text of a1"], ["text of a0", "text of a2"]]
+
+
+def test_unranked_deleted_and_failed_answers_are_left_out(tmp_path: Path) -> None:
+    answers = [
+        oasst_message("a0", "assistant", rank=0),
+        oasst_message("a1", "assistant", rank=1),
+        oasst_message("a2", "assistant"),
+        oasst_message("a3", "assistant", rank=2, deleted=True),
+        oasst_message("a4", "assistant", rank=3, review_result=False),
+    ]
+    _, (ranking,), _ = read(tmp_path, "rankings", oasst_tree(*answers))
+    assert preference(ranking) == [["text of a0"], ["text of a1"]]
+
+
+def test_one_ranked_answer_is_no_ranking(tmp_path: Path) -> None:
+    assert read(tmp_path, "rankings", oasst_tree(oasst_message("a", "assistant", rank=0))) == ("oasst", [], [])
+
+
+def test_a_machine_written_answer_names_its_model(tmp_path: Path) -> None:
+    answers = [oasst_message(f"a{i}", "assistant", rank=i, synthetic=i == 0, model_name="chip20b") for i in (0, 1)]
+    _, (ranking,), _ = read(tmp_path, "rankings", oasst_tree(*answers))
+    assert [completion.policy for completion in ranking.completions] == ["chip20b", None]
+
+
+def test_a_tree_as_dialogues_follows_the_best_answers(tmp_path: Path) -> None:
+    last = oasst_message("a2", "assistant")
+    best = oasst_message("best", "assistant", oasst_message("q1", "prompter", last), rank=0)
+    tree = oasst_tree(oasst_message("worse", "assistant", rank=1), best)
+    best["replies"].append(oasst_message("q2", "prompter"))
+    _, dialogues, _ = read(tmp_path, "dialogues", tree)
+    assert [[content.split()[-1] for _, content in spoken(one)] for one in dialogues] == [["root", "best", "q1", "a2"]]
+
+
+def test_an_unanswered_tree_is_a_prompt(tmp_path: Path) -> None:
+    _, (prompt,), _ = read(tmp_path, "dialogues", oasst_tree())
+    assert isinstance(prompt, Prompt)
+
+
+@pytest.mark.parametrize(
+    ("tree", "reason"),
+    [
+        (oasst_tree(*(oasst_message("a", "assistant", rank=i) for i in (0, 1))), "names completion a twice"),
+        (oasst_tree(oasst_message("root", "assistant")), "is used twice"),
+        (oasst_tree(*(oasst_message(f"a{i}", "assistant", rank=r) for i, r in enumerate((0, -1)))), '"rank" must be'),
+        (oasst_tree(*(oasst_message(f"a{i}", "assistant", rank=r) for i, r in enumerate((0, "1")))), '"rank" must be'),
+        (oasst_tree(oasst_message("q", "prompter")), "do not take turns"),
+        ({"message_tree_id": "t", "prompt": []}, '"prompt" must be an object, not a list'),
+        ({"message_tree_id": "t", "prompt": {"message_id": "x", "text": "", "role": "prompter"}}, '"text" is empty'),
+        (oasst_tree(*({"role": "assistant", "rank": i} for i in (0, 1))), '"message_id" must be text'),
+    ],
+)
+def test_a_tree_that_makes_no_sense_is_refused(tmp_path: Path, tree: Any, reason: str) -> None:
+    _, records, refused = read(tmp_path, "rankings", tree)
+    assert records == []
+    assert reason in refused[0]
+
+
+def flattened(node: dict[str, Any], parent: str | None = None) -> list[dict[str, Any]]:
+    rest = {key: value for key, value in node.items() if key != "replies"}
+    return [
+        {**rest, "parent_id": parent, "message_tree_id": "root"},
+        *(line for reply in node["replies"] for line in flattened(reply, node["message_id"])),
+    ]
+
+
+def test_flat_messages_give_what_their_tree_gives(tmp_path: Path) -> None:
+    answers = [oasst_message(f"a{rank}", "assistant", rank=rank) for rank in (1, 0, 2)]
+    tree = oasst_tree(oasst_message("a", "assistant", oasst_message("q2", "prompter", *answers)))
+    name, rankings, refused = read(tmp_path, "rankings", *flattened(tree["prompt"]))
+    assert (name, refused) == ("oasst-messages", [])
+    assert rankings == read(tmp_path, "rankings", tree)[1]
+
+
+def test_a_message_before_its_parent_is_refused_with_its_line(tmp_path: Path) -> None:
+    lines = flattened(oasst_tree(oasst_message("a", "assistant"))["prompt"])
+    orphan = {**lines[1], "message_id": "b", "parent_id": "nobody"}
+    _, dialogues, refused = read(tmp_path, "dialogues", *lines, orphan)
+    assert len(dialogues) == 1
+    assert "its parent 'nobody' does not stand before it" in refused[0]
+
+
+# Pairs
+
+
+def test_an_hh_pair_becomes_a_ranking_of_its_last_answers(tmp_path: Path) -> None:
+    pair = hh_pair(before="\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: May I?")
+    name, (ranking,), _ = read(tmp_path, "rankings", pair)
+    assert name == "hh"
+    assert [message.content for message in ranking.messages] == ["Hi", "Hello.", "May I?"]
+    assert preference(ranking) == [["Yes."], ["No."]]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (hh_pair(rejected=""), '"rejected" has an empty message'),
+        (hh_pair(rejected="Yes."), "chosen and rejected are the same text"),
+        ({**hh_pair(), "rejected": "\n\nHuman: Else?\n\nAssistant: No."}, "part before their last answer"),
+        ({**hh_pair(), "rejected": "\n\nHuman: May I?"}, '"rejected" does not end with an answer'),
+        ({**hh_pair(), "rejected": "No."}, '"rejected" must begin with'),
+        ({**hh_pair(), "rejected": 3}, '"rejected" must be text, not a number'),
+        ({"chosen": "\n\nAssistant: A", "rejected": "\n\nAssistant: B"}, "begins with the assistant"),
+    ],
+)
+def test_an_hh_pair_that_makes_no_sense_is_refused(tmp_path: Path, value: Any, reason: str) -> None:
+    _, records, refused = read(tmp_path, "rankings", value)
+    assert records == []
+    assert reason in refused[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "prompt", "answers"),
+    [
+        ({"prompt": "Q", "chosen": "A", "rejected": "B"}, ["Q"], ["A", "B"]),
+        ({"prompt": [user("Q")], "chosen": [assistant("A")], "rejected": [assistant("B")]}, ["Q"], ["A", "B"]),
+        ({"chosen": [user("Q"), assistant("A")], "rejected": [user("Q"), assistant("B")]}, ["Q"], ["A", "B"]),
+        (
+            {"prompt": "Q", "chosen": [user("Q"), assistant("A")], "rejected": [user("Q"), assistant("B")]},
+            ["Q"],
+            ["A", "B"],
+        ),
+        (
+            {
+                "input": {"messages": [user("Q")]},
+                "preferred_output": [assistant("A")],
+                "non_preferred_output": [assistant("B")],
+            },
+            ["Q"],
+            ["A", "B"],
+        ),
+        (
+            {"prompt": "\n\nHuman: Q\n\nAssistant:", "chosen": " A", "rejected": " B"},
+            ["Q"],
+            [" A", " B"],
+        ),
+    ],
+)
+def test_trl_pairs_with_and_without_a_prompt(tmp_path: Path, value: Any, prompt: list[str], answers: list[str]) -> None:
+    name, (ranking,), _ = read(tmp_path, "rankings", value)
+    assert name == "trl"
+    assert [message.content for message in ranking.messages] == prompt
+    assert preference(ranking) == [[answers[0]], [answers[1]]]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"chosen": "Yes", "rejected": "No"}, "nothing says what was asked"),
+        ({"prompt": [user("Q")], "chosen": [assistant("A")], "rejected": "B"}, "must both be text or both be"),
+        ({"prompt": "Q", "chosen": "A", "rejected": None}, '"rejected" must be text, not missing'),
+        ({"prompt": [user("Q"), assistant("A")], "chosen": "B", "rejected": "C"}, '"prompt" must end with the user'),
+    ],
+)
+def test_a_trl_pair_that_makes_no_sense_is_refused(tmp_path: Path, value: Any, reason: str) -> None:
+    _, records, refused = read(tmp_path, "rankings", value)
+    assert records == []
+    assert reason in refused[0]
+
+
+# Our own
+
+
+def test_our_rankings_keep_all_they_say(tmp_path: Path) -> None:
+    value = ranking_record(tiers=[["k-0-1", "k-0-0"], ["k-0-2"], ["k-0-3"]], unacceptable_from=2, trainer="t-1")
+    name, (ranking,), _ = read(tmp_path, "rankings", value)
+    assert name == "records"
+    assert (ranking.tiers, ranking.unacceptable_from) == ((("k-0-1", "k-0-0"), ("k-0-2",), ("k-0-3",)), 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"tiers": [["k-0-0"]]}, '"tiers" leaves out completion k-0-1'),
+        ({"ranked_at": "yesterday"}, '"ranked_at" is no date and time'),
+        ({"ranked_at": "0001-01-01T00:00:00+01:00"}, "a date from 1970-01-01 to a day from now can be kept"),
+        ({"seconds": -1}, '"seconds" must lie between 0 and 31,622,400'),
+        ({"seconds": 1e300}, '"seconds" is too large a number'),
+        ({"abstained": "x" * 201, "tiers": []}, '"abstained" has more than 200 characters'),
+        ({"colour": "red"}, 'unknown field "colour"'),
+        ({"messages": [assistant("A")]}, '"messages" must end with a user message'),
+        ({"trainer": "t" * 81}, '"trainer" has more than 80 characters'),
+    ],
+)
+def test_our_rankings_are_read_strictly(tmp_path: Path, fields: dict[str, Any], reason: str) -> None:
+    _, _, refused = read(tmp_path, "rankings", ranking_record(**fields))
+    assert reason in refused[0]
+
+
+# Recognising
+
+
+def test_a_later_line_of_another_shape_is_refused(tmp_path: Path) -> None:
+    _, records, refused = read(tmp_path, "rankings", hh_pair(), {"turns": ["One"]}, [1], hh_pair(chosen="Sure."))
+    assert len(records) == 2
+    assert refused == ["does not look like Anthropic HH pairs, as the file's beginning does"] * 2
+
+
+def test_a_file_of_the_other_kind_is_named(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{"instruction": "Add", "output": "3"}])
+    with pytest.raises(FileRefused, match="looks like Alpaca or self-instruct instructions, which holds no rankings"):
+        detect(path, kind="rankings")
+
+
+def test_an_unknown_shape_is_described(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{"b": 1, "a": 2}])
+    with pytest.raises(FileRefused, match=r"line 1, is an object with the keys a, b; .* Known for rankings: records"):
+        detect(path, kind="rankings")
+
+
+def test_a_format_can_be_named_and_an_unknown_name_is_refused(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{}])
+    assert find_format("chatml", kind="dialogues", path=path).name == "openai"
+    with pytest.raises(FileRefused, match='no format "csv" for rankings; known are auto, records, oasst'):
+        find_format("csv", kind="rankings", path=path)
+    assert set(names_of("rankings")) - set(names_of("dialogues")) == {"label-studio", "argilla"}
+
+
+MESSAGE_KEYS = ("role", "content", "text", "sender", "message_id", "rank", "messages")
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 10**12)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "x", "user"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [*MESSAGE_KEYS, "value", "user_id", "status", "score", "result", "type", "ranker", "annotations", "id"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+KEYS = sorted(
+    {"message_tree_id", "message_id", "parent_id", "text", "role", "replies", "id", "comparison_id", "tiers"}
+    | {"messages", "conversations", "instruction", "output", "instances", "response", "context", "turns", "prompt"}
+    | {"chosen", "rejected", "completion", "completions", "category", "trainer", "seconds", "ratings", "shown_order"}
+    | {"fields", "responses", "data", "annotations", "lead_time", "rank", "rank.responses", "scores", "source"}
+    | {"input", "preferred_output", "non_preferred_output"}
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=8))
+def test_no_value_whatever_breaks_a_format(value: dict[str, Any]) -> None:
+    for known in FORMATS:
+        for kind in ("dialogues", "rankings"):
+            if getattr(known, kind) is not None:
+                for read_one in read_records(iter([Entry(1, value)]), known, kind):  # type: ignore[arg-type]
+                    assert isinstance(read_one, Refusal) or isinstance(read_one.records, list)

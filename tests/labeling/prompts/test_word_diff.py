@@ -1,0 +1,32 @@
+"""Two texts side by side: the words that only one has are marked, and nothing of either is lost."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.prompts.word_diff import MOST_WORDS, word_differences
+
+
+def marked(one: str, other: str) -> tuple[list[str], list[str]]:
+    ours, theirs = word_differences(one, other)
+    return [stretch.text for stretch in ours if stretch.differs], [
+        stretch.text for stretch in theirs if stretch.differs
+    ]
+
+
+def test_only_what_differs_is_marked() -> None:
+    assert marked("How do I bake bread?", "How can I bake bread, please?") == (["do"], ["can", ", please"])
+    assert marked("The same.", "The same.") == ([], [])
+    assert marked("", "New.") == ([], ["New."])
+
+
+def test_very_long_texts_are_left_unmarked() -> None:
+    assert marked("word " * MOST_WORDS, "other") == ([], [])
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_the_stretches_join_to_the_texts(one: str, other: str) -> None:
+    ours, theirs = word_differences(one, other)
+    assert "".join(stretch.text for stretch in ours) == one
+    assert "".join(stretch.text for stretch in theirs) == other
+    same = [stretch.text for stretch in ours if not stretch.differs]
+    assert same == [stretch.text for stretch in theirs if not stretch.differs]

@@ -1,0 +1,100 @@
+"""My work: what I did, what became of it, and my pace, counted kindly and only for me."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from labeling.models import Comparison, Dialogue, Project, Ranking, User
+from labeling.quality.personal_statistics import pace_of
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_user
+from tests.labeling.signed_in import as_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="sky")
+
+
+@pytest.fixture
+def client(alice: User) -> Client:
+    return as_user(alice)
+
+
+def make_ranking(*, trainer: User, project: Project, **fields: Any) -> Ranking:
+    comparison: Comparison = fields.pop("comparison", None) or make_comparison(project=project)
+    ids = [str(completion.pk) for completion in comparison.completions.order_by("index")]
+    values = {"tiers": [[ids[1]], [ids[0], ids[2]], [ids[3]]], "shown_order": ids, "seconds": 65.0}
+    return Ranking.objects.create(
+        comparison=comparison, trainer=trainer, submission_key=uuid.uuid4(), **{**values, **fields}
+    )
+
+
+def test_dialogues_and_rankings_are_listed_with_what_became_of_them(
+    client: Client, project: Project, alice: User
+) -> None:
+    make_dialogue(project=project, author=alice, state=Dialogue.State.ACCEPTED)
+    make_dialogue(project=project, author=alice, state=Dialogue.State.RETURNED, review_comment="Too short.")
+    make_ranking(trainer=alice, project=project)
+    make_ranking(trainer=alice, project=project, tiers=[], abstained="I do not know the subject")
+    page = client.get(reverse("history")).content.decode()
+    for words in ("accepted", "Too short.", "B &gt; A = C &gt; D", "abstained: I do not know the subject"):
+        assert words in page
+
+
+def test_the_work_of_others_is_not_there(client: Client, project: Project) -> None:
+    bob = make_user(username="bob", projects=[project])
+    make_dialogue(project=project, author=bob, turns=[("user", "Bob's secret", "typed")])
+    make_ranking(trainer=bob, project=project)
+    page = client.get(reverse("history")).content.decode()
+    assert "secret" not in page
+    assert "B &gt; A" not in page
+
+
+def test_pace_counts_what_stands_and_says_nothing_of_too_few_times(project: Project, alice: User) -> None:
+    make_ranking(trainer=alice, project=project)
+    pace = pace_of(alice)
+    assert [figure.value for figure in pace.figures] == ["0", "1", "–", "–"]
+    for seconds in (30.0, 90.0):
+        make_ranking(trainer=alice, project=project, seconds=seconds)
+    pace = pace_of(alice)
+    assert [figure.value for figure in pace.figures] == ["0", "3", "1:05", "–"]
+    assert len(pace.days) == 14
+    assert pace.days[-1].height == 64
+
+
+def test_agreement_is_with_people_who_ranked_the_same_and_with_nobody_else(project: Project, alice: User) -> None:
+    bob = make_user(username="bob", projects=[project])
+    robot = make_user(username="robot", projects=[project], is_simulated=True)
+    for _ in range(2):
+        mine = make_ranking(trainer=alice, project=project)
+        a, b, c, d = mine.shown_order  # mine is B > A = C > D: five ordered pairs
+        for trainer, tiers in ((bob, [[a], [b], [c], [d]]), (robot, [[d], [c], [b], [a]])):
+            make_ranking(trainer=trainer, project=project, comparison=mine.comparison, tiers=tiers)
+    assert pace_of(alice).figures[3].value == "80%"  # Bob turned one of the five round
+
+
+def test_earlier_work_is_on_further_pages(client: Client, project: Project, alice: User) -> None:
+    for number in range(27):
+        make_dialogue(project=project, author=alice, turns=[("user", f"Question {number:02d}?", "typed")])
+    first, second = (client.get(reverse("history"), {"page": page}).content.decode() for page in ("0", "1"))
+    assert "Question 26?" in first
+    assert "Question 01?" not in first
+    assert "?page=1" in first
+    assert "Question 01?" in second
+    assert client.get(reverse("history"), {"page": "nonsense"}).status_code == 200
+
+
+def test_more_work_costs_no_more_queries(
+    client: Client, project: Project, alice: User, django_assert_num_queries: Any
+) -> None:
+    for num in (1, 8):
+        for _ in range(num):
+            make_dialogue(project=project, author=alice)
+            make_ranking(trainer=alice, project=project)
+        with django_assert_num_queries(14):
+            client.get(reverse("history"))

@@ -1,0 +1,112 @@
+"""The quality page: figures of real rankings, who may see them, reports that get handled."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from labeling.models import Completion, Project, Ranking, Report, User
+from labeling.quality.report import quality_figures
+from tests.labeling.factories import make_comparisons, make_project, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="quality", rankings_wanted=2)
+
+
+def rank(project: Project, orders: dict[User | None, list[list[int]]], *, seconds: float = 30.0) -> None:
+    """One comparison, ranked by each trainer in tiers of completion indices; shown in order of index."""
+    (comparison,) = make_comparisons(project=project, num=1, num_completions=4)
+    ids = {one.index: str(one.id) for one in comparison.completions.all()}
+    for trainer, tiers in orders.items():
+        Ranking.objects.create(
+            comparison=comparison,
+            trainer=trainer,
+            submission_key=comparison.id if trainer is None else trainer_key(comparison.id, trainer.id),
+            tiers=[[ids[index] for index in tier] for tier in tiers],
+            shown_order=[ids[index] for index in range(4)],
+            seconds=seconds,
+        )
+
+
+def trainer_key(one: object, other: object) -> str:
+    import uuid
+
+    return str(uuid.uuid5(uuid.UUID(str(one)), str(other)))
+
+
+def test_agreement_counts_pairs_that_both_ordered(project: Project) -> None:
+    alice = make_user(username="alice", projects=[project])
+    bob = make_user(username="bob", projects=[project])
+    rank(project, {alice: [[0], [1], [2], [3]], bob: [[1], [0], [2], [3]]})  # 5 of 6 pairs alike
+    figures = quality_figures(project)
+    assert figures.agreement is not None
+    assert (figures.agreement.value, figures.agreement.n) == (pytest.approx(5 / 6), 6)
+    assert [row.trainer for row in figures.trainers] == [alice, bob]
+
+
+def test_simulated_and_imported_rankings_are_counted_apart(project: Project) -> None:
+    alice = make_user(username="alice", projects=[project])
+    robot = make_user(username="simulated", projects=[project])
+    User.objects.filter(pk=robot.pk).update(is_simulated=True)
+    robot.refresh_from_db()
+    rank(project, {alice: [[0], [1], [2], [3]], robot: [[3], [2], [1], [0]], None: [[3], [2, 1, 0]]})
+    figures = quality_figures(project)
+    assert figures.agreement is None
+    assert (figures.num_rankings, figures.num_simulated, figures.num_imported) == (3, 1, 1)
+
+
+def test_position_and_ties_are_measured(project: Project) -> None:
+    alice = make_user(username="alice", projects=[project])
+    rank(project, {alice: [[0], [1], [2, 3]]})
+    figures = quality_figures(project)
+    assert figures.earlier_wins is not None
+    assert (figures.earlier_wins.value, figures.earlier_wins.n) == (1.0, 5)
+    assert figures.tied is not None
+    assert figures.tied.value == pytest.approx(1 / 6)
+
+
+def test_the_page_shows_figures_to_reviewers_and_admins_only(project: Project, client: Client) -> None:
+    alice = make_user(username="alice", projects=[project])
+    rita = make_user(username="rita", projects=[project])
+    rank(project, {alice: [[0], [1], [2], [3]], rita: [[0], [1], [2], [3]]})
+    client.force_login(rita)
+    page = client.get(reverse("quality", args=("quality",)))
+    assert page.status_code == 200
+    assert "100 %" in page.content.decode()
+    client.force_login(alice)
+    assert client.get(reverse("quality", args=("quality",))).status_code == 403
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rankings(
+    project: Project, client: Client, django_assert_max_num_queries: object
+) -> None:
+    rita = make_user(username="rita", projects=[project])
+    alice = make_user(username="alice", projects=[project])
+    client.force_login(rita)
+    for _ in range(8):
+        rank(project, {alice: [[0], [1], [2], [3]], rita: [[0, 1], [2], [3]]})
+    with django_assert_max_num_queries(12):  # type: ignore[operator]
+        client.get(reverse("quality", args=("quality",)))
+
+
+def test_an_admin_handles_a_report(project: Project, client: Client) -> None:
+    (comparison,) = make_comparisons(project=project, num=1)
+    completion = Completion.objects.filter(comparison=comparison)[0]
+    report = Report.objects.create(project=project, completion=completion, content="bad", reason="harmful")
+    client.force_login(make_user(username="adam"))
+    assert "harmful" in client.get(reverse("quality", args=("quality",))).content.decode()
+    client.post(reverse("handle_report", args=("quality", report.id)))
+    report.refresh_from_db()
+    assert report.state == Report.State.HANDLED
+
+
+def test_the_arms_are_shown_once_there_is_a_control_arm(project: Project) -> None:
+    client = Client()
+    client.force_login(make_user(username="rita", projects=[project]))
+    address = reverse("quality", args=("quality",))
+    assert "Written with suggestions and without" not in client.get(address).content.decode()
+    Project.objects.update(control_share=0.2)
+    assert "Written with suggestions and without" in client.get(address).content.decode()

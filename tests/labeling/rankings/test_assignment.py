@@ -1,0 +1,415 @@
+"""The queue and its rule: who is given what, and what becomes of it. Races are in test_assignment_races.py."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from labeling.models import AuditEvent, Comparison, Completion, GuidelineVersion, Lease, Membership, Project, User
+from labeling.rankings import assignment
+from labeling.rankings.assignment import Nothing
+from labeling.rankings.submission import AssignmentError, RatingGiven, StaleDraft, Submission
+from tests.labeling.factories import make_chat, make_comparison, make_comparisons, make_project, make_user, places_of
+
+pytestmark = pytest.mark.django_db
+
+
+def claim(project: Project, by: User) -> Lease:
+    lease = assignment.claim(project, by=by)
+    assert isinstance(lease, Lease), lease
+    return lease
+
+
+def in_shown_order(lease: Lease, **fields: object) -> Submission:
+    return Submission(tiers=tuple((identifier,) for identifier in lease.shown_order), **fields)  # type: ignore[arg-type]
+
+
+def run_out(lease: Lease) -> None:
+    Lease.objects.filter(id=lease.id).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def lose(lease: Lease) -> None:
+    run_out(lease)
+    assert assignment.expire_leases() == 1
+
+
+def test_a_claim_holds_a_place_and_records_the_shown_order(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project, rankings_wanted=2)
+    lease = claim(project, alice)
+    assert lease.comparison_id == comparison.id
+    assert places_of(comparison) == (2, 1, 1, 0)
+    shown = set(map(str, comparison.completions.values_list("id", flat=True)))
+    assert len(lease.shown_order) == 4
+    assert set(lease.shown_order) == shown
+    assert lease.reason
+    assert timedelta(minutes=29) < lease.expires_at - timezone.now() < timedelta(minutes=31)
+
+
+def test_the_shown_order_is_drawn_anew_for_every_trainer(project: Project) -> None:
+    make_comparison(project=project, rankings_wanted=40, num_completions=4)
+    orders = {tuple(claim(project, make_user(projects=[project])).shown_order) for _trainer in range(12)}
+    assert len(orders) > 6  # of 24; that twelve draws give six or fewer has a chance below 0.002
+
+
+def test_the_comparison_in_hand_comes_first_and_its_time_is_extended(project: Project, alice: User) -> None:
+    make_comparisons(project=project, num=3)
+    lease = claim(project, alice)
+    Lease.objects.filter(id=lease.id).update(expires_at=timezone.now() + timedelta(minutes=1))
+    again = claim(project, alice)
+    assert again.id == lease.id
+    assert again.expires_at - timezone.now() > timedelta(minutes=29)
+    assert again.shown_order == lease.shown_order
+    assert assignment.in_hand(project, by=alice) == lease
+
+
+def test_a_place_whose_time_is_over_but_that_nobody_took_is_still_in_hand(project: Project, alice: User) -> None:
+    make_comparisons(project=project, num=2)
+    lease = claim(project, alice)
+    run_out(lease)
+    assert claim(project, alice).id == lease.id
+
+
+def test_a_submission_becomes_a_ranking_with_all_that_it_was_made_under(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    GuidelineVersion.objects.create(project=project, version=2, text="Be kind.")
+    lease = claim(project, alice)
+    a, b, c, d = lease.shown_order
+    submission = Submission(
+        tiers=((b,), (a, c), (d,)),
+        unacceptable_from=2,
+        ratings=(RatingGiven(completion_id=b, overall=6, flags={"hallucination": True}, note="invents a river"),),
+        seconds=41.5,
+        layout="columns",
+    )
+    ranking = assignment.submit(lease, submission, key=uuid.uuid4(), by=alice).ranking
+    assert ranking is not None
+    ranking.refresh_from_db()
+    assert ranking.tiers == [[b], [a, c], [d]]
+    assert (ranking.unacceptable_from, ranking.seconds, ranking.layout) == (2, 41.5, "columns")
+    assert ranking.shown_order == lease.shown_order
+    assert ranking.guideline_version is not None
+    assert ranking.guideline_version.version == 2
+    rating = ranking.ratings.get()
+    assert (str(rating.completion_id), rating.overall, rating.flags) == (b, 6, {"hallucination": True})
+    assert places_of(comparison) == (1, 0, 0, 1)
+    assert (comparison.state, comparison.num_rankings) == (Comparison.State.DONE, 1)
+    assert AuditEvent.objects.filter(verb="submit ranking", by=alice).exists()
+
+
+def test_an_abstention_needs_a_reason_and_fills_the_place(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    with pytest.raises(AssignmentError):
+        assignment.submit(lease, Submission(abstained=" "), key=uuid.uuid4(), by=alice)
+    outcome = assignment.submit(lease, Submission(abstained="makes no sense"), key=uuid.uuid4(), by=alice)
+    assert outcome.ranking is not None
+    assert outcome.ranking.tiers == []
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("wrong", ["missing", "twice", "unknown", "empty tier", "line", "rating", "overall"])
+def test_it_refuses_what_is_not_a_weak_order(project: Project, alice: User, wrong: str) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    a, b, c, d = lease.shown_order
+    submission = {
+        "missing": Submission(tiers=((a,), (b, c))),
+        "twice": Submission(tiers=((a,), (b, c), (d, a))),
+        "unknown": Submission(tiers=((a,), (b, c), (d,), (str(uuid.uuid4()),))),
+        "empty tier": Submission(tiers=((a,), (), (b, c, d))),
+        "line": Submission(tiers=((a, b, c, d),), unacceptable_from=2),
+        "rating": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=str(uuid.uuid4())),)),
+        "overall": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=a, overall=8),)),
+    }[wrong]
+    with pytest.raises(AssignmentError):
+        assignment.submit(lease, submission, key=uuid.uuid4(), by=alice)
+    assert places_of(comparison) == (1, 0, 1, 0)
+
+
+def test_the_same_submission_twice_is_one_ranking(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    key, submission = uuid.uuid4(), in_shown_order(lease, seconds=3.0)
+    first = assignment.submit(lease, submission, key=key, by=alice)
+    again = assignment.submit(lease, in_shown_order(lease, seconds=9.0), key=key, by=alice)
+    assert first.ranking is not None
+    assert again.ranking == first.ranking
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_the_same_key_with_another_order_is_refused(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    lease = claim(project, alice)
+    key = uuid.uuid4()
+    assignment.submit(lease, in_shown_order(lease), key=key, by=alice)
+    turned = Submission(tiers=tuple((identifier,) for identifier in reversed(lease.shown_order)))
+    with pytest.raises(AssignmentError, match="another order"):
+        assignment.submit(lease, turned, key=key, by=alice)
+    with pytest.raises(AssignmentError, match="already submitted"):
+        assignment.submit(lease, turned, key=uuid.uuid4(), by=alice)
+
+
+def test_a_key_that_another_comparison_used_is_refused(project: Project, alice: User) -> None:
+    first, second = make_comparisons(project=project, num=2)
+    key = uuid.uuid4()
+    lease = claim(project, alice)
+    assignment.submit(lease, in_shown_order(lease), key=key, by=alice)
+    other = claim(project, alice)
+    with pytest.raises(AssignmentError, match="already been used"):
+        assignment.submit(other, in_shown_order(other), key=key, by=alice)
+    assert sorted([places_of(first), places_of(second)]) == [(1, 0, 0, 1), (1, 0, 1, 0)]
+
+
+def test_a_lease_that_ran_out_gives_its_place_back(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    assert isinstance(assignment.claim(project, by=bob), Nothing)
+    lose(lease)
+    assert places_of(comparison) == (1, 1, 0, 0)
+    assert claim(project, bob).comparison_id == comparison.id
+
+
+def test_a_dead_sweeper_starves_nobody(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    run_out(claim(project, alice))
+    assert claim(project, bob).comparison_id == comparison.id  # nobody called expire_leases
+    assert places_of(comparison) == (1, 0, 1, 0)
+
+
+def test_a_late_submission_counts_while_a_place_is_free(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    lose(lease)
+    outcome = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice)
+    assert outcome.ranking is not None
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_a_submission_that_is_late_but_whose_place_nobody_took_counts(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    run_out(lease)
+    assert assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice).ranking is not None
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_a_late_submission_without_a_place_is_kept_and_explained(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    assignment.save_draft(lease, draft={"shelves": {}}, version=0, by=alice)
+    lose(lease)
+    others = claim(project, bob)
+    key, submission = uuid.uuid4(), in_shown_order(lease)
+    outcome = assignment.submit(lease, submission, key=key, by=alice)
+    assert outcome.kept
+    assert "kept" in outcome.sentence
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.LATE
+    assert lease.draft["submission"]["tiers"] == [[identifier] for identifier in lease.shown_order]
+    assert lease.draft["shelves"] == {}
+    assert assignment.submit(lease, submission, key=key, by=alice).kept  # the same again: the same answer
+    assert assignment.submit(others, in_shown_order(others), key=uuid.uuid4(), by=bob).ranking is not None
+    assert places_of(comparison) == (1, 0, 0, 1)
+    assert isinstance(assignment.claim(project, by=alice), Nothing)
+
+
+def test_a_late_submission_counts_when_it_is_sent_again_and_a_place_has_come_free(
+    project: Project, alice: User, bob: User
+) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    lose(lease)
+    others = claim(project, bob)
+    key = uuid.uuid4()
+    assert assignment.submit(lease, in_shown_order(lease), key=key, by=alice).kept
+    assignment.skip(others, reason="too long", by=bob)
+    assert assignment.submit(lease, in_shown_order(lease), key=key, by=alice).ranking is not None
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_a_submission_to_a_withdrawn_comparison_is_kept(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    Comparison.objects.filter(id=comparison.id).update(state=Comparison.State.WITHDRAWN)
+    outcome = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice)
+    assert outcome.kept
+    assert "withdrawn" in outcome.sentence
+    assert places_of(comparison) == (1, 1, 0, 0)
+    assert assignment.in_hand(project, by=alice) is None
+
+
+def test_what_was_skipped_does_not_come_back(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    assignment.skip(lease, reason="Not my topic", by=alice)
+    assignment.skip(lease, reason="pressed twice", by=alice)
+    lease.refresh_from_db()
+    assert (lease.state, lease.skip_reason) == (Lease.State.SKIPPED, "Not my topic")
+    assert places_of(comparison) == (1, 1, 0, 0)
+    assert isinstance(assignment.claim(project, by=alice), Nothing)
+    assert claim(project, bob).comparison_id == comparison.id
+
+
+def test_a_lease_that_ran_out_comes_back_with_its_draft(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    assignment.save_draft(lease, draft={"shelves": {"x": 1}}, version=0, by=alice)
+    lose(lease)
+    again = claim(project, alice)
+    assert (again.id, again.draft, again.shown_order) == (lease.id, {"shelves": {"x": 1}}, lease.shown_order)
+    assert again.closed_at is None
+    assert places_of(comparison) == (1, 0, 1, 0)
+
+
+def test_nobody_ranks_their_own_dialogue_where_the_project_forbids_it(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project, dialogue=make_chat(project=project, author=alice))
+    nothing = assignment.claim(project, by=alice)
+    assert isinstance(nothing, Nothing)
+    assert "other trainers" in nothing.reason
+    project.forbids_own_text = False
+    assert claim(project, alice).comparison_id == comparison.id
+
+
+def test_nobody_ranks_a_completion_that_they_wrote(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    Completion.objects.create(comparison=comparison, index=4, content="Paris, on the Seine.", author=alice)
+    assert isinstance(assignment.claim(project, by=alice), Nothing)
+    assert len(claim(project, bob).shown_order) == 5
+
+
+def test_nobody_ranks_the_same_comparison_twice(project: Project, alice: User) -> None:
+    make_comparison(project=project, rankings_wanted=3)
+    lease = claim(project, alice)
+    assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice)
+    assert isinstance(assignment.claim(project, by=alice), Nothing)
+
+
+def test_a_comparison_never_has_two_rankings_of_one_trainer_even_by_hand(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project, rankings_wanted=3)
+    comparison.rankings.create(trainer=alice, submission_key=uuid.uuid4())
+    with pytest.raises(IntegrityError), transaction.atomic():
+        comparison.rankings.create(trainer=alice, submission_key=uuid.uuid4())
+
+
+def test_the_queue_is_drawn_by_its_key(project: Project, alice: User) -> None:
+    late, early = (make_comparison(project=project, queue_key=key) for key in (0.7, -0.3))
+    first = claim(project, alice)
+    assert first.comparison_id == early.id
+    assignment.submit(first, in_shown_order(first), key=uuid.uuid4(), by=alice)
+    assert claim(project, alice).comparison_id == late.id
+
+
+def test_practice_and_other_projects_are_not_in_the_queue(project: Project, alice: User) -> None:
+    make_comparison(project=project, use="practice")
+    make_comparison(project=make_project())
+    nothing = assignment.claim(project, by=alice)
+    assert isinstance(nothing, Nothing)
+    assert "no comparisons" in nothing.reason
+
+
+def test_the_reason_says_how_far_a_comparison_is(project: Project, alice: User, bob: User) -> None:
+    make_comparison(project=project, rankings_wanted=2)
+    assert "Next in the queue" in claim(project, alice).reason
+    assert "completes it" in claim(project, bob).reason
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("sampling", "being sampled"), ("done", "Everything is ranked"), ("failed", "Everything is ranked")],
+)
+def test_nothing_comes_with_its_reason(project: Project, alice: User, state: str, words: str) -> None:
+    make_comparison(project=project, state=state)
+    nothing = assignment.claim(project, by=alice)
+    assert isinstance(nothing, Nothing)
+    assert words in nothing.reason
+
+
+def test_a_stranger_to_the_project_is_given_nothing(project: Project) -> None:
+    make_comparison(project=project)
+    nothing = assignment.claim(project, by=make_user(username="charlie"))
+    assert isinstance(nothing, Nothing)
+    assert "do not work in this project" in nothing.reason
+
+
+def test_an_admin_ranks_without_having_been_added(project: Project) -> None:
+    make_comparison(project=project)
+    adam = make_user(username="adam")
+    claim(project, adam)
+    assert Membership.objects.filter(project=project, user=adam).count() == 1
+
+
+def test_a_place_belongs_to_the_trainer_who_holds_it(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    with pytest.raises(AssignmentError):
+        assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=bob)
+    with pytest.raises(AssignmentError):
+        assignment.renew(lease, by=bob, seconds=1)
+    with pytest.raises(AssignmentError):
+        assignment.save_draft(lease, draft={}, version=0, by=bob)
+    with pytest.raises(AssignmentError):
+        assignment.skip(lease, reason="", by=bob)
+    assert places_of(comparison) == (1, 0, 1, 0)
+
+
+def test_a_sign_of_life_extends_the_lease_and_counts_time(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    lease = claim(project, alice)
+    Lease.objects.filter(id=lease.id).update(expires_at=timezone.now() + timedelta(minutes=1))
+    renewed = assignment.renew(lease, by=alice, seconds=30)
+    assert renewed.expires_at - timezone.now() > timedelta(minutes=29)
+    assert renewed.seconds == 30
+    assert assignment.renew(lease, by=alice, seconds=12).seconds == 30  # another tab, younger, takes no time away
+
+
+def test_a_sign_of_life_after_expiry_does_not_take_the_place_back(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    lose(lease)
+    with pytest.raises(AssignmentError, match="no longer reserved"):
+        assignment.renew(lease, by=alice, seconds=1)
+    assert places_of(comparison) == (1, 1, 0, 0)
+
+
+def test_a_draft_from_an_older_tab_is_refused_with_the_newer_one(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    lease = claim(project, alice)
+    assert assignment.save_draft(lease, draft={"n": 1}, version=0, by=alice) == 1
+    with pytest.raises(StaleDraft) as stale:
+        assignment.save_draft(lease, draft={"n": 2}, version=0, by=alice)
+    assert (stale.value.version, stale.value.draft) == (1, {"n": 1})
+    with pytest.raises(AssignmentError, match="too large"):
+        assignment.save_draft(lease, draft={"n": "x" * 300_000}, version=1, by=alice)
+
+
+def test_a_ranking_taken_back_opens_its_lease_again(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    key = uuid.uuid4()
+    ranking = assignment.submit(lease, in_shown_order(lease), key=key, by=alice).ranking
+    assert ranking is not None
+    with pytest.raises(AssignmentError):
+        assignment.retract(ranking, by=bob)
+    reopened = assignment.retract(ranking, by=alice)
+    assert reopened.id == lease.id
+    assert places_of(comparison) == (1, 0, 1, 0)
+    assert comparison.state == Comparison.State.OPEN
+    with pytest.raises(AssignmentError):
+        assignment.retract(ranking, by=alice)
+    second = assignment.submit(reopened, in_shown_order(lease), key=key, by=alice).ranking  # the page keeps its key
+    assert second is not None
+    assert second != ranking
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_a_ranking_cannot_be_taken_back_after_the_grace_period(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    ranking = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice).ranking
+    assert ranking is not None
+    comparison.rankings.update(ranked_at=timezone.now() - timedelta(minutes=project.grace_minutes, seconds=1))
+    with pytest.raises(AssignmentError, match="is over"):
+        assignment.retract(ranking, by=alice)
+    assert places_of(comparison) == (1, 0, 0, 1)

@@ -1,0 +1,117 @@
+"""Gold items and practice under many people at once: the queue's law holds, nobody waits, nothing is noted twice."""
+
+import threading
+import time
+import uuid
+from functools import partial
+
+import pytest
+from django.db import transaction
+
+from labeling.models import Comparison, Lease, Membership, Project, Ranking, User
+from labeling.rankings import assignment
+from labeling.rankings.practice import submit_practice
+from labeling.rankings.submission import Submission
+from tests.labeling.factories import (
+    make_comparison,
+    make_comparisons,
+    make_project,
+    make_reference,
+    make_users,
+    places_of,
+)
+from tests.labeling.rankings.test_assignment_races import BROKEN, OVERFULL, at_once, number, ranked, watched, work_day
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_storm_with_gold_mixed_in_never_breaks_the_law() -> None:
+    project = make_project(rankings_wanted=3, gold_every=3)
+    make_comparisons(project=project, num=30, num_completions=3)
+    gold = [make_reference(project=project).comparison for _ in range(5)]
+    trainers = make_users(num=12, project=project)
+    with watched() as looks:
+        at_once([partial(work_day, project, trainers, seed=n, num_acts=30) for n in range(8)])
+    assert len(looks) > 5
+    assert not any(looks)
+    assert number(BROKEN) == number(OVERFULL) == 0
+    assert Ranking.objects.filter(comparison__in=gold, retracted_at=None).count() > 10
+    assert Ranking.objects.filter(comparison__use="work", retracted_at=None).count() > 10
+    assert set(Comparison.objects.filter(use="gold").values_list("open_slots", "state")) == {(0, "open")}
+
+
+def test_all_who_are_due_are_given_the_same_item_at_once() -> None:
+    project = make_project(gold_every=1)
+    gold = make_reference(project=project).comparison
+    work = make_comparison(project=project)
+    trainers = make_users(num=8, project=project)
+    found = at_once([partial(assignment.claim, project, by=trainer) for trainer in trainers])
+    assert [lease.comparison_id for lease in found] == [gold.id] * 8
+
+    def submit(lease: Lease) -> bool:
+        return assignment.submit(lease, ranked(lease), key=uuid.uuid4(), by=lease.trainer).kept
+
+    assert not any(at_once([partial(submit, lease) for lease in found]))
+    assert places_of(gold) == (1, 0, 0, 8)
+    assert places_of(work) == (1, 1, 0, 0)
+
+
+def test_many_tabs_of_one_trainer_are_given_one_gold_item_and_counted_once() -> None:
+    project = make_project(gold_every=1)
+    for _ in range(4):
+        make_reference(project=project)
+    (trainer,) = make_users(num=1, project=project)
+    found = at_once([partial(assignment.claim, project, by=trainer)] * 8)
+    assert len({lease.id for lease in found}) == 1
+    assert Lease.objects.count() == 1
+    assert Membership.objects.get(user=trainer).num_claims == 1
+
+
+def test_an_item_that_is_submitted_late_meanwhile_is_not_given_out_again() -> None:
+    project = make_project(gold_every=1)
+    make_reference(project=project)
+    (trainer,) = make_users(num=1, project=project)
+    lease = assignment.claim(project, by=trainer)
+    assert isinstance(lease, Lease)
+    Lease.objects.update(state="expired")
+    submitting, claiming = threading.Event(), threading.Event()
+
+    def submit_slowly() -> None:
+        with transaction.atomic():
+            Lease.objects.filter(id=lease.id).update(state="submitted")
+            submitting.set()
+            claiming.wait(10)
+            time.sleep(0.5)  # the claim is waiting for the lease's row by now
+
+    def claim_meanwhile() -> object:
+        submitting.wait(10)
+        claiming.set()
+        return assignment.claim(project, by=trainer)
+
+    _, found = at_once([submit_slowly, claim_meanwhile])
+    assert isinstance(found, assignment.Nothing)
+    assert Lease.objects.get().state == "submitted"
+
+
+def test_a_gold_item_that_runs_out_gives_no_place_back() -> None:
+    project = make_project(gold_every=1)
+    gold = make_reference(project=project).comparison
+    for trainer in make_users(num=6, project=project):
+        assignment.claim(project, by=trainer)
+    Lease.objects.update(expires_at="2020-01-01T00:00Z")
+    assert sum(at_once([assignment.expire_leases] * 4)) + assignment.expire_leases() == 6
+    assert places_of(gold) == (1, 0, 0, 0)
+
+
+def test_a_set_that_two_tabs_finish_at_once_is_noted_as_done() -> None:
+    for _ in range(8):
+        project = make_project(practice_required=True)
+        comparisons = [make_reference(project=project, use="practice").comparison for _ in range(2)]
+        (trainer,) = make_users(num=1, project=project)
+        at_once([partial(practise, comparison, project, trainer) for comparison in comparisons])
+        assert Membership.objects.get(user=trainer).practised_at is not None
+
+
+def practise(comparison: Comparison, project: Project, trainer: User) -> None:
+    submission = Submission(tiers=tuple(map(tuple, comparison.reference.tiers)))
+    submit_practice(comparison, submission, shown=[], key=uuid.uuid4(), by=trainer)

@@ -1,0 +1,181 @@
+"""The ranking pages as a browser without scripts, and as its scripts, speak to them."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from labeling.models import Comparison, Lease, Project, Ranking, Report, User
+from tests.labeling.factories import make_comparison, make_project, make_user
+from tests.labeling.signed_in import as_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="bread")
+
+
+def url(name: str, held: Lease, *more: Any) -> str:
+    return reverse(name, args=("bread", held.id, *more))
+
+
+def post_json(client: Client, address: str, values: Any) -> Any:
+    return client.post(address, json.dumps(values), content_type="application/json")
+
+
+def board(held: Lease, *shelves: int, **more: Any) -> dict[str, Any]:
+    """What the page sends: the completions, in shown order, on these shelves."""
+    placed = dict(zip(held.shown_order, shelves, strict=False))
+    return {"key": str(uuid.uuid4()), "shelves": placed, "line": None, **more}
+
+
+def test_the_way_in_offers_the_next_and_then_leads_back_to_it(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    client = as_user(alice)
+    assert "Next comparison" in client.get("/p/bread/rank/").content.decode()
+    leads_to = client.post("/p/bread/rank/").url
+    assert leads_to == url("lease", Lease.objects.get())
+    assert "Go on with it" in client.get("/p/bread/rank/").content.decode()
+
+
+def test_nothing_to_rank_says_why(project: Project, alice: User) -> None:
+    answer = as_user(alice).post("/p/bread/rank/", follow=True)
+    assert "There are no comparisons in this project yet." in answer.content.decode()
+
+
+def test_the_board_names_no_policy_and_no_length(held: Lease, alice: User) -> None:
+    page = as_user(alice).get(url("lease", held)).content.decode()
+    assert held.comparison.project.policy is not None
+    assert held.comparison.project.policy.name not in page
+    assert "tokens" not in page
+    assert page.count('class="completion"') == 4
+
+
+def test_shelves_become_tiers_and_the_line_their_index(held: Lease, alice: User) -> None:
+    answer = post_json(as_user(alice), url("lease", held), board(held, 4, 2, 2, 3, line=4, layout="two"))
+    assert answer.status_code == 200
+    ranking = Ranking.objects.get()
+    a, b, c, d = held.shown_order
+    assert [sorted(tier) for tier in ranking.tiers] == [sorted([b, c]), [d], [a]]
+    assert (ranking.unacceptable_from, ranking.layout) == (2, "two")
+
+
+def test_a_line_below_everything_is_no_line(held: Lease, alice: User) -> None:
+    post_json(as_user(alice), url("lease", held), board(held, 1, 2, 3, 4, line=5))
+    assert Ranking.objects.get().unacceptable_from is None
+
+
+def test_the_same_submission_twice_is_one_ranking(held: Lease, alice: User) -> None:
+    client, sent = as_user(alice), board(held, 1, 2, 3, 4)
+    assert post_json(client, url("lease", held), sent).status_code == 200
+    assert post_json(client, url("lease", held), sent).status_code == 200
+    assert Ranking.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"shelves": {}}, "exactly one place"),
+        ({"shelves": None}, "names no completions"),
+        ({"key": "nonsense"}, "lost its key"),
+        ({"line": "third"}, "is not a tier"),
+        ({"ratings": {"x": {"overall": 9}}}, "rating belongs to no completion"),
+        ({"ratings": ["x"]}, "ratings could not be read"),
+    ],
+)
+def test_what_is_no_ranking_is_refused_in_words_and_changes_nothing(
+    held: Lease, alice: User, change: dict[str, Any], said: str
+) -> None:
+    answer = post_json(as_user(alice), url("lease", held), board(held, 1, 2, 3, 4) | change)
+    assert answer.status_code == 422
+    assert said in answer.json()["error"]
+    assert not Ranking.objects.exists()
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '"x"', "null"])
+def test_a_body_that_is_no_board_is_refused(held: Lease, alice: User, body: str) -> None:
+    answer = as_user(alice).post(url("lease", held), body, content_type="application/json")
+    assert answer.status_code == 422
+
+
+def test_an_unranked_completion_is_refused(held: Lease, alice: User) -> None:
+    values = board(held, 1, 2, 3)
+    values["shelves"][held.shown_order[3]] = None
+    answer = post_json(as_user(alice), url("lease", held), values)
+    assert "1 of 4" in answer.json()["error"]
+
+
+def test_the_plain_form_keeps_what_was_chosen_when_it_is_refused(held: Lease, alice: User) -> None:
+    values = {"key": str(uuid.uuid4()), f"shelf:{held.shown_order[0]}": "3"}
+    answer = as_user(alice).post(url("lease", held), values)
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert page.count("checked") == 1
+    assert values["key"] in page
+
+
+def test_drafts_are_kept_by_version_and_a_stale_one_learns_the_newer(held: Lease, alice: User) -> None:
+    client = as_user(alice)
+    first = post_json(client, url("lease_draft", held), {"draft": {"board": 1}, "version": 0})
+    assert first.json() == {"version": 1}
+    stale = post_json(client, url("lease_draft", held), {"draft": {"board": 2}, "version": 0})
+    assert (stale.status_code, stale.json()) == (409, {"version": 1})
+    held.refresh_from_db()
+    assert held.draft == {"board": 1}
+
+
+def test_a_sign_of_life_renews_the_lease(held: Lease, alice: User) -> None:
+    before = held.expires_at
+    answer = post_json(as_user(alice), url("lease_renew", held), {"seconds": 12})
+    assert answer.json()["seconds_left"] > 0
+    held.refresh_from_db()
+    assert held.expires_at > before
+    assert held.seconds == 12
+
+
+def test_a_skip_gives_the_place_back(held: Lease, alice: User) -> None:
+    as_user(alice).post(url("skip_lease", held), {"reason": "Not my topic"})
+    assert Comparison.objects.get().open_slots == 1
+    held.refresh_from_db()
+    assert (held.state, held.skip_reason) == (Lease.State.SKIPPED, "Not my topic")
+
+
+def test_a_report_wants_a_reason_of_the_list(held: Lease, alice: User) -> None:
+    completion = held.shown_order[1]
+    address = url("report_completion", held, completion)
+    refused = as_user(alice).post(address, {f"report_reason:{completion}": "ugly"})
+    assert refused.status_code == 422
+    assert not Report.objects.exists()
+    as_user(alice).post(address, {f"report_reason:{completion}": "hateful", f"report_note:{completion}": "look"})
+    report = Report.objects.get()
+    assert (str(report.completion_id), report.reason, report.note) == (completion, "hateful", "look")
+
+
+@pytest.mark.parametrize("name", ["bob", "charlie", "rita"])
+def test_a_lease_is_nobody_elses(held: Lease, project: Project, name: str) -> None:
+    other = make_user(username=name, projects=[] if name == "charlie" else [project])
+    client = as_user(other)
+    assert client.get(url("lease", held)).status_code == 404
+    for view in ("lease", "lease_draft", "lease_renew", "skip_lease"):
+        assert post_json(client, url(view, held), board(held, 1, 2, 3, 4)).status_code == 404
+    assert not Ranking.objects.exists()
+
+
+def test_engineers_do_not_rank(held: Lease, project: Project) -> None:
+    erin = make_user(username="erin", projects=[project])
+    assert as_user(erin).get("/p/bread/rank/").status_code == 403
+
+
+def test_the_boards_queries_do_not_grow_with_the_project(
+    held: Lease, alice: User, project: Project, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(5):
+        make_comparison(project=project)
+    client = as_user(alice)
+    with django_assert_max_num_queries(10):
+        assert client.get(url("lease", held)).status_code == 200

@@ -1,0 +1,99 @@
+"""The stations of a round: how each stands, what is next, and for whom."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from labeling.models import Comparison, Dialogue, Export, Project, Round, TrainingJob, User
+from labeling.rounds.steps import Station, stations
+from tests.labeling.exports.material import make_ranking
+from tests.labeling.factories import make_comparison, make_dialogue, make_policy, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def found(project: Project, **options: Any) -> dict[str, Station]:
+    return {station.name: station for station in stations(project, **options)}
+
+
+def current(project: Project) -> Round:
+    assert project.current_round is not None
+    return project.current_round
+
+
+def make_job(project: Project, kind: str, **fields: Any) -> TrainingJob:
+    export = Export.objects.create(project=project, kind="rankings", state=Export.State.DONE)
+    values = {"output_name": kind, "state": TrainingJob.State.DONE, "round": current(project), **fields}
+    return TrainingJob.objects.create(project=project, kind=kind, export=export, **values)
+
+
+def test_they_come_in_the_order_of_the_loop(project: Project) -> None:
+    names = [station.name for station in stations(project)]
+    assert names == ["write", "sample", "rank", "export", "reward_model", "ppo", "compare", "promote"]
+
+
+def test_at_first_all_but_writing_and_sampling_wait(project: Project) -> None:
+    states = {name: station.state for name, station in found(project).items()}
+    assert states == {"write": "ready", "sample": "ready"} | dict.fromkeys(
+        ("rank", "export", "reward_model", "ppo", "compare", "promote"), "waiting"
+    )
+
+
+def test_a_project_without_a_round_has_only_writing() -> None:
+    empty = Project.objects.create(slug="empty", name="Empty")
+    assert [station.name for station in stations(empty)] == ["write"]
+
+
+def test_the_count_of_each_is_of_this_round_alone(project: Project) -> None:
+    make_comparison(project=project, round=current(project), state=Comparison.State.OPEN)
+    ranked = make_comparison(project=project, round=current(project), state=Comparison.State.DONE, open_slots=0)
+    make_ranking(project=project, comparison=ranked, seconds=40.0)
+    make_ranking(project=project, seconds=99.0)
+    make_ranking(project=project, comparison=ranked, retracted_at=timezone.now())
+    make_dialogue(project=project, state=Dialogue.State.ACCEPTED, seconds=12.0)
+    make_dialogue(project=project, state=Dialogue.State.SUBMITTED)
+    here = found(project)
+    assert (here["write"].count, here["write"].state, here["write"].note) == (1, "done", "1 waits for review")
+    assert (here["sample"].count, here["sample"].state) == (8, "done")
+    assert (here["rank"].count, here["rank"].seconds, here["rank"].note) == (1, 40.0, "1 more wanted")
+    assert (here["rank"].state, here["export"].state) == ("ready", "ready")
+
+
+def test_training_moves_from_ready_to_working_to_done(project: Project) -> None:
+    Export.objects.create(project=project, kind="rankings", state=Export.State.DONE)
+    assert found(project)["reward_model"].state == "ready"
+    job = make_job(project, "reward_model", state=TrainingJob.State.RUNNING, fraction=0.5)
+    station = found(project)["reward_model"]
+    assert (station.state, station.note, str(job.id) in station.url) == ("working", "reward_model: 50 %", True)
+    now = timezone.now()
+    values = {"state": TrainingJob.State.DONE, "started_at": now - timedelta(seconds=90), "finished_at": now}
+    TrainingJob.objects.filter(id=job.id).update(**values)
+    station = found(project)["reward_model"]
+    assert (station.state, station.count, station.seconds) == ("done", 1, 90.0)
+    assert found(project)["ppo"].state == "ready"
+    TrainingJob.objects.filter(id=job.id).update(state=TrainingJob.State.FAILED)
+    assert found(project)["reward_model"].state == "failed"
+
+
+def test_a_policy_that_ppo_made_can_be_compared_and_promoted(project: Project) -> None:
+    better = make_policy(name="better", training_job=make_job(project, "ppo"))
+    here = found(project)
+    assert (here["compare"].state, here["promote"].state, here["promote"].note) == ("ready", "ready", "better")
+    assert str(better.id) in here["promote"].url
+
+
+def test_the_first_that_is_ready_is_next(project: Project) -> None:
+    make_dialogue(project=project, state=Dialogue.State.ACCEPTED)
+    assert [station.name for station in stations(project) if station.is_next] == ["sample"]
+
+
+def test_nobody_is_offered_what_their_role_may_not_do(project: Project) -> None:
+    make_comparison(project=project, round=current(project))
+    make_dialogue(project=project, state=Dialogue.State.SUBMITTED)
+    engineer = found(project, viewer=make_user(role=User.Role.ENGINEER))
+    admin = found(project, viewer=make_user(role=User.Role.ADMIN))
+    assert [engineer[name].action for name in ("write", "rank")] == ["", ""]
+    assert [admin[name].action for name in ("write", "rank")] == ["Review", "Rank"]
+    assert engineer["export"].action

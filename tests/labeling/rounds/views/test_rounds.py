@@ -1,0 +1,282 @@
+"""The rounds page: stations, training jobs, comparing and promoting."""
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from labeling.exports.splits import split_of
+from labeling.jobs import dispatch
+from labeling.models import Completion, Export, Policy, Project, RewardModel, Round, SamplingRun, TrainingJob, User
+from labeling.rounds.evaluation_requests import begin_contest, held_out_prompts, newest_contest
+from labeling.rounds.promotion import RoundError
+from labeling.sampling.policies import register_policy
+from records import publish_directory
+from tests.labeling.factories import make_policy, make_project, make_prompt, make_user
+from tests.labeling.signed_in import as_user, htmx_get
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, settings: Any) -> Path:
+    settings.PARLEY_STORE = tmp_path / "store"
+    return settings.PARLEY_STORE  # type: ignore[no-any-return]
+
+
+@pytest.fixture(autouse=True)
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    monkeypatch.setattr(dispatch, "ring", lambda task, **arguments: calls.append(task) or True)
+    monkeypatch.setattr(dispatch, "forget_stop", lambda run_id: None)
+    monkeypatch.setattr(dispatch, "ask_to_stop", lambda run_id: None)
+    return calls
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="sky", name="Sky", policy=make_policy(name="base"))
+
+
+def url(name: str, *arguments: Any) -> str:
+    return reverse(name, args=("sky", *arguments))
+
+
+def page(client: Client, name: str, *arguments: Any, query: str = "") -> str:
+    return str(client.get(url(name, *arguments) + query).content.decode())
+
+
+def make_export(project: Project, kind: str, **fields: Any) -> Export:
+    values = {"state": Export.State.DONE, "num_records": 7, "store_path": f"exports/{kind}", **fields}
+    return Export.objects.create(project=project, kind=kind, **values)
+
+
+def make_job(project: Project, **fields: Any) -> TrainingJob:
+    kind = fields.pop("kind", "sft")
+    kinds = {"sft": "demonstrations", "reward_model": "rankings", "ppo": "prompts"}
+    values = {"output_name": f"{kind}-{uuid.uuid4().hex[:6]}", "round": project.current_round, "policy": project.policy}
+    export = fields.pop("export", None) or make_export(project, kinds[kind])
+    return TrainingJob.objects.create(project=project, kind=kind, export=export, **values | fields)
+
+
+def make_candidate(project: Project, name: str = "better") -> Policy:
+    job = make_job(project, kind="ppo", state=TrainingJob.State.DONE, output_name=name)
+    return make_policy(name=name, training_job=job, parent=project.policy)
+
+
+def publish(store: Path, name: str) -> Policy:
+    (store / "staging").mkdir(parents=True)
+    (store / "staging" / "config.json").write_text("{}")
+    publish_directory(store / "staging", store / "policies" / name)
+    return register_policy(f"policies/{name}")
+
+
+def sft_values(export: Export, **values: Any) -> dict[str, Any]:
+    return {
+        "kind": "sft", "export": export.id, "policy": export.project.policy_id, "output_name": "tuned", "lr": "0.0003",
+        "epochs": 1, "batch_size": 8, "seed": 3, "lora": "on", **values,
+    }  # fmt: skip
+
+
+def test_only_engineers_and_admins_may_open_it(project: Project) -> None:
+    trainer = as_user(make_user(projects=[project]))
+    stranger = as_user(make_user(role=User.Role.ENGINEER))
+    job, policy = make_job(project), make_policy()
+    for name, arguments in (
+        ("rounds", ()), ("station_row", ()), ("training_job", (job.id,)), ("job_state", (job.id,)),
+        ("job_row", (job.id,)), ("compare_policy", (policy.id,)), ("promote_policy", (policy.id,)),
+    ):  # fmt: skip
+        assert trainer.get(url(name, *arguments)).status_code == 403
+        assert stranger.get(url(name, *arguments)).status_code == 404
+    for name, arguments in (
+        ("start_training", ()),
+        ("open_round", ()),
+        ("stop_job", (job.id,)),
+        ("retry_job", (job.id,)),
+    ):
+        assert trainer.post(url(name, *arguments)).status_code == 403
+        assert stranger.post(url(name, *arguments)).status_code == 404
+    assert stranger.post(url("promote_policy", policy.id)).status_code == 404
+
+
+def test_a_job_is_started_from_the_form(
+    project: Project, erins_browser: Client, rung: list[str], django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    export = make_export(project, "demonstrations")
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = erins_browser.post(url("start_training"), sft_values(export))
+    job = TrainingJob.objects.get()
+    assert answer.url == url("training_job", job.id)
+    assert job.options == {"lora": True, "lr": 0.0003, "seed": 3, "epochs": 1, "batch_size": 8}
+    assert (job.output_name, job.policy, job.export, str(job.requested_by)) == ("tuned", project.policy, export, "Erin")
+    assert rung == ["training.train"]
+    assert "Waiting for a train worker" in page(erins_browser, "training_job", job.id)
+
+
+def test_demonstrations_and_a_watching_model_are_chosen_by_name(project: Project, erins_browser: Client) -> None:
+    export, beside = (make_export(project, "demonstrations") for _ in range(2))
+    second = RewardModel.objects.create(name="second", store_path="rewardmodels/second", manifest_sha256="0" * 64)
+    chosen = {"demonstrations": beside.id, "mix_ratio": "0.5", "watching_model": second.id}
+    assert erins_browser.post(url("start_training"), sft_values(export, **chosen)).status_code == 302
+    job = TrainingJob.objects.get()
+    assert (job.demonstrations, job.watching_model, job.options["mix_ratio"]) == (beside, second, 0.5)
+    content = page(erins_browser, "training_job", job.id)
+    assert "watched by second" in content
+    assert f"beside {beside.num_records} demonstration" in content
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"mix_ratio": "0.5"}, "give both or neither"),
+        ({"lr": "0"}, "greater than or equal to 1e-09"),
+        ({"output_name": "Best Model"}, "small letters, digits"),
+        ({"output_name": "base"}, "There is a model called “base” already"),
+        ({"export": uuid.uuid4()}, "Select a valid choice"),
+        ({"epochs": "many"}, "Enter a whole number"),
+    ],
+)
+def test_a_job_that_makes_no_sense_answers_422(
+    project: Project, erins_browser: Client, values: dict[str, Any], complaint: str
+) -> None:
+    answer = erins_browser.post(url("start_training"), sft_values(make_export(project, "demonstrations")) | values)
+    assert answer.status_code == 422
+    content = answer.content.decode()
+    assert complaint in content
+    assert not TrainingJob.objects.exists()
+
+
+def test_an_export_leads_to_the_form_that_needs_it(project: Project, erins_browser: Client) -> None:
+    RewardModel.objects.create(name="judge", store_path="rewardmodels/judge", manifest_sha256="0" * 64)
+    tuned = make_policy(name="tuned", training_job=make_job(project, state=TrainingJob.State.DONE))
+    export = make_export(project, "prompts")
+    content = page(erins_browser, "rounds", query=f"?export={export.id}")
+    assert "Optimise by PPO" in content
+    assert "The policy learns to answer as people did." in content
+    form = content[content.index('<section class="card training-form">') :]
+    assert 'name="rollouts_per_update"' in form
+    assert f'<option value="{export.id}" selected>' in form
+    assert f'<option value="{tuned.id}" selected>' in form, "PPO starts from what this round fine-tuned"
+    assert 'value="sky-1-ppo"' in form
+
+
+def test_a_suggested_name_is_free(project: Project, erins_browser: Client) -> None:
+    make_policy(name="sky-1-sft")
+    make_job(project, output_name="sky-1-sft-2")
+    make_export(project, "demonstrations")
+    assert 'value="sky-1-sft-3"' in page(erins_browser, "rounds", query="?kind=sft")
+    assert "training-form" not in page(erins_browser, "rounds")
+
+
+def test_a_running_job_shows_its_curves(project: Project, erins_browser: Client, store: Path) -> None:
+    job = make_job(project, kind="ppo", state=TrainingJob.State.RUNNING, fraction=0.4, metrics={"score": 0.5})
+    work = store / "jobs" / str(job.id) / "work"
+    work.mkdir(parents=True)
+    lines = [{"step": step, "score": step / 10, "kl": float("nan") if step == 2 else step} for step in range(1, 5)]
+    (work / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 5, "sco')
+    content = htmx_get(erins_browser, url("job_state", job.id)).content.decode()
+    assert "Training: 40 %" in content
+    assert content.count("<svg") == 2
+    assert "score goes from 0.1 to 0.4 in 4 points" in content
+    assert 'hx-trigger="every 3s"' in content
+    assert "40 %" in htmx_get(erins_browser, url("job_row", job.id)).content.decode()
+
+
+def test_a_job_is_stopped_and_tried_again(project: Project, erins_browser: Client) -> None:
+    job = make_job(project, state=TrainingJob.State.RUNNING, attempt=1)
+    erins_browser.post(url("stop_job", job.id))
+    job.refresh_from_db()
+    assert job.state == TrainingJob.State.CANCELLED
+    assert "This job was stopped" in page(erins_browser, "training_job", job.id)
+    erins_browser.post(url("retry_job", job.id))
+    job.refresh_from_db()
+    assert job.state == TrainingJob.State.WAITING
+
+
+def test_a_finished_job_leads_to_its_model(project: Project, erins_browser: Client) -> None:
+    better = make_candidate(project)
+    content = page(erins_browser, "training_job", better.training_job_id)
+    assert "better is in the registry" in content
+    assert url("compare_policy", better.id) in content
+
+
+def test_promoting_asks_first_and_then_opens_the_next_round(
+    project: Project, erins_browser: Client, store: Path
+) -> None:
+    better = publish(store, "better")
+    content = page(erins_browser, "promote_policy", better.id)
+    assert "instead of base" in content
+    assert "It has not been compared" in content
+    assert Round.objects.count() == 1
+    answer = erins_browser.post(url("promote_policy", better.id), follow=True)
+    assert "better answers from now on. Round 2 is open." in answer.content.decode()
+    project.refresh_from_db()
+    assert project.policy == better
+
+
+def test_a_policy_without_its_files_is_not_promoted(project: Project, erins_browser: Client) -> None:
+    answer = erins_browser.post(url("promote_policy", make_policy(name="gone").id))
+    assert answer.status_code == 422
+    assert "The files of gone are not in the model store" in answer.content.decode()
+    assert Round.objects.count() == 1
+
+
+def test_a_round_is_opened_where_none_is(project: Project, erins_browser: Client) -> None:
+    project.rounds.update(closed_at="2100-01-01T00:00Z")
+    assert "No round is open" in page(erins_browser, "rounds")
+    erins_browser.post(url("open_round"))
+    assert Round.objects.filter(closed_at=None).count() == 1
+
+
+def test_two_policies_are_compared_on_held_out_prompts(project: Project, erins_browser: Client) -> None:
+    for number in range(60):
+        make_prompt(project=project, content=f"A question about the number {number}?")
+    better = make_candidate(project)
+    erins_browser.post(url("compare_policy", better.id))
+    standing = newest_contest(project, better)
+    assert standing is not None
+    assert standing.is_under_way
+    assert standing.num_asked == len(held_out_prompts(project, better, num=40)) > 0
+    assert f"0 of {standing.num_asked} prompts answered by both" in page(erins_browser, "compare_policy", better.id)
+    for run in SamplingRun.objects.all():
+        Completion.objects.create(run=run, index=0, content=f"{run.policy.name} says so.", policy=run.policy)
+    SamplingRun.objects.update(state=SamplingRun.State.DONE)
+    content = htmx_get(erins_browser, url("compare_policy", better.id)).content.decode()
+    assert "<html" not in content
+    assert "better says so." in content
+    assert "Wins, ties half" in content
+    assert "by the gold preference" in page(erins_browser, "promote_policy", better.id)
+
+
+def test_held_out_prompts_are_those_that_ppo_did_not_train_on(project: Project) -> None:
+    for number in range(80):
+        make_prompt(project=project, content=f"A question about the number {number}?")
+    export = make_export(project, "prompts", filters={"test_percent": 30, "validation_percent": 0})
+    job = make_job(project, kind="ppo", export=export, state=TrainingJob.State.DONE, output_name="better")
+    better = make_policy(name="better", training_job=job)
+    prompts = held_out_prompts(project, better, num=100)
+    assert {split_of(prompt, validation_percent=0, test_percent=30) for prompt in prompts} == {"test"}
+    assert 10 < len(prompts) < 40
+
+
+def test_a_comparison_needs_two_policies_and_prompts(project: Project) -> None:
+    assert project.policy is not None
+    with pytest.raises(RoundError, match="no other policy"):
+        begin_contest(project, project.policy, by=None)
+    with pytest.raises(RoundError, match="No prompt of the pool is held out"):
+        begin_contest(project, make_policy(), by=None)
+
+
+def test_queries_do_not_grow_with_the_rows(
+    project: Project, erins_browser: Client, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(10):
+        make_job(project, kind="reward_model")
+        make_candidate(project, name=f"policy-{uuid.uuid4().hex[:6]}")
+    with django_assert_max_num_queries(30):
+        assert erins_browser.get(url("rounds")).status_code == 200

@@ -1,0 +1,134 @@
+"""Agreement figures against worked examples, and their behaviour at the edges."""
+
+import random
+
+import pytest
+from scipy import stats
+
+from labeling.statistics.agreement import (
+    Level,
+    PairCounts,
+    compare_rankings,
+    krippendorff_alpha,
+    ordered_pairs,
+    position_bias,
+    shown_earlier_wins,
+    tied_pairs,
+)
+
+# Four trainers, twelve units, dots are missing values (Krippendorff 2011, example C).
+A = "1 2 3 3 2 1 4 1 2 . . ."
+B = "1 2 3 3 2 2 4 1 2 5 . 3"
+C = ". 3 3 3 2 3 4 2 2 5 1 ."
+D = "1 2 3 3 2 4 4 1 2 5 1 ."
+
+
+def units(*rows: str) -> list[list[float | None]]:
+    columns = zip(*(row.split() for row in rows), strict=True)
+    return [[None if value == "." else float(value) for value in column] for column in columns]
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [("nominal", 0.7434), ("ordinal", 0.8154), ("interval", 0.8491), ("ratio", 0.7974)]
+)
+def test_krippendorff_alpha_of_the_published_example(level: Level, expected: float) -> None:
+    assert krippendorff_alpha(units(A, B, C, D), level=level) == pytest.approx(expected, abs=5e-5)
+
+
+def test_alpha_is_one_for_full_agreement_and_about_zero_for_chance() -> None:
+    assert krippendorff_alpha([[1, 1], [2, 2], [5, 5]], level="ordinal") == 1.0
+    generator = random.Random(0)
+    noise = [[generator.randint(1, 7), generator.randint(1, 7)] for _ in range(3000)]
+    assert krippendorff_alpha(noise, level="ordinal") == pytest.approx(0.0, abs=0.06)
+
+
+def test_alpha_is_the_same_whoever_is_named_first_and_ignores_units_with_one_value() -> None:
+    assert krippendorff_alpha(units(D, C, B, A), level="interval") == pytest.approx(
+        krippendorff_alpha(units(A, B, C, D), level="interval")
+    )
+    lonely = [*units(A, B, C, D), [3.0, None, None, None]]
+    assert krippendorff_alpha(lonely, level="ordinal") == pytest.approx(0.8154, abs=5e-5)
+
+
+def test_alpha_has_no_value_without_variation() -> None:
+    assert krippendorff_alpha([[1, 1], [1, 1]], level="nominal") is None
+    assert krippendorff_alpha([], level="nominal") is None
+
+
+def test_a_ranking_with_one_tie_makes_five_ordered_pairs_and_one_tied() -> None:
+    tiers = [["A"], ["B", "C"], ["D"]]
+    assert list(ordered_pairs(tiers)) == [("A", "B"), ("A", "C"), ("A", "D"), ("B", "D"), ("C", "D")]
+    assert list(tied_pairs(tiers)) == [("B", "C")]
+
+
+def test_empty_tiers_change_nothing() -> None:
+    tiers = [["A"], [], ["B", "C"], [], ["D"]]
+    assert len(list(ordered_pairs(tiers))) == 5
+    assert compare_rankings(tiers, [["A"], ["B", "C"], ["D"]]) == PairCounts(alike=5, tied_by_both=1)
+
+
+@pytest.mark.parametrize(("k", "pairs"), [(4, 6), (5, 10), (6, 15), (7, 21), (8, 28), (9, 36)])
+def test_k_completions_without_ties_make_all_pairs(k: int, pairs: int) -> None:
+    assert len(list(ordered_pairs([[str(i)] for i in range(k)]))) == pairs
+
+
+def test_pairs_are_counted_by_how_the_two_rankings_relate() -> None:
+    first = [["a"], ["b"], ["c", "d"]]
+    second = [["b"], ["a", "c"], ["d"]]
+    # ab opposite, ac tied by the second, ad alike, bc alike, bd alike, cd tied by the first
+    assert compare_rankings(first, second) == PairCounts(alike=3, opposite=1, tied_by_first=1, tied_by_second=1)
+
+
+def test_only_completions_that_both_ranked_count() -> None:
+    assert compare_rankings([["a"], ["b"], ["x"]], [["a"], ["b"], ["y"]]) == PairCounts(alike=1)
+
+
+def test_the_rate_depends_on_the_tie_policy() -> None:
+    counts = PairCounts(alike=6, opposite=2, tied_by_first=1, tied_by_second=1, tied_by_both=2)
+    excluded, half = counts.rate("exclude"), counts.rate("half")
+    assert excluded is not None
+    assert half is not None
+    assert (excluded.value, excluded.n) == (0.75, 8)
+    assert (half.value, half.n) == (0.75, 12)
+    assert PairCounts(tied_by_both=3).rate("exclude") is None
+
+
+def test_chance_with_ties_is_what_random_trainers_reach() -> None:
+    generator = random.Random(3)
+    counts = PairCounts()
+    for _ in range(20_000):
+        left, right = ([["a", "b"]] if generator.random() < 0.4 else [["a"], ["b"]] for _ in range(2))
+        if generator.random() < 0.5:
+            right = right[::-1]
+        counts += compare_rankings(left, right)
+    rate = counts.rate("half")
+    assert rate is not None
+    assert rate.value == pytest.approx(counts.chance("half"), abs=0.01)
+    assert counts.chance("half") == pytest.approx(0.16 + 0.84 / 2, abs=0.01)
+    assert counts.chance("exclude") == 0.5
+
+
+def test_an_agreement_of_72_6_percent_is_a_kappa_of_0_452() -> None:
+    assert PairCounts(alike=726, opposite=274).kappa() == pytest.approx(0.452)
+    assert PairCounts().kappa() is None
+
+
+def test_counts_add_up_over_comparisons() -> None:
+    assert PairCounts(alike=1, opposite=2, tied_by_first=3) + PairCounts(
+        alike=1, tied_by_second=4, tied_by_both=5
+    ) == PairCounts(alike=2, opposite=2, tied_by_first=3, tied_by_second=4, tied_by_both=5)
+
+
+def test_position_bias_of_560_in_1000() -> None:
+    bias = position_bias(560, 1000)
+    assert bias.z == pytest.approx(3.795, abs=5e-4)
+    assert bias.p == pytest.approx(1.65e-4, rel=2e-3)
+    assert bias.p == pytest.approx(stats.binomtest(560, 1000).pvalue)
+    assert bias.share.low > 0.5
+    with pytest.raises(ValueError, match="at least 1"):
+        position_bias(0, 0)
+
+
+def test_wins_of_the_one_shown_earlier_are_counted_over_ordered_pairs() -> None:
+    assert shown_earlier_wins([["a"], ["b", "c"]], ["b", "a", "c"]) == (1, 2)
+    assert shown_earlier_wins([["a", "b"]], ["b", "a"]) == (0, 0)

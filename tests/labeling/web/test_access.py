@@ -1,0 +1,163 @@
+"""Who may open what. A row that is missing and a row that is somebody else's look the same."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.test import RequestFactory
+
+from labeling.models import Dialogue, Export, Lease, Project, TrainingJob, User
+from labeling.web import access
+from tests.labeling.factories import CAST, make_comparison, make_dialogue, make_project, make_run, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="ours")
+
+
+@pytest.fixture
+def cast(project: Project) -> dict[str, User]:
+    """Everybody in the project but Charlie; Adam needs no membership."""
+    members = {"alice", "bob", "rita", "erin"}
+    return {name: make_user(username=name, projects=[project] if name in members else []) for name in CAST}
+
+
+def asked_by(user: User | AnonymousUser) -> HttpRequest:
+    request = RequestFactory().get("/somewhere/?page=2")
+    request.user = user
+
+    async def auser() -> Any:
+        return user
+
+    request.auser = auser
+    return request
+
+
+def may(call: Any, *args: Any, **kwargs: Any) -> bool:
+    try:
+        call(*args, **kwargs)
+    except Http404:
+        return False
+    return True
+
+
+def allowed(cast: dict[str, User], call: Any, *args: Any, **kwargs: Any) -> set[str]:
+    return {name for name, user in cast.items() if may(call, asked_by(user), *args, **kwargs)}
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("the page")
+
+
+def test_a_public_page_asks_nobody() -> None:
+    view: Any = access.public(page)
+    assert view(asked_by(AnonymousUser())).content == b"the page"
+    assert (view.access, view.login_required) == ("public", False)
+
+
+def test_a_visitor_is_sent_to_sign_in_and_back() -> None:
+    for view in (access.signed_in(page), access.role_required(User.Role.ADMIN)(page)):
+        response = view(asked_by(AnonymousUser()))
+        assert response.status_code == 302
+        assert "next=/somewhere/%3Fpage%3D2" in response["Location"]
+
+
+def test_a_role_opens_its_pages_and_no_others(cast: dict[str, User]) -> None:
+    view: Any = access.role_required(User.Role.REVIEWER, User.Role.ADMIN)(page)
+    assert view.access == ("admin", "reviewer")
+    for name, user in cast.items():
+        if name in ("rita", "adam"):
+            assert view(asked_by(user)).content == b"the page"
+        else:
+            with pytest.raises(PermissionDenied):
+                view(asked_by(user))
+
+
+def test_an_asynchronous_view_is_guarded_alike(cast: dict[str, User]) -> None:
+    async def stream(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("the stream")
+
+    view: Any = access.role_required(User.Role.TRAINER)(stream)
+    assert asyncio.iscoroutinefunction(view)
+    assert asyncio.run(view(asked_by(cast["alice"]))).content == b"the stream"
+    assert asyncio.run(view(asked_by(AnonymousUser()))).status_code == 302
+    with pytest.raises(PermissionDenied):
+        asyncio.run(view(asked_by(cast["erin"])))
+
+
+def test_a_guard_without_a_role_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="at least one role"):
+        access.role_required()
+
+
+def test_a_project_opens_for_its_members_and_admins(project: Project, cast: dict[str, User]) -> None:
+    assert allowed(cast, access.project_for, "ours") == {"alice", "bob", "rita", "erin", "adam"}
+    assert allowed(cast, access.project_for, "missing") == set()
+    assert not may(access.project_for, asked_by(AnonymousUser()), "ours")
+
+
+@pytest.mark.parametrize(
+    ("state", "readers"),
+    [
+        ("draft", {"alice"}),
+        ("submitted", {"alice", "rita", "adam"}),
+        ("returned", {"alice", "rita", "adam"}),
+        ("withdrawn", set()),
+    ],
+)
+def test_a_dialogue_is_its_authors_until_it_is_handed_in(
+    project: Project, cast: dict[str, User], state: str, readers: set[str]
+) -> None:
+    dialogue = make_dialogue(project=project, author=cast["alice"], state=state)
+    assert allowed(cast, access.readable_dialogue, dialogue.id, slug="ours") == readers
+    assert allowed(cast, access.own_dialogue, dialogue.id, slug="ours") == readers & {"alice"}
+    assert allowed(cast, access.own_dialogue, uuid.uuid4(), slug="ours") == set()
+
+
+def test_who_leaves_a_project_leaves_their_dialogues_behind(project: Project, cast: dict[str, User]) -> None:
+    dialogue = make_dialogue(project=project, author=cast["alice"])
+    project.memberships.filter(user=cast["alice"]).delete()
+    assert not may(access.own_dialogue, asked_by(cast["alice"]), dialogue.id, slug="ours")
+
+
+def test_a_dialogue_is_not_found_under_another_project(project: Project, cast: dict[str, User]) -> None:
+    make_project(slug="theirs").memberships.create(user=cast["alice"])
+    dialogue = make_dialogue(project=project, author=cast["alice"])
+    assert not may(access.own_dialogue, asked_by(cast["alice"]), dialogue.id, slug="theirs")
+    assert Dialogue.objects.filter(id=dialogue.id).exists()
+
+
+def test_a_lease_and_a_run_are_of_one_person(project: Project, cast: dict[str, User]) -> None:
+    comparison = make_comparison(project=project)
+    lease = Lease.objects.create(
+        comparison=comparison, trainer=cast["alice"], shown_order=[], expires_at="2100-01-01T00:00Z"
+    )
+    run = make_run(project=project, requested_by=cast["alice"])
+    assert allowed(cast, access.own_lease, lease.id, slug="ours") == {"alice"}
+    make_project(slug="theirs").memberships.create(user=cast["alice"])
+    assert not may(access.own_lease, asked_by(cast["alice"]), lease.id, slug="theirs")
+    assert allowed(cast, access.own_run, run.id) == {"alice"}
+    completion = comparison.completions.first()
+    assert completion is not None
+    assert access.completion_of(lease, completion.id) == completion
+    foreign = make_comparison(project=project).completions.first()
+    assert foreign is not None
+    assert not may(access.completion_of, lease, foreign.id)
+
+
+def test_exports_and_training_jobs_are_for_engineers_and_admins(project: Project, cast: dict[str, User]) -> None:
+    export = Export.objects.create(project=project, kind=Export.Kind.RANKINGS)
+    job = TrainingJob.objects.create(
+        project=project, kind=TrainingJob.Kind.REWARD_MODEL, output_name="rm-1", export=export
+    )
+    assert allowed(cast, access.export_for, export.id, slug="ours") == {"erin", "adam"}
+    assert allowed(cast, access.training_job_for, job.id, slug="ours") == {"erin", "adam"}
+    stranger = make_user(role=User.Role.ENGINEER)
+    assert not may(access.export_for, asked_by(stranger), export.id, slug="ours")

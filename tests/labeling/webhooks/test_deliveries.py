@@ -1,0 +1,226 @@
+"""Webhooks: told once it is true, signed, again until they take it, and never inside our own network."""
+
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import exports
+from labeling.models import AuditEvent, Delivery, Project, User, Webhook
+from labeling.rounds import promotion
+from labeling.webhooks import deliveries, outbound_http
+from labeling.webhooks.deliveries import PAUSES, WebhookError
+from labeling.webhooks.outbound_http import OutsideError
+from tests.labeling.api.api_client import Program
+from tests.labeling.factories import make_comparison, make_project, make_served_policy, make_user
+from tests.labeling.webhooks.listener import Listener
+
+pytestmark = pytest.mark.django_db
+ALL = Webhook.Event.values
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="ours")
+
+
+@pytest.fixture
+def erin(project: Project) -> User:
+    return make_user(username="erin", projects=[project])
+
+
+@pytest.fixture
+def webhook(project: Project, erin: User, listener: Listener) -> Webhook:
+    return deliveries.add_webhook(project, url=listener.url, events=ALL, by=erin)
+
+
+def announced(project: Project) -> Delivery:
+    deliveries.announce(project, Webhook.Event.EXPORT_READY, export_id="e-1")
+    return Delivery.objects.latest("created_at")
+
+
+def make_due() -> None:
+    Delivery.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_what_happens_in_the_loop_is_announced(project: Project, erin: User, webhook: Webhook) -> None:
+    make_comparison(project=project)
+    alice = Program(make_user(username="alice", projects=[project]))
+    lease = alice.post("projects/ours/claim").json()["lease"]
+    order = {"tiers": [[one["id"]] for one in lease["completions"]]}
+    assert alice.post(f"projects/ours/leases/{lease['id']}/ranking", order).status_code == 201
+    assert alice.post(f"projects/ours/leases/{lease['id']}/ranking", order).status_code == 201
+    export = exports.request_export(project, kind="rankings", by=erin, rings=False)
+    assert exports.build(export.id)
+    promotion.promote(make_served_policy(), project=project, by=erin)
+    told = {row.event: json.loads(row.body) for row in Delivery.objects.all()}
+    assert Delivery.objects.count() == 3
+    assert told["comparison.completed"]["comparison_id"] == str(project.comparisons.get().id)
+    assert (told["export.ready"]["export_id"], told["export.ready"]["num_records"]) == (str(export.id), 1)
+    assert (told["round.finished"]["round"], told["round.finished"]["promoted"]) == (1, "served")
+    assert {one["project"] for one in told.values()} == {"ours"}
+
+
+def test_only_those_who_asked_are_told(project: Project, erin: User, listener: Listener) -> None:
+    deliveries.add_webhook(project, url=listener.url, events=["round.finished"], by=erin)
+    deliveries.add_webhook(make_project(), url=listener.url, events=ALL, by=erin)
+    deliveries.announce(project, Webhook.Event.EXPORT_READY)
+    assert not Delivery.objects.exists()
+
+
+def test_what_was_rolled_back_was_never_announced(project: Project, webhook: Webhook) -> None:
+    with transaction.atomic():
+        announced(project)
+        transaction.set_rollback(True)
+    assert not Delivery.objects.exists()
+
+
+def test_a_delivery_is_signed_over_its_time_and_body(project: Project, webhook: Webhook, listener: Listener) -> None:
+    delivery = announced(project)
+    assert deliveries.deliver(delivery.id)
+    headers, body = listener.heard[0]
+    assert (headers["Parley-Event"], headers["Parley-Delivery"]) == ("export.ready", str(delivery.id))
+    at, mac = (part.split("=")[1] for part in headers["Parley-Signature"].split(","))
+    assert mac == hmac.new(webhook.secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    assert abs(int(at) - timezone.now().timestamp()) < 60
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.status, delivery.num_attempts) == ("done", 200, 1)
+    assert not deliveries.deliver(delivery.id)
+    assert len(listener.heard) == 1
+
+
+@pytest.mark.parametrize("status", [500, 404, 302])
+def test_it_is_told_again_later_and_later_and_at_last_no_more(
+    project: Project, webhook: Webhook, listener: Listener, status: int
+) -> None:
+    delivery = announced(project)
+    listener.statuses[:] = [status] * 20
+    for num, pause in enumerate(PAUSES, start=1):
+        assert not deliveries.deliver(delivery.id)
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.status, delivery.num_attempts) == ("waiting", status, num)
+        assert abs((delivery.due_at - timezone.now()) - pause) < timedelta(seconds=20)
+        assert not deliveries.deliver(delivery.id)  # not due yet
+        make_due()
+    deliveries.deliver(delivery.id)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.num_attempts) == ("failed", len(PAUSES) + 1)
+    assert delivery.finished_at is not None
+    assert len(listener.heard) == len(PAUSES) + 1
+
+
+def test_an_attempt_that_died_is_made_again(project: Project, webhook: Webhook, listener: Listener) -> None:
+    delivery = announced(project)
+    assert deliveries._take_up(delivery.id) is not None  # and then the worker is killed
+    assert deliveries.sweep_deliveries() == 0
+    make_due()
+    assert deliveries.sweep_deliveries() == 1
+    assert deliveries.deliver(delivery.id)
+
+
+def test_a_closed_webhook_hears_nothing_more(
+    project: Project, erin: User, webhook: Webhook, listener: Listener
+) -> None:
+    delivery = announced(project)
+    deliveries.close_webhook(webhook, by=erin)
+    assert not deliveries.deliver(delivery.id)
+    deliveries.announce(project, Webhook.Event.EXPORT_READY)
+    assert Delivery.objects.count() == 1
+    assert not listener.heard
+    assert AuditEvent.objects.filter(verb="close webhook", by=erin).exists()
+
+
+def test_what_was_given_up_is_told_once_more_when_asked(
+    project: Project, erin: User, webhook: Webhook, listener: Listener
+) -> None:
+    delivery = announced(project)
+    listener.statuses = [500] * (len(PAUSES) + 2)
+    for _ in range(len(PAUSES) + 1):
+        make_due()
+        assert not deliveries.deliver(delivery.id)
+    assert deliveries.standing_of(webhook) == {"total": 1, "waiting": 0, "done": 0, "failed": 1}
+    assert deliveries.try_again(webhook, by=erin) == 1
+    assert not deliveries.deliver(delivery.id)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.num_attempts) == ("failed", len(PAUSES) + 2)
+    assert deliveries.try_again(webhook, by=erin) == 1
+    assert deliveries.deliver(delivery.id)
+    assert deliveries.try_again(webhook, by=erin) == 0
+    assert deliveries.standing_of(webhook)["done"] == 1
+
+
+def test_a_closed_webhook_is_not_tried_again(project: Project, erin: User, webhook: Webhook) -> None:
+    announced(project)
+    deliveries.close_webhook(webhook, by=erin)
+    webhook.refresh_from_db()
+    assert deliveries.try_again(webhook, by=erin) == 0
+    assert deliveries.standing_of(webhook)["failed"] == 1
+
+
+def test_the_log_is_forgotten_after_a_month(project: Project, webhook: Webhook) -> None:
+    deliveries.deliver(announced(project).id)
+    deliveries.sweep_deliveries()
+    assert Delivery.objects.count() == 1
+    Delivery.objects.update(finished_at=timezone.now() - timedelta(days=31))
+    deliveries.sweep_deliveries()
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/", "ftp://example.org/", "https://", "example.org", "https://u:p@example.org/",
+        "https://example.org:port/", "https://exam ple.org/", "https://example.org/\r\nHost: x", "https://[::1/", "",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused(project: Project, erin: User, url: str) -> None:
+    with pytest.raises(WebhookError):
+        deliveries.add_webhook(project, url=url, events=ALL, by=erin)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "169.254.169.254", "0.0.0.0", "[::1]", "[fd00::1]",
+     "[::ffff:127.0.0.1]", "2130706433", "0x7f000001", "127.1", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "100.64.0.1",
+     "224.0.0.1"],
+)  # fmt: skip
+def test_no_machine_of_our_own_network_is_called(host: str, settings: Any) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = ["elsewhere"]
+    with pytest.raises(OutsideError):
+        outbound_http.post(f"https://{host}:1/", b"{}", {})
+
+
+def test_public_addresses_are_told_from_others() -> None:
+    assert outbound_http.is_public("93.184.216.34")
+    assert outbound_http.is_public("2606:4700:4700::1111")
+    assert not outbound_http.is_public("fe80::1%eth0")
+
+
+def test_a_name_is_judged_by_every_address_it_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [(2, 1, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
+    monkeypatch.setattr("labeling.webhooks.outbound_http.socket.getaddrinfo", lambda *_, **__: both)
+    with pytest.raises(OutsideError, match="private network"):
+        outbound_http.post("https://two-faced.example/", b"{}", {})
+
+
+def test_the_api_adds_lists_and_closes_webhooks(project: Project, erin: User, listener: Listener) -> None:
+    program = Program(erin)
+    given = {"url": listener.url, "events": ["export.ready"]}
+    added = program.post("projects/ours/webhooks", given)
+    assert added.status_code == 201
+    assert added.json()["secret"].startswith("whsec_")
+    assert "secret" not in program.get("projects/ours/webhooks").json()["results"][0]
+    deliveries.deliver(announced(project).id)
+    path = f"projects/ours/webhooks/{added.json()['id']}"
+    log = program.get(f"{path}/deliveries").json()["results"]
+    assert [(row["state"], row["status"]) for row in log] == [("done", 200)]
+    assert program.post(f"{path}/close").json()["closed_at"] is not None
+    refused = program.post("projects/ours/webhooks", {**given, "events": ["moon.rose"]})
+    assert (refused.status_code, "moon" in refused.json()["what"] or "Choose" in refused.json()["what"]) == (422, True)
+    stranger = Program(make_user(username="charlie", role="engineer"))
+    assert stranger.get(f"{path}/deliveries").status_code == 404
