@@ -54,7 +54,7 @@ def _export(project: Any) -> int:
     from labeling.exports import build, request_export
     from labeling.models import Export
 
-    export = request_export(project, kind="rankings", by=None, rings=False)
+    export = request_export(project, kind="rankings", by=None, notify_worker=False)
     if not build(export.id):
         raise RuntimeError(Export.objects.get(id=export.id).error)
     return int(Export.objects.get(id=export.id).num_records)

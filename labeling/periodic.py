@@ -1,4 +1,4 @@
-"""The broom: what was lost is found, what is over is closed, what will be wanted is begun. Safe to run twice."""
+"""What is done again and again: lost work found, what is over closed, what will be wanted begun. Safe to run twice."""
 
 import logging
 from collections.abc import Callable
@@ -41,7 +41,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "imports swept": uploads.sweep_imports,
     "deliveries due": deliveries.sweep_deliveries,
     "training jobs swept": training_jobs.sweep_jobs,
-    "written texts joined": _in_each_project(corrections.join_written),
+    "written texts joined": _in_each_project(corrections.create_comparisons_from_corrections),
     "comparisons made": _in_each_project(comparisons.keep_ready),
     "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
     "sign-in failures forgotten": users.forget_old_failures,

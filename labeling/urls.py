@@ -120,7 +120,7 @@ urlpatterns = [
     path(f"{_IMPORT}discard/", data.discard_import, name="discard_import"),
     # Rounds and models.
     path("p/<slug:slug>/rounds/", rounds.rounds_page, name="rounds"),
-    path("p/<slug:slug>/rounds/stations/", rounds.station_row, name="station_row"),
+    path("p/<slug:slug>/rounds/stations/", rounds.round_step_row, name="round_step_row"),
     path("p/<slug:slug>/rounds/sampling/", sampling_views.sampling, name="sampling"),
     path("p/<slug:slug>/rounds/sampling/retry/", sampling_views.retry_all_sampling, name="retry_all_sampling"),
     path(f"{_SAMPLED}retry/", sampling_views.retry_sampling, name="retry_sampling"),

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from language.batching import length_buckets, pad_right
-from language.drawing import Draws, draw, next_token_probabilities, truncate
 from language.prefixes import Prefixes
 from language.slots import Slots, context_length
+from language.token_sampling import Draws, draw, next_token_probabilities, truncate
 from records import SamplingParams
 from records.types import FinishReason
 

@@ -1,7 +1,7 @@
 """Seeds as hashes of named things: which run, which stream of random numbers, and which place in it.
 
 Arithmetic on seeds lets streams meet: a sum that equals another, or bits that a generator does not read. A hash
-of all the names gives every stream numbers of its own. What draws by a seed is `language.drawing.Draws`.
+of all the names gives every stream numbers of its own. What draws by a seed is `language.token_sampling.Draws`.
 """
 
 import json

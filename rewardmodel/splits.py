@@ -12,7 +12,7 @@ from typing import Literal
 from records import Message, Ranking, RecordError
 from records.sides import BEGINNING, drawn, normal_form, trainer_key
 from records.types import Split
-from rewardmodel.likeness import LikeTexts
+from rewardmodel.near_duplicates import LikeTexts
 
 HELD_OUT = ("validation", "test")
 SplitBy = Literal["prompt", "trainer"]
@@ -46,7 +46,7 @@ def assign_splits(
 def find_leaks(rankings: Sequence[Ranking]) -> list[Leak]:
     """Training rankings that would give away what is held out (method reference §9 A12).
 
-    Their prompts begin like a held-out one, or are nearly the same (rewardmodel.likeness).
+    Their prompts begin like a held-out one, or are nearly the same (rewardmodel.near_duplicates).
     """
     held_out: dict[str, str] = {}
     for ranking in rankings:

@@ -34,10 +34,10 @@ def command(request: TrainingRequest, *, store: Path, work: Path) -> list[str]:
     return [sys.executable, "-m", module, *flags, "--out", str(out), "--work", str(work), "--resume", *options]
 
 
-def leashed(arguments: list[str]) -> list[str]:
+def with_parent_watchdog(arguments: list[str]) -> list[str]:
     """The same command, to be ended when this process is gone."""
     python, flag, *rest = arguments
-    return [python, flag, "training.leash", str(os.getpid()), *rest]
+    return [python, flag, "training.parent_watchdog", str(os.getpid()), *rest]
 
 
 def job_folder(store: Path, job_id: str) -> Path:

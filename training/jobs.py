@@ -1,7 +1,7 @@
 """One attempt of one training job: a subprocess that is followed, reported on, and never left behind.
 
 `jobs/<job id>/` in the model store holds the lock, the resumable states (work/) and each attempt's log.
-If this worker dies its trainer soon does too (training.leash), and the next attempt goes on from the
+If this worker dies its trainer soon does too (training.parent_watchdog), and the next attempt goes on from the
 newest state. A worker that only hangs is overtaken: the next attempt ends its trainer.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from records import ManifestError, TrainingProgress, TrainingRequest, TrainingResult, verify_directory
 from records.manifest import MANIFEST, sha256_of
-from training.commands import RequestError, command, inside, job_folder, leashed
+from training.commands import RequestError, command, inside, job_folder, with_parent_watchdog
 from training.locking import JobLock, Overtaken, exclusive
 from training.reporting import Reporter
 
@@ -58,7 +58,7 @@ def _follow(
     progress_path.unlink(missing_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            leashed(arguments),
+            with_parent_watchdog(arguments),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -21,7 +21,7 @@ NUM_SAMPLES = 3
 def compare_policies(loop: Loop) -> str:
     """Old and new answer held-out prompts through the sampler; the gold preference judges."""
     prompts = draw_held_out(loop)
-    contest = ask_both(
+    evaluation = ask_both(
         loop.project,
         old=loop.start,
         new=loop.new_policy,
@@ -30,8 +30,8 @@ def compare_policies(loop: Loop) -> str:
         params=default_sampling(loop.project, seed=loop.options.seed),
         by=None,
     )
-    await_runs(loop, list(SamplingRun.objects.filter(id__in=contest.run_ids)), doing="answers of both policies")
-    answers = answers_of(contest)
+    await_runs(loop, list(SamplingRun.objects.filter(id__in=evaluation.run_ids)), doing="answers of both policies")
+    answers = answers_of(evaluation)
     figures = compare(answers, seed=loop.options.seed)
     loop.comparison, loop.samples = figures, tuple(map(_side_by_side, answers[:NUM_SAMPLES]))
     loop.sizes["held-out prompts"] = len(prompts)

@@ -19,7 +19,7 @@ Judge = Literal["simulated", "people"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One station of the loop. `summary` says what it did, `error` why it could not."""
+    """One step of the loop. `summary` says what it did, `error` why it could not."""
 
     name: str
     seconds: float

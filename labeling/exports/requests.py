@@ -27,11 +27,11 @@ def request_export(
     by: User | None,
     filters: Mapping[str, Any] | None = None,
     format: str = "records",
-    rings: bool = True,
+    notify_worker: bool = True,
 ) -> Export:
     """Ask for an export; a worker begins once this transaction has committed. Raises FilterError.
 
-    With `rings` False no worker is told: the caller builds it at once.
+    With `notify_worker` False no worker is told: the caller builds it at once.
     """
     read = read_filters(kind, filters or {})
     _require_format(format, kind)
@@ -40,7 +40,7 @@ def request_export(
             project=project, kind=kind, format=format, filters=read.encoded(), requested_by=by
         )
         AuditEvent.note("request export", export, by=by, kind=kind, format=format, filters=export.filters)
-        if rings:
+        if notify_worker:
             transaction.on_commit(partial(_ring, export.id), robust=True)
     return export
 
@@ -87,4 +87,4 @@ def exports_folder() -> Path:
 
 
 def _ring(export_id: Any) -> None:
-    dispatch.ring(BUILD_EXPORT, export_id=str(export_id))
+    dispatch.send_task(BUILD_EXPORT, export_id=str(export_id))

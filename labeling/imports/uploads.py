@@ -196,4 +196,4 @@ def _kind(brought: Import) -> Kind:
 
 
 def _ring(import_id: Any) -> None:
-    dispatch.ring(TAKE_IN, import_id=str(import_id))
+    dispatch.send_task(TAKE_IN, import_id=str(import_id))

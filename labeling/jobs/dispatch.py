@@ -30,7 +30,7 @@ STOP_SECONDS = 600  # how long a worker that comes upon a stopped run is told so
 _AWAY = (OperationalError, OSError, redis.RedisError)
 
 
-def ring_for(run: SamplingRun) -> bool:
+def send_run(run: SamplingRun) -> bool:
     """Send one run to the sampler, its answer to come back to us; False with the broker away."""
     urgent = run.purpose in (SamplingRun.Purpose.SUGGESTION, SamplingRun.Purpose.CHAT)
     fence = {"run_id": str(run.id), "attempt": run.attempt}
@@ -44,7 +44,7 @@ def ring_for(run: SamplingRun) -> bool:
     )
 
 
-def ring_for_vectors(request: EmbedRequest) -> bool:
+def send_embedding(request: EmbedRequest) -> bool:
     """Ask for what texts mean, the answer to come back to us; False with the broker away."""
     return _send(
         EMBED,
@@ -55,7 +55,7 @@ def ring_for_vectors(request: EmbedRequest) -> bool:
     )
 
 
-def ring(task: str, **arguments: Any) -> bool:
+def send_task(task: str, **arguments: Any) -> bool:
     """Send any other task by name, to the queue that records.broker gives it; False with the broker away."""
     return _send(task, task, kwargs=arguments)
 

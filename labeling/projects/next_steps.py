@@ -29,7 +29,7 @@ class Step:
 
 
 @dataclass(kw_only=True)
-class Standing:
+class ProjectStatus:
     """Where one person stands in one project."""
 
     guidelines: int = 0  # the newest version; 0: none is written
@@ -45,9 +45,9 @@ class Standing:
         return self.dialogues.get(state, 0)
 
 
-def standings(projects: Sequence[Project], *, user: User) -> dict[Any, Standing]:
-    """Standing by project id."""
-    found: dict[Any, Standing] = defaultdict(Standing)
+def project_statuses(projects: Sequence[Project], *, user: User) -> dict[Any, ProjectStatus]:
+    """ProjectStatus by project id."""
+    found: dict[Any, ProjectStatus] = defaultdict(ProjectStatus)
     ids = [project.pk for project in projects]
     newest = GuidelineVersion.objects.filter(project__in=ids).values("project").annotate(newest=Max("version"))
     for pk, version in newest.values_list("project", "newest"):
@@ -92,20 +92,20 @@ def num_to_rank(project: Project, *, user: User) -> str:
     return f"{MOST_COUNTED - 1}+" if num == MOST_COUNTED else str(num)
 
 
-def next_step(project: Project, standing: Standing, *, user: User) -> Step:
+def next_step(project: Project, status: ProjectStatus, *, user: User) -> Step:
     """The one thing for this person to do next in this project."""
     if project.why_no_new_work:
-        return _finish(project, standing, user)
-    if user.is_admin and (step := _setting_up(project, standing)):
+        return _finish(project, status, user)
+    if user.is_admin and (step := _setting_up(project, status)):
         return step
-    if standing.guidelines > standing.guidelines_read and not user.is_admin:
-        return _read_guidelines(project, standing)
-    if user.can_write_and_rank and standing.practice_waits:
+    if status.guidelines > status.guidelines_read and not user.is_admin:
+        return _read_guidelines(project, status)
+    if user.can_write_and_rank and status.practice_waits:
         return _practise(project)
-    if user.can_review and standing.num_to_review:
-        return _review(project, standing)
+    if user.can_review and status.num_to_review:
+        return _review(project, status)
     if user.can_write_and_rank:
-        return _write_or_rank(project, standing)
+        return _write_or_rank(project, status)
     return Step(
         sentence=_("From here the loop is trained: export, reward model, PPO, promote."),
         label=_("See the round"),
@@ -120,20 +120,20 @@ def _open_to(user: User) -> QuerySet[Comparison]:
     return Comparison.objects.filter(wanted, project__archived_at=None).exclude(own_text).filter(~Exists(mine))
 
 
-def _finish(project: Project, standing: Standing, user: User) -> Step:
+def _finish(project: Project, status: ProjectStatus, user: User) -> Step:
     """In an archived project: what they have in hand, else what there is to read."""
-    in_hand = standing.num_dialogues(Dialogue.State.RETURNED) or standing.num_dialogues(Dialogue.State.DRAFT)
-    if user.can_write_and_rank and (standing.holds_lease or in_hand):
-        return _write_or_rank(project, standing)
+    in_hand = status.num_dialogues(Dialogue.State.RETURNED) or status.num_dialogues(Dialogue.State.DRAFT)
+    if user.can_write_and_rank and (status.holds_lease or in_hand):
+        return _write_or_rank(project, status)
     sentence = _("What was made here can still be read.")
     if user.can_train_models:
         return Step(sentence=sentence, label=_("Its data"), url=reverse("data", args=(project.slug,)))
     return Step(sentence=sentence, label=_("My work"), url=reverse("history"))
 
 
-def _setting_up(project: Project, standing: Standing) -> Step | None:
+def _setting_up(project: Project, status: ProjectStatus) -> Step | None:
     slug = (project.slug,)
-    if not standing.guidelines:
+    if not status.guidelines:
         return Step(
             sentence=_("Nobody knows yet what a good answer is."),
             label=_("Write the guidelines"),
@@ -145,7 +145,7 @@ def _setting_up(project: Project, standing: Standing) -> Step | None:
             label=_("Choose a policy"),
             url=reverse("project_settings", args=slug),
         )
-    if not standing.num_members:
+    if not status.num_members:
         return Step(
             sentence=_("The project is ready, but nobody works in it yet."),
             label=_("Choose its people"),
@@ -154,8 +154,8 @@ def _setting_up(project: Project, standing: Standing) -> Step | None:
     return None
 
 
-def _read_guidelines(project: Project, standing: Standing) -> Step:
-    first = standing.guidelines_read == 0
+def _read_guidelines(project: Project, status: ProjectStatus) -> Step:
+    first = status.guidelines_read == 0
     return Step(
         sentence=_("Before you begin: what a good answer is, in this project.")
         if first
@@ -173,8 +173,8 @@ def _practise(project: Project) -> Step:
     )
 
 
-def _review(project: Project, standing: Standing) -> Step:
-    num = standing.num_to_review
+def _review(project: Project, status: ProjectStatus) -> Step:
+    num = status.num_to_review
     return Step(
         sentence=ngettext("%(n)d dialogue waits for your review.", "%(n)d dialogues wait for your review.", num)
         % {"n": num},
@@ -183,20 +183,20 @@ def _review(project: Project, standing: Standing) -> Step:
     )
 
 
-def _write_or_rank(project: Project, standing: Standing) -> Step:
+def _write_or_rank(project: Project, status: ProjectStatus) -> Step:
     slug = (project.slug,)
-    returned = standing.num_dialogues(Dialogue.State.RETURNED)
-    drafts = standing.num_dialogues(Dialogue.State.DRAFT)
+    returned = status.num_dialogues(Dialogue.State.RETURNED)
+    drafts = status.num_dialogues(Dialogue.State.DRAFT)
     if returned:
         sentence = ngettext(
             "A reviewer returned %(n)d dialogue to you.", "A reviewer returned %(n)d dialogues to you.", returned
         )
         return Step(sentence=sentence % {"n": returned}, label=_("Look again"), url=reverse("write", args=slug))
-    if standing.holds_lease:
+    if status.holds_lease:
         return Step(
             sentence=_("A comparison is reserved for you."), label=_("Go on ranking"), url=reverse("rank", args=slug)
         )
-    if standing.comparisons_wait:
+    if status.comparisons_wait:
         return Step(sentence=_("Comparisons wait to be ranked."), label=_("Rank"), url=reverse("rank", args=slug))
     if drafts:
         sentence = ngettext("You have %(n)d draft.", "You have %(n)d drafts.", drafts)

@@ -1,4 +1,4 @@
-"""The rooms of a project as its page lists them: what each is for, and the one number that matters there."""
+"""The sections of a project as its page lists them: what each is for, and the one number that matters there."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.models import Dialogue, Project, User
-from labeling.projects.next_steps import Standing, num_to_rank
+from labeling.projects.next_steps import ProjectStatus, num_to_rank
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class Section:
     label: str
     url: str
     number: str
@@ -19,21 +19,21 @@ class Room:
     sentence: str
 
 
-def rooms(project: Project, standing: Standing, *, user: User) -> list[Room]:
+def sections(project: Project, status: ProjectStatus, *, user: User) -> list[Section]:
     """Those that this person may enter, in the order of the loop."""
     found = []
     if user.can_write_and_rank:
-        found += [_write(project, standing), _chat(project, user), _rank(project, user)]
+        found += [_write(project, status), _chat(project, user), _rank(project, user)]
     if user.can_review:
-        found.append(_review(project, standing))
+        found.append(_review(project, status))
     if user.can_train_models:
         found += [_data(project), _rounds(project)]
     return found
 
 
-def _write(project: Project, standing: Standing) -> Room:
-    num = standing.num_dialogues(Dialogue.State.DRAFT) + standing.num_dialogues(Dialogue.State.RETURNED)
-    return Room(
+def _write(project: Project, status: ProjectStatus) -> Section:
+    num = status.num_dialogues(Dialogue.State.DRAFT) + status.num_dialogues(Dialogue.State.RETURNED)
+    return Section(
         label=_("Write"),
         url=reverse("write", args=(project.slug,)),
         number=str(num),
@@ -42,9 +42,9 @@ def _write(project: Project, standing: Standing) -> Room:
     )
 
 
-def _chat(project: Project, user: User) -> Room:
+def _chat(project: Project, user: User) -> Section:
     num = project.dialogues.filter(author=user, kind=Dialogue.Kind.CHAT, state=Dialogue.State.DRAFT).count()
-    return Room(
+    return Section(
         label=_("Chat"),
         url=reverse("chat", args=(project.slug,)),
         number=str(num),
@@ -53,9 +53,9 @@ def _chat(project: Project, user: User) -> Room:
     )
 
 
-def _rank(project: Project, user: User) -> Room:
+def _rank(project: Project, user: User) -> Section:
     num = num_to_rank(project, user=user)
-    return Room(
+    return Section(
         label=_("Rank"),
         url=reverse("rank", args=(project.slug,)),
         number=num,
@@ -64,19 +64,19 @@ def _rank(project: Project, user: User) -> Room:
     )
 
 
-def _review(project: Project, standing: Standing) -> Room:
-    return Room(
+def _review(project: Project, status: ProjectStatus) -> Section:
+    return Section(
         label=_("Review"),
         url=reverse("review", args=(project.slug,)),
-        number=str(standing.num_to_review),
+        number=str(status.num_to_review),
         unit=_("waiting"),
         sentence=_("Accept what others wrote, or return it with a comment."),
     )
 
 
-def _data(project: Project) -> Room:
+def _data(project: Project) -> Section:
     num = project.exports.count()
-    return Room(
+    return Section(
         label=_("Data"),
         url=reverse("data", args=(project.slug,)),
         number=str(num),
@@ -85,9 +85,9 @@ def _data(project: Project) -> Room:
     )
 
 
-def _rounds(project: Project) -> Room:
+def _rounds(project: Project) -> Section:
     current = project.current_round
-    return Room(
+    return Section(
         label=_("Rounds"),
         url=reverse("rounds", args=(project.slug,)),
         number=str(current.number if current else 0),

@@ -163,5 +163,5 @@ def _one_at_a_time(projects: list[str]) -> None:
 
 def _ring(request: EmbedRequest) -> None:
     """Send the message. With the broker away, the prompts wait for the next sweep."""
-    if not dispatch.ring_for_vectors(request):
+    if not dispatch.send_embedding(request):
         Prompt.objects.filter(id__in=request.ids).update(vector_asked_at=None)

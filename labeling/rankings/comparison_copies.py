@@ -10,7 +10,7 @@ from typing import Any
 from labeling.models import Comparison, Completion
 
 
-def relative_of(first: Comparison, **fields: Any) -> Comparison:
+def copy_comparison(first: Comparison, **fields: Any) -> Comparison:
     """A new, open comparison of the same prompt, of one family with `first`, whose row is locked.
 
     It has no round, no places and no completions but for what `fields` say.

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from labeling.dialogues.editing import sign
 from labeling.dialogues.rules import WritingError, lock, require_text
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, User
-from labeling.rankings.comparison_copies import copies, relative_of
+from labeling.rankings.comparison_copies import copies, copy_comparison
 
 MOST_COMPLETIONS = 9  # of one comparison: as many as there are digits to place them with
 AT_ONCE = 50  # texts that join in one go
@@ -60,7 +60,7 @@ def context_of(comparison: Comparison) -> list[Message]:
     return [_copy(position, said, origins.get(position)) for position, said in enumerate(comparison.messages)]
 
 
-def join_written(project: Project) -> int:
+def create_comparisons_from_corrections(project: Project) -> int:
     """Open a comparison for every accepted text that may join one now; returns how many.
 
     It may while the round is open, and once the comparison that it came from has all its rankings.
@@ -160,7 +160,7 @@ def _join(dialogue: Dialogue) -> bool:
 def _open_relative(first: Comparison) -> Comparison:
     assert first.round is not None
     wanted = first.project.rankings_wanted
-    return relative_of(
+    return copy_comparison(
         first,
         round=first.round,
         prompt_id=None,  # a round has one comparison of a prompt, and `first` is it

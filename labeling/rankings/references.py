@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling.models import AuditEvent, Comparison, Completion, Reference, User
-from labeling.rankings.comparison_copies import copies, relative_of
+from labeling.rankings.comparison_copies import copies, copy_comparison
 from labeling.rankings.submission import Submission, require_sense
 
 USES = (Comparison.Use.PRACTICE, Comparison.Use.GOLD)
@@ -53,7 +53,7 @@ def make_reference(
         require_sense(submission, [str(one.id) for one in completions])
         _require_use(use, submission, explanation)
         _require_fit(original)
-        copy = relative_of(original, id=key, use=use)
+        copy = copy_comparison(original, id=key, use=use)
         new_ids = _copy_completions(completions, copy)
         reference = Reference.objects.create(
             comparison=copy,

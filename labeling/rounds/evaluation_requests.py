@@ -8,7 +8,14 @@ from django.utils.translation import gettext as _
 from labeling.exports.filters import Filters, read_filters
 from labeling.exports.splits import split_of
 from labeling.models import AuditEvent, Policy, Project, Prompt, SamplingRun, User
-from labeling.rounds.policy_evaluation import Answers, ComparisonFigures, Contest, answers_of, ask_both, compare
+from labeling.rounds.policy_evaluation import (
+    Answers,
+    ComparisonFigures,
+    PolicyEvaluation,
+    answers_of,
+    ask_both,
+    compare,
+)
 from labeling.rounds.promotion import RoundError
 from labeling.sampling.runs import default_sampling
 from records import Message, decode
@@ -18,10 +25,10 @@ _LOOKED_AT = 5_000  # prompts of the pool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """A contest as it stands: how much is answered, and what that says so far."""
+class EvaluationStatus:
+    """An evaluation as it stands: how much is answered, and what that says so far."""
 
-    contest: Contest
+    evaluation: PolicyEvaluation
     num_asked: int
     num_answered: int
     figures: ComparisonFigures | None
@@ -29,7 +36,9 @@ class Standing:
     is_under_way: bool
 
 
-def begin_contest(project: Project, policy: Policy, *, by: User | None, num_prompts: int = NUM_PROMPTS) -> Contest:
+def begin_evaluation(
+    project: Project, policy: Policy, *, by: User | None, num_prompts: int = NUM_PROMPTS
+) -> PolicyEvaluation:
     """Have this policy and the project's own answer held-out prompts. Raises RoundError."""
     if reason := project.why_no_new_work:
         raise RoundError(reason)
@@ -62,7 +71,7 @@ def held_out_prompts(project: Project, policy: Policy, *, num: int) -> list[tupl
     return [*sides["test"], *sides["validation"]][:num]
 
 
-def newest_contest(project: Project, policy: Policy) -> Standing | None:
+def newest_evaluation(project: Project, policy: Policy) -> EvaluationStatus | None:
     """The last time that this policy was the new one, as it stands now."""
     events = AuditEvent.objects.filter(project=project, verb="compare policies", detail__new=policy.name)
     event = events.filter(detail__has_key="runs").first()
@@ -70,15 +79,15 @@ def newest_contest(project: Project, policy: Policy) -> Standing | None:
     if event is None or old is None:
         return None
     runs = tuple((UUID(before), UUID(after)) for before, after in event.detail["runs"])
-    return _standing(Contest(old=old, new=policy, runs=runs))
+    return _status(PolicyEvaluation(old=old, new=policy, runs=runs))
 
 
-def _standing(contest: Contest) -> Standing:
-    answers = answers_of(contest)
-    alive = SamplingRun.objects.filter(id__in=contest.run_ids, state__in=("waiting", "sent", "running"))
-    return Standing(
-        contest=contest,
-        num_asked=len(contest.runs),
+def _status(evaluation: PolicyEvaluation) -> EvaluationStatus:
+    answers = answers_of(evaluation)
+    alive = SamplingRun.objects.filter(id__in=evaluation.run_ids, state__in=("waiting", "sent", "running"))
+    return EvaluationStatus(
+        evaluation=evaluation,
+        num_asked=len(evaluation.runs),
         num_answered=len(answers),
         figures=compare(answers) if answers else None,
         answers=answers,

@@ -23,7 +23,7 @@ from records import Message, SamplingParams
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contest:
+class PolicyEvaluation:
     """A comparison of policies under way: for each prompt the run of the old policy and that of the new."""
 
     old: Policy
@@ -72,7 +72,7 @@ def ask_both(
     num_completions: int,
     params: SamplingParams,
     by: User | None,
-) -> Contest:
+) -> PolicyEvaluation:
     """Have both policies answer each prompt, under the same seeds; the answers come as the sampler makes them."""
     with transaction.atomic():
         runs = tuple(
@@ -82,16 +82,16 @@ def ask_both(
             )
             for messages in prompts
         )
-        asked = [[str(before), str(after)] for before, after in runs]  # so that the contest can be read again
+        asked = [[str(before), str(after)] for before, after in runs]  # so that the evaluation can be read again
         AuditEvent.note(
             "compare policies", project, by=by, old=old.name, new=new.name, num_prompts=len(runs), runs=asked
         )
-    return Contest(old=old, new=new, runs=runs)
+    return PolicyEvaluation(old=old, new=new, runs=runs)
 
 
-def answers_of(contest: Contest) -> list[Answers]:
+def answers_of(evaluation: PolicyEvaluation) -> list[Answers]:
     """The prompts that both policies have answered so far, in the order in which they were asked."""
-    done = SamplingRun.objects.filter(id__in=contest.run_ids, state=SamplingRun.State.DONE)
+    done = SamplingRun.objects.filter(id__in=evaluation.run_ids, state=SamplingRun.State.DONE)
     messages = dict(done.values_list("id", "messages"))
     texts: dict[UUID, list[str]] = {}
     completions = Completion.objects.filter(run__in=messages).order_by("run", "index")
@@ -103,7 +103,7 @@ def answers_of(contest: Contest) -> list[Answers]:
             old=tuple(texts[old]),
             new=tuple(texts[new]),
         )
-        for old, new in contest.runs
+        for old, new in evaluation.runs
         if old in texts and new in texts
     ]
 

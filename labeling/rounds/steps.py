@@ -1,4 +1,4 @@
-"""The eight stations of a round, in the order of the loop: how each stands and what is next there."""
+"""The eight steps of a round, in the order of the loop: how each stands and what is next there."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,7 +29,7 @@ WAITING, WORKING, READY, DONE, FAILED = "waiting", "working", "ready", "done", "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Station:
+class RoundStep:
     """One step of a round. `state` is waiting (for an earlier one), ready, working, done or failed."""
 
     name: str
@@ -44,17 +44,17 @@ class Station:
     is_next: bool = False
 
 
-def stations(project: Project, *, viewer: User | None = None) -> list[Station]:
-    """All stations of the project's newest round; before the first round nothing but writing.
+def round_steps(project: Project, *, viewer: User | None = None) -> list[RoundStep]:
+    """All steps of the project's newest round; before the first round nothing but writing.
 
-    A `viewer` is offered only what their role may do. The first station that is ready is the next.
+    A `viewer` is offered only what their role may do. The first step that is ready is the next.
     """
-    found = [_for_viewer(station, viewer) for station in _all_stations(project)]
-    coming = next((station for station in found if station.state in (READY, FAILED) and station.action), None)
-    return [replace(station, is_next=station is coming) for station in found]
+    found = [_for_viewer(step, viewer) for step in _all_steps(project)]
+    coming = next((step for step in found if step.state in (READY, FAILED) and step.action), None)
+    return [replace(step, is_next=step is coming) for step in found]
 
 
-def _all_stations(project: Project) -> list[Station]:
+def _all_steps(project: Project) -> list[RoundStep]:
     current = project.current_round
     made = [_write(project)]
     if current is None:
@@ -77,19 +77,19 @@ def _all_stations(project: Project) -> list[Station]:
     ]
 
 
-def _for_viewer(station: Station, viewer: User | None) -> Station:
+def _for_viewer(step: RoundStep, viewer: User | None) -> RoundStep:
     if viewer is None:
-        return station
-    writes = viewer.can_write_and_rank or not station.url.endswith(("/write/", "/chat/", "/rank/"))
-    reviews = viewer.can_review or not station.url.endswith("/review/")
-    return station if writes and reviews else replace(station, action="", url="")
+        return step
+    writes = viewer.can_write_and_rank or not step.url.endswith(("/write/", "/chat/", "/rank/"))
+    reviews = viewer.can_review or not step.url.endswith("/review/")
+    return step if writes and reviews else replace(step, action="", url="")
 
 
-def _write(project: Project) -> Station:
+def _write(project: Project) -> RoundStep:
     num = demonstration_rows(project, Filters()).count()
     waiting = project.dialogues.filter(state=Dialogue.State.SUBMITTED).count()
     seconds = project.dialogues.exclude(state=Dialogue.State.WITHDRAWN).aggregate(sum=Sum("seconds"))["sum"]
-    return Station(
+    return RoundStep(
         name="write",
         label=_("Write"),
         state=DONE if num else READY,
@@ -102,13 +102,13 @@ def _write(project: Project) -> Station:
     )
 
 
-def _sample(project: Project, current: Round) -> Station:
+def _sample(project: Project, current: Round) -> RoundStep:
     states = dict(current.comparisons.values_list("state").annotate(num=Count("id")).values_list("state", "num"))
     sampling, failed = states.get(Comparison.State.SAMPLING, 0), states.get(Comparison.State.FAILED, 0)
     begun = bool(states)
     runs = SamplingRun.objects.filter(comparison__round=current)
     num = Completion.objects.filter(comparison__round=current).count()
-    return Station(
+    return RoundStep(
         name="sample",
         label=_("Sample"),
         state=WORKING if sampling else DONE if num else FAILED if failed else READY,
@@ -121,11 +121,11 @@ def _sample(project: Project, current: Round) -> Station:
     )
 
 
-def _rank(project: Project, current: Round) -> Station:
+def _rank(project: Project, current: Round) -> RoundStep:
     rankings = Ranking.objects.filter(comparison__round=current, retracted_at=None, comparison__use=Comparison.Use.WORK)
     figures = rankings.aggregate(num=Count("id"), seconds=Sum("seconds"))
     open_places = current.comparisons.filter(state=Comparison.State.OPEN).aggregate(sum=Sum("open_slots"))["sum"] or 0
-    return Station(
+    return RoundStep(
         name="rank",
         label=_("Rank"),
         state=READY if open_places else DONE if figures["num"] else WAITING,
@@ -138,12 +138,12 @@ def _rank(project: Project, current: Round) -> Station:
     )
 
 
-def _export(project: Project, current: Round, ranked: Station) -> Station:
+def _export(project: Project, current: Round, ranked: RoundStep) -> RoundStep:
     since = project.exports.filter(created_at__gte=current.started_at)
     states = dict(since.order_by().values_list("state").annotate(num=Count("id")))
     alive = states.get(Export.State.WAITING, 0) + states.get(Export.State.RUNNING, 0)
     num = states.get(Export.State.DONE, 0)
-    return Station(
+    return RoundStep(
         name="export",
         label=_("Export"),
         state=WORKING if alive else DONE if num else READY if ranked.count else WAITING,
@@ -156,18 +156,18 @@ def _export(project: Project, current: Round, ranked: Station) -> Station:
     )
 
 
-def _train(project: Project, jobs: list[TrainingJob], kind: TrainingJob.Kind, *, ready: bool) -> Station:
+def _train(project: Project, jobs: list[TrainingJob], kind: TrainingJob.Kind, *, ready: bool) -> RoundStep:
     job = next((job for job in jobs if job.kind == kind), None)
     num = sum(job.kind == kind and job.state == TrainingJob.State.DONE for job in jobs)
     is_ppo = kind == TrainingJob.Kind.PPO
-    return Station(
+    return RoundStep(
         name=kind.value,
         label=_("PPO") if is_ppo else _("Reward model"),
         state=_state_of(job, num, ready=ready),
         count=num,
         unit=ngettext("policy", "policies", num) if is_ppo else ngettext("reward model", "reward models", num),
         seconds=_span(job, begin="started_at"),
-        note=_standing(job),
+        note=_status(job),
         action=_("See the job") if job is not None and job.is_alive else _("Train"),
         url=reverse("training_job", args=(project.slug, job.id))
         if job is not None and job.is_alive
@@ -175,10 +175,10 @@ def _train(project: Project, jobs: list[TrainingJob], kind: TrainingJob.Kind, *,
     )
 
 
-def _compare(project: Project, current: Round, candidate: Policy | None) -> Station:
-    contests = AuditEvent.objects.filter(project=project, verb="compare policies", at__gte=current.started_at)
-    num = contests.count()
-    return Station(
+def _compare(project: Project, current: Round, candidate: Policy | None) -> RoundStep:
+    evaluations = AuditEvent.objects.filter(project=project, verb="compare policies", at__gte=current.started_at)
+    num = evaluations.count()
+    return RoundStep(
         name="compare",
         label=_("Compare"),
         state=DONE if num else READY if candidate else WAITING,
@@ -189,9 +189,9 @@ def _compare(project: Project, current: Round, candidate: Policy | None) -> Stat
     )
 
 
-def _promote(project: Project, candidate: Policy | None) -> Station:
+def _promote(project: Project, candidate: Policy | None) -> RoundStep:
     num = 1 if candidate else 0
-    return Station(
+    return RoundStep(
         name="promote",
         label=_("Promote"),
         state=READY if candidate else WAITING,
@@ -221,7 +221,7 @@ def _state_of(job: TrainingJob | None, num: int, *, ready: bool) -> str:
     return READY if ready else WAITING
 
 
-def _standing(job: TrainingJob | None) -> str:
+def _status(job: TrainingJob | None) -> str:
     if job is None or job.state == TrainingJob.State.DONE:
         return ""
     if job.state == TrainingJob.State.RUNNING:

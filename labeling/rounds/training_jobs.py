@@ -191,7 +191,7 @@ def _tell_workers(job: TrainingJob) -> bool:
     except redis.RedisError as error:
         logger.warning("The broker is away, so training job %s waits: %s", job.id, error)
         return False
-    return dispatch.ring(TRAIN, request=encode(request_of(job)))
+    return dispatch.send_task(TRAIN, request=encode(request_of(job)))
 
 
 def _require_free_name(name: str) -> None:

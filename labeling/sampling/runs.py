@@ -214,7 +214,7 @@ def begin_anew(run: SamplingRun, *, by: User | None) -> None:
 
 
 def _send(waiting: Any, *, limit: int = 200) -> int:
-    """Give waiting runs a new attempt and a lease, and ring for them once that is committed."""
+    """Give waiting runs a new attempt and a lease, and send them once that is committed."""
     with transaction.atomic():
         rows = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("policy")
         runs = list(rows.order_by("created_at", "id")[:limit])
@@ -230,7 +230,7 @@ def _send(waiting: Any, *, limit: int = 200) -> int:
 def _ring(runs: list[SamplingRun]) -> None:
     """Send the messages. With the broker away, the runs that it did not take wait for the next sweep."""
     for place, run in enumerate(runs):
-        if not dispatch.ring_for(run):
+        if not dispatch.send_run(run):
             left = [run.id for run in runs[place:]]
             SamplingRun.objects.filter(id__in=left, state=State.SENT).update(state=State.WAITING, lease_until=None)
             return

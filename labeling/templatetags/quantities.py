@@ -30,7 +30,7 @@ def short(value: Any) -> str:
 
 @register.filter
 def state_in_words(state: str) -> str:
-    """How a station of the loop stands."""
+    """How a step of the loop stands."""
     words = {
         "waiting": _("not yet"),
         "ready": _("ready"),

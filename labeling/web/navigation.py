@@ -1,4 +1,4 @@
-"""What every page's frame needs: the theme, the person's projects, and the stations they may open.
+"""What every page's frame needs: the theme, the person's projects, and the sections they may open.
 
 A context processor. It knows roles and URLs, nothing of the pages themselves.
 """
@@ -14,7 +14,7 @@ from labeling.models import Project, User
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShellStation:
+class NavigationLink:
     """One entry of the top bar. `name` equals the `section` that a page declares."""
 
     name: str
@@ -22,20 +22,20 @@ class ShellStation:
     url: str
 
 
-def shell(request: HttpRequest) -> dict[str, Any]:
-    """Theme, projects and stations for templates/labeling/web/_bar.html; empty for visitors."""
+def navigation(request: HttpRequest) -> dict[str, Any]:
+    """Theme, projects and links for templates/labeling/web/_bar.html; empty for visitors."""
     user = request.user
     if not isinstance(user, User):
-        return {"theme": "", "shell_projects": [], "shell_stations": []}
+        return {"theme": "", "navigation_projects": [], "navigation_links": []}
     slug = request.resolver_match.kwargs.get("slug") if request.resolver_match else None
     return {
         "theme": user.preferences.get("theme", ""),
-        "shell_projects": Project.objects.visible_to(user).current().order_by("name"),
-        "shell_stations": _project_stations(user, slug) if slug else _general_stations(user),
+        "navigation_projects": Project.objects.visible_to(user).current().order_by("name"),
+        "navigation_links": _project_links(user, slug) if slug else _general_links(user),
     }
 
 
-def _project_stations(user: User, slug: str) -> list[ShellStation]:
+def _project_links(user: User, slug: str) -> list[NavigationLink]:
     wanted = [
         ("write", _("Write"), user.can_write_and_rank),
         ("chat", _("Chat"), user.can_write_and_rank),
@@ -47,17 +47,17 @@ def _project_stations(user: User, slug: str) -> list[ShellStation]:
         ("project_settings", _("Settings"), user.is_admin),
     ]
     return [
-        ShellStation(name=name, label=label, url=reverse(name, args=(slug,)))
+        NavigationLink(name=name, label=label, url=reverse(name, args=(slug,)))
         for name, label, allowed in wanted
         if allowed
     ]
 
 
-def _general_stations(user: User) -> list[ShellStation]:
+def _general_links(user: User) -> list[NavigationLink]:
     wanted = [
         ("home", _("Projects"), True),
         ("models", _("Models"), user.can_train_models),
         ("workers", _("Workers"), user.can_train_models),
         ("people", _("People"), user.is_admin),
     ]
-    return [ShellStation(name=name, label=label, url=reverse(name)) for name, label, allowed in wanted if allowed]
+    return [NavigationLink(name=name, label=label, url=reverse(name)) for name, label, allowed in wanted if allowed]

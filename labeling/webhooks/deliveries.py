@@ -27,7 +27,7 @@ from records.names import DELIVER
 MOST_PER_PROJECT = 20
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 1800, 7200, 21600))  # after each attempt
 KEPT = timedelta(days=30)
-_RUNG_AT_ONCE = 200
+_SENT_AT_ONCE = 200
 State = Delivery.State
 
 
@@ -71,7 +71,7 @@ def try_again(webhook: Webhook, *, by: User) -> int:
         missed = webhook.deliveries.filter(state__in=(State.WAITING, State.FAILED))
         again = list(missed.select_for_update().order_by("created_at").values_list("id", flat=True))
         Delivery.objects.filter(id__in=again).update(state=State.WAITING, due_at=Now(), finished_at=None)
-        for identifier in again[:_RUNG_AT_ONCE]:  # the sweep rings for the others
+        for identifier in again[:_SENT_AT_ONCE]:  # the sweep sends the others
             transaction.on_commit(partial(_ring, identifier), robust=True)
         AuditEvent.note("try webhook again", webhook, by=by, num=len(again))
     return len(again)
@@ -114,7 +114,7 @@ def sweep_deliveries() -> int:
     due = list(
         Delivery.objects.filter(state=State.WAITING, due_at__lte=Now())
         .order_by("due_at")
-        .values_list("id", flat=True)[:_RUNG_AT_ONCE]
+        .values_list("id", flat=True)[:_SENT_AT_ONCE]
     )
     for identifier in due:
         _ring(identifier)
@@ -156,4 +156,4 @@ def _tell(delivery: Delivery) -> tuple[int | None, str]:
 
 
 def _ring(delivery_id: Any) -> None:
-    dispatch.ring(DELIVER, delivery_id=str(delivery_id))
+    dispatch.send_task(DELIVER, delivery_id=str(delivery_id))

@@ -21,9 +21,9 @@ from records.types import ServerKind
 from sampler.backends import URGENT, BackendError
 from sampler.backends.addresses import endpoint, host_of
 from sampler.backends.answers import Answer
+from sampler.backends.concurrency_limits import ConcurrencyLimit
 from sampler.backends.conversations import ServerAway, converse
 from sampler.backends.dialects import request_body
-from sampler.backends.gates import Gate
 from sampler.configuration import Configuration
 from sampler.runs import Run
 
@@ -45,7 +45,7 @@ class ModelServers:
     def __init__(self, configuration: Configuration) -> None:
         self.hosts = configuration.backend_hosts
         self._places = configuration.backend_requests
-        self._gates: dict[str, Gate] = {}
+        self._limits: dict[str, ConcurrencyLimit] = {}
         self._loop = asyncio.new_event_loop()
         # Redirects are not followed, and no proxy is asked: a request goes where the list of hosts allows.
         self.client = httpx2.AsyncClient(
@@ -59,11 +59,11 @@ class ModelServers:
         """Who answers this request."""
         return ServedBackend(self, request)
 
-    def gate(self, host: str, kind: ServerKind) -> Gate:
+    def limit(self, host: str, kind: ServerKind) -> ConcurrencyLimit:
         """The places at one server."""
         # It keeps one seed for all that it samples: two at once would not have those on record.
         places = 1 if kind == "transformers" else self._places
-        return self._gates.setdefault(host, Gate(places))
+        return self._limits.setdefault(host, ConcurrencyLimit(places))
 
     def begin(self, work: Coroutine[Any, Any, Result]) -> "Future[Result]":
         """Start a conversation on the event loop."""
@@ -110,7 +110,7 @@ class _Asking:
     def __init__(self, servers: ModelServers, request: SampleRequest, url: httpx2.URL) -> None:
         self._servers, self._request, self._url = servers, request, url
         assert request.server is not None
-        self._gate = servers.gate(host_of(url), request.server.kind)
+        self._limit = servers.limit(host_of(url), request.server.kind)
         most = MOST_CHARACTERS * request.sampling.max_new_tokens
         seeds = (request.sampling.seed + index for index in range(request.num_completions))
         self.answers = [Answer(seed, most_characters=most) for seed in seeds]
@@ -152,7 +152,7 @@ class _Asking:
 
         for tries_left in reversed(range(_TRIES[urgent])):
             try:
-                async with self._gate.place(urgent=urgent):
+                async with self._limit.place(urgent=urgent):
                     await converse(self._servers.client, self._url, body, answer, tell if say else None)
                 return
             except ServerAway as away:

@@ -1,4 +1,4 @@
-"""The broom: every chore is done, and one that fails keeps no other from its turn."""
+"""The periodic sweep: every chore is done, and one that fails keeps no other from its turn."""
 
 from io import StringIO
 
@@ -45,7 +45,7 @@ def test_one_chore_that_fails_keeps_no_other_from_its_turn(monkeypatch: pytest.M
     assert places_of(lease.comparison) == (1, 1, 0, 0)
 
 
-def test_the_command_and_the_task_are_the_same_broom() -> None:
+def test_the_command_and_the_task_are_the_same_sweep() -> None:
     lease = a_lease_that_ran_out()
     out = StringIO()
     call_command("sweep", stdout=out)

@@ -11,7 +11,7 @@ from benchmarks.gold_samples import SamplesConfig
 from language import decoding
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
-from language.drawing import Draws
+from language.token_sampling import Draws
 from policy import best_of_n, ppo, sft
 from policy.best_of_n import BestOfNConfig
 from policy.ppo_config import PpoConfig

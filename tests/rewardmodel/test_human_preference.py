@@ -14,7 +14,7 @@ from benchmarks.human_preference_results import OURS, TRL_PASS, TRL_TIME, Judged
 from benchmarks.human_rankings import SOURCES, Halves, halve
 from language.checkpoints import load_tokenizer
 from rewardmodel.comparisons import Comparison
-from rewardmodel.likeness import LIKE, likeness, shingles
+from rewardmodel.near_duplicates import LIKE, likeness, shingles
 from rewardmodel.splits import dialogue_key, spoken
 from tests.rewardmodel.factories import make_toy_rankings
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from records import Message, Ranking, RecordError, write_jsonl
 from rewardmodel.data import DataError, load_rankings
-from rewardmodel.likeness import LikeTexts, likeness, shingles
+from rewardmodel.near_duplicates import LikeTexts, likeness, shingles
 from rewardmodel.splits import HELD_OUT, Leak, SplitBy, assign_splits, find_leaks
 from tests.rewardmodel.factories import make_ranking
 

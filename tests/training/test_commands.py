@@ -11,7 +11,7 @@ from policy.sft_config import SftConfig
 from records import TrainingRequest
 from records.types import TrainingKind
 from rewardmodel.train_config import TrainConfig
-from training.commands import MODULES, RequestError, command, job_folder, leashed
+from training.commands import MODULES, RequestError, command, job_folder, with_parent_watchdog
 from training.options import FURTHER_PATHS, OPTIONS
 
 
@@ -126,9 +126,14 @@ def test_the_allow_list_is_what_the_trainer_knows_but_for_paths(kind: TrainingKi
     assert {name: str if get_origin(hint) is Literal else hint for name, hint in known.items()} == OPTIONS[kind]
 
 
-def test_the_leash_runs_the_very_same_command(store: Path) -> None:
+def test_the_watchdog_runs_the_very_same_command(store: Path) -> None:
     arguments = line(store)
-    assert leashed(arguments) == [*arguments[:2], "training.leash", str(os.getpid()), *arguments[2:]]
+    assert with_parent_watchdog(arguments) == [
+        *arguments[:2],
+        "training.parent_watchdog",
+        str(os.getpid()),
+        *arguments[2:],
+    ]
 
 
 @pytest.mark.parametrize("job_id", ["..", "../policies/start", "", "a b", "/etc"])

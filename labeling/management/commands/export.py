@@ -75,7 +75,7 @@ def _build(options: dict[str, Any]) -> Export:
     filters = {name: options[name] for name in (*_FILTERS, "validation_percent", "test_percent")}
     try:
         export = request_export(
-            project, kind=options["kind"], filters=filters, format=options["format"], by=None, rings=False
+            project, kind=options["kind"], filters=filters, format=options["format"], by=None, notify_worker=False
         )
     except FilterError as error:
         raise CommandError(str(error), returncode=2) from error

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from labeling.models import Project
-from labeling.projects.next_steps import next_step, standings
+from labeling.projects.next_steps import next_step, project_statuses
 from labeling.web import access
 
 
@@ -14,7 +14,7 @@ from labeling.web import access
 def home(request: HttpRequest) -> HttpResponse:
     user = access.person(request)
     projects = list(Project.objects.visible_to(user).current().order_by("name"))
-    by_project = standings(projects, user=user)
+    by_project = project_statuses(projects, user=user)
     context = {
         "section": "home",
         "projects": [(project, next_step(project, by_project[project.pk], user=user)) for project in projects],

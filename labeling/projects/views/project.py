@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling.models import User
 from labeling.projects import administration
 from labeling.projects.forms import MembershipForm, NewProjectForm, ProjectForm
-from labeling.projects.next_steps import next_step, standings
-from labeling.projects.sections import rooms
+from labeling.projects.next_steps import next_step, project_statuses
+from labeling.projects.sections import sections
 from labeling.sampling.forms import mixture_forms
 from labeling.sampling.mixtures import change_mixture
 from labeling.web import access
@@ -20,15 +20,15 @@ from labeling.web import access
 @access.signed_in
 @require_GET
 def project(request: HttpRequest, slug: str) -> HttpResponse:
-    """What is next here for this person, and the rooms of the project that they may enter."""
+    """What is next here for this person, and the sections of the project that they may enter."""
     found = access.project_for(request, slug)
     user = access.person(request)
-    standing = standings([found], user=user)[found.pk]
+    status = project_statuses([found], user=user)[found.pk]
     context = {
         "project": found,
         "section": "project",
-        "step": next_step(found, standing, user=user),
-        "rooms": rooms(found, standing, user=user),
+        "step": next_step(found, status, user=user),
+        "sections": sections(found, status, user=user),
         "round": found.current_round,
         "guidelines": found.guidelines,
         "has_practice": user.can_write_and_rank and found.comparisons.practice_set().exists(),

@@ -1,4 +1,4 @@
-"""The rounds page: the stations of the loop, training, comparing policies, promoting one."""
+"""The rounds page: the steps of the loop, training, comparing policies, promoting one."""
 
 import uuid
 from typing import Any
@@ -11,11 +11,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling.models import Export, Policy, Project, TrainingJob
 from labeling.rounds import promotion, training_jobs
-from labeling.rounds.evaluation_requests import begin_contest, newest_contest
+from labeling.rounds.evaluation_requests import begin_evaluation, newest_evaluation
 from labeling.rounds.forms import TRAINING_FORMS, TrainingForm
 from labeling.rounds.metrics_table import metric_rows
 from labeling.rounds.promotion import RoundError
-from labeling.rounds.steps import Station, stations
+from labeling.rounds.steps import RoundStep, round_steps
 from labeling.rounds.training_curves import curves_of
 from labeling.rounds.training_inputs import EXPORT_KINDS, JobError
 from labeling.web import access
@@ -33,12 +33,10 @@ def rounds_page(request: HttpRequest, slug: str) -> HttpResponse:
 
 @access.role_required(*ENGINEERS)
 @require_GET
-def station_row(request: HttpRequest, slug: str) -> HttpResponse:
-    """The stations alone, which the page asks for now and then."""
+def round_step_row(request: HttpRequest, slug: str) -> HttpResponse:
+    """The steps alone, which the page asks for now and then."""
     project = access.project_for(request, slug)
-    return render(
-        request, "labeling/rounds/_stations.html", {"project": project, "stations": _stations(request, project)}
-    )
+    return render(request, "labeling/rounds/_steps.html", {"project": project, "steps": _steps(request, project)})
 
 
 @access.role_required(*ENGINEERS)
@@ -121,12 +119,14 @@ def compare_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> Htt
     policy = access.policy_for(request, policy_id)
     if request.method == "POST":
         try:
-            begin_contest(project, policy, by=access.person(request))
+            begin_evaluation(project, policy, by=access.person(request))
         except RoundError as error:
             messages.error(request, str(error))
         return redirect("compare_policy", slug, policy.id)
-    template = "labeling/rounds/_contest.html" if request.headers.get("HX-Request") else "labeling/rounds/compare.html"
-    return render(request, template, {"section": "rounds", **_contest_context(project, policy)})
+    template = (
+        "labeling/rounds/_evaluation.html" if request.headers.get("HX-Request") else "labeling/rounds/compare.html"
+    )
+    return render(request, template, {"section": "rounds", **_evaluation_context(project, policy)})
 
 
 @access.role_required(*ENGINEERS)
@@ -135,7 +135,7 @@ def promote_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> Htt
     """What promoting means, the figures that speak for or against it, and one button."""
     project = access.project_for(request, slug)
     policy = access.policy_for(request, policy_id)
-    context = {"section": "rounds", "round": project.current_round, **_contest_context(project, policy)}
+    context = {"section": "rounds", "round": project.current_round, **_evaluation_context(project, policy)}
     if request.method == "GET":
         return render(request, "labeling/rounds/promote.html", context)
     try:
@@ -153,7 +153,7 @@ def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None =
         "project": project,
         "section": "rounds",
         "round": project.current_round,
-        "stations": _stations(request, project),
+        "steps": _steps(request, project),
         # Not the classes themselves, which a template would call.
         "trainings": [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items()],
         "form": form or _asked_form(request, project),
@@ -163,8 +163,8 @@ def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None =
     return render(request, "labeling/rounds/rounds.html", context, status=422 if form else 200)
 
 
-def _stations(request: HttpRequest, project: Project) -> list[Station]:
-    return stations(project, viewer=access.person(request))
+def _steps(request: HttpRequest, project: Project) -> list[RoundStep]:
+    return round_steps(project, viewer=access.person(request))
 
 
 def _asked_form(request: HttpRequest, project: Project) -> TrainingForm | None:
@@ -195,11 +195,11 @@ def _job_context(job: TrainingJob) -> dict[str, Any]:
     }
 
 
-def _contest_context(project: Project, policy: Policy) -> dict[str, Any]:
-    standing = newest_contest(project, policy)
+def _evaluation_context(project: Project, policy: Policy) -> dict[str, Any]:
+    status = newest_evaluation(project, policy)
     return {
         "project": project,
         "policy": policy,
-        "standing": standing,
-        "answers": standing.answers[:SIDE_BY_SIDE] if standing else [],
+        "status": status,
+        "answers": status.answers[:SIDE_BY_SIDE] if status else [],
     }

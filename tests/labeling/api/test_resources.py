@@ -53,16 +53,18 @@ def rank(program: Program, *, best_last: bool = False) -> Any:
 def test_pages_give_every_row_once_in_either_order(project: Any, erin: Program, limit: int) -> None:
     prompts = {str(make_prompt(project=project).id) for _ in range(7)}
     assert ids_of_all_pages(erin, "projects/ours/prompts", limit=limit) == sorted(prompts)
-    exports = [str(labeling_exports.request_export(project, kind="prompts", by=None, rings=False).id) for _ in range(5)]
+    exports = [
+        str(labeling_exports.request_export(project, kind="prompts", by=None, notify_worker=False).id) for _ in range(5)
+    ]
     assert ids_of_all_pages(erin, "projects/ours/exports", limit=limit) == exports[::-1]
 
 
 def test_rows_that_come_between_two_pages_neither_repeat_nor_hide_others(project: Any, erin: Program) -> None:
     first_rows = [
-        str(labeling_exports.request_export(project, kind="prompts", by=None, rings=False).id) for _ in range(4)
+        str(labeling_exports.request_export(project, kind="prompts", by=None, notify_worker=False).id) for _ in range(4)
     ]
     page = erin.get("projects/ours/exports", limit=2).json()
-    labeling_exports.request_export(project, kind="prompts", by=None, rings=False)
+    labeling_exports.request_export(project, kind="prompts", by=None, notify_worker=False)
     rest = erin.get("projects/ours/exports", limit=2, cursor=page["next"]).json()
     assert [row["id"] for row in page["results"] + rest["results"]] == first_rows[::-1]
     assert rest["next"] is None

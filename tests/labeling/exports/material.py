@@ -47,7 +47,7 @@ def make_ranking(
 
 def exported(project: Project, kind: str = "rankings", **filters: Any) -> Export:
     """An export that is done."""
-    export = request_export(project, kind=kind, filters=filters, by=None, rings=False)
+    export = request_export(project, kind=kind, filters=filters, by=None, notify_worker=False)
     assert build(export.id), Export.objects.get(id=export.id).error
     export.refresh_from_db()
     return export

@@ -39,7 +39,7 @@ def project() -> Project:
 
 
 def asked(project: Project, **fields: Any) -> Export:
-    return request_export(project, kind="rankings", by=None, rings=False, **fields)
+    return request_export(project, kind="rankings", by=None, notify_worker=False, **fields)
 
 
 def test_it_publishes_records_card_and_manifest(project: Project) -> None:
@@ -194,8 +194,8 @@ def test_a_row_that_is_no_record_fails_it_and_is_named(project: Project) -> None
 def test_the_sweep_rings_for_lost_work_and_ends_what_used_up_its_attempts(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rung: list[str] = []
-    monkeypatch.setattr("labeling.jobs.dispatch.ring", lambda task, export_id: rung.append(export_id))
+    sent: list[str] = []
+    monkeypatch.setattr("labeling.jobs.dispatch.send_task", lambda task, export_id: sent.append(export_id))
     fresh, lost, silent, hopeless = (asked(project) for _ in range(4))
     for export in (lost, silent, hopeless):
         Export.objects.filter(id=export.id).update(created_at="2026-01-01T00:00Z")
@@ -206,7 +206,7 @@ def test_the_sweep_rings_for_lost_work_and_ends_what_used_up_its_attempts(
     leftover = directory_of(hopeless).with_name(f"tmp-{hopeless.id}-3")
     leftover.mkdir(parents=True)
     assert sweep_exports() == 3
-    assert rung == [str(lost.id), str(silent.id)]
+    assert sent == [str(lost.id), str(silent.id)]
     hopeless.refresh_from_db()
     fresh.refresh_from_db()
     assert (fresh.state, hopeless.state) == (State.WAITING, State.FAILED)
@@ -217,12 +217,12 @@ def test_the_sweep_rings_for_lost_work_and_ends_what_used_up_its_attempts(
 def test_a_request_rings_only_once_it_is_committed(
     project: Project, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
-    rung: list[str] = []
-    monkeypatch.setattr("labeling.jobs.dispatch.ring", lambda task, export_id: rung.append(export_id))
+    sent: list[str] = []
+    monkeypatch.setattr("labeling.jobs.dispatch.send_task", lambda task, export_id: sent.append(export_id))
     with django_capture_on_commit_callbacks(execute=True):
         export = request_export(project, kind="prompts", by=None)
-        assert rung == []
-    assert rung == [str(export.id)]
+        assert sent == []
+    assert sent == [str(export.id)]
     assert AuditEvent.objects.filter(verb="request export", subject_id=str(export.id)).exists()
 
 

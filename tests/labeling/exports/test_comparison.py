@@ -63,7 +63,7 @@ def test_what_cannot_be_compared_says_why(project: Project) -> None:
     rankings, prompts = exported(project), exported(project, "prompts")
     with pytest.raises(ValueError, match="two kinds"):
         compare_exports(rankings, prompts)
-    pairs = request_export(project, kind="rankings", format="trl", by=None, rings=False)
+    pairs = request_export(project, kind="rankings", format="trl", by=None, notify_worker=False)
     assert build(pairs.id)
     pairs.refresh_from_db()
     with pytest.raises(ValueError, match="records format"):
@@ -97,7 +97,7 @@ def lines_of(values: dict[int, int]) -> Any:
 def test_a_ranking_retracted_later_marks_the_export(project: Project, name: str) -> None:
     rankings = [make_ranking(project=project) for _ in range(3)]
     retract(make_ranking(project=project))  # before: it was never in
-    export = request_export(project, kind="rankings", format=name, by=None, rings=False)
+    export = request_export(project, kind="rankings", format=name, by=None, notify_worker=False)
     assert build(export.id)
     export.refresh_from_db()
     assert taken_back(export).num == 0
@@ -112,7 +112,7 @@ def test_filters_decide_what_was_in_it(project: Project) -> None:
     inside, outside = make_ranking(project=project), make_ranking(project=project)
     Comparison.objects.filter(id=inside.comparison_id).update(topic="travel")
     export = request_export(
-        project, kind="rankings", format="trl", filters={"topics": ["travel"]}, by=None, rings=False
+        project, kind="rankings", format="trl", filters={"topics": ["travel"]}, by=None, notify_worker=False
     )
     assert build(export.id)
     export.refresh_from_db()

@@ -154,7 +154,7 @@ def project() -> Project:
 def exported_as(project: Project, kind: str, name: str) -> Export:
     from labeling.exports import build
 
-    export = request_export(project, kind=kind, format=name, by=None, rings=False)
+    export = request_export(project, kind=kind, format=name, by=None, notify_worker=False)
     assert build(export.id), Export.objects.get(id=export.id).error
     export.refresh_from_db()
     return export

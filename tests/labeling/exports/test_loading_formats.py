@@ -48,7 +48,7 @@ def fill(project: Project, *, num: int = NUM) -> None:
 
 
 def exported_as(project: Project, kind: str, name: str, **filters: Any) -> Path:
-    export = request_export(project, kind=kind, format=name, filters=filters, by=None, rings=False)
+    export = request_export(project, kind=kind, format=name, filters=filters, by=None, notify_worker=False)
     assert build(export.id), Export.objects.get(id=export.id).error
     export.refresh_from_db()
     return directory_of(export)

@@ -13,7 +13,7 @@ from labeling.dialogues import chat as dialogues_chat
 from labeling.dialogues import editing, suggestions
 from labeling.dialogues.editing import WritingError
 from labeling.models import Dialogue, Export, Lease, Project, Prompt, Ranking, SamplingRun, User
-from labeling.projects.next_steps import awaiting_review, next_step, num_to_rank, standings
+from labeling.projects.next_steps import awaiting_review, next_step, num_to_rank, project_statuses
 from labeling.rankings import assignment
 from labeling.rounds import evaluation_requests
 from labeling.rounds.promotion import RoundError
@@ -124,13 +124,13 @@ def test_no_practice_is_begun(project: Project, alice: User, at: Client) -> None
     reference = make_reference(project=project, use="practice")
     board = url("practice_board", reference.comparison_id)
     assert board in at.get(url("practice")).content.decode()
-    assert standings([project], user=alice)[project.pk].practice_waits
+    assert project_statuses([project], user=alice)[project.pk].practice_waits
     archive(project)
     page = at.get(url("practice")).content.decode()
     assert SENTENCE in page
     assert board not in page
     assert at.get(board).status_code == 403
-    assert not standings([project], user=alice)[project.pk].practice_waits
+    assert not project_statuses([project], user=alice)[project.pk].practice_waits
 
 
 def test_no_review_is_handed_out(project: Project, alice: User, rita: User) -> None:
@@ -196,7 +196,7 @@ def test_a_board_in_hand_is_given_again_kept_and_submitted(project: Project, ali
     held = assignment.claim(project, by=alice)
     assert isinstance(held, Lease)
     archive(project)
-    assert next_step(project, standings([project], user=alice)[project.pk], user=alice).url == url("rank")
+    assert next_step(project, project_statuses([project], user=alice)[project.pk], user=alice).url == url("rank")
     assert at.post(url("rank")).headers["Location"] == url("lease", held.id)
     assert at.get(url("lease", held.id)).status_code == 200
     assert assignment.save_draft(held, draft={"tiers": []}, version=held.draft_version, by=alice)
@@ -206,7 +206,7 @@ def test_a_board_in_hand_is_given_again_kept_and_submitted(project: Project, ali
     assert answer.status_code == 201, answer.content
     assert Ranking.objects.get(retracted_at=None).comparison_id in {held.comparison_id, comparison.id}
     assert isinstance(assignment.claim(project, by=alice), assignment.Nothing)
-    assert next_step(project, standings([project], user=alice)[project.pk], user=alice).url == reverse("history")
+    assert next_step(project, project_statuses([project], user=alice)[project.pk], user=alice).url == reverse("history")
 
 
 def test_an_open_dialogue_is_written_on_and_submitted(project: Project, alice: User, at: Client) -> None:

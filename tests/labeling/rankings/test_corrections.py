@@ -46,7 +46,7 @@ def joined(held: Lease, rita: User) -> Comparison:
     dialogue = write(held)
     rank(held)
     review.accept(dialogue, by=rita)
-    assert corrections.join_written(held.comparison.project) == 1
+    assert corrections.create_comparisons_from_corrections(held.comparison.project) == 1
     return Comparison.objects.exclude(id=held.comparison_id).get(family=held.comparison)
 
 
@@ -148,7 +148,7 @@ def test_an_accepted_text_is_ranked_in_a_comparison_of_its_own(held: Lease, rita
 
 def test_a_text_joins_once(held: Lease, rita: User, project: Project) -> None:
     joined(held, rita)
-    assert corrections.join_written(project) == 0
+    assert corrections.create_comparisons_from_corrections(project) == 0
 
 
 @pytest.mark.parametrize("missing", ["review", "ranking", "round", "setting", "gold", "room"])
@@ -168,7 +168,7 @@ def test_a_text_does_not_join_before_its_time(held: Lease, rita: User, project: 
         Completion.objects.bulk_create(
             Completion(comparison=held.comparison, index=index, content=f"More {index}") for index in range(4, 9)
         )
-    assert corrections.join_written(project) == 0
+    assert corrections.create_comparisons_from_corrections(project) == 0
     assert Comparison.objects.count() == 1
 
 
@@ -181,7 +181,7 @@ def test_texts_that_say_what_was_ranked_keep_no_other_from_joining(
     for text in texts:
         review.accept(text, by=rita)
     Message.objects.filter(dialogue__in=texts[:2], role="assistant").update(content="Answer 0.")
-    assert corrections.join_written(project) == 1
+    assert corrections.create_comparisons_from_corrections(project) == 1
 
 
 def test_neither_its_author_nor_its_reviewer_nor_who_ranked_the_first_is_given_it(
@@ -201,7 +201,7 @@ def test_nobody_is_given_two_of_a_family(held: Lease, rita: User, bob: User, pro
     other = write(held, "Paris, of course.")
     relative = joined(held, rita)
     review.accept(other, by=rita)
-    assert corrections.join_written(project) == 1
+    assert corrections.create_comparisons_from_corrections(project) == 1
     assert Comparison.objects.filter(family=held.comparison).count() == 3
     rank(claim(project, bob))
     assert isinstance(assignment.claim(project, by=bob), Nothing)
@@ -221,7 +221,7 @@ def test_a_text_written_on_a_relative_joins_all_that_came_before(
     dialogue = write(lease, "Paris, la ville lumière.")
     rank(lease)
     review.accept(dialogue, by=rita)
-    assert corrections.join_written(project) == 1
+    assert corrections.create_comparisons_from_corrections(project) == 1
     third = Comparison.objects.filter(family=held.comparison).order_by("-created_at")[0]
     assert third.completions.count() == 6
     assert third.completions.filter(author=held.trainer).count() == 1

@@ -7,7 +7,7 @@ import pytest
 
 from labeling.gold import preference
 from labeling.models import AuditEvent, Completion, Project, SamplingRun
-from labeling.rounds.policy_evaluation import Answers, Contest, answers_of, ask_both, compare, outcome
+from labeling.rounds.policy_evaluation import Answers, PolicyEvaluation, answers_of, ask_both, compare, outcome
 from records import Message, SamplingParams
 from tests.labeling.factories import make_policy, make_project
 
@@ -20,7 +20,7 @@ def make_answers(**changes: Any) -> Answers:
     return Answers(**{"messages": (QUESTION,), "old": (BAD,), "new": (GOOD,), **changes})
 
 
-def make_contest(project: Project, *, num_prompts: int = 2) -> Contest:
+def make_evaluation(project: Project, *, num_prompts: int = 2) -> PolicyEvaluation:
     assert project.policy is not None
     prompts = [[{"role": "user", "content": f"Question {number}?"}] for number in range(num_prompts)]
     return ask_both(
@@ -81,11 +81,11 @@ def test_without_answers_there_is_nothing_to_compare() -> None:
 @pytest.mark.django_db
 def test_both_policies_are_asked_the_same_under_the_same_seeds() -> None:
     project = make_project()
-    contest = make_contest(project)
-    for old_id, new_id in contest.runs:
+    evaluation = make_evaluation(project)
+    for old_id, new_id in evaluation.runs:
         old, new = SamplingRun.objects.get(id=old_id), SamplingRun.objects.get(id=new_id)
         assert (old.messages, old.sampling, old.num_completions) == (new.messages, new.sampling, new.num_completions)
-        assert (old.policy, new.policy) == (contest.old, contest.new)
+        assert (old.policy, new.policy) == (evaluation.old, evaluation.new)
         assert old.purpose == SamplingRun.Purpose.EVALUATION
     seeds = SamplingRun.objects.values_list("sampling__seed", flat=True)
     assert len(set(seeds)) == 2, "another prompt, another seed"
@@ -94,12 +94,12 @@ def test_both_policies_are_asked_the_same_under_the_same_seeds() -> None:
 
 @pytest.mark.django_db
 def test_only_prompts_that_both_have_answered_count() -> None:
-    contest = make_contest(make_project())
-    (first_old, first_new), (second_old, _) = contest.runs
+    evaluation = make_evaluation(make_project())
+    (first_old, first_new), (second_old, _) = evaluation.runs
     finish(second_old, "c", "d")
-    assert answers_of(contest) == []
+    assert answers_of(evaluation) == []
     finish(first_new, "new 1", "new 2")
     finish(first_old, "old 1", "old 2")
-    (answers,) = answers_of(contest)
+    (answers,) = answers_of(evaluation)
     assert answers.messages == (Message(role="user", content="Question 0?"),)
     assert (answers.old, answers.new) == (("old 1", "old 2"), ("new 1", "new 2"))

@@ -1,4 +1,4 @@
-"""The stations of a round: how each stands, what is next, and for whom."""
+"""The steps of a round: how each stands, what is next, and for whom."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,15 +7,15 @@ import pytest
 from django.utils import timezone
 
 from labeling.models import Comparison, Dialogue, Export, Project, Round, TrainingJob, User
-from labeling.rounds.steps import Station, stations
+from labeling.rounds.steps import RoundStep, round_steps
 from tests.labeling.exports.material import make_ranking
 from tests.labeling.factories import make_comparison, make_dialogue, make_policy, make_user
 
 pytestmark = pytest.mark.django_db
 
 
-def found(project: Project, **options: Any) -> dict[str, Station]:
-    return {station.name: station for station in stations(project, **options)}
+def found(project: Project, **options: Any) -> dict[str, RoundStep]:
+    return {step.name: step for step in round_steps(project, **options)}
 
 
 def current(project: Project) -> Round:
@@ -30,12 +30,12 @@ def make_job(project: Project, kind: str, **fields: Any) -> TrainingJob:
 
 
 def test_they_come_in_the_order_of_the_loop(project: Project) -> None:
-    names = [station.name for station in stations(project)]
+    names = [step.name for step in round_steps(project)]
     assert names == ["write", "sample", "rank", "export", "reward_model", "ppo", "compare", "promote"]
 
 
 def test_at_first_all_but_writing_and_sampling_wait(project: Project) -> None:
-    states = {name: station.state for name, station in found(project).items()}
+    states = {name: step.state for name, step in found(project).items()}
     assert states == {"write": "ready", "sample": "ready"} | dict.fromkeys(
         ("rank", "export", "reward_model", "ppo", "compare", "promote"), "waiting"
     )
@@ -43,7 +43,7 @@ def test_at_first_all_but_writing_and_sampling_wait(project: Project) -> None:
 
 def test_a_project_without_a_round_has_only_writing() -> None:
     empty = Project.objects.create(slug="empty", name="Empty")
-    assert [station.name for station in stations(empty)] == ["write"]
+    assert [step.name for step in round_steps(empty)] == ["write"]
 
 
 def test_the_count_of_each_is_of_this_round_alone(project: Project) -> None:
@@ -65,13 +65,13 @@ def test_training_moves_from_ready_to_working_to_done(project: Project) -> None:
     Export.objects.create(project=project, kind="rankings", state=Export.State.DONE)
     assert found(project)["reward_model"].state == "ready"
     job = make_job(project, "reward_model", state=TrainingJob.State.RUNNING, fraction=0.5)
-    station = found(project)["reward_model"]
-    assert (station.state, station.note, str(job.id) in station.url) == ("working", "reward_model: 50 %", True)
+    step = found(project)["reward_model"]
+    assert (step.state, step.note, str(job.id) in step.url) == ("working", "reward_model: 50 %", True)
     now = timezone.now()
     values = {"state": TrainingJob.State.DONE, "started_at": now - timedelta(seconds=90), "finished_at": now}
     TrainingJob.objects.filter(id=job.id).update(**values)
-    station = found(project)["reward_model"]
-    assert (station.state, station.count, station.seconds) == ("done", 1, 90.0)
+    step = found(project)["reward_model"]
+    assert (step.state, step.count, step.seconds) == ("done", 1, 90.0)
     assert found(project)["ppo"].state == "ready"
     TrainingJob.objects.filter(id=job.id).update(state=TrainingJob.State.FAILED)
     assert found(project)["reward_model"].state == "failed"
@@ -86,7 +86,7 @@ def test_a_policy_that_ppo_made_can_be_compared_and_promoted(project: Project) -
 
 def test_the_first_that_is_ready_is_next(project: Project) -> None:
     make_dialogue(project=project, state=Dialogue.State.ACCEPTED)
-    assert [station.name for station in stations(project) if station.is_next] == ["sample"]
+    assert [step.name for step in round_steps(project) if step.is_next] == ["sample"]
 
 
 def test_nobody_is_offered_what_their_role_may_not_do(project: Project) -> None:

@@ -55,7 +55,7 @@ def test_what_happens_in_the_loop_is_announced(project: Project, erin: User, web
     order = {"tiers": [[one["id"]] for one in lease["completions"]]}
     assert alice.post(f"projects/ours/leases/{lease['id']}/ranking", order).status_code == 201
     assert alice.post(f"projects/ours/leases/{lease['id']}/ranking", order).status_code == 201
-    export = exports.request_export(project, kind="rankings", by=erin, rings=False)
+    export = exports.request_export(project, kind="rankings", by=erin, notify_worker=False)
     assert exports.build(export.id)
     promotion.promote(make_served_policy(), project=project, by=erin)
     told = {row.event: json.loads(row.body) for row in Delivery.objects.all()}

@@ -34,10 +34,10 @@ def project() -> Project:
 
 
 @pytest.fixture(autouse=True)
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
     calls: list[tuple[str, dict[str, str]]] = []
     monkeypatch.setattr(
-        "labeling.jobs.dispatch.ring", lambda task, **arguments: calls.append((task, arguments)) or True
+        "labeling.jobs.dispatch.send_task", lambda task, **arguments: calls.append((task, arguments)) or True
     )
     return calls
 
@@ -93,14 +93,14 @@ def test_only_engineers_and_admins_of_the_project_may_open_it(project: Project) 
 def test_an_export_is_asked_for_and_watched(
     project: Project,
     erins_browser: Client,
-    rung: list[Any],
+    sent: list[Any],
     django_capture_on_commit_callbacks: Callable[..., Any],
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         answer = ask(erins_browser, rounds=["1"], trainer_kinds=["person"], since="2026-01-02")
     export = Export.objects.get()
     assert answer.url == url("export", export.id)
-    assert rung == [("labeling.build_export", {"export_id": str(export.id)})]
+    assert sent == [("labeling.build_export", {"export_id": str(export.id)})]
     assert export.filters == {
         "rounds": [1], "trainer_kinds": ["person"], "since": "2026-01-02", "validation_percent": 10, "test_percent": 10,
     }  # fmt: skip
@@ -159,7 +159,7 @@ def test_a_file_is_shown_before_anything_is_imported(project: Project, erins_bro
 def test_a_confirmed_file_is_imported_by_a_worker_and_then_deleted(
     project: Project,
     erins_browser: Client,
-    rung: list[Any],
+    sent: list[Any],
     store: Path,
     django_capture_on_commit_callbacks: Callable[..., Any],
 ) -> None:
@@ -167,7 +167,7 @@ def test_a_confirmed_file_is_imported_by_a_worker_and_then_deleted(
     brought = Import.objects.get()
     with django_capture_on_commit_callbacks(execute=True):
         erins_browser.post(url("import", brought.id))
-    assert rung == [("labeling.take_in", {"import_id": str(brought.id)})]
+    assert sent == [("labeling.take_in", {"import_id": str(brought.id)})]
     assert "Waiting for a worker" in erins_browser.get(url("import", brought.id)).content.decode()
     assert uploads.take_in(brought.id)
     brought.refresh_from_db()
@@ -257,14 +257,14 @@ def test_names_of_files_are_text_and_nothing_more(project: Project, erins_browse
     assert "<b>x</b>" not in erins_browser.get(url("data")).content.decode()
 
 
-def test_a_worker_that_died_is_followed_by_another(project: Project, erins_browser: Client, rung: list[Any]) -> None:
+def test_a_worker_that_died_is_followed_by_another(project: Project, erins_browser: Client, sent: list[Any]) -> None:
     upload(erins_browser, hh_pair())
     brought = Import.objects.get()
     erins_browser.post(url("import", brought.id))
     assert leases.claim(Import, brought.id) is not None
     Import.objects.update(lease_until="2026-01-01T00:00Z")
     assert uploads.sweep_imports() == 1
-    assert rung[-1] == ("labeling.take_in", {"import_id": str(brought.id)})
+    assert sent[-1] == ("labeling.take_in", {"import_id": str(brought.id)})
     assert uploads.take_in(brought.id)
     assert Ranking.objects.count() == 1
 

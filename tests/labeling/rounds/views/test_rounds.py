@@ -1,4 +1,4 @@
-"""The rounds page: stations, training jobs, comparing and promoting."""
+"""The rounds page: steps, training jobs, comparing and promoting."""
 
 import json
 import uuid
@@ -13,7 +13,7 @@ from django.urls import reverse
 from labeling.exports.splits import split_of
 from labeling.jobs import dispatch
 from labeling.models import Completion, Export, Policy, Project, RewardModel, Round, SamplingRun, TrainingJob, User
-from labeling.rounds.evaluation_requests import begin_contest, held_out_prompts, newest_contest
+from labeling.rounds.evaluation_requests import begin_evaluation, held_out_prompts, newest_evaluation
 from labeling.rounds.promotion import RoundError
 from labeling.sampling.policies import register_policy
 from records import publish_directory
@@ -30,9 +30,9 @@ def store(tmp_path: Path, settings: Any) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
-    monkeypatch.setattr(dispatch, "ring", lambda task, **arguments: calls.append(task) or True)
+    monkeypatch.setattr(dispatch, "send_task", lambda task, **arguments: calls.append(task) or True)
     monkeypatch.setattr(dispatch, "forget_stop", lambda run_id: None)
     monkeypatch.setattr(dispatch, "ask_to_stop", lambda run_id: None)
     return calls
@@ -88,7 +88,7 @@ def test_only_engineers_and_admins_may_open_it(project: Project) -> None:
     stranger = as_user(make_user(role=User.Role.ENGINEER))
     job, policy = make_job(project), make_policy()
     for name, arguments in (
-        ("rounds", ()), ("station_row", ()), ("training_job", (job.id,)), ("job_state", (job.id,)),
+        ("rounds", ()), ("round_step_row", ()), ("training_job", (job.id,)), ("job_state", (job.id,)),
         ("job_row", (job.id,)), ("compare_policy", (policy.id,)), ("promote_policy", (policy.id,)),
     ):  # fmt: skip
         assert trainer.get(url(name, *arguments)).status_code == 403
@@ -105,7 +105,7 @@ def test_only_engineers_and_admins_may_open_it(project: Project) -> None:
 
 
 def test_a_job_is_started_from_the_form(
-    project: Project, erins_browser: Client, rung: list[str], django_capture_on_commit_callbacks: Callable[..., Any]
+    project: Project, erins_browser: Client, sent: list[str], django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
     export = make_export(project, "demonstrations")
     with django_capture_on_commit_callbacks(execute=True):
@@ -114,7 +114,7 @@ def test_a_job_is_started_from_the_form(
     assert answer.url == url("training_job", job.id)
     assert job.options == {"lora": True, "lr": 0.0003, "seed": 3, "epochs": 1, "batch_size": 8}
     assert (job.output_name, job.policy, job.export, str(job.requested_by)) == ("tuned", project.policy, export, "Erin")
-    assert rung == ["training.train"]
+    assert sent == ["training.train"]
     assert "Waiting for a train worker" in page(erins_browser, "training_job", job.id)
 
 
@@ -238,11 +238,11 @@ def test_two_policies_are_compared_on_held_out_prompts(project: Project, erins_b
         make_prompt(project=project, content=f"A question about the number {number}?")
     better = make_candidate(project)
     erins_browser.post(url("compare_policy", better.id))
-    standing = newest_contest(project, better)
-    assert standing is not None
-    assert standing.is_under_way
-    assert standing.num_asked == len(held_out_prompts(project, better, num=40)) > 0
-    assert f"0 of {standing.num_asked} prompts answered by both" in page(erins_browser, "compare_policy", better.id)
+    status = newest_evaluation(project, better)
+    assert status is not None
+    assert status.is_under_way
+    assert status.num_asked == len(held_out_prompts(project, better, num=40)) > 0
+    assert f"0 of {status.num_asked} prompts answered by both" in page(erins_browser, "compare_policy", better.id)
     for run in SamplingRun.objects.all():
         Completion.objects.create(run=run, index=0, content=f"{run.policy.name} says so.", policy=run.policy)
     SamplingRun.objects.update(state=SamplingRun.State.DONE)
@@ -267,9 +267,9 @@ def test_held_out_prompts_are_those_that_ppo_did_not_train_on(project: Project) 
 def test_a_comparison_needs_two_policies_and_prompts(project: Project) -> None:
     assert project.policy is not None
     with pytest.raises(RoundError, match="no other policy"):
-        begin_contest(project, project.policy, by=None)
+        begin_evaluation(project, project.policy, by=None)
     with pytest.raises(RoundError, match="No prompt of the pool is held out"):
-        begin_contest(project, make_policy(), by=None)
+        begin_evaluation(project, make_policy(), by=None)
 
 
 def test_queries_do_not_grow_with_the_rows(

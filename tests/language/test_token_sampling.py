@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from language.drawing import Draws, draw, next_token_probabilities, truncate
+from language.token_sampling import Draws, draw, next_token_probabilities, truncate
 
 
 def test_a_seed_gives_the_same_numbers_whatever_else_is_drawn() -> None:

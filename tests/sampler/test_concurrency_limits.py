@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from sampler.backends.gates import Gate
+from sampler.backends.concurrency_limits import ConcurrencyLimit
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -15,7 +15,7 @@ class Line:
     """Callers at a gate, who stay until they are sent out; `entered` is the order in which they came in."""
 
     def __init__(self, places: int) -> None:
-        self.gate, self.entered = Gate(places), list[str]()
+        self.gate, self.entered = ConcurrencyLimit(places), list[str]()
         self._out: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Gate:
+class ConcurrencyLimit:
     """Places at one server. For one event loop."""
 
     def __init__(self, places: int) -> None:
