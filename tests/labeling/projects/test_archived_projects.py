@@ -13,7 +13,7 @@ from labeling.dialogues import chat as dialogues_chat
 from labeling.dialogues import editing, suggestions
 from labeling.dialogues.editing import WritingError
 from labeling.models import Dialogue, Export, Lease, Project, Prompt, Ranking, SamplingRun, User
-from labeling.projects.next_steps import awaiting_review, next_step, num_to_rank, project_statuses
+from labeling.projects.next_steps import next_step, num_to_rank, project_statuses
 from labeling.rankings import assignment
 from labeling.rounds import evaluation_requests
 from labeling.rounds.promotion import RoundError
@@ -141,7 +141,7 @@ def test_no_review_is_handed_out(project: Project, alice: User, rita: User) -> N
     page = client.get(url("review")).content.decode()
     assert SENTENCE in page
     assert str(submitted.id) not in page
-    assert not awaiting_review(rita).exists()
+    assert not Dialogue.objects.awaiting_review_by(rita).exists()
 
 
 def test_nothing_is_sampled_anew(project: Project, alice: User) -> None:
