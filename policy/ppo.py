@@ -4,7 +4,7 @@ Every update: sample completions of some prompts; score them; turn scores and KL
 estimate advantages; train policy and value model on them in minibatches; log; save. The formulas are in
 `policy.objective`, the options with their sources in `policy.ppo_config`, the numbers logged in
 `policy.metrics`. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads). On several
-GPUs: accelerate launch -m policy.ppo, which shares out every update.
+GPUs: torchrun --nproc-per-node GPUS -m policy.ppo, which shares out every update.
 """
 
 import sys
@@ -84,6 +84,7 @@ def main(config: PpoConfig) -> None:
         "start": start,
         "made_from": material.made_from,
         "run": identity,
+        "num_processes": sharing.count,
         "left_out": material.prompts.left_out,
         "metrics": {"updates": float(config.updates), **outcome["metrics"]},
         "watch": [{"update": look.update, **look.metrics()} for look in looks_of(outcome["looks"])],

@@ -1,4 +1,4 @@
-"""Several processes on one PPO run, as `accelerate launch` or torchrun start them; alone, nothing happens.
+"""Several processes on one PPO run, as torchrun starts them; alone, nothing happens.
 
 Every process has both networks. Each samples, measures and trains on its share of an update; what was
 sampled and measured is gathered and gradients are added up, so that a step is that of one process to rounding.

@@ -1,4 +1,4 @@
-"""Several processes on one training run, as `accelerate launch` or torchrun start them; alone, nothing happens.
+"""Several processes on one training run, as torchrun starts them; alone, nothing happens.
 
 Each process has the whole model and a share of every batch's pieces. Gradients are added up, so that a
 step is that of one process to rounding, whatever the number of processes.

@@ -3,7 +3,7 @@
 Batches of whole rankings in seeded order, each completion forwarded once, the mean over pairs within a
 ranking and over rankings; then normalisation, figures on the validation split, and one published
 directory. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads). On several
-GPUs: accelerate launch -m rewardmodel.train, which shares out every batch.
+GPUs: torchrun --nproc-per-node GPUS -m rewardmodel.train, which shares out every batch.
 """
 
 import sys
@@ -103,6 +103,7 @@ def main(config: TrainConfig) -> None:
         normalisation = normalise(model, material.references, token_budget=config.microbatch_tokens)
     evaluation = validate(model, tokenizer, material, config, num_corrupted=NUM_CORRUPTED)
     facts = make_facts(config.out.name, config.model.name, identity, material, normalisation, evaluation)
+    facts["num_processes"] = processes.count
     publish(config.out, config.work_directory, model, tokenizer, facts, evaluation)
     if evaluation is not None:
         print(summarise(evaluation))

@@ -1,9 +1,6 @@
-"""PPO by two processes, as `accelerate launch` starts them, beside one: the same prompts, samples and steps."""
+"""PPO by two processes, as torchrun starts them, beside one: the same prompts, samples and steps."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from safetensors.torch import load_file
 from policy.ppo_config import PpoConfig, require_processes
 from policy.sharing import ALONE
 from rewardmodel.options import OptionError
+from tests.launching import start
 from tests.policy.factories import write_demonstrations
 
 
@@ -22,27 +20,19 @@ def test_two_processes_end_with_the_weights_of_one(config: PpoConfig, tmp_path: 
     outs = {}
     for count in (1, 2):
         outs[count] = tmp_path / f"ppo-{count}"
-        launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-        launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m"]
-        program = [*(launch if count == 2 else ["-m"]), "policy.ppo"]
-        options = ["--policy", config.policy, "--reward", config.reward, "--prompts", config.prompts]
+        options: list[object] = ["--policy", config.policy, "--reward", config.reward, "--prompts", config.prompts]
         options += ["--out", outs[count], "--updates", "2", "--rollouts-per-update", "24", "--device", "cpu"]
         options += ["--completions-per-prompt", "4", "--minibatch-size", "12", "--microbatch-size", "4"]
         options += ["--max-new-tokens", "8", "--lr", "1e-3", "--value-lr", "1e-3", "--warmup-updates", "0"]
         options += ["--ptx-coef", "0.1", "--ptx-data", text, "--ptx-ratio", "0.25"]
-        ended = subprocess.run(
-            [sys.executable, *program, *map(str, options)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+        ended = start("policy.ppo", options, processes=count)
         assert ended.returncode == 0, ended.stderr
+        assert json.loads((outs[count] / "policy.json").read_text())["num_processes"] == count
     one, two = (load_file(out / "model.safetensors") for out in outs.values())
-    start = load_file(config.policy / "model.safetensors")
+    before = load_file(config.policy / "model.safetensors")
     for name, weight in one.items():
         assert (two[name] - weight).abs().max() < 2e-5, name
-    assert max(float((start[name] - weight).abs().max()) for name, weight in one.items()) > 1e-3
+    assert max(float((before[name] - weight).abs().max()) for name, weight in one.items()) > 1e-3
     lines = [[json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()] for out in outs.values()]
     for alone, shared in zip(*lines, strict=True):
         for name in ("score", "kl_k3", "completion_tokens", "policy_loss", "value_loss", "ptx_loss", "grad_norm"):

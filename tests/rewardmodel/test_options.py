@@ -2,9 +2,6 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -24,6 +21,7 @@ from rewardmodel.options import OptionError
 from rewardmodel.packing import checkpoint_activations
 from rewardmodel.train import Learner, main, take_step
 from rewardmodel.train_config import TrainConfig
+from tests.launching import start
 from tests.rewardmodel.factories import make_ranking, make_toy_rankings
 
 
@@ -189,25 +187,17 @@ def test_two_processes_end_with_the_weights_of_one(config: TrainConfig, tmp_path
     outs = {}
     for count in (1, 2):
         outs[count] = tmp_path / f"rm-{count}"
-        launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-        launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m"]
-        program = [*(launch if count == 2 else ["-m"]), "rewardmodel.train"]
-        options = ["--data", config.data, "--model", config.model, "--out", outs[count], "--lr", "1e-3"]
+        options: list[object] = ["--data", config.data, "--model", config.model, "--out", outs[count], "--lr", "1e-3"]
         options += ["--batch-size", "16", "--device", "cpu", "--max-grad-norm", "0.5"]
-        ended = subprocess.run(
-            [sys.executable, *program, *map(str, options)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+        ended = start("rewardmodel.train", options, processes=count)
         assert ended.returncode == 0, ended.stderr
+        assert json.loads((outs[count] / "reward_model.json").read_text())["num_processes"] == count
     one, two = (load_file(out / "model.safetensors") for out in outs.values())
-    start = load_file(config.model / "model.safetensors")
+    before = load_file(config.model / "model.safetensors")
     for name, weight in one.items():
         assert torch.allclose(two[name], weight, atol=2e-5), name
-        if name in start:
-            assert (start[name] - weight).abs().max() > 1e-3, name
+        if name in before:
+            assert (before[name] - weight).abs().max() > 1e-3, name
     losses = [
         [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()] for out in outs.values()
     ]
