@@ -11,7 +11,7 @@ import torch.distributed
 from accelerate import PartialState
 from torch import Tensor, nn
 
-from rewardmodel.commandline import resolve_device
+from rewardmodel.commandline import num_started, resolve_device
 from rewardmodel.comparisons import Comparison, microbatches
 
 
@@ -19,7 +19,7 @@ class Processes:
     """Which of how many this one is, and how they add up."""
 
     def __init__(self) -> None:
-        found = torch.distributed.is_torchelastic_launched() or torch.distributed.is_initialized()
+        found = num_started() > 1 or torch.distributed.is_torchelastic_launched() or torch.distributed.is_initialized()
         self._state = PartialState(cpu=not torch.cuda.is_available()) if found else None
         self.count: int = self._state.num_processes if self._state else 1
         self.rank: int = self._state.process_index if self._state else 0

@@ -1,6 +1,10 @@
 """PPO by two processes, as torchrun starts them, beside one: the same prompts, samples and steps."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +42,25 @@ def test_two_processes_end_with_the_weights_of_one(config: PpoConfig, tmp_path: 
         for name in ("score", "kl_k3", "completion_tokens", "policy_loss", "value_loss", "ptx_loss", "grad_norm"):
             assert shared[name] == pytest.approx(alone[name], abs=1e-4), name
     assert not list(tmp_path.glob("tmp-*"))
+
+
+@pytest.mark.chaos
+def test_processes_of_a_launcher_that_sets_only_the_variables_share_as_well() -> None:
+    """As Slurm or a job of Kubernetes starts them; taken for two runs they would both publish."""
+    program = "from rewardmodel.processes import Processes as P; p = P(); print(p.rank, p.count, p.is_main)"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    given = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            env={**os.environ, **given, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    assert [one.communicate(timeout=120)[0] for one in started] == ["0 2 True\n", "1 2 False\n"]
 
 
 def test_a_share_of_nothing_is_refused(config: PpoConfig) -> None:
