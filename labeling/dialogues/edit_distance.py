@@ -1,5 +1,7 @@
 """How far an edited text is from the suggestion it began as."""
 
+SHORTEST_ALIKE = 40  # characters; two people write shorter sentences alike
+
 
 def edit_distance(before: str, after: str) -> int:
     """Levenshtein distance in characters: the fewest insertions, deletions and replacements.
@@ -28,6 +30,18 @@ def edit_distance(before: str, after: str) -> int:
         higher = right_lower | ~(diagonal | right_higher) & full
         lower = right_higher & diagonal
     return distance
+
+
+def nearly_same(before: str, after: str) -> bool:
+    """Whether `after` is plainly `before` with some changes: at most a fifth of its characters.
+
+    Texts written apart differ in some three quarters. Short ones are alike by chance, so they are never nearly
+    the same. Costs nothing where the lengths alone tell them apart.
+    """
+    most = len(before) // 5
+    if len(before) < SHORTEST_ALIKE or abs(len(before) - len(after)) > most:
+        return False
+    return edit_distance(before, after) <= most
 
 
 def _without_common_ends(before: str, after: str) -> tuple[str, str]:

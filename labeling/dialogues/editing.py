@@ -14,20 +14,22 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling.dialogues.control_arm import is_control
-from labeling.dialogues.edit_distance import edit_distance
+from labeling.dialogues.edit_distance import edit_distance, nearly_same
 from labeling.dialogues.rules import (
     StaleVersion,
     WritingError,
     lock,
     mark_of,
+    plain_line_ends,
     require_editable,
     require_place,
     require_text,
 )
-from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, Prompt, User
+from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, Prompt, SamplingRun, User
 
 Authorship = Message.Authorship
 Later = Literal["keep", "mark", "delete"]
+_MOST_COMPARED = 30  # suggestions that a text is measured against; some milliseconds each
 
 
 def start_demonstration(project: Project, *, by: User, prompt: Prompt | None = None) -> Dialogue:
@@ -84,7 +86,8 @@ def add_message(
     """Put a message at the end, or the system message at the start, and empty the composer.
 
     `completion` is the suggestion that the text began as: unchanged it is taken, else edited, with the
-    distance. Without one every word is this trainer's.
+    distance. Without one every word is this trainer's, unless the text is that of a suggestion shown for this
+    place, or nearly: a browser can lose sight of text that was undone and redone, or cut and pasted.
     """
     require_text(content)
     with transaction.atomic():
@@ -94,7 +97,11 @@ def add_message(
         require_place(dialogue, roles, role)
         message = Message(dialogue=dialogue, role=role, content=content, seconds=seconds)
         message.position = _make_room(dialogue, roles, role)
-        sign(message, _suggestion(dialogue, completion, role))
+        _require_suggested(dialogue, completion, role)
+        source = _source(message, completion)
+        sign(message, source)
+        if source is not None:
+            Completion.objects.filter(id=source.id).update(taken_at=Now())
         message.save()
         _changed(dialogue, composer={}, seconds=dialogue.seconds + seconds)
     return message
@@ -285,14 +292,33 @@ def _make_room(dialogue: Dialogue, roles: list[str], role: str) -> int:
     return 0
 
 
-def _suggestion(dialogue: Dialogue, completion: Completion | None, role: str) -> Completion | None:
-    if completion is None:
-        return None
-    run = completion.run
-    if run is None or run.dialogue_id != dialogue.id or run.as_role != role:
+def _require_suggested(dialogue: Dialogue, completion: Completion | None, role: str) -> None:
+    run = completion.run if completion is not None else None
+    if completion is not None and (run is None or run.dialogue_id != dialogue.id or run.as_role != role):
         raise WritingError(_("This suggestion was made for another place."))
-    Completion.objects.filter(id=completion.id).update(taken_at=Now())
-    return completion
+
+
+def _source(message: Message, named: Completion | None) -> Completion | None:
+    """The suggestion whose words these are: one shown for this place that they are, else the one named for
+    them, else one shown that they nearly are.
+    """
+    shown = list(_shown_for(message))
+    by_name_first = shown if named is None else [named, *shown]
+    source = next((one for one in by_name_first if plain_line_ends(one.content) == message.content), named)
+    if source is not None:
+        return source
+    newest = shown[:_MOST_COMPARED]
+    return next((one for one in newest if nearly_same(plain_line_ends(one.content), message.content)), None)
+
+
+def _shown_for(message: Message) -> QuerySet[Completion]:
+    """Every suggestion that this place in the dialogue has had, the newest first."""
+    return Completion.objects.filter(
+        run__dialogue_id=message.dialogue_id,
+        run__purpose=SamplingRun.Purpose.SUGGESTION,
+        run__as_role=message.role,
+        run__position=message.position,
+    ).order_by("-run__created_at", "index")
 
 
 def sign(message: Message, completion: Completion | None) -> None:
@@ -300,17 +326,16 @@ def sign(message: Message, completion: Completion | None) -> None:
     message.authorship = Authorship.TYPED
     if completion is not None:
         message.completion, message.policy_id = completion, completion.policy_id
-        message.edit_distance = edit_distance(completion.content, message.content)
+        message.edit_distance = edit_distance(plain_line_ends(completion.content), message.content)
         message.authorship = Authorship.EDITED if message.edit_distance else Authorship.TAKEN
 
 
 def _sign_edited(message: Message) -> None:
-    if message.authorship == Authorship.TYPED:
-        return
-    if message.completion is None:  # from a file: what it was before is not kept
+    source = _source(message, message.completion)
+    if source is None and message.authorship != Authorship.TYPED:  # from a file: what it was before is not kept
         message.authorship, message.edit_distance = Authorship.EDITED, None
         return
-    sign(message, message.completion)
+    sign(message, source)
 
 
 def _treat_later(after: QuerySet[Message], later: Later) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labeling.dialogues.rules import plain_line_ends
 from labeling.models import Message, Project, Prompt
 from labeling.web.form_fields import LONGEST_TEXT, FormWithProblems, ProseField, SecondsField
 
@@ -39,7 +40,7 @@ class ComposerForm(FormWithProblems):
     version = forms.IntegerField(min_value=0)
 
     def clean_content(self) -> str:
-        return str(self.cleaned_data["content"]).replace("\r\n", "\n").replace("\r", "\n")
+        return plain_line_ends(self.cleaned_data["content"])
 
 
 class StartForm(forms.Form):

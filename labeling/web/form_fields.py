@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labeling.dialogues.rules import plain_line_ends
+
 LONGEST_TEXT = 100_000  # characters of one message
 LONGEST_SITTING = 4 * 3600  # seconds; more than that was not spent on one message
 
@@ -22,7 +24,7 @@ class ProseField(forms.CharField):
         super().__init__(strip=False, **kwargs)
 
     def to_python(self, value: Any) -> str:
-        text = str(super().to_python(value)).replace("\r\n", "\n").replace("\r", "\n")
+        text = plain_line_ends(str(super().to_python(value)))
         return text if text.strip() else ""
 
 

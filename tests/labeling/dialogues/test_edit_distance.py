@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.dialogues.edit_distance import edit_distance
+from labeling.dialogues.edit_distance import SHORTEST_ALIKE, edit_distance, nearly_same
 
 words = st.text(alphabet="abc é🙂", max_size=14)
 
@@ -45,3 +45,21 @@ def test_a_long_suggestion_changed_here_and_there_is_quick() -> None:
     began = time.monotonic()
     assert 0 < edit_distance(before, after) < 60
     assert time.monotonic() - began < 5
+
+
+def test_a_few_changes_leave_a_text_nearly_the_same_and_many_do_not() -> None:
+    before = "Yellow leaves usually mean too much water. Let the soil dry out."
+    assert nearly_same(before, before.replace("usually", "often"))
+    assert not nearly_same(before, before.replace("Let the soil dry out.", "Then water it every day."))
+    assert not nearly_same(before, "Most often the roots are wet. Wait for a week before you water it.")
+
+
+@given(st.text(alphabet="abc", max_size=SHORTEST_ALIKE - 1))
+def test_what_is_short_is_alike_by_chance(before: str) -> None:
+    assert not nearly_same(before, before)
+
+
+def test_a_text_of_another_length_is_told_apart_without_being_measured() -> None:
+    began = time.monotonic()
+    assert not nearly_same("ab" * 50_000, "ba" * 30_000)
+    assert time.monotonic() - began < 0.1

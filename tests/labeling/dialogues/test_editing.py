@@ -126,6 +126,58 @@ def test_a_suggestion_is_taken_or_edited_and_the_distance_is_kept(
     assert completion.taken_at is not None
 
 
+SHOWN = "Yellow leaves usually mean too much water.\nLet the soil dry out."
+
+
+@pytest.mark.parametrize(
+    ("content", "authorship", "distance"),
+    [
+        (SHOWN, "taken", 0),
+        (SHOWN.replace("usually", "often"), "edited", 7),
+        ("The soil is wet for too long. Let it dry out, and it will get better soon.", "typed", None),
+    ],
+)
+def test_the_text_of_a_suggestion_that_was_shown_is_never_signed_typed(
+    project: Project, alice: User, content: str, authorship: str, distance: int | None
+) -> None:
+    dialogue = make_dialogue(project=project, author=alice, turns=[("user", QUESTION, "typed")])
+    completion = suggestion(dialogue, SHOWN.replace("\n", "\r\n"), position=1)
+    message = editing.add_message(dialogue, role="assistant", content=content, by=alice)
+    message.refresh_from_db()
+    assert (message.authorship, message.edit_distance) == (authorship, distance)
+    assert message.completion == (None if authorship == "typed" else completion)
+    completion.refresh_from_db()
+    assert (completion.taken_at is None) == (authorship == "typed")
+
+
+def test_a_text_that_is_another_suggestion_than_the_one_named_is_that_one(project: Project, alice: User) -> None:
+    dialogue = make_dialogue(project=project, author=alice, turns=[("user", QUESTION, "typed")])
+    named, other = (suggestion(dialogue, content, position=1) for content in ("Lyon.", "Paris."))
+    message = editing.add_message(dialogue, role="assistant", content="Paris.", by=alice, completion=named)
+    assert (message.authorship, message.completion) == ("taken", other)
+    named.refresh_from_db()
+    assert named.taken_at is None
+
+
+def test_a_suggestion_that_was_never_shown_at_this_place_is_not_its_source(project: Project, alice: User) -> None:
+    dialogue = make_dialogue(project=project, author=alice, turns=[("user", QUESTION, "typed")])
+    suggestion(make_dialogue(project=project, author=alice), SHOWN, position=1)  # another dialogue
+    suggestion(dialogue, SHOWN, position=3)  # another place
+    suggestion(dialogue, SHOWN, position=1, as_role="user")  # the other side
+    suggestion(dialogue, SHOWN, position=1, purpose="comparison")  # nobody sees it while they write
+    message = editing.add_message(dialogue, role="assistant", content=SHOWN, by=alice)
+    assert (message.authorship, message.completion) == ("typed", None)
+
+
+def test_a_typed_message_edited_into_a_suggestion_is_taken(project: Project, alice: User) -> None:
+    dialogue = make_dialogue(project=project, author=alice, turns=[("user", QUESTION, "typed")])
+    completion = suggestion(dialogue, SHOWN, position=1)
+    message = editing.add_message(dialogue, role="assistant", content="Mine.", by=alice)
+    editing.edit_message(message, content=SHOWN, by=alice)
+    message.refresh_from_db()
+    assert (message.authorship, message.completion, message.policy) == ("taken", completion, project.policy)
+
+
 def test_a_suggestion_for_another_dialogue_or_side_is_refused(project: Project, alice: User) -> None:
     dialogue = make_dialogue(project=project, author=alice, turns=[("user", QUESTION, "typed")])
     other = make_dialogue(project=project, author=alice)
