@@ -160,7 +160,7 @@ export class Composer {
 
   _listen() {
     this.text.addEventListener("input", () => this.changed());
-    for (const kind of ["keydown", "pointerdown"]) {
+    for (const kind of ["keydown", "input", "pointerdown"]) {
       document.addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
     }
     setInterval(() => {

@@ -70,7 +70,7 @@ document.addEventListener("keydown", (event) => {
 
 // In an empty composer, the arrow up edits the last message.
 form.elements.content.addEventListener("keydown", (event) => {
-  if (event.key !== "ArrowUp" || form.elements.content.value !== "") return;
+  if (event.key !== "ArrowUp" || event.repeat || form.elements.content.value !== "") return;
   const tools = document.querySelectorAll("[data-tool='edit']");
   if (tools.length) { event.preventDefault(); tools[tools.length - 1].click(); }
 });

@@ -2,7 +2,7 @@
 // closed until it is wanted; what stands in it is part of the board's draft until it is handed in.
 // A text is sent until the server acknowledges it, always under one key, so that it is handed in once.
 
-import { announce } from "../web/parley.js";
+import { announce, isMainKey } from "../web/parley.js";
 
 export class Betters {
   // deliver(url, body, onWait) sends; changed() after every change; words are the page's own.
@@ -58,7 +58,7 @@ export class Betters {
     box.querySelector("[data-save]").addEventListener("click", (event) => { event.preventDefault(); this._save(editor); });
     box.querySelector("[data-discard]").addEventListener("click", () => this._reset(editor, ""));
     box.addEventListener("keydown", (event) => {
-      const saves = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+      const saves = isMainKey(event);
       if (!saves && event.key !== "Escape") return;
       event.preventDefault();
       event.stopPropagation(); // the page's own Ctrl-Enter hands in the ranking

@@ -18,7 +18,7 @@ export class Keeper {
     this.lastActivity = Date.now();
     this.secondsActive = 0;
     this.timer = null;
-    for (const kind of ["keydown", "pointerdown", "scroll"]) {
+    for (const kind of ["keydown", "input", "pointerdown", "scroll"]) {
       addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
     }
     setInterval(() => this.tick(), 1000);

@@ -50,6 +50,22 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// Keys that no script hears, wherever it listens: those of an input method, whose Esc and Enter end a
+// conversion (Safari sends them after its end, known by 229 alone), and those that a held key repeats, but for
+// moving about. A held key still writes; a held Enter presses nothing more than once.
+addEventListener("keydown", (event) => {
+  const composes = event.isComposing || event.keyCode === 229;
+  const repeats = event.repeat && !/^(Arrow.*|[jk])$/.test(event.key);
+  if (!composes && !repeats) return;
+  event.stopImmediatePropagation();
+  const writes = event.target.matches("textarea") && !isMainKey(event);
+  if (repeats && event.key === "Enter" && !writes) event.preventDefault();
+}, { capture: true });
+
+export function isMainKey(event) {
+  return event.key === "Enter" && (event.ctrlKey || event.metaKey);
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
@@ -58,7 +74,7 @@ document.addEventListener("keydown", (event) => {
     }
     event.target.closest("form")?.querySelector("[data-escape]")?.click();
   }
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+  if (isMainKey(event)) {
     // A form that has its own Ctrl-Enter comes before the page's.
     const own = event.target.closest("form")?.querySelector("[data-ctrl-enter]:not(:disabled)");
     const main = own ?? document.querySelector("[data-key='Control+Enter']:not(:disabled)");

@@ -1,0 +1,171 @@
+"""Keys while writing: those of an input method, held and hasty ones, Esc on an edit, undo and redo."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from labeling.models import Comparison, Dialogue, Message, Project, Ranking, SamplingRun, User
+from tests.answering import wait_for_run
+from tests.browser.ranking_page import take_next
+from tests.labeling.factories import make_dialogue, make_project
+
+OpenPage = Callable[..., Page]
+KeepScreenshot = Callable[[Page, str], Path]
+
+LAST = "And if it turns yellow?"
+SUGGESTIONS = (
+    "Yellow leaves usually mean too much water. Let the soil dry out.",
+    "Move the plant to a brighter place, and feed it less.",
+)
+BY_INPUT_METHOD = 229  # the code of every key that belongs to one
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(slug="basil", num_suggestions=2, asks_ratings=False)
+
+
+@pytest.fixture
+def draft(project: Project, alice: User) -> Dialogue:
+    turns = [("user", "How do I keep basil alive?", "typed"), ("assistant", "Give it light.", "typed")]
+    return make_dialogue(project=project, author=alice, turns=[*turns, ("user", LAST, "typed")])
+
+
+def open_draft(open_page: OpenPage, alice: User, draft: Dialogue, **options: object) -> Page:
+    return open_page(f"/p/{draft.project.slug}/write/{draft.pk}/", user=alice, **options)
+
+
+def open_edit(page: Page) -> Locator:
+    page.locator("#thread article").last.get_by_role("link", name="Edit this message").click()
+    field = page.get_by_label("The message", exact=True)
+    expect(field).to_be_focused()
+    return field
+
+
+def last_of(dialogue: Dialogue) -> Message:
+    return dialogue.messages.order_by("position").last()  # type: ignore[return-value]
+
+
+def press_within_composition(page: Page, key: str, *, modifiers: int = 0, composed: str = "きいろ") -> None:
+    """A key that an input method takes for itself, as Chromium tells the page of it."""
+    browser = page.context.new_cdp_session(page)
+    page.evaluate("addEventListener('keyup', (event) => { window.heard = event.isComposing; })")
+    browser.send(
+        "Input.imeSetComposition", {"text": composed, "selectionStart": len(composed), "selectionEnd": len(composed)}
+    )
+    pressed = {"key": key, "code": key, "windowsVirtualKeyCode": BY_INPUT_METHOD, "modifiers": modifiers}
+    browser.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **pressed})
+    browser.send("Input.dispatchKeyEvent", {"type": "keyUp", **pressed})
+
+
+def hold(page: Page, key: str, *, times: int = 8) -> None:
+    """Press and keep pressed: the first is a press, the others repeat it."""
+    for _ in range(times):
+        page.keyboard.down(key)
+    page.keyboard.up(key)
+
+
+def note_requests(page: Page) -> None:
+    """From here on the page notes what htmx asks of the server, which it does before a key's event ends."""
+    page.evaluate(
+        "window.asked = []; document.addEventListener('htmx:beforeRequest',"
+        " (event) => asked.push(`${event.detail.requestConfig.verb} ${event.detail.requestConfig.path}`))"
+    )
+
+
+def asked(page: Page) -> list[str]:
+    return list(page.evaluate("window.asked"))
+
+
+def test_the_escape_that_ends_a_composition_leaves_an_edit_open(
+    open_page: OpenPage, alice: User, draft: Dialogue
+) -> None:
+    page = open_draft(open_page, alice, draft)
+    field = open_edit(page)
+    field.fill("Was, wenn ")
+    note_requests(page)
+    press_within_composition(page, "Escape")
+    assert page.evaluate("window.heard") is True
+    assert asked(page) == []
+    expect(field).to_be_focused()
+    expect(field).to_have_value("Was, wenn きいろ")
+
+
+def test_an_escape_that_comes_after_the_composition_is_still_the_input_methods(
+    open_page: OpenPage, alice: User, draft: Dialogue
+) -> None:
+    """As Safari tells of it: no longer composing, known by its code alone."""
+    page = open_draft(open_page, alice, draft)
+    field = open_edit(page)
+    field.fill("Was, wenn")
+    note_requests(page)
+    pressed = {"key": "Escape", "keyCode": BY_INPUT_METHOD, "bubbles": True}
+    field.evaluate("(field, pressed) => field.dispatchEvent(new KeyboardEvent('keydown', pressed))", pressed)
+    assert asked(page) == []
+    expect(field).to_have_value("Was, wenn")
+
+
+def test_the_enter_that_ends_a_composition_adds_nothing(open_page: OpenPage, alice: User, draft: Dialogue) -> None:
+    page = open_draft(open_page, alice, draft)
+    page.locator("#composer-text").focus()
+    note_requests(page)
+    press_within_composition(page, "Enter", modifiers=2)  # Ctrl
+    assert asked(page) == []
+    expect(page.locator("#composer-text")).to_have_value("きいろ")
+
+
+def test_what_an_input_method_writes_is_time_spent_writing(open_page: OpenPage, alice: User, draft: Dialogue) -> None:
+    page = open_draft(open_page, alice, draft)
+    page.locator("#composer-text").focus()
+    press_within_composition(page, "Enter")
+    expect(page.locator("#composer [name=seconds]")).not_to_have_value("")
+
+
+def test_a_held_main_key_adds_one_message_and_submits_nothing(
+    open_page: OpenPage, alice: User, draft: Dialogue
+) -> None:
+    page = open_draft(open_page, alice, draft)
+    page.locator("#composer-text").fill("Water it less.")
+    page.keyboard.down("Control")
+    page.keyboard.down("Enter")
+    expect(page.locator("#thread article")).to_have_count(4)
+    expect(page.locator("#submit-dialogue")).to_have_attribute("data-key", "Control+Enter")
+    note_requests(page)
+    hold(page, "Enter")
+    page.keyboard.up("Control")
+    assert asked(page) == []
+    expect(page.locator("#composer-text")).to_have_value("")
+    draft.refresh_from_db()
+    assert (draft.state, draft.messages.count()) == (Dialogue.State.DRAFT, 4)
+
+
+def test_a_held_main_key_says_one_thing_in_a_chat(open_page: OpenPage, alice: User, project: Project) -> None:
+    page = open_page(f"/p/{project.slug}/chat/", user=alice)
+    page.get_by_role("button", name="Start a chat").click()
+    page.locator("#composer-text").fill("Why is the sky blue?")
+    page.keyboard.down("Control")
+    hold(page, "Enter")
+    page.keyboard.up("Control")
+    wait_for_run(purpose="chat")
+    expect(page.locator("#thread article")).to_have_count(1)
+    expect(page.locator("#composer-problem")).to_be_hidden()
+    assert SamplingRun.objects.filter(purpose="chat").count() == 1
+
+
+def test_held_keys_rank_one_completion_and_submit_nothing(
+    open_page: OpenPage, alice: User, comparison: Comparison
+) -> None:
+    page = open_page("/p/basil/rank/", user=alice)
+    take_next(page)
+    hold(page, "1")
+    expect(page.locator("[data-shelf='1'] .completion")).to_have_count(1)
+    expect(page.locator("#submit-ranking")).to_be_disabled()
+    for _ in range(comparison.completions.count() - 1):
+        page.keyboard.press("1")
+    page.keyboard.down("Control")
+    hold(page, "Enter")
+    page.keyboard.up("Control")
+    expect(page.get_by_text("Your ranking is saved.")).to_be_visible()
+    assert Ranking.objects.filter(comparison=comparison).count() == 1
