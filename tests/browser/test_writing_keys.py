@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from labeling.models import Comparison, Dialogue, Message, Project, Ranking, SamplingRun, User
 from tests.answering import wait_for_run
 from tests.browser.ranking_page import take_next
+from tests.browser.screenshots import look_at
 from tests.labeling.factories import make_dialogue, make_project
 
 OpenPage = Callable[..., Page]
@@ -121,6 +122,70 @@ def test_what_an_input_method_writes_is_time_spent_writing(open_page: OpenPage, 
     page.locator("#composer-text").focus()
     press_within_composition(page, "Enter")
     expect(page.locator("#composer [name=seconds]")).not_to_have_value("")
+
+
+def test_escape_puts_a_changed_edit_aside_and_it_comes_back(
+    open_page: OpenPage, alice: User, draft: Dialogue, keep_screenshot: KeepScreenshot
+) -> None:
+    page = open_draft(open_page, alice, draft)
+    open_edit(page).fill("And if all of it turns yellow?")
+    page.keyboard.press("Escape")
+    expect(page.locator(".put-aside")).to_contain_text("Your change was put aside")
+    expect(page.locator("#thread .edit-form")).to_have_count(0)
+    look_at(page, "edit-put-aside", keep_screenshot, at=".put-aside")
+    page.reload()
+    page.get_by_role("button", name="Bring it back").click()
+    field = page.get_by_label("The message", exact=True)
+    expect(field).to_have_value("And if all of it turns yellow?")
+    expect(page.locator(".brought-back")).to_be_visible()
+    look_at(page, "edit-brought-back", keep_screenshot, at=".brought-back")
+    field.press("Control+Enter")
+    expect(page.locator("#thread .edit-form")).to_have_count(0)
+    expect(page.locator(".put-aside")).to_have_count(0)
+    assert last_of(draft).content == "And if all of it turns yellow?"
+
+
+def test_an_edit_put_aside_is_there_when_its_message_is_edited_again(
+    open_page: OpenPage, alice: User, draft: Dialogue
+) -> None:
+    page = open_draft(open_page, alice, draft)
+    open_edit(page).fill("And then?")
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.locator(".put-aside")).to_be_visible()
+    field = open_edit(page)
+    expect(field).to_have_value("And then?")
+    page.get_by_role("button", name="Back to the saved text").click()
+    expect(field).to_have_value(LAST)
+    page.keyboard.press("Control+z")
+    expect(field).to_have_value("And then?")
+    page.keyboard.press("Control+Shift+z")
+    expect(field).to_have_value(LAST)
+    page.keyboard.press("Escape")
+    expect(field).to_have_count(0)
+    expect(page.locator(".put-aside")).to_have_count(0)
+
+
+def test_an_edit_put_aside_can_be_discarded(open_page: OpenPage, alice: User, draft: Dialogue) -> None:
+    page = open_draft(open_page, alice, draft)
+    open_edit(page).fill("And then?")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator(".put-aside")).to_have_count(0)
+    expect(open_edit(page)).to_have_value(LAST)
+
+
+def test_an_edit_brought_back_to_a_message_changed_elsewhere_shows_both(
+    open_page: OpenPage, alice: User, draft: Dialogue
+) -> None:
+    page = open_draft(open_page, alice, draft)
+    open_edit(page).fill("from here")
+    page.keyboard.press("Escape")
+    expect(page.locator(".put-aside")).to_be_visible()
+    Message.objects.filter(pk=last_of(draft).pk).update(content="from there")
+    page.get_by_role("button", name="Bring it back").click()
+    page.get_by_label("The message", exact=True).press("Control+Enter")
+    expect(page.locator(".conflict pre").first).to_have_text("from there")
+    expect(page.get_by_label("The message", exact=True)).to_have_value("from here")
 
 
 def test_a_held_main_key_adds_one_message_and_submits_nothing(

@@ -2,6 +2,7 @@
 
 import { Composer } from "./composer.js";
 import { announce } from "../web/parley.js";
+import "./editing.js";
 import "./streaming.js";
 
 document.documentElement.classList.add("has-js");

@@ -1,0 +1,79 @@
+// A change of a message that is not saved yet: kept in this browser from the first letter, so that no Esc and
+// nothing else that closes the edit loses it. Its message says that it is put aside; the edit, opened again, has it.
+
+import { announce } from "../web/parley.js";
+
+const putAside = document.getElementById("put-aside").content;
+const broughtBack = document.getElementById("brought-back").content;
+const unkept = new Map(); // where the browser keeps nothing: as long as the page lives
+
+const keyOf = (article) => `parley:edit:${article.id}`;
+
+function recall(article) {
+  const kept = unkept.get(keyOf(article));
+  if (kept) return kept;
+  try { return JSON.parse(localStorage.getItem(keyOf(article))); } catch { return null; }
+}
+
+function forget(article) {
+  unkept.delete(keyOf(article));
+  try { localStorage.removeItem(keyOf(article)); } catch { /* private mode: nothing was kept */ }
+}
+
+// `seen` goes with the text: the server shows both texts where the message was changed elsewhere since.
+function keep(article) {
+  const { content, seen } = article.querySelector(".edit-form").elements;
+  const isChanged = content.value !== content.defaultValue || article.querySelector(".conflict") !== null;
+  if (!isChanged || content.value.trim() === "") { forget(article); return false; }
+  const kept = { content: content.value, seen: seen.value };
+  try { localStorage.setItem(keyOf(article), JSON.stringify(kept)); } catch { unkept.set(keyOf(article), kept); }
+  return true;
+}
+
+function bringBack(article, kept) {
+  const form = article.querySelector(".edit-form");
+  const { content, seen } = form.elements;
+  if (article.querySelector(".conflict")) return;
+  if (kept.content === content.value) { forget(article); return; } // it was saved; only the answer got lost
+  content.value = kept.content;
+  seen.value = kept.seen;
+  form.prepend(broughtBack.cloneNode(true));
+}
+
+document.addEventListener("htmx:load", ({ detail: { elt } }) => {
+  for (const article of elt.matches("article.written") ? [elt] : elt.querySelectorAll("article.written")) {
+    const kept = recall(article);
+    if (kept === null) continue;
+    if (article.querySelector(".edit-form")) bringBack(article, kept);
+    else if (article.querySelector("[data-tool='edit']")) article.querySelector(".body").prepend(putAside.cloneNode(true));
+  }
+});
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches(".edit-form textarea")) keep(target.closest("article"));
+});
+
+document.addEventListener("click", ({ target }) => {
+  const article = target.closest("article.written");
+  if (target.closest(".edit-form [data-escape]") && keep(article)) announce(putAside.querySelector("span").textContent);
+  if (target.closest("[data-bring-back]")) article.querySelector("[data-tool='edit']").click();
+  if (target.closest("[data-discard]")) { forget(article); target.closest(".put-aside").remove(); }
+  if (target.closest("[data-saved-text]")) writeSavedText(article);
+});
+
+// As if typed, so that Ctrl-Z brings the change back once more.
+function writeSavedText(article) {
+  const { content, seen } = article.querySelector(".edit-form").elements;
+  seen.value = seen.defaultValue;
+  content.select();
+  document.execCommand("insertText", false, content.defaultValue);
+  content.focus();
+  article.querySelector(".brought-back").remove();
+}
+
+// Saved: forgotten, unless more was written while it was on its way.
+document.addEventListener("htmx:beforeSwap", ({ detail: { xhr, requestConfig } }) => {
+  const { elt, verb, parameters } = requestConfig;
+  const article = verb === "post" && xhr.status === 200 && elt.matches(".edit-form") ? elt.closest("article") : null;
+  if (article && recall(article)?.content === parameters.content) forget(article);
+});
