@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from labeling.models import Comparison, Dialogue, Message, Project, Ranking, SamplingRun, User
 from tests.answering import wait_for_run
+from tests.browser.conftest import NARROW
 from tests.browser.ranking_page import take_next
 from tests.browser.screenshots import look_at
 from tests.labeling.factories import make_dialogue, make_project
@@ -204,6 +205,68 @@ def test_a_held_main_key_adds_one_message_and_submits_nothing(
     expect(page.locator("#composer-text")).to_have_value("")
     draft.refresh_from_db()
     assert (draft.state, draft.messages.count()) == (Dialogue.State.DRAFT, 4)
+
+
+def test_a_second_press_while_the_first_is_under_way_does_nothing(
+    open_page: OpenPage, alice: User, draft: Dialogue
+) -> None:
+    page = open_draft(open_page, alice, draft)
+    waiting = []
+    page.route("**/messages/", lambda route: waiting.append(route))
+    page.locator("#composer-text").fill("Water it less.")
+    with page.expect_request("**/messages/"):
+        page.keyboard.press("Control+Enter")
+    note_requests(page)
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Control+Enter")
+    waiting[0].continue_()
+    expect(page.locator("#thread article")).to_have_count(4)
+    expect(page.locator("#composer-problem")).to_be_hidden()
+    assert [request for request in asked(page) if "/suggestions/" not in request] == []
+    draft.refresh_from_db()
+    assert (len(waiting), draft.state, draft.messages.count()) == (1, Dialogue.State.DRAFT, 4)
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["added", "edited"])
+def test_a_hasty_second_press_submits_nothing_and_says_so(
+    open_page: OpenPage, alice: User, draft: Dialogue, keep_screenshot: KeepScreenshot, *, edited: bool
+) -> None:
+    if edited:
+        last_of(draft).delete()  # what ends with an answer can be submitted
+    page = open_draft(open_page, alice, draft)
+    page.clock.install()
+    field = open_edit(page) if edited else page.locator("#composer-text")
+    field.fill("Water it less?")
+    page.keyboard.press("Control+Enter")
+    page.clock.run_for(100)
+    expect(page.locator("#thread article")).to_have_count(2 if edited else 4)
+    expect(page.locator("#thread .edit-form")).to_have_count(0)
+    for _ in range(3):
+        page.keyboard.press("Control+Enter")
+        page.clock.run_for(700)
+    expect(page.locator("#save-state")).to_contain_text("not submitted yet")
+    expect(page.locator("#composer-text")).to_have_value("")
+    keep_screenshot(page, "writing-hasty")
+    draft.refresh_from_db()
+    assert draft.state == Dialogue.State.DRAFT
+    page.clock.run_for(400)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("A reviewer will read it")).to_be_visible()
+
+
+def test_a_hasty_press_is_answered_on_a_narrow_phone_too(
+    open_page: OpenPage, alice: User, draft: Dialogue, keep_screenshot: KeepScreenshot
+) -> None:
+    page = open_draft(open_page, alice, draft, viewport=NARROW, colour_scheme="dark")
+    page.clock.install()
+    page.locator("#composer-text").fill("Water it less.")
+    page.keyboard.press("Control+Enter")
+    page.clock.run_for(100)
+    expect(page.locator("#thread article")).to_have_count(4)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#save-state")).to_contain_text("not submitted yet")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    keep_screenshot(page, "writing-hasty-narrow-dark")
 
 
 def test_a_held_main_key_says_one_thing_in_a_chat(open_page: OpenPage, alice: User, project: Project) -> None:

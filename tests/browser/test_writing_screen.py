@@ -62,6 +62,7 @@ def test_both_sides_are_written_and_submitted_by_keyboard_alone(
         page.keyboard.press("Control+Enter")
         expect(page.locator("#composer-text")).to_have_value("")
     expect(page.locator("#thread article")).to_have_count(2)
+    expect(page.locator("#submit-dialogue")).to_have_attribute("data-key", "Control+Enter")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("A reviewer will read it")).to_be_visible()
     dialogue = Dialogue.objects.get(author=alice)

@@ -222,6 +222,7 @@ def _words() -> dict[str, str]:
         "sign-in": _("Sign in in another tab"),
         "conflict": _("two texts: choose one"),
         "refused": _("not saved: {}"),
+        "again": _("not submitted yet: press again in a moment for that"),
         "taken": _("a suggestion, unchanged"),
         "edited": _("from a suggestion, changed"),
     }

@@ -20,7 +20,7 @@ export function showState(state, detail = "") {
     Object.assign(link, { href: facts.sign_in_url, target: "_blank", textContent: facts.words["sign-in"] });
     stateLine.append(" ", link);
   }
-  if (["offline", "signed-out", "conflict"].includes(state)) announce(stateLine.textContent);
+  if (["offline", "signed-out", "conflict", "again"].includes(state)) announce(stateLine.textContent);
 }
 
 export function beginComposer(onChange) {

@@ -1,7 +1,7 @@
 // The dialogue editor: which side is written, suggestions taken, the preview, what Ctrl-Enter does.
 
-import { beginComposer, facts, form } from "./fragments.js";
-import { announce } from "../web/parley.js";
+import { beginComposer, facts, form, showState } from "./fragments.js";
+import { announce, isMainKey } from "../web/parley.js";
 import { send } from "../web/sending.js";
 
 const add = document.getElementById("add-message");
@@ -10,14 +10,25 @@ const note = document.getElementById("taken-note");
 const toggle = document.getElementById("preview-toggle");
 const preview = document.getElementById("composer-preview");
 
+const REST = 1000;
+let resting = null;
+
 // Ctrl-Enter is the next sensible thing: with text, add it; without, submit the dialogue.
 function showMainKey(composer) {
   const [main, other] = composer.isEmpty ? [submit, add] : [add, submit];
-  main.dataset.key = "Control+Enter";
   delete other.dataset.key;
+  if (main === submit && resting) delete main.dataset.key;
+  else main.dataset.key = "Control+Enter";
   main.classList.add("primary");
   other.classList.remove("primary");
   add.disabled = composer.isEmpty;
+}
+
+// A key submits no dialogue just after it changed: a second, impatient press was meant for what the first did.
+function rest(composer) {
+  clearTimeout(resting);
+  resting = setTimeout(() => { resting = null; showMainKey(composer); }, REST);
+  showMainKey(composer);
 }
 
 function showTakenNote(composer) {
@@ -38,7 +49,8 @@ function showRoles({ composer_role: role, roles }) {
 
 const composer = beginComposer((composer, change) => {
   if (change?.roles) showRoles(change);
-  showMainKey(composer);
+  if (change) rest(composer);
+  else showMainKey(composer);
   showTakenNote(composer);
 });
 for (const radio of form.elements.role) radio.addEventListener("change", () => composer.changed());
@@ -78,5 +90,10 @@ toggle.addEventListener("click", () => {
 });
 
 document.addEventListener("keydown", (event) => {
+  if (isMainKey(event) && resting && composer.isEmpty && !event.defaultPrevented) {
+    event.preventDefault();
+    rest(composer);
+    showState("again");
+  }
   if (event.key === "w" && event.target === document.body) { event.preventDefault(); composer.text.focus(); }
 });
