@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from labeling.models import Comparison, Dialogue, Message, Project, Ranking, SamplingRun, User
-from tests.answering import wait_for_run
+from tests.answering import answer, wait_for_run
 from tests.browser.conftest import NARROW
 from tests.browser.ranking_page import take_next
 from tests.browser.screenshots import look_at
@@ -297,3 +297,80 @@ def test_held_keys_rank_one_completion_and_submit_nothing(
     page.keyboard.up("Control")
     expect(page.get_by_text("Your ranking is saved.")).to_be_visible()
     assert Ranking.objects.filter(comparison=comparison).count() == 1
+
+
+@pytest.mark.parametrize("redo", ["Control+Shift+z", "Control+y"])
+@pytest.mark.parametrize(
+    "changed", ["", " Every day, a little bit, and always in the morning."], ids=["taken", "edited"]
+)
+def test_a_suggestion_undone_and_redone_is_still_one(
+    open_page: OpenPage, alice: User, draft: Dialogue, redo: str, changed: str
+) -> None:
+    page, text = _take_first(open_page, alice, draft, changed)
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+    expect(text).to_have_value("")
+    expect(page.locator("#taken-note")).to_be_hidden()
+    for _ in range(3):
+        page.keyboard.press(redo)
+    _add_as(page, text, draft, content=f"{SUGGESTIONS[0]}{changed}", changed=changed)
+
+
+@pytest.mark.parametrize(
+    "changed", ["", " Every day, a little bit, and always in the morning."], ids=["taken", "edited"]
+)
+def test_a_suggestion_cut_and_pasted_is_still_one(
+    open_page: OpenPage, alice: User, draft: Dialogue, changed: str
+) -> None:
+    page, text = _take_first(open_page, alice, draft, changed)
+    for key in ("Control+a", "Control+x"):
+        page.keyboard.press(key)
+    expect(text).to_have_value("")
+    page.keyboard.press("Control+v")
+    _add_as(page, text, draft, content=f"{SUGGESTIONS[0]}{changed}", changed=changed)
+
+
+def test_a_suggestion_that_another_replaced_is_one_again_once_that_is_undone(
+    open_page: OpenPage, alice: User, draft: Dialogue
+) -> None:
+    page, text = _take_first(open_page, alice, draft, "")
+    page.keyboard.press("Alt+2")
+    expect(text).to_have_value(SUGGESTIONS[1])
+    page.keyboard.press("Control+z")
+    _add_as(page, text, draft, content=SUGGESTIONS[0], changed="")
+
+
+def test_own_words_after_a_suggestion_was_removed_are_typed(open_page: OpenPage, alice: User, draft: Dialogue) -> None:
+    page, text = _take_first(open_page, alice, draft, "")
+    text.press("Control+a")
+    text.press("Backspace")
+    expect(page.locator("#taken-note")).to_be_hidden()
+    text.press_sequentially("Yes.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#thread article")).to_have_count(4)
+    assert last_of(draft).authorship == "typed"
+
+
+def _take_first(open_page: OpenPage, alice: User, draft: Dialogue, changed: str) -> tuple[Page, Locator]:
+    """The first suggestion in the composer, with something typed after it."""
+    page = open_draft(open_page, alice, draft)
+    answer(wait_for_run(purpose="suggestion"), *SUGGESTIONS)
+    expect(page.locator(".candidate .take")).to_have_count(2)
+    text = page.locator("#composer-text")
+    text.focus()
+    page.keyboard.press("Alt+1")
+    expect(text).to_have_value(SUGGESTIONS[0])
+    page.keyboard.insert_text(changed)
+    return page, text
+
+
+def _add_as(page: Page, text: Locator, draft: Dialogue, *, content: str, changed: str) -> None:
+    """Add what the composer has, which the page and the record say comes from the first suggestion."""
+    expect(text).to_have_value(content)
+    expect(page.locator("#taken-note")).to_contain_text("changed" if changed else "unchanged")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#thread article")).to_have_count(4)
+    message = last_of(draft)
+    assert (message.content, message.authorship) == (content, "edited" if changed else "taken")
+    assert message.completion is not None
+    assert (message.completion.content, message.edit_distance) == (SUGGESTIONS[0], len(changed))

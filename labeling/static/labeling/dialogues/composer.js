@@ -7,6 +7,8 @@ import { send } from "../web/sending.js";
 const SAVE_AFTER = 900;
 const TRY_AGAIN_AFTER = 8000;
 const IDLE_AFTER = 60_000;
+const MOST_LEFT = 20;
+const SHORTEST_PASTED = 20; // characters; less than that is found in other texts by chance
 const LONGEST_BEACON = 60_000; // browsers refuse a request that outlives its page above 64 kB
 
 export class Composer {
@@ -24,6 +26,8 @@ export class Composer {
     this.sent = null;
     this.timer = null;
     this.suggestion = null; // {before, content} of the suggestion that was taken
+    this.lastText = this.text.value;
+    this.left = []; // {completion, suggestion, text} of texts that began as a suggestion and may come back
     this.seconds = 0;
     this.lastActivity = 0;
     this._listen();
@@ -47,8 +51,10 @@ export class Composer {
     }
   }
 
-  changed() {
+  changed(inputType = "") {
     if (this.isEmpty || (this.suggestion && this.text.value === this.suggestion.before)) this._dropSuggestion();
+    if (this.completion === "" && /^(history|insertFrom)/.test(inputType)) this._followBack();
+    this.lastText = this.text.value;
     this.dirty = true;
     this._keep(false);
     this.onState("saving");
@@ -64,6 +70,7 @@ export class Composer {
   // Put a suggestion in, so that Ctrl-Z brings back what was there.
   take(completion, content) {
     const before = this.text.value;
+    this._rememberLeft();
     this.text.focus();
     this.text.select();
     if (!document.execCommand("insertText", false, content)) this.text.value = content;
@@ -106,6 +113,8 @@ export class Composer {
     if (this.text.value === this.sent) { // unless more was typed while it was on its way
       this.text.value = "";
       this._dropSuggestion();
+      this.left = []; // what was suggested for this place says nothing of the next
+      this.lastText = "";
       this.dirty = false;
       this.savedContent = "";
       clearTimeout(this.timer);
@@ -159,7 +168,7 @@ export class Composer {
   }
 
   _listen() {
-    this.text.addEventListener("input", () => this.changed());
+    this.text.addEventListener("input", (event) => this.changed(event.inputType));
     for (const kind of ["keydown", "input", "pointerdown"]) {
       document.addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
     }
@@ -198,8 +207,24 @@ export class Composer {
   }
 
   _dropSuggestion() {
+    this._rememberLeft();
     this.completion = "";
     this.suggestion = null;
+  }
+
+  _rememberLeft() {
+    const { completion, suggestion } = this;
+    if (completion === "") return;
+    const texts = [this.lastText, suggestion?.content].filter((text) => text?.trim());
+    this.left = [...texts.map((text) => ({ completion, suggestion, text })), ...this.left].slice(0, MOST_LEFT);
+  }
+
+  // A suggestion that was undone and redone, or cut and pasted, is still one, changed or not.
+  _followBack() {
+    const text = this.text.value;
+    const isBack = (left) => left.text === text || (left.text.length >= SHORTEST_PASTED && text.includes(left.text));
+    const { completion, suggestion } = this.left.find(isBack) ?? {};
+    if (completion) Object.assign(this, { completion, suggestion });
   }
 
   _keep(synced) {
