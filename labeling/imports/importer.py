@@ -29,6 +29,7 @@ CHUNK = 1_000  # records stored in one transaction
 CHUNK_CHARACTERS = 8 * 2**20  # of the file; the chunk ends here where records are long
 HELD_CHARACTERS = 64 * 2**20  # of a file that is kept while all of it is checked; a larger one is read twice
 _MOST_TRIES = 3
+_LONGEST_REASON = 500  # characters; some reasons repeat a value of the file, which may be megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,9 @@ def read_records(entries: EntryReader | Entries, known: Format, kind: Kind) -> I
         try:
             yield Read(list(reader(entry)), entry.size)
         except ValueError as error:  # of the format, or of the records' own sense
-            yield Refusal(entry.line, f"{entry.key}: {error}" if entry.key else str(error))
+            yield Refusal(entry.line, (f"{entry.key}: {error}" if entry.key else str(error))[:_LONGEST_REASON])
+        except RecursionError:  # of a value that was read, but is too deep to be walked or shown
+            yield Refusal(entry.line, "nested too deeply")
 
 
 def _recognised(entries: Entries, known: Format) -> Entries:

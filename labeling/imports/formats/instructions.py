@@ -18,12 +18,13 @@ from records import Demonstration, Message
 
 def alpaca(entry: Entry) -> Iterator[Said]:
     value = entry.value
-    require_learnable(value, label_is_verdict="completion" in value)
-    if isinstance(value.get("prompt"), list):
+    is_trl = has_keys(value, "prompt", "completion")  # else a prompt beside an instruction is one filled in from it
+    require_learnable(value, label_is_verdict=is_trl)
+    if is_trl and isinstance(value["prompt"], list):
         whole = [*value["prompt"], *list_of(value["completion"], "completion")]
         yield said(read_messages(whole, "prompt and completion"), row=value)
         return
-    if "prompt" in value:
+    if is_trl:
         yield _turn(text_of(value["prompt"], "prompt"), None, text_of(value["completion"], "completion").strip())
         return
     instruction = text_of(value["instruction"], "instruction")

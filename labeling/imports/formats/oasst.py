@@ -64,14 +64,14 @@ def _tree_of(lines: list[Entry]) -> Entries:
         node = {**entry.value, "replies": []}
         identifier, parent = node["message_id"], node.get("parent_id")
         if not isinstance(identifier, str) or identifier in nodes:
-            yield Refusal(entry.line, f'"message_id" {identifier!r} is used twice in its tree, or is not text')
+            yield Refusal(entry.line, f'"message_id" {_named(identifier)} is used twice in its tree, or is not text')
         elif parent is None and root is None:
             root = nodes[identifier] = node
         elif isinstance(parent, str) and parent in nodes:
             nodes[identifier] = node
             nodes[parent]["replies"].append(node)
         else:
-            yield Refusal(entry.line, f"its parent {parent!r} does not stand before it; sort the file by tree")
+            yield Refusal(entry.line, f"its parent {_named(parent)} does not stand before it; sort the file by tree")
     if root is not None:
         tree = {"message_tree_id": lines[0].value["message_tree_id"], "prompt": root}
         yield Entry(lines[0].line, tree, size=sum(entry.size for entry in lines))
@@ -133,6 +133,11 @@ def _message(node: Node) -> Message:
 
 def _identifier(node: Node) -> str:
     return text_of(node.get("message_id"), "message_id")
+
+
+def _named(identifier: Any) -> str:
+    """An id for a complaint, which may be anything: what is no text may be too large or too deep to be shown."""
+    return repr(identifier[:80]) if isinstance(identifier, str) else kind_of(identifier)
 
 
 def _policy(node: Node) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 from labeling.imports.formats import Format, Said, has_keys
 from labeling.imports.formats.orders import Placed, number_of, ranking_of
 from labeling.imports.formats.prompts import prompt_among
-from labeling.imports.messages import FormatError, list_of, optional_text, text_of
+from labeling.imports.messages import FormatError, kind_of, list_of, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Demonstration, Message, Ranking
 
@@ -79,6 +79,8 @@ def _rating(answer: Any, where: str) -> float | None:
 def _completion(answer: Any, index: int, where: str) -> Completion:
     if isinstance(answer, str):
         return Completion(id=str(index), content=text_of(answer, where))
+    if not isinstance(answer, dict):
+        raise FormatError(f'"{where}" must be text or an object, not {kind_of(answer)}')
     name = next((name for name in _TEXTS if name in answer), None)
     if name is None:
         raise FormatError(f'"{where}" has no text; it may be called {", ".join(_TEXTS)}')

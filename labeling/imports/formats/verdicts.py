@@ -82,9 +82,11 @@ _TABLE: dict[str, Rule] = {
     **{name: rule for rule, names in _PLAIN.items() for name in names.split()},
 }
 _NO_MORE: dict[str, Rule] = {}
-_OF_VERDICTS = dict.fromkeys(("value", "type", "sentiment"), _is_against)  # inside of a verdict that is an object
+_OF_VERDICTS: dict[str, Rule] = dict.fromkeys(
+    ("value", "type", "sentiment"), _is_against
+)  # inside of a verdict that is an object
 # Of a message alone: whether its loss counts. In a row these may be figures of a training run.
-_OF_MESSAGES = dict.fromkeys(("train", "training", "trainable", "learn", "loss"), _is_against)
+_OF_MESSAGES: dict[str, Rule] = dict.fromkeys(("train", "training", "trainable", "learn", "loss"), _is_against)
 
 
 def require_learnable(row: Any, *, label_is_verdict: bool = False) -> None:
