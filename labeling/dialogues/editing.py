@@ -20,12 +20,12 @@ from labeling.dialogues.rules import (
     WritingError,
     lock,
     mark_of,
-    plain_line_ends,
     require_editable,
     require_place,
     require_text,
 )
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, Prompt, SamplingRun, User
+from labeling.web.form_fields import plain_line_ends
 
 Authorship = Message.Authorship
 Later = Literal["keep", "mark", "delete"]

@@ -5,9 +5,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.dialogues.rules import plain_line_ends
 from labeling.models import Message, Project, Prompt
-from labeling.web.form_fields import LONGEST_TEXT, FormWithProblems, ProseField, SecondsField
+from labeling.web.form_fields import LONGEST_TEXT, FormWithProblems, ProseField, SecondsField, plain_line_ends
 
 LATER_CHOICES = (
     ("keep", _("Keep later messages")),

@@ -73,8 +73,3 @@ def require_place(dialogue: Dialogue, roles: Sequence[str], role: str) -> None:
         raise WritingError(_("The user speaks first."))
     if spoken and spoken[-1] == role:
         raise WritingError(_("User and assistant take turns. Edit the last message, or write the other side."))
-
-
-def plain_line_ends(text: str) -> str:
-    """Lines that end as messages keep them. A browser shows no difference, so a text taken unchanged has these."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
