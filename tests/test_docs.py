@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+LABELING = CHECKOUT / "labeling"
 PACKAGES = ("records", "language", "sampler", "rewardmodel", "policy", "training", "labeling", "parley", "benchmarks")
 PAGES = sorted([*CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md"])
 _NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
@@ -76,6 +77,14 @@ def test_every_test_that_a_page_names_is_there(page: Path) -> None:
 def test_every_link_leads_somewhere(page: Path) -> None:
     targets = [page.parent / target for target in _LINK.findall(page.read_text(encoding="utf-8"))]
     assert not [str(target) for target in targets if not target.exists()]
+
+
+def test_every_place_that_the_map_names_is_there() -> None:
+    """Paths of CONTRIBUTING, from the root or from labeling/; ROOM and NAME stand for any."""
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = {found for found in re.findall(r"`([\w.]+/[\w./]*)`", text) if "ROOM" not in found}
+    assert len(named) > 30  # else the pattern finds nothing, and nothing is wrong
+    assert not [name for name in sorted(named) if not any((root / name).exists() for root in (CHECKOUT, LABELING))]
 
 
 def test_the_readme_is_short_and_its_tree_is_the_tree() -> None:
