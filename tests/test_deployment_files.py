@@ -252,7 +252,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_static_files_are_all_there_under_hashed_names(collected: Path) -> None:
     """What a style sheet or a module names must exist, or a deployment would fail where a laptop did not."""
     assert (collected / "staticfiles.json").exists()
-    assert list((collected / "labeling").glob("parley.*.css"))
+    assert list((collected / "labeling" / "web").glob("parley.*.css"))
 
 
 def test_every_user_may_read_the_static_files_that_root_collected(collected: Path) -> None:

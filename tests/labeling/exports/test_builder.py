@@ -237,15 +237,15 @@ def test_statements_do_not_grow_with_the_rows(project: Project, django_assert_ma
 _SLOW_BUILD = """
 import sys, time, django
 django.setup()
-from labeling.exports import building
-read_all = building._chunks
+from labeling.exports import builder
+read_all = builder._chunks
 def slowly(path):
     for chunk in read_all(path):
         print("chunk", flush=True)
         time.sleep(60)
         yield chunk
-building._chunks = slowly
-building.build(sys.argv[1])
+builder._chunks = slowly
+builder.build(sys.argv[1])
 """
 
 

@@ -11,9 +11,11 @@ from django.utils import timezone
 from labeling import periodic
 from labeling.dialogues import chat as dialogues_chat
 from labeling.dialogues import editing, suggestions
-from labeling.dialogues.editing import WritingError
-from labeling.models import Dialogue, Export, Lease, Project, Prompt, Ranking, SamplingRun, User
+from labeling.dialogues.review import submit_dialogue
+from labeling.dialogues.rules import WritingError
+from labeling.models import Dialogue, Export, Lease, Project, Ranking, SamplingRun, User
 from labeling.projects.next_steps import next_step, num_to_rank, project_statuses
+from labeling.prompts.pool import next_prompt
 from labeling.rankings import assignment
 from labeling.rounds import evaluation_requests
 from labeling.rounds.promotion import RoundError
@@ -99,7 +101,7 @@ def test_no_prompt_is_handed_out_and_no_dialogue_begun(project: Project, alice: 
     assert SENTENCE in page
     assert "What is a sourdough?" not in page
     assert "Start from nothing" not in page
-    assert editing.next_prompt(project, by=alice) is None
+    assert next_prompt(project, by=alice) is None
     for values in ({}, {"prompt": str(prompt.id)}):
         answer = at.post(url("start_dialogue"), values)
         assert answer.status_code == 403
@@ -165,10 +167,8 @@ def test_no_comparison_is_made_and_no_policies_are_compared(project: Project) ->
     archive(project)
     with pytest.raises(ComparingError, match=SENTENCE):
         comparisons.make_comparisons(project, num=1, seed=1, by=None)
-    with pytest.raises(ComparingError, match=SENTENCE):
-        comparisons.comparison_from_prompt(project, Prompt.objects.get(), by=None)
     with pytest.raises(RoundError, match=SENTENCE):
-        evaluation_requests.begin_contest(project, make_policy(), by=None)
+        evaluation_requests.begin_evaluation(project, make_policy(), by=None)
     periodic.sweep()
     assert not SamplingRun.objects.exists()
 
@@ -216,7 +216,7 @@ def test_an_open_dialogue_is_written_on_and_submitted(project: Project, alice: U
     assert SENTENCE in page
     editing.add_message(dialogue, role="user", content="And rye?", by=alice)
     editing.add_message(dialogue, role="assistant", content="Rye is heavier.", by=alice)
-    editing.submit_dialogue(dialogue, by=alice)
+    submit_dialogue(dialogue, by=alice)
     dialogue.refresh_from_db()
     assert dialogue.state == Dialogue.State.SUBMITTED
 
