@@ -1,1 +1,1 @@
-"""The documented preference that stands in for people; standard library only, no Django."""
+"""The gold preference, a known scorer that ranks in place of people; needs `records`, but no Django and no database."""

@@ -1,6 +1,6 @@
-"""Words, sentences and stems of English text, as far as the gold preference needs them.
+"""Splits English text into words, sentences and stems for the gold preference.
 
-Crude on purpose: no dictionary of forms, no grammar, no other language. The word lists are in vocabulary/.
+Deliberately simple: no dictionary of inflections, no grammar, no other language. The word lists are in vocabulary/.
 """
 
 import re
@@ -13,23 +13,23 @@ _ENDINGS = ("ing", "ed", "es", "s", "ly", "e")
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in lower case; apostrophes within them are kept, a number is a word."""
+    """The words of a text, case-folded. Apostrophes within a word are kept; a number counts as a word."""
     return [word.replace("’", "'").casefold() for word in _WORD.findall(text)]
 
 
 def sentences_of(text: str) -> list[str]:
-    """Rough sentences: split after final marks and at line ends."""
+    """Split a text into approximate sentences: after final marks and at line ends. Blank parts are dropped."""
     return [part for part in _SENTENCE_BREAK.split(text) if part.strip()]
 
 
 def content_words(text: str) -> set[str]:
-    """The stems of the words that carry a topic: three letters or more, and not function words."""
+    """The stems of the words that carry the topic: at least three characters long and not function words."""
     function = _listed("function.txt")
     return {stem(word) for word in words_of(text) if len(word) > 2 and word not in function}
 
 
 def stem(word: str) -> str:
-    """Strip one English ending, crudely: trains, trained and training meet in "train", stops and stopped in "stop"."""
+    """Strip one English ending by rule: trains, trained and training become "train", stops and stopped "stop"."""
     word = word.removesuffix("'s")
     if not word.endswith("ss"):
         for ending in _ENDINGS:
@@ -42,7 +42,7 @@ def stem(word: str) -> str:
 
 
 def is_plain(word: str) -> bool:
-    """Whether the word, or another with the same stem, is in vocabulary/plain.txt. Numbers are plain."""
+    """Whether the word, or another word with the same stem, is in vocabulary/plain.txt. Numbers count as plain."""
     return word.isdecimal() or word in _listed("plain.txt") or stem(word) in _plain_stems()
 
 

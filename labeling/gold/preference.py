@@ -1,10 +1,9 @@
-"""The gold preference: a simulated trainer whose taste is known exactly.
+"""The gold preference: a fixed scoring function by which simulated trainers rank.
 
-It stands in for a person where the whole loop must run unattended, and where what a reward model
-learns is to be measured against what was meant (Gao et al. 2022, section 2: a fixed gold scorer labels
-the comparisons). Each feature is a pure function to [0, 1]; the score is their weighted geometric mean,
-so that one fault is not bought off by other virtues. It knows English words and surface form only,
-no facts: docs/gold_preference.md says where that makes it wrong.
+It replaces people where the loop must run unattended, and where a reward model is measured against the
+true preference (Gao et al. 2022, section 2: a fixed gold scorer labels the comparisons). The score is the
+weighted geometric mean of features in [0, 1], so that one bad feature cannot be offset by the others.
+It sees English words and surface form only, no facts; docs/gold_preference.md lists where it is wrong.
 """
 
 import math
@@ -15,11 +14,11 @@ from dataclasses import dataclass
 from labeling.gold.english import content_words, is_plain, sentences_of, words_of
 from records import Completion, Message
 
-TIE_MARGIN = 0.03  # completions whose scores differ by at most this are tied
-LINE = 0.5  # completions below this score are unacceptable
-FLOOR = 0.1  # of a feature, so that none takes a score to zero alone
+TIE_MARGIN = 0.03  # a completion that scores at most this much below the best of a tier is tied with it
+ACCEPTABLE_SCORE = 0.5  # completions below this score are unacceptable
+FEATURE_FLOOR = 0.1  # lower bound of a feature's value, so that no single feature makes the score zero
 
-# Exponents of the geometric mean.
+# Exponents of the geometric mean; they sum to 1.
 WEIGHTS = {
     "ends_finished": 0.12,
     "keeps_to_topic": 0.22,
@@ -35,9 +34,9 @@ WEIGHTS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """What the simulated trainer says of K completions, in the terms of a Ranking.
+    """The scores and the resulting ranking of K completions; `tiers` and `unacceptable_from` as in records.Ranking.
 
-    `unacceptable_from` is the index of the first tier below the line, None where all are acceptable.
+    `unacceptable_from` is the index of the first unacceptable tier, None if all are acceptable.
     """
 
     scores: dict[str, float]
@@ -46,15 +45,15 @@ class Judgement:
 
 
 def judge(messages: Sequence[Message], completions: Iterable[Completion]) -> Judgement:
-    """Score and rank the completions of one prompt. The order in which they are given changes nothing."""
+    """Score and rank the completions of one prompt. The result does not depend on the order of the input."""
     scores = {completion.id: score(messages, completion.content) for completion in completions}
     tiers = tiers_of(scores)
-    below = [index for index, tier in enumerate(tiers) if scores[tier[0]] < LINE]
+    below = [index for index, tier in enumerate(tiers) if scores[tier[0]] < ACCEPTABLE_SCORE]
     return Judgement(scores=scores, tiers=tiers, unacceptable_from=below[0] if below else None)
 
 
 def tiers_of(scores: dict[str, float], *, margin: float = TIE_MARGIN) -> tuple[tuple[str, ...], ...]:
-    """Group ids, best first; a tier holds all that lie within `margin` of its best member."""
+    """Group ids into tiers, best first; a tier holds the ids whose score is within `margin` of its best one's."""
     tiers: list[list[str]] = []
     for identifier in sorted(scores, key=lambda key: (-scores[key], key)):
         if tiers and scores[tiers[-1][0]] - scores[identifier] <= margin:
@@ -65,15 +64,15 @@ def tiers_of(scores: dict[str, float], *, margin: float = TIE_MARGIN) -> tuple[t
 
 
 def score(messages: Sequence[Message], text: str) -> float:
-    """How good `text` is as an answer to `messages`: 0 to 1, rounded to 6 digits. Without a word it is 0."""
+    """Score `text` as an answer to `messages`: 0 to 1, rounded to 6 digits. A text without any word scores 0."""
     if not words_of(text):
         return 0.0
     values = features(messages, text)
-    return round(math.prod(math.pow(max(values[name], FLOOR), weight) for name, weight in WEIGHTS.items()), 6)
+    return round(math.prod(math.pow(max(values[name], FEATURE_FLOOR), weight) for name, weight in WEIGHTS.items()), 6)
 
 
 def features(messages: Sequence[Message], text: str) -> dict[str, float]:
-    """Every feature by name. `messages` end with the user's message, which is the question."""
+    """The value of every feature by name. `messages` must end with the user's message, which is the question."""
     question = messages[-1].content
     context = "\n".join(message.content for message in messages)
     return {
@@ -90,9 +89,9 @@ def features(messages: Sequence[Message], text: str) -> dict[str, float]:
 
 
 def ends_finished(text: str) -> float:
-    """1 where the text ends a sentence or a code block, or is a label of at most three words.
+    """1 if the text ends with a finished sentence or code block, or is a label of at most three words.
 
-    0.5 where its last line is a list item, which may end without a full stop; 0 where it breaks off.
+    0.5 if its last line is a list item, which may end without a full stop; 0 if it breaks off.
     """
     text = text.rstrip()
     ends = text.rstrip("\"'”’»)]*_").endswith(_SENTENCE_ENDS) or text.endswith("```")
@@ -102,10 +101,10 @@ def ends_finished(text: str) -> float:
 
 
 def keeps_to_topic(question: str, context: str, text: str) -> float:
-    """Share of the question's content words that the text takes up; three are enough for 1.
+    """Share of the question's content words that occur in the text; three of them are enough for 1.
 
-    Where the question has fewer than two ("And in winter?"), those of the whole dialogue are asked for.
-    Where there are none at all ("How are you?"), nothing can be measured: 1.
+    If the question has fewer than two content words ("And in winter?"), those of the whole dialogue are used.
+    If there are none at all ("How are you?"), nothing can be measured and the value is 1.
     """
     asked = content_words(question)
     if len(asked) < 2:
@@ -116,10 +115,10 @@ def keeps_to_topic(question: str, context: str, text: str) -> float:
 
 
 def hangs_together(question: str, text: str) -> float:
-    """Share of sentences that take up a content word of the question or of the two sentences before.
+    """Coherence: share of sentences that repeat a content word of the question or of the two sentences before.
 
-    Half of them is enough for 1. Sentences without a content word are passed over; fewer than three
-    of the others are too few to drift apart: 1.
+    A share of one half is enough for 1. Sentences without a content word are ignored; with fewer than three
+    other sentences the value is 1, since so few cannot drift off the topic.
     """
     asked = content_words(question)
     sentences = [words for sentence in sentences_of(text) if (words := content_words(sentence))]
@@ -132,10 +131,10 @@ def hangs_together(question: str, text: str) -> float:
 
 
 def says_enough(question: str, text: str) -> float:
-    """A plateau of length in words: rising below it, falling slowly where the text rambles.
+    """1 for a length between `start` and `end` words; falls linearly to 0 at no words and at three times `end`.
 
-    The plateau begins at the length of the question, but at 4 at least and 12 at most, and ends at 150;
-    a question that asks for brevity moves it to 1 and 30. Three times its end is worth 0.
+    `start` is the length of the question, but at least 4 and at most 12; `end` is 150. For a question
+    that asks for brevity they are 1 and 30.
     """
     brief = _ASKS_FOR_BREVITY.search(question) is not None
     start, end = (1, 30) if brief else (min(12, max(4, len(words_of(question)))), 150)
@@ -146,7 +145,7 @@ def says_enough(question: str, text: str) -> float:
 
 
 def avoids_repetition(text: str) -> float:
-    """Share of word triples that are said for the first time, 0.5 being worth 0 and 0.9 worth 1."""
+    """Share of distinct word trigrams, rescaled so that 0.5 gives 0 and 0.9 gives 1."""
     words = words_of(text)
     triples = list(zip(words, words[1:], words[2:], strict=False))
     if not triples:
@@ -155,24 +154,24 @@ def avoids_repetition(text: str) -> float:
 
 
 def avoids_echo(context: str, text: str) -> float:
-    """1 minus the share of word quadruples copied from the dialogue, a third being free (quotation)."""
+    """1 if at most a third of the word 4-grams is copied from the dialogue (quotation); falls linearly to 0 at all."""
     copied = _quadruples(text) & _quadruples(context)
     share = len(copied) / max(1, len(_quadruples(text)))
     return 1.0 - max(0.0, share - 1 / 3) * 1.5
 
 
 def has_clean_form(text: str) -> float:
-    """Halved by each kind of defect: another speaker's turn, special tokens, broken Markdown, debris."""
+    """1, halved for each kind of defect: role marker, special token, unclosed Markdown, control or repeated marks."""
     defects = sum(pattern.search(text) is not None for pattern in _DEFECTS)
     defects += text.count("```") % 2 + text.replace("```", "").count("**") % 2
     return math.pow(0.5, defects)
 
 
 def uses_plain_words(context: str, text: str) -> float:
-    """Share of words that are common or were used before, 0.7 being worth 0 and 0.92 worth 1.
+    """Share of words that are common or occur in the dialogue, rescaled so that 0.7 gives 0 and 0.92 gives 1.
 
-    Names and terms of a trade are rarely a tenth of a plain answer; invented words often are more.
-    Code blocks are passed over.
+    Names and technical terms are rarely a tenth of a plain answer; invented words are often more than that.
+    Code blocks are ignored.
     """
     words = words_of(_CODE_BLOCK.sub(" ", text))
     if not words:
@@ -183,8 +182,8 @@ def uses_plain_words(context: str, text: str) -> float:
 
 
 def comes_to_the_point(text: str) -> float:
-    """0 where the text opens with a flourish ("Sure, I'd be happy to help!") instead of an answer, else 1."""
-    return 0.0 if _FLOURISH.match(text.lstrip().replace("’", "'")) else 1.0
+    """0 if the text opens with a pleasantry ("Sure, I'd be happy to help!") instead of the answer, else 1."""
+    return 0.0 if _PLEASANTRY.match(text.lstrip().replace("’", "'")) else 1.0
 
 
 def _quadruples(text: str) -> set[tuple[str, ...]]:
@@ -205,7 +204,7 @@ _DEFECTS = (
     re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffd\ue000-\uf8ff]"),
     re.compile(r"([^\w\s])\1{5,}"),
 )
-_FLOURISH = re.compile(
+_PLEASANTRY = re.compile(
     r"(?:sure|certainly|of course|absolutely|definitely)[,!]"
     r"|(?:what an? )?(?:great|good|excellent|interesting) question"
     r"|as an? (?:ai|language model)"

@@ -1,7 +1,7 @@
-"""Gold scores for records on stdin, one JSON line each, in the order of the input; no database is needed.
+"""Command that reads records from stdin, one JSON line each, and prints their gold scores in the same order.
 
-It reads and writes what `python -m rewardmodel.score` does, so it can stand wherever a program that scores is
-asked for: `python -m policy.overoptimisation --gold-command "python -m labeling.gold.score"`.
+Its input and output are those of `python -m rewardmodel.score`, so it works wherever a scoring command is
+expected: `python -m policy.overoptimisation --gold-command "python -m labeling.gold.score"`. Needs no database.
 """
 
 import json
@@ -16,7 +16,7 @@ from records import Completion, Message, Ranking, RecordError, decode
 
 @dataclass(frozen=True)
 class Candidates:
-    """A prompt and completions of it, ranked by nobody yet."""
+    """A prompt with completions that nobody has ranked."""
 
     id: str
     messages: tuple[Message, ...]
@@ -24,7 +24,10 @@ class Candidates:
 
 
 def gold_scores(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """{"id", "scores": {completion id: score}} for every line. RecordError names the line and the field."""
+    """Yield {"id", "scores": {completion id: score}} for every line that is not blank.
+
+    Raises RecordError, which names the line and the field.
+    """
     for number, line in enumerate(lines, start=1):
         if line.strip():
             asked = _read(line, f"stdin:{number}")
@@ -45,7 +48,7 @@ def _read(line: str, where: str) -> Candidates | Ranking:
 
 
 def main() -> None:
-    """Answer a stream as it comes; status 2 and one line on stderr where a line makes no sense."""
+    """Answer each line as it arrives. An invalid line ends the program: exit status 2, one line on stderr."""
     if len(sys.argv) > 1:
         sys.exit("usage: python -m labeling.gold.score < lines.jsonl")
     try:

@@ -1,7 +1,7 @@
-"""What the gold preference makes of real completions, and how far 'the longer wins' would agree with it.
+"""Measures the gold preference on real completions, and its agreement with the rule "the longer wins".
 
-`python -m labeling.gold.validate rankings.jsonl` prints the figures as JSON. A gold preference that a length
-rule could imitate would be no test of a reward model.
+`python -m labeling.gold.validate rankings.jsonl` prints the figures as JSON. If a length rule could imitate the
+gold preference, a reward model that only counts tokens would pass the test.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from records import Ranking, read_jsonl
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GoldFigures:
-    """Shares over all comparisons; intervals are bootstraps over prompts."""
+    """Shares in [0, 1] over all comparisons; the intervals are bootstraps over comparisons."""
 
     num_comparisons: int
     num_completions: int
@@ -30,9 +30,9 @@ class GoldFigures:
 
 
 def gold_figures(rankings: Iterable[Ranking]) -> GoldFigures:
-    """Judge every comparison anew. `agrees_with_file` counts pairs that neither side ties.
+    """Rank every comparison by the gold preference. `agrees_with_file` counts only pairs tied by neither side.
 
-    Raises ValueError where there is no ranking.
+    Raises ValueError if there are no rankings.
     """
     scores: list[float] = []
     longer: list[tuple[float, float]] = []
@@ -61,7 +61,7 @@ def gold_figures(rankings: Iterable[Ranking]) -> GoldFigures:
 
 
 def _longer_wins(ranking: Ranking, judgement: preference.Judgement) -> tuple[float, float]:
-    """Of the pairs that the gold preference orders: how often the longer is better (equal counts half), of how many."""
+    """(pairs in which the longer completion is better, all ordered pairs), by characters; equal lengths count half."""
     lengths = {completion.id: len(completion.content) for completion in ranking.completions}
     gaps = [lengths[better] - lengths[worse] for better, worse in ordered_pairs(judgement.tiers)]
     return sum(0.5 if gap == 0 else float(gap > 0) for gap in gaps), len(gaps)

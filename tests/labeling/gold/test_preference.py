@@ -168,7 +168,11 @@ def test_the_judgement_makes_a_valid_ranking() -> None:
         trainer_kind="simulated",
     )
     assert ranking.unacceptable_from is not None
-    assert all(judged.scores[i] < preference.LINE for tier in judged.tiers[ranking.unacceptable_from :] for i in tier)
+    assert all(
+        judged.scores[i] < preference.ACCEPTABLE_SCORE
+        for tier in judged.tiers[ranking.unacceptable_from :]
+        for i in tier
+    )
 
 
 def test_it_knows_no_facts_as_its_page_admits() -> None:

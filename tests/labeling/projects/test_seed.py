@@ -71,7 +71,7 @@ def test_the_gold_preference_finds_the_demonstrated_answers_acceptable(demonstra
         if message.role == "assistant"
     ]
     assert sum(scores) / len(scores) > 0.75
-    assert sum(score < preference.LINE for score in scores) <= 0.1 * len(scores)
+    assert sum(score < preference.ACCEPTABLE_SCORE for score in scores) <= 0.1 * len(scores)
 
 
 def test_each_practice_ranking_is_explained_completion_by_completion(practice: list[Ranking]) -> None:
