@@ -1,1 +1,1 @@
-"""Figures from plain numbers: agreement, intervals, paired comparisons; no Django, no rows."""
+"""Pure statistics: agreement, intervals, paired comparisons, length bias; no Django, no database rows."""

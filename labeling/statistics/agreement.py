@@ -1,7 +1,7 @@
-"""How far trainers agree: over pairs, over whole rankings, over ratings, and whether place on the page told.
+"""Agreement between trainers on pairs of completions and on ratings, and the position bias of rankings.
 
-Rankings come in as tiers, best first, each a group of ids that are tied. Pure functions on plain values;
-formulas of Stiennon et al. 2020 (appendix C.2) and Krippendorff 2011.
+A ranking is given as tiers, best first; the ids within a tier are tied. Pure functions on plain values, with
+the formulas of Stiennon et al. 2020 (appendix C.2) and Krippendorff 2011.
 """
 
 import math
@@ -20,7 +20,11 @@ Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairCounts:
-    """Pairs that two rankings both hold: ordered alike, ordered oppositely, or tied by one or both."""
+    """Counts of the pairs that occur in both of two rankings.
+
+    `alike` and `opposite` are the concordant and the discordant pairs; a `tied_by_…` pair is tied by the first
+    ranking only, by the second only, or by both.
+    """
 
     alike: int = 0
     opposite: int = 0
@@ -39,27 +43,27 @@ class PairCounts:
 
     @property
     def same(self) -> int:
-        """Pairs that both have the same way, ties among them."""
+        """Pairs that both rankings order alike or both tie."""
         return self.alike + self.tied_by_both
 
     def trials(self, ties: TiePolicy = "exclude") -> int:
-        """The pairs that count under the tie policy."""
+        """The number of pairs that count: "exclude" leaves out pairs tied by either ranking, "half" counts all."""
         ordered = self.alike + self.opposite
         return ordered if ties == "exclude" else ordered + self.tied_by_first + self.tied_by_second + self.tied_by_both
 
     def agreed(self, ties: TiePolicy = "exclude") -> float:
-        """Pairs in agreement. Under "half", a pair that both tied agrees and one that one tied counts half."""
+        """The pairs in agreement. Under "half", a pair tied by both counts as 1 and a pair tied by one as 1/2."""
         if ties == "exclude":
             return self.alike
         return self.alike + self.tied_by_both + (self.tied_by_first + self.tied_by_second) / 2
 
     def rate(self, ties: TiePolicy = "exclude") -> Estimate | None:
-        """The pairwise agreement of the papers (ties excluded), with Wilson interval; None without pairs."""
+        """Pairwise agreement with its Wilson interval; None if no pair counts. Papers report it with ties excluded."""
         trials = self.trials(ties)
         return proportion(self.agreed(ties), trials) if trials else None
 
     def chance(self, ties: TiePolicy = "exclude") -> float:
-        """The rate of two trainers who order at random, each tying as often as these two did."""
+        """The expected rate of two trainers who rank at random and tie as often as these two did."""
         total = self.trials("half")
         if ties == "exclude" or total == 0:
             return 0.5
@@ -68,13 +72,13 @@ class PairCounts:
         return first * second + (1 - first * second) / 2
 
     def kappa(self, ties: TiePolicy = "exclude") -> float | None:
-        """(rate - chance) / (1 - chance): 0 is chance, 1 is full agreement (Cohen 1960)."""
+        """(rate - chance) / (1 - chance): 0 is chance, 1 full agreement (Cohen 1960). None if it is undefined."""
         rate, chance = self.rate(ties), self.chance(ties)
         return None if rate is None or chance == 1 else (rate.value - chance) / (1 - chance)
 
 
 def compare_rankings(first: Tiers, second: Tiers) -> PairCounts:
-    """Count the pairs of completions that stand in both rankings."""
+    """Count the pairs of completions that occur in both rankings. Ids that only one of them has are ignored."""
     places, others = places_of(first), places_of(second)
     counts: Counter[str] = Counter()
     for a, b in combinations(sorted(places.keys() & others.keys()), 2):
@@ -83,7 +87,7 @@ def compare_rankings(first: Tiers, second: Tiers) -> PairCounts:
 
 
 def ordered_pairs(tiers: Tiers) -> Iterator[tuple[str, str]]:
-    """(better, worse) for every two ids in different tiers."""
+    """Yield (better, worse) for every two ids in different tiers."""
     for upper, lower in combinations(tiers, 2):
         for better in upper:
             for worse in lower:
@@ -91,22 +95,22 @@ def ordered_pairs(tiers: Tiers) -> Iterator[tuple[str, str]]:
 
 
 def tied_pairs(tiers: Tiers) -> Iterator[tuple[str, str]]:
-    """Every two ids in one tier."""
+    """Yield every two ids of the same tier."""
     for tier in tiers:
         yield from combinations(tier, 2)
 
 
 def places_of(tiers: Tiers) -> dict[str, int]:
-    """The index of each id's tier; 0 is best. Empty tiers do no harm."""
+    """The index of each id's tier; 0 is best. Tiers may be empty."""
     return {identifier: index for index, tier in enumerate(tiers) for identifier in tier}
 
 
 def krippendorff_alpha(units: Iterable[Sequence[float | None]], *, level: Level) -> float | None:
-    """Agreement on values beyond chance, whoever rated what: 1 - D_o / D_e (Krippendorff 2011).
+    """Agreement beyond chance for any number of raters and with missing values: 1 - D_o / D_e (Krippendorff 2011).
 
-    A unit holds the values that different trainers gave one thing; None is a missing value, and units
-    with fewer than two values say nothing. `level` is nominal for flags, ordinal for ratings and ranks.
-    None where no value differs from another, so that there is nothing to agree on.
+    A unit holds the values that different trainers gave to one completion; None is a missing value, and units
+    with fewer than two values are ignored. `level` is nominal for flags, ordinal for ratings and ranks.
+    Returns None if all values are equal, since D_e is 0 then.
     """
     coincidences = _coincidences(units)
     totals: defaultdict[float, float] = defaultdict(float)
@@ -119,7 +123,7 @@ def krippendorff_alpha(units: Iterable[Sequence[float | None]], *, level: Level)
 
 
 def shown_earlier_wins(tiers: Tiers, shown_order: Sequence[str]) -> tuple[int, int]:
-    """Of the ordered pairs of one ranking: how many were won by the one shown earlier, of how many."""
+    """(pairs in which the completion shown earlier is the better one, all ordered pairs) of one ranking."""
     shown = {identifier: index for index, identifier in enumerate(shown_order)}
     outcomes = [shown[better] < shown[worse] for better, worse in ordered_pairs(tiers)]
     return sum(outcomes), len(outcomes)
@@ -127,7 +131,7 @@ def shown_earlier_wins(tiers: Tiers, shown_order: Sequence[str]) -> tuple[int, i
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PositionBias:
-    """How often the earlier shown won, and how surprising that is if place did not matter."""
+    """The share of pairs won by the completion shown earlier, with a test of the null hypothesis of no bias."""
 
     share: Estimate
     z: float
@@ -135,9 +139,9 @@ class PositionBias:
 
 
 def position_bias(earlier_won: int, n: int) -> PositionBias:
-    """Test P(the one shown earlier wins) = 1/2: normal z and exact two-sided binomial p.
+    """Test P(the completion shown earlier wins) = 1/2: normal z and exact two-sided binomial p.
 
-    Raises ValueError where n is 0.
+    Raises ValueError if n is 0.
     """
     share = proportion(earlier_won, n)
     return PositionBias(share=share, z=(earlier_won - n / 2) / math.sqrt(n / 4), p=binomial_p(earlier_won, n))
@@ -154,7 +158,7 @@ def _sign(value: float) -> int:
 
 
 def _coincidences(units: Iterable[Sequence[float | None]]) -> dict[tuple[float, float], float]:
-    """o_ck: ordered pairs of values within a unit, each unit's pairs weighted by 1 / (m_u - 1)."""
+    """The coincidence matrix o_ck: ordered pairs of values within a unit of m_u values, weighted by 1 / (m_u - 1)."""
     weights: defaultdict[tuple[float, float], float] = defaultdict(float)
     for unit in units:
         values = [value for value in unit if value is not None]
@@ -164,7 +168,7 @@ def _coincidences(units: Iterable[Sequence[float | None]]) -> dict[tuple[float, 
 
 
 def _distances(totals: dict[float, float], level: Level) -> dict[tuple[float, float], float]:
-    """Squared differences of Krippendorff 2011 for every two values that occur."""
+    """The squared difference function of Krippendorff 2011 at `level`, for every two values that occur."""
     values = sorted(totals)
     distances = {}
     for a in values:

@@ -1,6 +1,6 @@
-"""How sure a figure is: Wilson intervals, exact binomial tests and bootstraps over prompts.
+"""Uncertainty of a figure: Wilson intervals, exact binomial tests and cluster bootstraps.
 
-Pure Python, so that a web machine needs no numerical library. Knows nothing of rankings.
+Pure Python, so that a web server needs no numerical library. Knows nothing of rankings.
 """
 
 import math
@@ -15,7 +15,7 @@ Cluster = TypeVar("Cluster")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """A figure with the interval it lies in, and the number of observations behind it."""
+    """A figure with its confidence interval and the number of observations `n` that it is computed from."""
 
     value: float
     low: float
@@ -24,9 +24,9 @@ class Estimate:
 
 
 def wilson_interval(successes: float, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson 1927). Half successes are allowed: ties count half.
+    """Score interval of a proportion (Wilson 1927). Successes may be fractional, since a tie counts half.
 
-    With n = 0 nothing is known: (0, 1). Raises ValueError where successes are not between 0 and n.
+    With n = 0 nothing is known, and the interval is (0, 1). Raises ValueError if successes are not in 0 … n.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"successes must lie between 0 and {n}, not {successes}")
@@ -37,12 +37,12 @@ def wilson_interval(successes: float, n: int, *, confidence: float = 0.95) -> tu
     centre = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    # At 0 and n the bound is the share itself, which rounding misses.
+    # With 0 or n successes one bound equals the share exactly; min and max keep rounding from crossing it.
     return min(share, (centre - half) / scale), max(share, (centre + half) / scale)
 
 
 def proportion(successes: float, n: int, *, confidence: float = 0.95) -> Estimate:
-    """A share with its Wilson interval. Raises ValueError where n is 0."""
+    """A share with its Wilson interval. Raises ValueError if n is 0."""
     if n == 0:
         raise ValueError("a share of nothing has no value; n must be at least 1")
     low, high = wilson_interval(successes, n, confidence=confidence)
@@ -50,7 +50,10 @@ def proportion(successes: float, n: int, *, confidence: float = 0.95) -> Estimat
 
 
 def binomial_p(successes: int, n: int) -> float:
-    """Exact two-sided p-value of `successes` in n fair coin tosses: twice the smaller tail, at most 1."""
+    """Exact two-sided p-value of `successes` in n fair coin tosses: twice the smaller tail, at most 1.
+
+    Raises ValueError if successes are not in 0 … n.
+    """
     tail = min(successes, n - successes)
     if tail < 0:
         raise ValueError(f"successes must lie between 0 and {n}, not {successes}")
@@ -69,9 +72,9 @@ def bootstrap(
 ) -> Estimate:
     """Percentile bootstrap that draws whole clusters (all pairs of one prompt) with replacement.
 
-    Pairs of one ranking depend on each other; drawing prompts instead of pairs keeps the interval honest
-    however many pairs a prompt has. Draws for which `statistic` has no value (None) are left out.
-    Raises ValueError where there are no clusters or the statistic has no value on all of them.
+    The pairs of one ranking are not independent; resampling pairs instead of prompts would make the interval
+    too narrow. Draws for which `statistic` is None are left out. Raises ValueError if there are no clusters or
+    if the statistic of the data itself is None.
     """
     value = statistic(clusters) if clusters else None
     if value is None:
@@ -84,13 +87,13 @@ def bootstrap(
 
 
 def ratio_of_sums(clusters: Sequence[tuple[float, float]]) -> float | None:
-    """Statistic for `bootstrap`: each prompt gives (successes, trials); None where there are no trials."""
+    """Statistic for `bootstrap` on clusters of (successes, trials); None if there are no trials."""
     trials = math.fsum(cluster[1] for cluster in clusters)
     return math.fsum(cluster[0] for cluster in clusters) / trials if trials else None
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """The value below which `share` of the ascending values lie, interpolated linearly."""
+    """The `share` quantile (0 to 1) of values in ascending order, interpolated linearly."""
     place = share * (len(ordered) - 1)
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)

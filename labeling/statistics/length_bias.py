@@ -1,7 +1,7 @@
-"""How much length alone explains a preference, in labels, in a reward model, and in a win rate.
+"""Length bias: how much length alone explains rankings, scores of a reward model, and win rates.
 
-A length is a number of characters or of tokens, as the caller likes; say which beside the figure.
-Every win rate should be shown raw, length-controlled, and with the mean lengths, side by side.
+Lengths are in characters or in tokens, as the caller chooses; the page must name the unit beside the figure.
+A win rate should be shown raw and length-controlled, with the mean lengths.
 """
 
 import math
@@ -14,16 +14,16 @@ from labeling.statistics.logistic_regression import fit_logistic, sigmoid
 
 
 def preference_for_longer(pairs: Iterable[tuple[int, int]], *, min_difference: int = 30) -> Estimate | None:
-    """P(prefer longer) over (chosen length, rejected length) that differ by more than `min_difference`.
+    """P(prefer longer) over pairs (chosen length, rejected length) that differ by more than `min_difference`.
 
-    With characters and 30 it is AlpacaEval's figure: 0.64 for people. None where no pair differs so much.
+    With 30 characters it is AlpacaEval's figure, which is 0.64 for people. None if no pair differs by that much.
     """
     differences = [chosen - rejected for chosen, rejected in pairs if abs(chosen - rejected) > min_difference]
     return proportion(sum(d > 0 for d in differences), len(differences)) if differences else None
 
 
 def correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Pearson correlation, as of length with reward; None where one of them does not vary."""
+    """Pearson correlation, such as of length with score; None if there are no values or one side is constant."""
     if not first:
         return None
     mean_first, mean_second = fmean(first), fmean(second)
@@ -38,7 +38,7 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float | None
 class LengthControl:
     """logit P(model beats baseline) = advantage + length_weight * tanh(difference / scale).
 
-    The minimal form of AlpacaEval's length-controlled win rate: difference = baseline's length - model's.
+    The minimal form of AlpacaEval's length-controlled win rate; difference = baseline's length - model's length.
     """
 
     advantage: float
@@ -56,10 +56,11 @@ class LengthControl:
 
 
 def control_length(outcomes: Sequence[float], differences: Sequence[float], *, ridge: float = 0.1) -> LengthControl:
-    """Fit `LengthControl` to outcomes (1 the model won, 0.5 tie, 0) and lengths of baseline minus model.
+    """Fit `LengthControl` to outcomes (1: the model won, 0.5: tie, 0: it lost) and lengths of baseline minus model.
 
-    Lengths are scaled by their standard deviation. Swapping model and baseline gives 1 minus the win rate.
-    The ridge is a mild prior on both weights, so that a clean sweep stays finite. Raises ValueError if empty.
+    `scale` is the standard deviation of the differences. Swapping model and baseline gives 1 minus the win rate.
+    The ridge is a weak prior on both weights: it keeps them finite where the model won or lost every pair.
+    Raises ValueError if there are no outcomes.
     """
     scale = pstdev(differences) or 1.0 if differences else 1.0
     rows = [(1.0, math.tanh(difference / scale)) for difference in differences]

@@ -1,6 +1,6 @@
-"""Logistic regression of a few covariates, by Newton's method, in plain Python.
+"""Logistic regression by Newton's method in plain Python, for figures with few coefficients.
 
-For figures with a handful of coefficients: strengths of policies, the weight of length in a preference.
+Fits the strengths of policies and the weight of length in a preference; knows neither.
 """
 
 import math
@@ -12,7 +12,7 @@ Matrix = list[list[float]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogisticFit:
-    """Coefficients in the order of the covariates, and their standard errors."""
+    """The coefficients and their standard errors, both in the order of the covariates."""
 
     coefficients: tuple[float, ...]
     standard_errors: tuple[float, ...]
@@ -28,9 +28,9 @@ def fit_logistic(
 ) -> LogisticFit:
     """Maximise sum of w [y log p + (1 - y) log(1 - p)] - ridge |c|^2 / 2 with p = sigmoid(row . c).
 
-    Outcomes lie in [0, 1]: a tie is 0.5. There is no intercept but a covariate of ones. The small ridge keeps
-    coefficients finite where the data are separable; raise it to hold them near 0.
-    Raises ValueError where there are no rows, or where a covariate is a combination of the others.
+    Outcomes lie in [0, 1]; a tie is 0.5. No intercept is added: give a covariate of ones for it. The small ridge
+    keeps the coefficients finite if the data are separable; a larger one shrinks them towards 0.
+    Raises ValueError if there are no rows, or if a covariate is a linear combination of the others.
     """
     if not rows:
         raise ValueError("no observations to fit")
@@ -40,7 +40,7 @@ def fit_logistic(
         gradient, curvature = _derivatives(rows, outcomes, weights, coefficients, ridge)
         change = _solve(curvature, [[value] for value in gradient])
         largest = max(abs(step[0]) for step in change)
-        damping = min(1.0, 5.0 / largest) if largest else 1.0
+        damping = min(1.0, 5.0 / largest) if largest else 1.0  # far from the optimum a full Newton step overshoots
         coefficients = [value + damping * step[0] for value, step in zip(coefficients, change, strict=True)]
         if largest < 1e-10:
             break
@@ -51,7 +51,7 @@ def fit_logistic(
 
 
 def sigmoid(x: float) -> float:
-    """1 / (1 + e^-x), without overflow at either end."""
+    """1 / (1 + e^-x), without overflow for large |x|."""
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
@@ -76,7 +76,7 @@ def _derivatives(
 
 
 def _solve(left: Matrix, right: Matrix) -> Matrix:
-    """The X of left X = right, by Gauss-Jordan elimination with pivoting."""
+    """Solve left X = right by Gauss-Jordan elimination with pivoting. Raises ValueError if `left` is singular."""
     size = len(left)
     rows = [[*a, *b] for a, b in zip(left, right, strict=True)]
     for column in range(size):

@@ -1,4 +1,4 @@
-"""How strong policies are, by who won against whom: win rates, Bradley-Terry, Elo."""
+"""Strengths of policies from paired comparisons: win rates, Bradley-Terry, Elo. Knows no models and no rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ ELO_PER_LOGIT = 400 / math.log(10)
 def win_rate(*, wins: int, ties: int, losses: int) -> Estimate:
     """Share of comparisons won, a tie counting half, with its Wilson interval.
 
-    For one comparison per prompt; several per prompt depend on each other: use `win_rate_by_prompt`.
+    Assumes one comparison per prompt. Several of one prompt are not independent: use `win_rate_by_prompt`.
     """
     return proportion(wins + ties / 2, wins + ties + losses)
 
@@ -20,9 +20,9 @@ def win_rate(*, wins: int, ties: int, losses: int) -> Estimate:
 def win_rate_by_prompt(
     outcomes: Mapping[str, Sequence[float]], *, rounds: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> Estimate:
-    """Share won over all comparisons, with an interval from drawing prompts. Outcomes are 1, 0.5 (tie) or 0.
+    """Share won over all comparisons, with a bootstrap interval over prompts. Outcomes are 1, 0.5 (tie) or 0.
 
-    `n` of the estimate counts prompts. Raises ValueError where there is no outcome.
+    The estimate's `n` counts prompts. Raises ValueError if there are no outcomes.
     """
     clusters = [(math.fsum(won), float(len(won))) for _, won in sorted(outcomes.items())]
     return bootstrap(clusters, ratio_of_sums, rounds=rounds, seed=seed, confidence=confidence)
@@ -32,8 +32,7 @@ def bradley_terry(wins: Mapping[tuple[str, str], float]) -> dict[str, float]:
     """Maximum-likelihood strengths s with P(i beats j) = sigmoid(s_i - s_j), shifted to mean 0.
 
     `wins[i, j]` counts how often i beat j; a tie is half a win for each (Bradley & Terry 1952).
-    Raises ValueError where the counts leave a strength without bound: some policies never lost to, or never
-    met, the rest.
+    Raises ValueError if the maximum is not finite: some policies never lost to the rest, or never met them.
     """
     names = sorted({name for pair in wins for name in pair})
     _require_connected(names, wins)
@@ -51,17 +50,17 @@ def bradley_terry(wins: Mapping[tuple[str, str], float]) -> dict[str, float]:
 
 
 def elo(strength: float) -> float:
-    """A strength, or a difference of two, on the Elo scale: 400 points are odds of ten to one."""
+    """Convert a strength, or a difference of two, to the Elo scale, on which 400 points are odds of ten to one."""
     return strength * ELO_PER_LOGIT
 
 
 def win_probability(elo_difference: float) -> float:
-    """Expected share of wins of the one who is ahead by `elo_difference` (own minus opponent's)."""
+    """Expected share of wins at an Elo difference of `elo_difference` (own minus opponent's)."""
     return sigmoid(elo_difference / ELO_PER_LOGIT)
 
 
 def _require_connected(names: Sequence[str], wins: Mapping[tuple[str, str], float]) -> None:
-    """Every name must be reachable from the first along wins, and along losses (Ford 1957)."""
+    """Raise ValueError unless every name is reachable from the first along wins, and along losses (Ford 1957)."""
     for direction in (0, 1):
         reached, frontier = {names[0]}, [names[0]]
         while frontier:
