@@ -1,1 +1,1 @@
-"""The pool of prompts and their near-duplicates; knows nothing of dialogues or comparisons."""
+"""The pool of prompts, and near-duplicates among them; reads dialogues' rows, knows nothing of comparisons."""

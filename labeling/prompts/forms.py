@@ -1,9 +1,9 @@
-"""What a person decides of prompts that are nearly the same."""
+"""Forms of the near-duplicates page: the decision on one pair, and a similarity from which pairs are retired."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.prompts.near_duplicates import NEAR
+from labeling.prompts.near_duplicates import MIN_SIMILARITY
 
 
 class DecisionForm(forms.Form):
@@ -15,6 +15,6 @@ class DecisionForm(forms.Form):
 
 
 class ThresholdForm(forms.Form):
-    """From which similarity on the later prompt of every pair is retired."""
+    """The similarity (cosine) from which on the later prompt of every pair is retired."""
 
-    at_least = forms.FloatField(label=_("Similarity at least"), min_value=NEAR, max_value=1.0, initial=0.98)
+    at_least = forms.FloatField(label=_("Similarity at least"), min_value=MIN_SIMILARITY, max_value=1.0, initial=0.98)

@@ -1,8 +1,8 @@
-"""Near-duplicates among a project's prompts: found by what they mean, shown in pairs, retired by a person.
+"""Finds near-duplicates among a project's prompts by their embeddings; a person looks at each pair and retires one.
 
-The model side turns prompts into vectors, a batch at a time: an answer asks for the next batch, and the sweeper
-begins anew where that chain broke. Each prompt is compared with all that were compared before it, so a pair is
-found once, and the prompt that it points to is the one that was there first.
+A worker embeds prompts in batches: recording one batch requests the next, and the sweep restarts the chain if a
+message is lost. A prompt is compared with all prompts whose vectors are stored already, so a pair is found once
+and always points from the later prompt to the earlier one. Knows no model: vectors come in records.EmbedResult.
 """
 
 import logging
@@ -21,37 +21,44 @@ from records import EmbedRequest, EmbedResult
 
 logger = logging.getLogger(__name__)
 
-NEAR = 0.9  # cosine from which two prompts are shown as a pair; docs/experiments.md says what it finds
-BATCH = 64  # prompts embedded at once: a second or two of one core
-LONGEST = 8_000  # characters of a prompt that are looked at
-PATIENCE = timedelta(minutes=15)  # then a batch counts as lost
+MIN_SIMILARITY = 0.9  # cosine from which two prompts are shown as a pair; docs/experiments.md says what it finds
+BATCH_SIZE = 64  # prompts per request: embedding them takes one core a second or two
+LONGEST_TEXT = 8_000  # characters; the rest of a prompt is not compared
+BATCH_TIMEOUT = timedelta(minutes=15)  # after which a requested batch counts as lost
 
 
 def ask_for_vectors(project: Project) -> int:
-    """Ask for the vectors of the oldest prompts that have none, unless some are on their way; returns of how many."""
+    """Request vectors for the oldest prompts that have none, unless a batch is under way; returns for how many.
+
+    The rows are locked so that two calls at the same time request different prompts; SKIP LOCKED keeps the
+    second from waiting. NO KEY leaves other transactions free to insert rows that refer to these prompts.
+    """
     without = Prompt.objects.filter(project=project, has_vector=False)
-    if without.filter(vector_asked_at__gt=Now() - PATIENCE).exists():
+    if without.filter(vector_asked_at__gt=Now() - BATCH_TIMEOUT).exists():
         return 0
     with transaction.atomic():
-        prompts = list(without.order_by("created_at").select_for_update(skip_locked=True, no_key=True)[:BATCH])
+        prompts = list(without.order_by("created_at").select_for_update(skip_locked=True, no_key=True)[:BATCH_SIZE])
         if not prompts:
             return 0
         Prompt.objects.filter(id__in=[prompt.id for prompt in prompts]).update(vector_asked_at=Now())
         request = EmbedRequest(
             ids=tuple(str(prompt.id) for prompt in prompts), texts=tuple(text_of(prompt) for prompt in prompts)
         )
-        transaction.on_commit(partial(_ring, request), robust=True)
+        transaction.on_commit(partial(_send_request, request), robust=True)
     return len(prompts)
 
 
 def text_of(prompt: Prompt) -> str:
-    """What is compared: all that is said, but for a system message, which a whole project may share."""
+    """The text that is embedded: all messages but system messages, which a whole project may share."""
     said = (message["content"] for message in prompt.messages if message["role"] != "system")
-    return "\n".join(said)[:LONGEST]
+    return "\n".join(said)[:LONGEST_TEXT]
 
 
 def record_vectors(result: EmbedResult) -> int:
-    """Keep vectors with the nearest earlier prompt of each, and ask for more; returns how many were new."""
+    """Store vectors with the nearest earlier prompt of each, and request the next batch; returns how many were new.
+
+    The rows are locked and those that have a vector left out, so that a result that arrives twice is stored once.
+    """
     if result.error is not None:
         logger.warning("Near-duplicates among prompts are not looked for: %s", result.error)
         return 0
@@ -64,16 +71,16 @@ def record_vectors(result: EmbedResult) -> int:
             .select_for_update(of=("self",), no_key=True)
         )
         projects = {prompt.project_id: prompt.project for prompt in prompts}
-        _one_at_a_time(sorted(map(str, projects)))
+        _lock_projects(sorted(map(str, projects)))
         for prompt in prompts:
-            _keep(prompt, vectors[str(prompt.id)])
+            _store_vector(prompt, vectors[str(prompt.id)])
     for project in projects.values():
         ask_for_vectors(project)
     return len(prompts)
 
 
-def pairs(project: Project, *, at_least: float = NEAR) -> QuerySet[PromptVector]:
-    """Prompts that are nearly an earlier one, nearest first; neither is retired, and nobody said to keep both."""
+def pairs(project: Project, *, at_least: float = MIN_SIMILARITY) -> QuerySet[PromptVector]:
+    """The undecided pairs, most similar first: neither prompt is retired, and nobody decided to keep both."""
     both_in_use = Q(prompt__retired_at=None, resembles__retired_at=None)
     found = PromptVector.objects.filter(
         both_in_use, project=project, resembles__isnull=False, kept_at=None, similarity__gte=at_least
@@ -82,23 +89,23 @@ def pairs(project: Project, *, at_least: float = NEAR) -> QuerySet[PromptVector]
 
 
 def earlier_of(prompt: Prompt) -> Prompt | None:
-    """The prompt that this one is nearly the same as; None where there is none."""
+    """The earlier prompt that this one is a near-duplicate of; None if there is none."""
     return Prompt.objects.filter(resembled_by__prompt=prompt).first()
 
 
 def num_waiting(project: Project) -> int:
-    """How many prompts were not compared with the others yet."""
+    """How many prompts in use have no vector yet, and so were not compared with the others."""
     return Prompt.objects.in_use().filter(project=project, has_vector=False).count()
 
 
 def retired(project: Project) -> QuerySet[Prompt]:
-    """The prompts that were retired, the newest first."""
+    """The retired prompts, the last retired first."""
     rows = Prompt.objects.filter(project=project, retired_at__isnull=False)
     return rows.select_related("retired_by").order_by("-retired_at", "id")
 
 
 def set_retired(prompt: Prompt, *, retired: bool, by: User) -> bool:
-    """Take a prompt out of use, or back into it; False where it was so already. What was made of it stays."""
+    """Retire a prompt, or bring it back; returns False if it was so already. What was made from it stays."""
     with transaction.atomic():
         changed = Prompt.objects.filter(id=prompt.id, retired_at__isnull=retired).update(
             retired_at=Now() if retired else None, retired_by=by if retired else None
@@ -109,9 +116,9 @@ def set_retired(prompt: Prompt, *, retired: bool, by: User) -> bool:
 
 
 def retire_later(project: Project, *, at_least: float, by: User) -> int:
-    """Retire the later prompt of every pair that is at least so near; returns how many.
+    """Retire the later prompt of every undecided pair with at least this similarity; returns how many.
 
-    The first of a chain of prompts always stays.
+    The earliest prompt of a chain of near-duplicates always stays.
     """
     with transaction.atomic():
         later = list(pairs(project, at_least=at_least).values_list("prompt_id", flat=True))
@@ -122,7 +129,10 @@ def retire_later(project: Project, *, at_least: float, by: User) -> int:
 
 
 def keep_both(prompt: Prompt, *, by: User) -> bool:
-    """Show a pair no more, by its later prompt: the two ask for different things."""
+    """Note that the two prompts of a pair, named by its later one, ask for different things: it is not shown again.
+
+    Returns False if the pair was decided already, or if there is none.
+    """
     with transaction.atomic():
         undecided = PromptVector.objects.filter(prompt=prompt, resembles__isnull=False, kept_at=None)
         changed = undecided.update(kept_at=Now(), kept_by=by)
@@ -131,7 +141,7 @@ def keep_both(prompt: Prompt, *, by: User) -> bool:
     return bool(changed)
 
 
-def _keep(prompt: Prompt, vector: tuple[float, ...]) -> None:
+def _store_vector(prompt: Prompt, vector: tuple[float, ...]) -> None:
     if len(vector) != PromptVector.WIDTH:
         raise ValueError(f"the vector of prompt {prompt.id} has {len(vector)} entries, not {PromptVector.WIDTH}")
     value = HalfVector(list(vector))
@@ -143,7 +153,7 @@ def _keep(prompt: Prompt, vector: tuple[float, ...]) -> None:
         .first()
     )
     similarity = None if nearest is None else min(round(1 - nearest[1], 4), 1.0)
-    is_near = similarity is not None and similarity >= NEAR
+    is_near = similarity is not None and similarity >= MIN_SIMILARITY
     PromptVector.objects.create(
         prompt=prompt,
         project_id=prompt.project_id,
@@ -154,14 +164,18 @@ def _keep(prompt: Prompt, vector: tuple[float, ...]) -> None:
     Prompt.objects.filter(id=prompt.id).update(has_vector=True)
 
 
-def _one_at_a_time(projects: list[str]) -> None:
-    """Two batches at once would not see each other's prompts."""
+def _lock_projects(projects: list[str]) -> None:
+    """Lock each project until the end of the transaction: only one batch of a project is recorded at a time.
+
+    Two transactions do not see each other's uncommitted vectors, and would miss a pair between their batches. It
+    is an advisory lock, since no row stands for a project's vectors. The caller sorts the ids, against deadlock.
+    """
     with connection.cursor() as cursor:
         for project in projects:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"parley: vectors of {project}"])
 
 
-def _ring(request: EmbedRequest) -> None:
-    """Send the message. With the broker away, the prompts wait for the next sweep."""
+def _send_request(request: EmbedRequest) -> None:
+    """Send the request to a worker. If the broker is unreachable, the next sweep requests these prompts again."""
     if not dispatch.send_embedding(request):
         Prompt.objects.filter(id__in=request.ids).update(vector_asked_at=None)

@@ -1,4 +1,4 @@
-"""The pool of prompts: which one a trainer is offered next, and what "not my topic" teaches."""
+"""The pool of prompts: which prompt a trainer is offered next, and how passing prompts affects the order."""
 
 from collections import Counter
 
@@ -10,10 +10,11 @@ from labeling.models.random_order import shuffled
 
 
 def next_prompt(project: Project, *, by: User) -> Prompt | None:
-    """A prompt that nobody has written on and that this trainer has not passed, in a random order of their own.
+    """A prompt that no dialogue, or only withdrawn ones, was written on and this trainer has not passed, else None.
 
-    Only of topics that they chose, if they chose any; topics that they pass more often than they take come last.
-    An archived project offers none.
+    The order is random but fixed for each trainer. If the trainer chose topics, only prompts of these, or without
+    a topic, are offered. Topics that they passed more often than they took come last. An archived project offers
+    none.
     """
     if project.why_no_new_work:
         return None
@@ -22,15 +23,15 @@ def next_prompt(project: Project, *, by: User) -> Prompt | None:
     prompts = Prompt.objects.in_use().filter(~Exists(written), ~Exists(passed), project=project)
     if by.topics:
         prompts = prompts.filter(topic__in=[*by.topics, ""])
-    unloved = _unloved_topics(project, by)
-    if not unloved:  # PostgreSQL refuses to order by what would then be a constant
+    avoided = _avoided_topics(project, by)
+    if not avoided:  # the CASE below would be a constant, and PostgreSQL refuses to order by a constant
         return prompts.order_by(shuffled(by.id)).first()
-    passed_over = Case(When(topic__in=unloved, then=Value(True)), default=Value(False), output_field=BooleanField())
-    return prompts.order_by(passed_over, shuffled(by.id)).first()
+    is_avoided = Case(When(topic__in=avoided, then=Value(True)), default=Value(False), output_field=BooleanField())
+    return prompts.order_by(is_avoided, shuffled(by.id)).first()
 
 
-def not_my_topic(prompt: Prompt, *, by: User) -> None:
-    """Pass a prompt: it is not offered to this trainer again, and its topic less."""
+def pass_prompt(prompt: Prompt, *, by: User) -> None:
+    """Never offer this prompt to this trainer again, and offer its topic later. Passing it twice counts once."""
     with transaction.atomic():
         _passed, created = PassedPrompt.objects.get_or_create(prompt=prompt, trainer=by)
         if created:
@@ -38,13 +39,14 @@ def not_my_topic(prompt: Prompt, *, by: User) -> None:
 
 
 def pool_topics(project: Project, *, with_retired: bool = False) -> list[str]:
-    """The topics that this project's pool has, in alphabetical order."""
+    """The topics of the prompts in use, in alphabetical order; `with_retired` adds those of retired prompts."""
     prompts = Prompt.objects.all() if with_retired else Prompt.objects.in_use()
     topics = prompts.filter(project=project).exclude(topic="").values_list("topic", flat=True)
     return list(topics.distinct().order_by("topic"))
 
 
-def _unloved_topics(project: Project, by: User) -> list[str]:
+def _avoided_topics(project: Project, by: User) -> list[str]:
+    """The topics of which this trainer passed more prompts than they wrote dialogues on."""
     passes = PassedPrompt.objects.filter(trainer=by, prompt__project=project).exclude(prompt__topic="")
     taken = Dialogue.objects.filter(author=by, project=project, prompt__isnull=False).exclude(prompt__topic="")
     balance = Counter(passes.values_list("prompt__topic", flat=True))

@@ -1,4 +1,4 @@
-"""Near-duplicates among the prompts of a project: pairs side by side, and what a person decides of each."""
+"""The near-duplicates page: shows pairs of prompts side by side and takes a person's decision on each."""
 
 import uuid
 from typing import Any
@@ -31,7 +31,7 @@ def pairs(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*ENGINEERS)
 @require_POST
 def decide(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpResponse:
-    """Retire one prompt of a pair, or keep both; the pair goes by its later prompt."""
+    """Retire one prompt of a pair, or keep both. `prompt_id` is the pair's later prompt."""
     project = access.project_for(request, slug)
     prompt = access.prompt_of(project, prompt_id)
     form = DecisionForm(request.POST)
@@ -73,7 +73,7 @@ def _page(
         "rows": [_row(pair) for pair in page.object_list],
         "waiting": near_duplicates.num_waiting(project),
         "retired": near_duplicates.retired(project)[:MOST_RETIRED],
-        "near": near_duplicates.NEAR,
+        "near": near_duplicates.MIN_SIMILARITY,
         "form": form or ThresholdForm(),
     }
     return render(request, "labeling/prompts/near_duplicates.html", context, status=status)
@@ -82,7 +82,7 @@ def _page(
 def _row(pair: PromptVector) -> dict[str, Any]:
     earlier, later = pair.resembles, pair.prompt
     assert earlier is not None
-    sides = word_differences(_written(earlier), _written(later))
+    sides = word_differences(_as_text(earlier), _as_text(later))
     return {
         "similarity": pair.similarity,
         "later": later,
@@ -90,8 +90,8 @@ def _row(pair: PromptVector) -> dict[str, Any]:
     }
 
 
-def _written(prompt: Prompt) -> str:
-    """The prompt as one text: who says what, where more than one message is said."""
+def _as_text(prompt: Prompt) -> str:
+    """The prompt as one text; each message begins with its role, unless there is only one message."""
     if len(prompt.messages) == 1:
         return str(prompt.messages[0]["content"])
     return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt.messages)

@@ -47,7 +47,7 @@ def not_my_topic(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpR
     """Pass an opening; the next one comes in its place."""
     project = access.project_for(request, slug)
     user = access.person(request)
-    pool.not_my_topic(access.prompt_of(project, prompt_id), by=user)
+    pool.pass_prompt(access.prompt_of(project, prompt_id), by=user)
     return _pool(request, project, user)
 
 

@@ -59,7 +59,7 @@ def near(project: Project) -> tuple[Prompt, Prompt]:
 def test_prompts_are_asked_for_in_batches_one_at_a_time(
     project: Project, broker: redis.Redis, commits: Commits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(near_duplicates, "BATCH", 2)
+    monkeypatch.setattr(near_duplicates, "BATCH_SIZE", 2)
     prompts = [make_prompt(project=project) for _ in range(3)]
     assert near_duplicates.ask_for_vectors(project) == 2
     assert near_duplicates.ask_for_vectors(project) == 0  # the answer asks for more
@@ -74,7 +74,7 @@ def test_a_lost_batch_is_asked_for_again(project: Project, broker: redis.Redis, 
     prompt = make_prompt(project=project)
     with commits():
         assert near_duplicates.ask_for_vectors(project) == 1
-    Prompt.objects.update(vector_asked_at=timezone.now() - near_duplicates.PATIENCE - timedelta(seconds=1))
+    Prompt.objects.update(vector_asked_at=timezone.now() - near_duplicates.BATCH_TIMEOUT - timedelta(seconds=1))
     with commits():
         assert near_duplicates.ask_for_vectors(project) == 1
     assert [request.ids for request in asked(broker)] == [(str(prompt.id),)] * 2
@@ -183,7 +183,7 @@ def test_what_is_compared_leaves_the_system_message_out(project: Project) -> Non
         {"role": "user", "content": "x" * 10_000},
     ]
     assert near_duplicates.text_of(prompt).startswith("Hello!\nHello. What now?\nxxx")
-    assert len(near_duplicates.text_of(prompt)) == near_duplicates.LONGEST
+    assert len(near_duplicates.text_of(prompt)) == near_duplicates.LONGEST_TEXT
 
 
 def test_real_words_make_real_pairs(project: Project) -> None:

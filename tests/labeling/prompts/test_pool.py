@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from labeling.dialogues.editing import start_demonstration
 from labeling.dialogues.review import withdraw
 from labeling.models import Project, User
-from labeling.prompts.pool import next_prompt, not_my_topic
+from labeling.prompts.pool import next_prompt, pass_prompt
 from tests.labeling.factories import make_project, make_prompt, make_user
 
 pytestmark = pytest.mark.django_db
@@ -34,8 +34,8 @@ def test_the_same_prompt_is_offered_again_and_everybody_has_an_order_of_their_ow
 
 def test_a_passed_prompt_does_not_come_back_to_the_same_person(project: Project, alice: User) -> None:
     prompt = make_prompt(project=project)
-    not_my_topic(prompt, by=alice)
-    not_my_topic(prompt, by=alice)
+    pass_prompt(prompt, by=alice)
+    pass_prompt(prompt, by=alice)
     assert next_prompt(project, by=alice) is None
     assert next_prompt(project, by=make_user(username="bob", projects=[project])) == prompt
 
@@ -43,7 +43,7 @@ def test_a_passed_prompt_does_not_come_back_to_the_same_person(project: Project,
 def test_a_topic_that_is_passed_more_often_than_taken_comes_last(project: Project, alice: User) -> None:
     chess = [make_prompt(project=project, topic="chess") for _ in range(12)]
     cooking = make_prompt(project=project, topic="cooking")
-    not_my_topic(chess[0], by=alice)
+    pass_prompt(chess[0], by=alice)
     assert next_prompt(project, by=alice) == cooking
     start_demonstration(project, by=alice, prompt=chess[1])  # after all
     start_demonstration(project, by=alice, prompt=cooking)
@@ -64,7 +64,7 @@ def test_statements_do_not_grow_with_the_pool(project: Project, alice: User) -> 
     counts = []
     for num in (2, 30):
         for _ in range(num):
-            not_my_topic(make_prompt(project=project, topic="chess"), by=alice)
+            pass_prompt(make_prompt(project=project, topic="chess"), by=alice)
             make_prompt(project=project, topic="cooking")
         with CaptureQueriesContext(connection) as statements:
             next_prompt(project, by=alice)
