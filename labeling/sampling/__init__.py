@@ -1,1 +1,1 @@
-"""Requests for completions, and the comparisons made of them; knows nothing of dialogues."""
+"""Requests for completions, and the comparisons made of them; reads dialogues, knows nothing of how they are edited."""

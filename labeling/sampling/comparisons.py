@@ -1,8 +1,7 @@
-"""Comparisons are made here: which messages are chosen, and how many wait ahead of the trainers.
+"""Creates comparisons: chooses the messages to compare and keeps enough comparisons ready for the trainers.
 
-Every message that a policy wrote wholly, at any depth of any dialogue, has the same chance, once in a
-round. The choice is a pure function of the seed and of what there was to choose from; the seed is
-recorded with it.
+Every message written wholly by a policy, at any depth of any dialogue, is equally likely to be chosen, at most
+once per round. The choice is a pure function of the seed and the eligible messages; the seed is recorded.
 """
 
 import hashlib
@@ -30,20 +29,21 @@ from labeling.models import (
 from labeling.models.content_hash import fingerprint
 from labeling.models.random_order import shuffled
 from labeling.sampling import runs as sampling_runs
-from labeling.sampling.mixtures import Part, divide, in_words, mixture_of
+from labeling.sampling.mixtures import Part, audit_values, divide, mixture_of
 from records import encode
 
 Row = TypeVar("Row", bound=Model)
 
 
-class ComparingError(ValueError):
-    """Comparisons that cannot be made; the text is for the person who asked for them."""
+class ComparisonError(ValueError):
+    """The comparisons cannot be made; the text is for the person who asked for them."""
 
 
 def eligible_messages(project: Project) -> QuerySet[Message]:
-    """Messages that may be chosen: wholly a policy's, the answer to a user, in a dialogue that is not withdrawn.
+    """Messages that may be chosen: answers to a user, wholly a policy's, in a dialogue that is not withdrawn.
 
-    The copies that a branch begins with do not count a second time.
+    Messages that a branch copied from its origin are left out, or they would be twice as likely to be chosen. So
+    are those marked for a second look.
     """
     before = Message.objects.filter(
         dialogue=OuterRef("dialogue"), position=OuterRef("position") - 1, role=Message.Role.USER
@@ -60,14 +60,17 @@ def eligible_messages(project: Project) -> QuerySet[Message]:
 
 
 def choose_messages(project: Project, *, num: int, seed: int) -> list[Message]:
-    """`num` messages, or as many as there are, uniformly among the eligible that are not yet in this round."""
+    """Choose `num` messages, or all if there are fewer, uniformly among the eligible that this round does not have."""
     taken = Comparison.objects.filter(round=_open_round(project), message=OuterRef("pk"))
     eligible = eligible_messages(project).filter(~Exists(taken)).select_related("dialogue", "completion")
-    return _drawn(eligible, num=num, seed=seed)
+    return _draw(eligible, num=num, seed=seed)
 
 
 def make_comparisons(project: Project, *, num: int, seed: int, by: User | None) -> list[Comparison]:
-    """Choose messages and ask for completions of what came before each. Fewer than `num` where there are fewer."""
+    """Choose up to `num` messages and request completions of the prompt that each one answers.
+
+    Raises ComparisonError if no round is open, the project takes no new work, or it has no policy.
+    """
     with transaction.atomic():
         round_ = _lock_round(project)
         chosen = choose_messages(project, num=num, seed=seed)
@@ -78,17 +81,17 @@ def make_comparisons(project: Project, *, num: int, seed: int, by: User | None) 
         ]
         Comparison.objects.bulk_create(comparisons)
         if project.keeps_original:
-            _keep_originals(comparisons)
-        mixture = _request(project, comparisons, seed=seed, by=by)
+            _add_originals(comparisons)
+        mixture = _request_completions(project, comparisons, seed=seed, by=by)
         AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), **mixture)
     return comparisons
 
 
 def keep_ready(project: Project) -> int:
-    """Make comparisons until as many wait as the project wants ahead of its trainers; returns how many were made.
+    """Make comparisons until `comparisons_ready` of the open round wait for trainers; returns how many were made.
 
-    Of messages first, then of prompts on which no policy has written. Those whose sampling failed count
-    as waiting: they want a person's eye, and more of the same would fail as well.
+    Messages come first, then prompts that no policy has answered. Comparisons whose sampling failed count as
+    waiting: a person has to look at them, and new ones would probably fail as well.
     """
     round_ = project.rounds.filter(closed_at=None).select_related("policy").first()
     if round_ is None or _policy_of(round_) is None or project.archived_at is not None:
@@ -107,28 +110,28 @@ def keep_ready(project: Project) -> int:
     made = len(make_comparisons(project, num=missing, seed=seed, by=None))
     if made < missing:
         with transaction.atomic():
-            prompts = _drawn(_untouched_prompts(_lock_round(project)), num=missing - made, seed=seed)
-            made += len(_on_prompts(round_, prompts, seed=seed, by=None))
+            prompts = _draw(_untouched_prompts(_lock_round(project)), num=missing - made, seed=seed)
+            made += len(_make_from_prompts(round_, prompts, seed=seed, by=None))
     return made
 
 
 def has_more_to_compare(round_: Round) -> bool:
-    """Whether a message or a prompt is left that this open round could make a comparison of."""
+    """Whether a message or a prompt is left of which this open round could make a comparison."""
     taken = Comparison.objects.filter(round=round_, message=OuterRef("pk"))
     left = eligible_messages(round_.project).filter(~Exists(taken))
     return left.exists() or _untouched_prompts(round_).exists()
 
 
-def _drawn(rows: QuerySet[Row], *, num: int, seed: int) -> list[Row]:
-    """The first `num` in the order of a hash of seed and id: uniform, and the same for the same seed and rows."""
+def _draw(rows: QuerySet[Row], *, num: int, seed: int) -> list[Row]:
+    """The first `num` rows in the order of a hash of seed and id: uniform, and reproducible for the same rows."""
     return list(rows.order_by(shuffled(seed), "id")[: max(0, num)])
 
 
-def _on_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: User | None) -> list[Comparison]:
+def _make_from_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: User | None) -> list[Comparison]:
     comparisons = [_new_comparison(round_, prompt.messages, prompt=prompt) for prompt in prompts]
     Comparison.objects.bulk_create(comparisons)
     if comparisons:
-        mixture = _request(round_.project, comparisons, seed=seed, by=by)
+        mixture = _request_completions(round_.project, comparisons, seed=seed, by=by)
         AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), of="prompts", **mixture)
     return comparisons
 
@@ -149,41 +152,40 @@ def _new_comparison(round_: Round, messages: list[dict[str, Any]], **origin: Any
         topic=source.topic,
         source=source.source,
         rankings_wanted=round_.project.rankings_wanted,
-        queue_key=random.random() - round_.number,  # the newest round first, at random within it
+        queue_key=random.random() - round_.number,  # newest round first, random order within a round
         **origin,
     )
 
 
-def _keep_originals(comparisons: Sequence[Comparison]) -> None:
-    """The message that was chosen is itself one of the K."""
+def _add_originals(comparisons: Sequence[Comparison]) -> None:
+    """Add the chosen message itself as one of the K completions of its comparison."""
     Completion.objects.bulk_create(
         Completion(
             comparison=comparison,
             content=comparison.message.content,
             policy_id=comparison.message.policy_id,
             message=comparison.message,
-            **_sampled_as(comparison.message),
+            **_sampling_fields(comparison.message),
         )
         for comparison in comparisons
         if comparison.message is not None
     )
 
 
-def _sampled_as(message: Message) -> dict[str, Any]:
-    """How the message was sampled, as far as it is known."""
+def _sampling_fields(message: Message) -> dict[str, Any]:
+    """The sampling parameters and figures of the message, if its text is still the completion that was sampled."""
     sampled = message.completion
     if sampled is None or sampled.content != message.content:
         return {}
-    facts = ("sampling", "finish_reason", "num_tokens", "logprob")
-    return {name: getattr(sampled, name) for name in facts}
+    return {name: getattr(sampled, name) for name in ("sampling", "finish_reason", "num_tokens", "logprob")}
 
 
-def _request(
+def _request_completions(
     project: Project, comparisons: Sequence[Comparison], *, seed: int, by: User | None
 ) -> dict[str, list[dict[str, Any]]]:
-    """The runs of every comparison, one for each part of the mixture; returns the mixture for the record.
+    """Create the sampling runs of every comparison, one per part of the mixture; returns the mixture for the audit.
 
-    Each is under a seed of its own that follows from `seed` and what is compared.
+    Each run has its own seed, derived from `seed` and the message or prompt that is compared.
     """
     mixture = mixture_of(project)
     runs = [run for comparison in comparisons for run in _runs_of(comparison, project, mixture, seed=seed)]
@@ -192,20 +194,20 @@ def _request(
     SamplingRun.objects.bulk_create(runs)
     if runs:
         sampling_runs.send_soon(*runs)
-    return {"mixture": in_words(mixture)} if mixture else {}
+    return {"mixture": audit_values(mixture)} if mixture else {}
 
 
 def _runs_of(comparison: Comparison, project: Project, mixture: Sequence[Part], *, seed: int) -> Iterator[SamplingRun]:
     num = project.num_completions - (comparison.message_id is not None and project.keeps_original)
     chosen = comparison.message_id or comparison.prompt_id
     parts = mixture or [Part()]
-    counts = divide(num, [part.share for part in parts], point=_drawn_number(seed, chosen, "division"))
+    counts = divide(num, [part.share for part in parts], start=_hash_number(seed, chosen, "division"))
     for place, (part, count) in enumerate(zip(parts, counts, strict=True)):
         if count == 0:
             continue
-        # Parts of one policy would draw alike under one seed.
-        drawn = _drawn_number(seed, chosen, place) if mixture else _drawn_number(seed, chosen)
-        params = sampling_runs.default_sampling(project, seed=drawn >> 1)
+        # Each part has its own seed: two parts with the same policy would sample the same texts under one seed.
+        number = _hash_number(seed, chosen, place) if mixture else _hash_number(seed, chosen)
+        params = sampling_runs.default_sampling(project, seed=number >> 1)  # seeds have 31 bits
         if part.temperature is not None:
             params = replace(params, temperature=part.temperature)
         yield SamplingRun(
@@ -219,19 +221,19 @@ def _runs_of(comparison: Comparison, project: Project, mixture: Sequence[Part], 
         )
 
 
-def _drawn_number(*facts: object) -> int:
-    """32 bits that are the same for the same facts, and as good as random."""
+def _hash_number(*facts: object) -> int:
+    """An unsigned 32-bit hash of `facts`, uniform for all practical purposes and reproducible."""
     return int.from_bytes(hashlib.sha256(":".join(map(str, facts)).encode()).digest()[:4])
 
 
 def _messages_before(chosen: Sequence[Message]) -> dict[Any, list[dict[str, Any]]]:
-    """For each message the prompt that it answers, all of them by one query."""
-    spoken: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
+    """For the id of each message the prompt that it answers, read with one query."""
+    by_dialogue: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
     rows = Message.objects.filter(dialogue__in={message.dialogue_id for message in chosen}).order_by("position")
     for dialogue_id, position, role, content in rows.values_list("dialogue_id", "position", "role", "content"):
-        spoken.setdefault(dialogue_id, []).append((position, {"role": role, "content": content}))
+        by_dialogue.setdefault(dialogue_id, []).append((position, {"role": role, "content": content}))
     return {
-        message.id: [said for position, said in spoken[message.dialogue_id] if position < message.position]
+        message.id: [said for position, said in by_dialogue[message.dialogue_id] if position < message.position]
         for message in chosen
     }
 
@@ -241,15 +243,18 @@ def _open_round(project: Project) -> Round | None:
 
 
 def _lock_round(project: Project) -> Round:
-    """The open round, locked: two that make comparisons at once choose one after the other."""
+    """Lock and return the open round, so that two transactions do not choose the same messages.
+
+    Raises ComparisonError if there is no open round, the project takes no new work, or it has no policy.
+    """
     rounds = Round.objects.select_for_update(of=("self",)).select_related("policy", "project__policy")
     round_ = rounds.filter(project=project, closed_at=None).first()
     if round_ is None:
-        raise ComparingError(_("No round is open. Start one first."))
+        raise ComparisonError(_("No round is open. Start one first."))
     if reason := project.why_no_new_work:
-        raise ComparingError(reason)
+        raise ComparisonError(reason)
     if _policy_of(round_) is None:
-        raise ComparingError(_("This project has no policy yet. An admin can choose one in its settings."))
+        raise ComparisonError(_("This project has no policy yet. An admin can choose one in its settings."))
     return round_
 
 

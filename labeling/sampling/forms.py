@@ -1,4 +1,4 @@
-"""The form of a project's mixture: a row for each part, and some empty ones for more."""
+"""The form of a project's mixture: a row per part, and a few empty rows for more parts."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling.models import MOST_PARTS, Policy, Project
-from labeling.sampling.mixtures import Part, fewest_and_most, mixture_of
+from labeling.sampling.mixtures import Part, mixture_of, quota_bounds
 
 NUM_EMPTY = 2
 FEWEST_ROWS = 3
 
 
 class MixturePartForm(forms.Form):
-    """One row. Without a share it is no part."""
+    """One row of the mixture. A row without a share is ignored."""
 
     policy = forms.ModelChoiceField(
         label=gettext_lazy("Policy"),
@@ -38,7 +38,7 @@ class MixturePartForm(forms.Form):
         assert isinstance(policy, forms.ModelChoiceField)
         policy.queryset = Policy.objects.exclude(state=Policy.State.RETIRED).order_by("name")
         self.fields["temperature"].widget.attrs["placeholder"] = project.temperature
-        self.takes = ""  # of each comparison, in words
+        self.takes = ""  # how many completions of each comparison the part samples, in words
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
@@ -64,7 +64,7 @@ class BaseMixtureFormSet(forms.BaseFormSet[MixturePartForm]):
 
 
 def mixture_forms(project: Project, posted: Any = None) -> BaseMixtureFormSet:
-    """The rows as they are saved, or as they were posted."""
+    """The formset with the saved rows, or with the posted ones."""
     saved = mixture_of(project)
     rows = min(MOST_PARTS, max(FEWEST_ROWS, len(saved) + NUM_EMPTY))
     forms_class = forms.formset_factory(
@@ -82,7 +82,7 @@ def mixture_forms(project: Project, posted: Any = None) -> BaseMixtureFormSet:
     shown = forms_class(posted, prefix="mixture", initial=initial, form_kwargs={"project": project})
     assert isinstance(shown, BaseMixtureFormSet)
     if saved and posted is None:
-        bounds = fewest_and_most(project.num_completions, [part.share for part in saved])
+        bounds = quota_bounds(project.num_completions, [part.share for part in saved])
         for form, (fewest, most) in zip(shown.forms, bounds, strict=False):
             form.takes = _takes(fewest, most, of=project.num_completions)
     return shown

@@ -1,9 +1,9 @@
-"""How one comparison's completions are divided among the parts of a project's mixture.
+"""A project's mixture, and how the completions of one comparison are divided among its parts.
 
-By systematic sampling (Madow 1949): the parts lie end to end on a line as long as there are completions, and
-a comb of that many teeth, one apart, is laid over it at a seeded point. So each part gets its quota rounded
-down or up and, over many comparisons, exactly its share; largest remainders would give small shares nothing,
-ever. Shares that add up to the number of completions are exact counts.
+Systematic sampling (Madow 1949): the parts are laid end to end on an interval as long as the number of completions,
+which is sampled at points one apart from a random start. Each part gets its quota rounded down or up and, on
+average over comparisons, exactly its share; largest remainders would never give a small share a completion.
+Shares that add up to the number of completions are exact counts.
 """
 
 from collections.abc import Sequence
@@ -14,44 +14,50 @@ from django.db import transaction
 
 from labeling.models import AuditEvent, MixturePart, Policy, Project, User
 
-POINTS = 2**32  # how finely a point is drawn
+START_STEPS = 2**32  # the random start is a multiple of 1 / START_STEPS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A source of completions: None stands for the round's policy and for the project's temperature."""
+    """A source of completions. Policy None means the round's policy, temperature None the project's temperature."""
 
     policy: Policy | None = None
     share: int = 1
     temperature: float | None = None
 
 
-def divide(num: int, shares: Sequence[int], *, point: int) -> list[int]:
-    """How many of `num` completions each part samples. `point` is 0 … POINTS - 1, drawn anew for each comparison."""
+def divide(num: int, shares: Sequence[int], *, start: int) -> list[int]:
+    """How many of `num` completions each part samples, in exact integer arithmetic.
+
+    `start` in 0 … START_STEPS - 1 is the random start; the caller draws another one for each comparison.
+    """
     total = sum(shares)
-    counts, passed, teeth_before = [], 0, 0
+    counts, cumulative_share, points_before = [], 0, 0
     for share in shares:
-        passed += share
-        teeth = (num * passed * POINTS + point * total) // (total * POINTS)
-        counts.append(teeth - teeth_before)
-        teeth_before = teeth
+        cumulative_share += share
+        points = (num * cumulative_share * START_STEPS + start * total) // (total * START_STEPS)
+        counts.append(points - points_before)
+        points_before = points
     return counts
 
 
-def fewest_and_most(num: int, shares: Sequence[int]) -> list[tuple[int, int]]:
-    """Between how many and how many of `num` completions each part samples."""
+def quota_bounds(num: int, shares: Sequence[int]) -> list[tuple[int, int]]:
+    """The fewest and the most of `num` completions that each part can get: its quota rounded down and up."""
     total = sum(shares)
     return [(num * share // total, -(-num * share // total)) for share in shares]
 
 
 def mixture_of(project: Project) -> list[Part]:
-    """The project's parts in their order; empty where the round's policy samples everything."""
+    """The project's parts by position; empty if the round's policy samples all completions."""
     rows = MixturePart.objects.filter(project=project).select_related("policy").order_by("position")
     return [Part(policy=row.policy, share=row.share, temperature=row.temperature) for row in rows]
 
 
 def change_mixture(project: Project, parts: Sequence[Part], *, by: User) -> None:
-    """Make exactly these parts the project's, for comparisons from now on."""
+    """Replace the project's parts, for comparisons made from now on.
+
+    The project's row is locked, or two changes at the same time could leave the parts of both.
+    """
     with transaction.atomic():
         Project.objects.select_for_update(of=("self",)).get(pk=project.pk)
         before = mixture_of(project)
@@ -64,11 +70,11 @@ def change_mixture(project: Project, parts: Sequence[Part], *, by: User) -> None
             )
             for position, part in enumerate(parts)
         )
-        AuditEvent.note("change mixture", project, by=by, before=in_words(before), after=in_words(parts))
+        AuditEvent.note("change mixture", project, by=by, before=audit_values(before), after=audit_values(parts))
 
 
-def in_words(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """The parts as an audit event keeps them."""
+def audit_values(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """The parts as JSON values for an audit event."""
     return [
         {"policy": part.policy.name if part.policy else None, "share": part.share, "temperature": part.temperature}
         for part in parts

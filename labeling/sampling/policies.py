@@ -1,5 +1,4 @@
-"""Policies come into the registry from directories of the model store that carry a manifest, or as the
-address of a server that samples for them."""
+"""Registers policies: a directory of the model store with a manifest, or a model on an OpenAI-compatible server."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -17,14 +16,14 @@ _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,99}$")
 
 
 class PolicyError(ValueError):
-    """A policy that cannot be registered: which, why, what to do."""
+    """The policy cannot be registered; the text says which one, why, and what to do."""
 
 
 def register_policy(store_path: str, *, name: str | None = None, by: User | None = None, note: str = "") -> Policy:
-    """The policy whose files lie at `store_path`, relative to the store; every file is checked against its hash.
+    """Register the directory `store_path`, relative to the store; every file is checked against its hash.
 
-    The same directory again is the same policy. Raises PolicyError where another one has the name, and
-    records.ManifestError where the directory is not what its manifest says.
+    Registering the same directory again returns the same policy. Raises PolicyError if another policy has the
+    name, and records.ManifestError if the files differ from the manifest.
     """
     directory = _inside_store(store_path)
     name = name or directory.name.lower()
@@ -49,9 +48,10 @@ def register_policy(store_path: str, *, name: str | None = None, by: User | None
 
 
 def register_server(name: str, *, kind: str, url: str, model: str, by: User | None = None, note: str = "") -> Policy:
-    """The policy that an OpenAI-compatible server samples for; the same again is the same policy.
+    """Register a model on an OpenAI-compatible server; registering the same again returns the same policy.
 
-    Which servers a worker may call, and by which key, its own environment says. Raises PolicyError.
+    Nothing is sent to the server. Which servers a worker may call, and with which key, is set in the worker's
+    environment. Raises PolicyError.
     """
     _require_name(name)
     if kind not in Policy.ServerKind.values:
@@ -72,7 +72,7 @@ def register_server(name: str, *, kind: str, url: str, model: str, by: User | No
 
 
 def register_bundled_policy() -> Policy | None:
-    """The model that Parley brings along, if its directory is in the store."""
+    """Register the bundled model; None if its directory is not in the store."""
     store_path = f"policies/{BUNDLED}"
     if not (settings.PARLEY_STORE / store_path / MANIFEST).is_file():
         return None

@@ -1,7 +1,7 @@
-"""How far the sampling of a project's comparisons is, how fast it goes, and when as many are ready as are wanted.
+"""Progress of sampling a project's comparisons: counts, speed, and when as many are ready as the project wants.
 
-The speed is that of the last hour, counted over the time in which something was under way: a night in which
-nothing was asked for says nothing of it. Where no honest estimate can be given, the reason is given instead.
+The speed is that of the last hour, over the time in which a run was under way: idle time, such as a night without
+requests, does not lower it. If there is no basis for an estimate, the sentence says why.
 """
 
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ from labeling.models import Comparison, Project, Round, SamplingRun
 from labeling.sampling.comparisons import has_more_to_compare
 
 WINDOW = timedelta(hours=1)
-MOST_RUNS = 1_000  # of the window that are looked at; with more of them the window is shorter
-FEWEST_RUNS = 2  # that a speed is told from
-STALLED = timedelta(minutes=10)
-MOST_COUNTED = 1_000  # comparisons that are ready
+MOST_RUNS = 1_000  # finished runs that are read; if there are more, the window is shortened
+FEWEST_RUNS = 2  # finished runs from which a speed is computed
+STALLED = timedelta(minutes=10)  # without a finished run, after which no estimate is given
+MOST_COUNTED = 1_000  # ready comparisons; counting stops there, so that the page stays fast
 
 State = SamplingRun.State
 Span = tuple[datetime, datetime]
@@ -29,7 +29,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
-    """Completions of the last hour, and the seconds in which any was under way."""
+    """Completions sampled in the last hour, and the seconds in which at least one run was under way."""
 
     num_runs: int = 0
     num_completions: int = 0
@@ -38,7 +38,7 @@ class Pace:
 
     @property
     def per_hour(self) -> float | None:
-        """Completions per hour of work; None where too few have come in to say."""
+        """Completions per hour of busy time; None if fewer than FEWEST_RUNS runs have finished."""
         if self.num_runs < FEWEST_RUNS or self.busy_seconds <= 0:
             return None
         return 3600 * self.num_completions / self.busy_seconds
@@ -46,14 +46,14 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Comparisons of the open round by how they stand, what is on its way, and what can be said of its end."""
+    """The comparisons of the open round by state, the completions still to come, and the estimate."""
 
     target: int = 0
     num_ready: int = 0
     num_sampling: int = 0
     num_failed: int = 0
-    num_to_make: int = 0  # that the sweeper will make within seconds
-    num_to_come: int = 0  # completions of those that are being sampled
+    num_to_make: int = 0  # comparisons that the next sweeps will make, within seconds
+    num_to_come: int = 0  # completions of the comparisons that are being sampled
     pace: Pace = Pace()
     seconds_left: float | None = None
     sentence: str = ""
@@ -66,7 +66,7 @@ class Progress:
 
 
 def sampling_progress(project: Project) -> Progress:
-    """As it stands now, in few statements that look at few rows."""
+    """The progress now. The page asks every few seconds, so this runs few statements over a bounded number of rows."""
     round_ = project.rounds.filter(closed_at=None).select_related("policy", "project__policy").first()
     if round_ is None:
         return Progress(sentence=_("No round is open, so nothing is sampled."))
@@ -74,11 +74,11 @@ def sampling_progress(project: Project) -> Progress:
         return Progress(sentence=_("This project is archived, so no comparisons are made."))
     if (round_.policy or project.policy) is None:
         return Progress(sentence=_("No policy answers in this project yet. An admin can choose one in its settings."))
-    return _foretold(_counted(project, round_), round_)
+    return _with_forecast(_count(project, round_), round_)
 
 
-def in_words(seconds: float) -> str:
-    """A stretch of time as one says it who does not know exactly."""
+def duration_in_words(seconds: float) -> str:
+    """An approximate duration for people: "about 5 minutes"."""
     minutes = seconds / 60
     if minutes < 1.5:
         return _("about a minute")
@@ -94,7 +94,7 @@ def in_words(seconds: float) -> str:
 
 
 def pace_of(project: Project, *, now: datetime) -> Pace:
-    """What this project's comparisons got of the samplers in the last hour."""
+    """Speed at which this project's comparisons were sampled in the hour before `now`."""
     runs = SamplingRun.objects.filter(project=project, purpose=SamplingRun.Purpose.COMPARISON)
     done = runs.filter(state=State.DONE, finished_at__gt=now - WINDOW).order_by("-finished_at")
     finished = list(done.only("sent_at", "finished_at", "num_completions")[:MOST_RUNS])
@@ -107,13 +107,13 @@ def pace_of(project: Project, *, now: datetime) -> Pace:
     return Pace(
         num_runs=len(finished),
         num_completions=sum(run.num_completions for run in finished),
-        busy_seconds=covered([(max(begin, since), end) for begin, end in spans if end > since]),
+        busy_seconds=union_seconds([(max(begin, since), end) for begin, end in spans if end > since]),
         newest_at=_end_of(finished[0]),
     )
 
 
-def covered(spans: Iterable[Span]) -> float:
-    """Seconds that lie in at least one of the spans."""
+def union_seconds(spans: Iterable[Span]) -> float:
+    """Seconds covered by the union of the spans, which may overlap."""
     total, reached = 0.0, datetime.min.replace(tzinfo=timezone.get_default_timezone())
     for begin, end in sorted(spans):
         if end > reached:
@@ -122,7 +122,7 @@ def covered(spans: Iterable[Span]) -> float:
     return total
 
 
-def _counted(project: Project, round_: Round) -> Progress:
+def _count(project: Project, round_: Round) -> Progress:
     work = Comparison.objects.filter(project=project, round=round_, use=Comparison.Use.WORK)
     target = project.comparisons_ready
     most = max(target, MOST_COUNTED)
@@ -145,28 +145,28 @@ def _counted(project: Project, round_: Round) -> Progress:
     )
 
 
-def _foretold(found: Progress, round_: Round) -> Progress:
-    """With what is in the way, and the one sentence that says when it will be done, or why nobody can tell."""
+def _with_forecast(found: Progress, round_: Round) -> Progress:
+    """Add the caveats, and the sentence that says when sampling will be done or why there is no estimate."""
     caveats = []
     if found.num_failed:
-        caveats.append(_failed(found.num_failed))
+        caveats.append(_failed_sentence(found.num_failed))
     if found.num_to_make and not has_more_to_compare(round_):
         found = replace(found, num_to_make=0)
-        caveats.append(_nothing_left())
+        caveats.append(_nothing_left_sentence())
     found = replace(found, caveats=tuple(caveats))
     if not found.num_sampling + found.num_to_make:
-        return replace(found, sentence=_settled(found))
+        return replace(found, sentence=_idle_sentence(found))
     lives = sample_worker_lives()
     if lives is None:
         return replace(found, sentence=_("The broker does not answer, so no end can be foretold."))
     if not lives:
         sentence = _("No sample worker is alive, so nothing comes in and no end can be foretold.")
         return replace(found, asks_for_worker=True, sentence=sentence)
-    return _estimated(found, num_completions=round_.project.num_completions)
+    return _with_estimate(found, num_completions=round_.project.num_completions)
 
 
-def _settled(found: Progress) -> str:
-    """Nothing is under way, and nothing will be."""
+def _idle_sentence(found: Progress) -> str:
+    """The sentence if nothing is being sampled and nothing is about to be."""
     if not found.target:
         return _("This project keeps none ready: its settings say 0.")
     if found.num_ready >= found.target:
@@ -174,7 +174,7 @@ def _settled(found: Progress) -> str:
     return _("Nothing is under way.")
 
 
-def _estimated(found: Progress, *, num_completions: int) -> Progress:
+def _with_estimate(found: Progress, *, num_completions: int) -> Progress:
     per_hour, newest_at = found.pace.per_hour, found.pace.newest_at
     if newest_at is not None and found.num_to_come and timezone.now() - newest_at > STALLED:
         return replace(found, sentence=_("Nothing has come in for ten minutes, so no end can be foretold."))
@@ -182,12 +182,12 @@ def _estimated(found: Progress, *, num_completions: int) -> Progress:
         return replace(found, sentence=_("Too few have come in yet to foretell the end."))
     seconds = 3600 * (found.num_to_come + found.num_to_make * num_completions) / per_hour
     num = found.num_ready + found.num_sampling + found.num_to_make
-    values = {"n": num, "span": in_words(seconds)}
+    values = {"n": num, "span": duration_in_words(seconds)}
     sentence = _("%(n)d will be ready in %(span)s, if it goes on as in the last hour.") % values
     return replace(found, seconds_left=seconds, sentence=sentence)
 
 
-def _failed(num: int) -> str:
+def _failed_sentence(num: int) -> str:
     sentence = ngettext(
         "%(n)d failed and keeps its place until it is tried again or left out.",
         "%(n)d failed and keep their places until they are tried again or left out.",
@@ -196,7 +196,7 @@ def _failed(num: int) -> str:
     return sentence % {"n": num}
 
 
-def _nothing_left() -> str:
+def _nothing_left_sentence() -> str:
     return _(
         "Nothing more is left to compare in this round: every answer of a policy is in it, and every prompt that "
         "none has answered. Chat with the policy, or bring prompts in."

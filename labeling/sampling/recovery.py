@@ -1,4 +1,8 @@
-"""Sampling runs that were lost on the way: their worker died, their message vanished, or they were never sent."""
+"""Recovers lost sampling runs: those whose worker died, whose message was lost, or that were never sent.
+
+The sweep calls it every ten seconds. Rows are locked with SKIP LOCKED: a run that is locked is being changed right
+now, by its result or by another sweep, and is left to the next sweep.
+"""
 
 from datetime import timedelta
 
@@ -9,18 +13,18 @@ from django.utils.translation import gettext as _
 
 from labeling.jobs import dispatch
 from labeling.models import SamplingRun
-from labeling.sampling.runs import CALLERS, OVERNIGHT, State, fail, send_waiting
+from labeling.sampling.runs import INTERACTIVE, OVERNIGHT, State, fail, send_waiting
 
-LONGEST_ON_THE_WAY = timedelta(hours=1)
+LONGEST_IN_QUEUE = timedelta(hours=1)  # after which a message counts as lost, whatever the queue holds
 
 
 def sweep() -> dict[str, int]:
-    """Find what was lost: workers that died, messages that never arrived, runs that were never sent. Safe to repeat."""
-    return {"died": _give_up_dead_workers(), "lost": _take_back_lost_messages(), "sent": send_waiting()}
+    """Recover dead workers' runs and lost messages, send waiting runs; returns how many of each. Safe to repeat."""
+    return {"died": _fail_runs_of_dead_workers(), "lost": _requeue_lost_runs(), "sent": send_waiting()}
 
 
-def _give_up_dead_workers() -> int:
-    """Runs whose worker has said nothing for a whole lease: another attempt, or the last one's failure."""
+def _fail_runs_of_dead_workers() -> int:
+    """Fail the attempt of runs whose lease has expired, since the worker renews it while it lives."""
     over = SamplingRun.objects.filter(state=State.RUNNING, lease_until__lt=Now()).order_by("lease_until")
     with transaction.atomic():
         runs = list(over.select_for_update(skip_locked=True, of=("self",))[:500])
@@ -29,19 +33,19 @@ def _give_up_dead_workers() -> int:
     return len(runs)
 
 
-def _take_back_lost_messages() -> int:
-    """Runs that were sent, did not begin, and whose message is nowhere: they wait again, with no attempt lost.
+def _requeue_lost_runs() -> int:
+    """Return runs that were sent but never started to WAITING, without counting a failed attempt.
 
-    A message is lost when the queue is empty and nobody has begun on it, or when one of the same
-    urgency that was sent after it has been at work for a while.
+    A message counts as lost if the queue is empty, if a run of the same priority that was sent later has been
+    running for ten seconds, since workers take messages of one priority in order, or after LONGEST_IN_QUEUE.
     """
     over = SamplingRun.objects.filter(state=State.SENT, lease_until__lt=Now())
     if not over.exists():
         return 0
-    lost = Q(sent_at__lt=Now() - LONGEST_ON_THE_WAY)
+    lost = Q(sent_at__lt=Now() - LONGEST_IN_QUEUE)
     if dispatch.num_on_the_way() == 0:
         lost = Q()
-    for purposes in (CALLERS, OVERNIGHT):
+    for purposes in (INTERACTIVE, OVERNIGHT):
         overtaken_by = SamplingRun.objects.filter(
             state=State.RUNNING, purpose__in=purposes, started_at__lt=Now() - timedelta(seconds=10)
         ).order_by("-sent_at")

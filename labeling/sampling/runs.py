@@ -1,9 +1,9 @@
-"""Requests for completions. A SamplingRun's row is the truth; the message on the broker only says "look".
+"""Requests for completions. The SamplingRun row is authoritative; a broker message only tells a worker to look.
 
-A message may be lost, come twice or come late, and a worker may die at any moment: a run is sent again under
-a new attempt number, and a result that carries another number is dropped. What people wait for is sent at
-once; overnight work goes out through a window, so that the broker never holds more than a little of it.
-Locks are taken in this order: dialogue, run, comparison. How messages travel is labeling.jobs.dispatch.
+A message may be lost, duplicated or late, and a worker may die at any time: a run is sent again under a new
+attempt number, and a result with another number is dropped. Runs that people wait for are sent immediately; of
+overnight runs only a window is under way, so that the broker holds few of them. Locks are taken in the order
+dialogue, run, comparison. labeling.jobs.dispatch sends the messages; dialogues' texts are not known here.
 """
 
 import random
@@ -25,14 +25,14 @@ from records import Message, SampleResult, SamplingParams, encode
 
 State = SamplingRun.State
 Purpose = SamplingRun.Purpose
-CALLERS = (Purpose.SUGGESTION, Purpose.CHAT)  # a person waits or watches
+INTERACTIVE = (Purpose.SUGGESTION, Purpose.CHAT)  # a person waits for the result
 OVERNIGHT = (Purpose.COMPARISON, Purpose.EVALUATION)
 UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
-MOST_OF_ONE_PERSON = 12  # runs under way that one person may wait for
+MOST_RUNS_OF_ONE_PERSON = 12  # interactive runs that one person may have under way
 
 
 class SamplingError(ValueError):
-    """A request that cannot be made; the text is for the person who made it."""
+    """The request cannot be made; the text is for the person who made it."""
 
 
 def request_completions(
@@ -51,17 +51,18 @@ def request_completions(
     replaces: DialogueMessage | None = None,
     streams: bool = False,
 ) -> SamplingRun:
-    """Ask for completions of `messages`; by the project's policy and its sampling where nothing else is said.
+    """Request completions of `messages`, by default from the project's policy with its sampling parameters.
 
-    The message to a worker is sent when the caller's transaction commits. Raises SamplingError.
+    The message to a worker is sent when the caller's transaction commits. Raises SamplingError if the project
+    takes no new work, has no policy, or the person has too many requests under way.
     """
     if reason := project.why_no_new_work:
         raise SamplingError(reason)
     policy = policy or project.policy
     if policy is None:
         raise SamplingError(_("This project has no policy yet. An admin can choose one in its settings."))
-    if by is not None and purpose in CALLERS:
-        _require_patience(by)
+    if by is not None and purpose in INTERACTIVE:
+        _require_few_under_way(by)
     run = SamplingRun(
         project=project,
         purpose=purpose,
@@ -84,7 +85,7 @@ def request_completions(
 
 
 def default_sampling(project: Project, *, seed: int | None = None) -> SamplingParams:
-    """The project's way of sampling, under a random seed unless one is given."""
+    """The project's sampling parameters, with a random 31-bit seed unless one is given."""
     return SamplingParams(
         temperature=project.temperature,
         top_p=project.top_p,
@@ -94,8 +95,8 @@ def default_sampling(project: Project, *, seed: int | None = None) -> SamplingPa
 
 
 def send_soon(*runs: SamplingRun) -> None:
-    """Once this transaction has committed, send these if people wait for them, and fill the window if not."""
-    urgent = [run.id for run in runs if run.purpose in CALLERS]
+    """When this transaction has committed, send the interactive runs; for the others, fill the overnight window."""
+    urgent = [run.id for run in runs if run.purpose in INTERACTIVE]
     if urgent:
         waiting = SamplingRun.objects.filter(id__in=urgent, state=State.WAITING)
         transaction.on_commit(partial(_send, waiting), robust=True)
@@ -104,25 +105,30 @@ def send_soon(*runs: SamplingRun) -> None:
 
 
 def send_waiting() -> int:
-    """Send all that people wait for, and overnight work as far as the window goes; returns how many."""
-    return _send(SamplingRun.objects.filter(state=State.WAITING, purpose__in=CALLERS)) + fill_window()
+    """Send the waiting interactive runs, and overnight runs up to the window; returns how many were sent."""
+    return _send(SamplingRun.objects.filter(state=State.WAITING, purpose__in=INTERACTIVE)) + fill_window()
 
 
 def fill_window() -> int:
-    """Send overnight runs, oldest first, until as many are under way as the window holds.
+    """Send overnight runs, oldest first, until SAMPLING_WINDOW of them are under way; returns how many were sent.
 
-    Those of an archived project wait until it comes back.
+    Runs of an archived project wait until it is restored.
     """
     overnight = SamplingRun.objects.filter(purpose__in=OVERNIGHT)
     with transaction.atomic():
-        with connection.cursor() as cursor:  # one at a time, or two would each fill it
+        # An advisory lock until commit: two transactions at the same time would count the same free room and send
+        # twice as many. There is no row that stands for the window.
+        with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('parley: sampling window'))")
         room = settings.SAMPLING_WINDOW - overnight.filter(state__in=(State.SENT, State.RUNNING)).count()
         return _send(overnight.filter(state=State.WAITING, project__archived_at=None), limit=max(0, room))
 
 
 def record_started(run_id: str | UUID, attempt: int) -> bool:
-    """A worker says that it has begun, or that it is still at it: the lease runs anew from here."""
+    """Note that a worker started this attempt or is still working on it, and extend its lease.
+
+    Returns False if the attempt is over or a newer one has replaced it.
+    """
     with transaction.atomic():
         run = _locked(run_id, attempt, State.SENT, State.RUNNING)
         if run is None:
@@ -135,11 +141,11 @@ def record_started(run_id: str | UUID, attempt: int) -> bool:
 
 
 def record(result: SampleResult) -> SamplingRun | None:
-    """Keep what a worker sampled, once; None for what is dropped: another attempt's, or a second copy.
+    """Store the completions of a worker's result, once; None if the result is dropped: of another attempt, or a copy.
 
-    Runs in the caller's transaction, which has locked the dialogue that is answered, if one is
-    (labeling.dialogues.answers). The comparison that it belongs to opens when its last completions are there.
-    What a person stopped keeps the text that it had.
+    Runs in the caller's transaction, which has already locked the dialogue that is answered, if there is one
+    (labeling.dialogues.answers). The comparison opens when its last run is done. A run that a person stopped
+    keeps the partial text that it had.
     """
     run = _locked(result.run_id, result.attempt, *UNDER_WAY, State.CANCELLED)
     if run is None or (run.state == State.CANCELLED and not _keeps_partial(run, result)):
@@ -154,7 +160,7 @@ def record(result: SampleResult) -> SamplingRun | None:
 
 
 def record_failure(run_id: str | UUID, attempt: int, error: str) -> bool:
-    """An attempt ended in an error that nobody foresaw: another is made while attempts are left."""
+    """Record that an attempt ended in an unexpected error; the run is sent again while attempts are left."""
     with transaction.atomic(durable=True):
         run = _locked(run_id, attempt, *UNDER_WAY)
         if run is not None:
@@ -163,7 +169,7 @@ def record_failure(run_id: str | UUID, attempt: int, error: str) -> bool:
 
 
 def fail(run: SamplingRun, error: str, *, for_good: bool) -> None:
-    """An attempt of a locked run has failed; another is made while attempts are left, unless it is for good."""
+    """Record a failed attempt of a locked run; it is sent again while attempts are left, unless `for_good`."""
     run.error = error
     run.num_failures += 1
     if for_good or run.num_failures >= SamplingRun.MAX_ATTEMPTS:
@@ -177,7 +183,10 @@ def fail(run: SamplingRun, error: str, *, for_good: bool) -> None:
 
 
 def cancel(run: SamplingRun, *, by: User | None) -> bool:
-    """Stop a run: it is not sent any more, and a worker that is at it stops within a token or two."""
+    """Stop a run: it is not sent again, and a worker that is sampling it stops within a token or two.
+
+    Returns False if the run was over. The row is locked, so that a result that arrives now is recorded before or after.
+    """
     with transaction.atomic():
         locked = SamplingRun.objects.select_for_update(of=("self",)).get(id=run.id)
         if locked.state not in UNDER_WAY:
@@ -192,18 +201,21 @@ def cancel(run: SamplingRun, *, by: User | None) -> bool:
 
 
 def retry(run: SamplingRun, *, by: User | None) -> bool:
-    """Begin a failed or cancelled run anew, with all its attempts before it."""
+    """Restart a failed or cancelled run with its full number of attempts; False if it is in another state.
+
+    The row is locked, so that two people who retry it at the same time restart it once.
+    """
     with transaction.atomic():
         locked = SamplingRun.objects.select_for_update(of=("self",)).get(id=run.id)
         if locked.state not in (State.FAILED, State.CANCELLED):
             return False
-        begin_anew(locked, by=by)
+        restart(locked, by=by)
     run.state = State.WAITING
     return True
 
 
-def begin_anew(run: SamplingRun, *, by: User | None) -> None:
-    """Have a locked run that is over sampled once more. What it had is dropped."""
+def restart(run: SamplingRun, *, by: User | None) -> None:
+    """Restart a locked run that is over. Its completions are deleted; its sampling parameters are saved as given."""
     run.completions.all().delete()
     run.state, run.num_failures, run.error, run.finished_at = State.WAITING, 0, "", None
     run.save(update_fields=["state", "num_failures", "error", "finished_at", "sampling"])
@@ -214,7 +226,10 @@ def begin_anew(run: SamplingRun, *, by: User | None) -> None:
 
 
 def _send(waiting: Any, *, limit: int = 200) -> int:
-    """Give waiting runs a new attempt and a lease, and send them once that is committed."""
+    """Give up to `limit` of the waiting runs a new attempt and a lease, and send them when that is committed.
+
+    SKIP LOCKED: a locked run is being sent or cancelled by another transaction.
+    """
     with transaction.atomic():
         rows = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("policy")
         runs = list(rows.order_by("created_at", "id")[:limit])
@@ -223,12 +238,12 @@ def _send(waiting: Any, *, limit: int = 200) -> int:
             run.sent_at, run.started_at = Now(), None
             run.lease_until = Now() + timedelta(seconds=settings.SAMPLING_SENT_SECONDS)
         SamplingRun.objects.bulk_update(runs, ["state", "attempt", "sent_at", "started_at", "lease_until"])
-        transaction.on_commit(partial(_ring, runs), robust=True)
+        transaction.on_commit(partial(_dispatch, runs), robust=True)
     return len(runs)
 
 
-def _ring(runs: list[SamplingRun]) -> None:
-    """Send the messages. With the broker away, the runs that it did not take wait for the next sweep."""
+def _dispatch(runs: list[SamplingRun]) -> None:
+    """Send the messages. If the broker is unreachable, the runs that it did not take wait for the next sweep."""
     for place, run in enumerate(runs):
         if not dispatch.send_run(run):
             left = [run.id for run in runs[place:]]
@@ -237,9 +252,12 @@ def _ring(runs: list[SamplingRun]) -> None:
 
 
 def _locked(run_id: str | UUID, attempt: int, *states: State) -> SamplingRun | None:
-    """The run, locked, if this attempt is its newest and it is in one of these states: the fence."""
-    # The row is found by its key alone, and the rest is looked at here: a condition on the state
-    # would tempt the planner to an index of leases (labeling/models/completions.py).
+    """Lock the run and return it if `attempt` is its newest and its state is one of `states`, else None.
+
+    The attempt number is the fencing token: it keeps out results of attempts that were given up.
+    """
+    # The query filters by primary key alone, and the rest is checked in Python: with a condition on the state
+    # the planner may choose the partial index of leases (labeling/models/completions.py).
     run = SamplingRun.objects.select_for_update(of=("self",)).select_related("dialogue").filter(id=run_id).first()
     return run if run is not None and run.attempt == attempt and run.state in states else None
 
@@ -271,7 +289,7 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
 
 
 def _open_comparison(run: SamplingRun) -> None:
-    """Offer the comparison to trainers if this was the last run that it waited for."""
+    """Offer the comparison to trainers if all its runs are done; it fails if all completions are the same."""
     comparison = _lock_comparison(run)
     if comparison is None or comparison.state != Comparison.State.SAMPLING:
         return
@@ -294,7 +312,10 @@ def _end(run: SamplingRun, state: State) -> None:
 
 
 def _fail_comparison(run: SamplingRun) -> None:
-    """A comparison one of whose runs came to nothing waits for a person; what its other runs bring is kept."""
+    """Mark the comparison of a run that ended without result as failed, for a person to decide on.
+
+    Completions of its other runs are still stored.
+    """
     comparison = _lock_comparison(run)
     if comparison is not None and comparison.state == Comparison.State.SAMPLING:
         comparison.state = Comparison.State.FAILED
@@ -302,7 +323,7 @@ def _fail_comparison(run: SamplingRun) -> None:
 
 
 def _resume_comparison(run: SamplingRun) -> None:
-    """A comparison is being sampled again once none of its runs has failed."""
+    """Set a failed comparison back to SAMPLING if none of its runs is failed or cancelled any more."""
     comparison = _lock_comparison(run)
     if comparison is None or comparison.state != Comparison.State.FAILED:
         return
@@ -314,12 +335,14 @@ def _resume_comparison(run: SamplingRun) -> None:
 def _lock_comparison(run: SamplingRun) -> Comparison | None:
     if run.comparison_id is None:
         return None
-    # By its key alone: a condition on the state would not wait for another run that is about to change it.
+    # Locked so that of two runs that end at the same time the second one sees that it is the last. The query filters
+    # by primary key alone: a row that a condition on the state leaves out is not waited for, even if another run's
+    # transaction is about to change it.
     return Comparison.objects.select_for_update(of=("self",)).filter(id=run.comparison_id).first()
 
 
 def _keeps_partial(run: SamplingRun, result: SampleResult) -> bool:
-    return run.purpose in CALLERS and bool(result.completions) and not run.completions.exists()
+    return run.purpose in INTERACTIVE and bool(result.completions) and not run.completions.exists()
 
 
 def _short_of(run: SamplingRun, result: SampleResult) -> str:
@@ -330,9 +353,9 @@ def _sampling_of(run: SamplingRun, index: int) -> dict[str, Any]:
     return {**run.sampling, "seed": run.sampling.get("seed", 0) + index}
 
 
-def _require_patience(by: User) -> None:
-    asked = SamplingRun.objects.filter(requested_by=by, purpose__in=CALLERS, state__in=UNDER_WAY)
-    if asked.count() >= MOST_OF_ONE_PERSON:
+def _require_few_under_way(by: User) -> None:
+    asked = SamplingRun.objects.filter(requested_by=by, purpose__in=INTERACTIVE, state__in=UNDER_WAY)
+    if asked.count() >= MOST_RUNS_OF_ONE_PERSON:
         raise SamplingError(_("You have asked for much at once. Please wait until some of it has come."))
 
 

@@ -1,4 +1,4 @@
-"""How the sampling of a project's comparisons stands, and what engineers do about those that failed."""
+"""The sampling page: progress of a project's comparisons, and retrying or withdrawing those that failed."""
 
 import uuid
 
@@ -19,7 +19,7 @@ from labeling.web.access import ENGINEERS
 @access.role_required(*ENGINEERS)
 @require_GET
 def sampling(request: HttpRequest, slug: str) -> HttpResponse:
-    """The page, or its changing part, which it asks for every few seconds."""
+    """The page, or for htmx the fragment that the page polls every few seconds."""
     project = access.project_for(request, slug)
     round_ = project.rounds.filter(closed_at=None).first()
     context = {

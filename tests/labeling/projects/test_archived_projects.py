@@ -20,7 +20,7 @@ from labeling.rankings import assignment
 from labeling.rounds import evaluation_requests
 from labeling.rounds.promotion import RoundError
 from labeling.sampling import comparisons, runs
-from labeling.sampling.comparisons import ComparingError
+from labeling.sampling.comparisons import ComparisonError
 from labeling.sampling.runs import SamplingError
 from tests.labeling.api.api_client import Program
 from tests.labeling.factories import (
@@ -165,7 +165,7 @@ def test_nothing_is_sampled_anew(project: Project, alice: User) -> None:
 def test_no_comparison_is_made_and_no_policies_are_compared(project: Project) -> None:
     make_prompt(project=project)
     archive(project)
-    with pytest.raises(ComparingError, match=SENTENCE):
+    with pytest.raises(ComparisonError, match=SENTENCE):
         comparisons.make_comparisons(project, num=1, seed=1, by=None)
     with pytest.raises(RoundError, match=SENTENCE):
         evaluation_requests.begin_evaluation(project, make_policy(), by=None)

@@ -11,7 +11,7 @@ from scipy.stats import chi2
 from labeling.dialogues.editing import branch
 from labeling.models import AuditEvent, Comparison, Dialogue, Message, Project, SamplingRun, User
 from labeling.sampling import comparisons as sampled_comparisons
-from labeling.sampling.comparisons import ComparingError
+from labeling.sampling.comparisons import ComparisonError
 from tests.labeling.factories import make_chat, make_comparison, make_dialogue, make_project, make_prompt
 
 pytestmark = pytest.mark.django_db
@@ -137,7 +137,7 @@ def test_it_says_what_is_missing(project: Project, alice: User, missing: str) ->
     else:
         project.rounds.update(policy=None)
         Project.objects.filter(id=project.id).update(policy=None)
-    with pytest.raises(ComparingError, match=missing):
+    with pytest.raises(ComparisonError, match=missing):
         sampled_comparisons.make_comparisons(project, num=1, seed=1, by=alice)
     project.refresh_from_db()
     assert sampled_comparisons.keep_ready(project) == 0

@@ -21,7 +21,7 @@ from labeling.jobs import dispatch
 from labeling.models import AuditEvent, Comparison, MixturePart, Project, SamplingRun, User
 from labeling.sampling import comparisons as sampled_comparisons
 from labeling.sampling import runs as sampling_runs
-from labeling.sampling.mixtures import POINTS, Part, change_mixture, divide, fewest_and_most, mixture_of
+from labeling.sampling.mixtures import START_STEPS, Part, change_mixture, divide, mixture_of, quota_bounds
 from tests.answering import send_result
 from tests.labeling.exports.material import make_ranking
 from tests.labeling.factories import make_chat, make_policy, make_project, make_user
@@ -30,13 +30,13 @@ from tests.labeling.signed_in import as_user
 SHARES = st.lists(st.integers(1, 100), min_size=1, max_size=9)
 
 
-@given(num=st.integers(1, 9), shares=SHARES, point=st.integers(0, POINTS - 1))
+@given(num=st.integers(1, 9), shares=SHARES, start=st.integers(0, START_STEPS - 1))
 def test_every_part_gets_its_quota_rounded_down_or_up_and_all_are_given(
-    num: int, shares: list[int], point: int
+    num: int, shares: list[int], start: int
 ) -> None:
-    counts = divide(num, shares, point=point)
+    counts = divide(num, shares, start=start)
     assert sum(counts) == num
-    for count, (fewest, most) in zip(counts, fewest_and_most(num, shares), strict=True):
+    for count, (fewest, most) in zip(counts, quota_bounds(num, shares), strict=True):
         assert fewest <= count <= most
 
 
@@ -44,13 +44,13 @@ def test_every_part_gets_its_quota_rounded_down_or_up_and_all_are_given(
 def test_shares_that_fit_are_exact_counts(shares: list[int]) -> None:
     exact = [share * 4 // sum(shares) for share in shares]
     draws = random.Random(1)
-    assert all(divide(4, shares, point=draws.randrange(POINTS)) == exact for _ in range(200))
+    assert all(divide(4, shares, start=draws.randrange(START_STEPS)) == exact for _ in range(200))
 
 
 def test_a_small_share_comes_up_as_often_as_it_says() -> None:
     """A tenth of four completions is 0.4 of one: largest remainders would never give it any."""
     draws = random.Random(1)
-    counts = [divide(4, [9, 1], point=draws.randrange(POINTS)) for _ in range(20_000)]
+    counts = [divide(4, [9, 1], start=draws.randrange(START_STEPS)) for _ in range(20_000)]
     assert sum(second for _, second in counts) / (4 * len(counts)) == pytest.approx(0.1, abs=0.002)
     assert {second for _, second in counts} == {0, 1}
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling.models import Comparison, Project, SamplingRun
-from labeling.sampling.progress import covered, in_words, pace_of, sampling_progress
+from labeling.sampling.progress import duration_in_words, pace_of, sampling_progress, union_seconds
 from tests.labeling.factories import make_chat, make_comparisons, make_project, make_prompt, make_run
 from tests.labeling.jobs.workers_alive import make_worker
 from tests.labeling.sampling.sampling_runs import waiting_comparison
@@ -48,8 +48,8 @@ def being_sampled(project: Project, num: int) -> list[Comparison]:
 def test_spans_that_overlap_count_once() -> None:
     spans = [(1, 4), (2, 3), (3, 6), (8, 9), (8, 9)]
     random.Random(1).shuffle(spans)
-    assert covered([(NOON + timedelta(minutes=a), NOON + timedelta(minutes=b)) for a, b in spans]) == 6 * 60
-    assert covered([]) == 0
+    assert union_seconds([(NOON + timedelta(minutes=a), NOON + timedelta(minutes=b)) for a, b in spans]) == 6 * 60
+    assert union_seconds([]) == 0
 
 
 def test_the_speed_is_of_the_time_in_which_something_was_under_way(project: Project) -> None:
@@ -93,7 +93,7 @@ def test_one_run_tells_no_speed(project: Project) -> None:
     ],
 )
 def test_time_is_said_as_one_says_it_who_does_not_know_exactly(minutes: float, words: str) -> None:
-    assert in_words(60 * minutes) == words
+    assert duration_in_words(60 * minutes) == words
 
 
 def test_an_end_is_foretold_from_the_last_hour(project: Project) -> None:

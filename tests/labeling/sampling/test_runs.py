@@ -74,7 +74,7 @@ def test_a_request_without_a_policy_is_refused(alice: User) -> None:
 
 
 def test_one_person_cannot_ask_without_end(project: Project, alice: User) -> None:
-    for _ in range(sampling_runs.MOST_OF_ONE_PERSON):
+    for _ in range(sampling_runs.MOST_RUNS_OF_ONE_PERSON):
         sampling_runs.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1, by=alice)
     with pytest.raises(SamplingError, match="wait"):
         sampling_runs.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1, by=alice)

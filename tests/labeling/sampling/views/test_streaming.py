@@ -24,8 +24,8 @@ Event = tuple[str, Any]
 
 
 @pytest.fixture(autouse=True)
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "LOOK_AGAIN_SECONDS", 0.2)
+def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "POLL_SECONDS", 0.2)
     monkeypatch.setattr(streaming, "WAIT_FOR_PARTIAL_SECONDS", 0.5)
 
 
@@ -170,8 +170,8 @@ def test_silence_is_broken_by_a_sign_of_life(project: Project, alice: User, monk
     run = make_sent_run(project, alice)
 
     async def read() -> str:
-        standing = streaming._Standing(attempt=1, state=run.state, texts=())
-        return "".join([event async for event in streaming._events(run.pk, standing, "")])
+        seen = streaming._RunState(attempt=1, state=run.state, texts=())
+        return "".join([event async for event in streaming._events(run.pk, seen, "")])
 
     assert ": still here\n\n" in asyncio.run(read())
 
@@ -196,7 +196,7 @@ def test_no_database_connection_is_held_while_it_waits(
         finish_stream(run)
         send_result(run, "Done.")
 
-    monkeypatch.setattr(streaming, "LOOK_AGAIN_SECONDS", 5.0)
+    monkeypatch.setattr(streaming, "POLL_SECONDS", 5.0)
     connection.close()  # of the thread that made the rows
     follow(run, alice, meanwhile=look)
     assert held == [False]
