@@ -1,1 +1,1 @@
-"""The queue, the board, practice and gold items; knows nothing of exports or rounds."""
+"""The queue of comparisons, the ranking screen, practice and gold items; knows nothing of exports."""

@@ -1,15 +1,15 @@
-"""Who ranks what: places in comparisons are handed out as leases and come back as rankings.
+"""Assigns comparisons to trainers: a place in a comparison is leased to a trainer and becomes a ranking.
 
-The rule at the end of every transaction, for every comparison that is work:
+The invariant at the end of every transaction, for every comparison whose use is work:
 
     open_slots = rankings_wanted − open leases − rankings that are not retracted
 
-Gold items are leased and ranked the same way, but have no places that anybody could take from another.
+Gold items are leased and ranked the same way, but have no places, so that any number of people may rank one.
 
-All that changes a term of it holds the lock on the comparison's row first, the lease's after it.
-So nothing can be handed out or submitted twice, and no two transactions wait for each other.
-Taking a place and giving back those whose time is over are in labeling.rankings.assignment_sql.
-The clock is the database's. A lease and a draft are records of themselves and leave no audit row.
+Whatever changes a term of the invariant first locks the comparison's row, then the lease's. So no place can be
+leased or submitted twice, and no two transactions can deadlock. The SQL that takes places and frees expired ones
+is in labeling.rankings.assignment_sql. Times are the database's. Leases and drafts leave no audit row, since their
+own rows record all there is to know.
 """
 
 import uuid
@@ -64,7 +64,7 @@ def in_hand(project: Project, *, by: User) -> Lease | None:
         trainer=by,
         state=Lease.State.OPEN,
         comparison__project=project,
-        comparison__state=Comparison.State.OPEN,  # nobody goes on with one that was withdrawn
+        comparison__state=Comparison.State.OPEN,  # a withdrawn comparison is not offered again
     )
     return leases.select_related("comparison").order_by("opened_at").first()
 
@@ -167,7 +167,7 @@ def retract(ranking: Ranking, *, by: User) -> Lease:
         assert lease is not None
         comparison = _locked(lease)
         _require_grace(ranking, comparison.project)
-        # The key goes free with the ranking: the page of this lease will submit under the same one again.
+        # The retracted ranking gives up its submission key: the page of this lease submits under the same key again.
         retracted = Ranking.objects.filter(id=ranking.id, retracted_at=None).update(
             retracted_at=Now(), lease=None, submission_key=uuid.uuid4()
         )
@@ -187,16 +187,17 @@ def expire_leases(project: Project | None = None) -> int:
         return give_back(project)
 
 
-_HEAD = 256  # places at a head of the queue that every claim looks at first: new rounds and places given back
-_BEGINNING = float("-inf")
-# What a ranking takes from the key of a comparison that wants more: those nearest completion come first. It is more
-# than there will ever be rounds, which is what keys differ by among those with as many rankings.
+_HEAD = 256  # comparisons at each head of the queue that every claim tries first: new rounds and freed places
+_BEGINNING = float("-inf")  # below every queue key
+# Each ranking lowers its comparison's queue key by this, so that comparisons nearest completion come first. Among
+# comparisons with equally many rankings, keys differ by the round's number, so this must exceed the number of rounds.
 _NEARER = 10_000.0
-_UNBEGUN = -_NEARER + 1  # keys of comparisons that have no ranking yet are above this
+_UNBEGUN = -_NEARER + 1  # a comparison without rankings has a key above this
 
 
 def _extended(project: Project) -> Case:
-    # The state stands here and not in the condition, as in labeling.rankings.assignment_sql.
+    # The state is checked in the value and not in the WHERE clause, for the reason given at _HOLD in
+    # labeling.rankings.assignment_sql.
     return Case(When(state=Lease.State.OPEN, then=Now() + project.lease_span), default=F("expires_at"))
 
 
@@ -243,7 +244,8 @@ def _why_nothing(project: Project) -> str:
 
 def _locked(lease: Lease) -> Comparison:
     """The comparison of a lease, its row locked: from now on nobody else can change the lease either."""
-    # Not its key: many hold on to that of a gold item, since they are given it, while others submit on it.
+    # FOR NO KEY UPDATE: each claim of a gold item holds a FOR KEY SHARE lock on its row, which would block FOR UPDATE,
+    # and submissions on a gold item must not wait for those who are just given it.
     newest = GuidelineVersion.objects.filter(project=OuterRef("project")).order_by("-version").values("id")[:1]
     comparisons = Comparison.objects.select_for_update(of=("self",), no_key=True).annotate(guidelines=Subquery(newest))
     comparison = comparisons.get(id=lease.comparison_id)
@@ -253,7 +255,7 @@ def _locked(lease: Lease) -> Comparison:
 
 def _submit_locked(lease: Lease, submission: Submission, key: uuid.UUID, by: User) -> Outcome:
     comparison = _locked(lease)
-    place = 0  # what the ranking takes: none but the one that is held, in the ordinary case
+    place = 0  # change of open_slots: 0 if the trainer's lease is still open, since its place is counted already
     if comparison.state == Comparison.State.WITHDRAWN or not _handed_in(lease, submission):
         lease.refresh_from_db()
         if lease.state == Lease.State.SUBMITTED:
@@ -273,9 +275,8 @@ def _submit_locked(lease: Lease, submission: Submission, key: uuid.UUID, by: Use
 def _handed_in(lease: Lease, submission: Submission) -> bool:
     """Close the lease of a locked comparison with a submission, if it is still open; whether it was."""
     seconds = Greatest(F("seconds"), Value(submission.seconds))
-    still_open = Lease.objects.filter(
-        id=lease.id, closed_at=None
-    )  # and not by its state, as in labeling.rankings.assignment_sql
+    # Filtered by closed_at and not by the state, for the reason given at _HOLD in labeling.rankings.assignment_sql.
+    still_open = Lease.objects.filter(id=lease.id, closed_at=None)
     return still_open.update(state=Lease.State.SUBMITTED, closed_at=Now(), seconds=seconds) == 1
 
 
@@ -338,7 +339,7 @@ def _change(comparison: Comparison, *, open_slots: int = 0, rankings: int = 0) -
             if full and comparison.state == Comparison.State.OPEN:
                 announce(comparison.project, Webhook.Event.COMPARISON_COMPLETED, comparison_id=str(comparison.id))
             comparison.state = Comparison.State.DONE if full else Comparison.State.OPEN
-    # By id alone: with `state` in the condition the planner may leave the primary key.
+    # Filtered by id alone: with `state` in the WHERE clause the planner may not use the primary key.
     comparison.save(update_fields=["open_slots", "num_rankings", "state", "queue_key"])
 
 

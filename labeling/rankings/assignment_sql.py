@@ -1,6 +1,7 @@
-"""Places in comparisons, taken and given back: statements whose cost does not grow with the project.
+"""SQL that takes places in comparisons and frees them again, at a cost that does not grow with the project.
 
-They are plain SQL because each must be one round trip under the locks that labeling.rankings.assignment describes.
+It is raw SQL because each operation must be a single round trip under the locks that labeling.rankings.assignment
+describes, and because the planner must not leave the index of the queue.
 """
 
 import uuid
@@ -13,27 +14,27 @@ from labeling.models import Lease, Membership, Project
 
 
 def hold(project: Project, membership: Membership) -> Lease | None:
-    """The lease that this person still holds in the project, its time extended; the oldest of several.
+    """Extend and return the lease that this person holds in the project, the oldest of several; None if there is none.
 
-    One whose time is over but whose place nobody has given back yet counts too.
+    A lease that has expired but was not closed yet counts as held.
     """
     lease = next(iter(Lease.objects.raw(_HOLD, _values(project, membership))), None)
     return lease if lease is not None and lease.state == Lease.State.OPEN else None
 
 
 def take(project: Project, membership: Membership, *, first: float, head: int | None = None) -> Lease | None:
-    """Take the first place in the queue from key `first` on that this person may have; lock it, lease it.
+    """Lease the first comparison with a queue key of at least `first` that this person may have; None if there is none.
 
-    With `head`, only that many places are looked at. The lease carries its `queue_key`.
+    With `head`, only that many comparisons are tried. The returned lease has the comparison's `queue_key`.
     """
     values = _values(project, membership) | {"first": first, "head": head}
     return next(iter(Lease.objects.raw(_TAKE, values)), None)
 
 
 def take_gold(project: Project, membership: Membership) -> Lease | None:
-    """Lease a gold item that this person has not had, if there is one. It has no places, so it takes none from others.
+    """Lease a gold item that this person has not had; None if there is none. Gold items have no places to use up.
 
-    Its cost grows with the gold items of the project, of which there are few, and with nothing else.
+    The cost grows only with the number of the project's gold items, which is small.
     """
     return next(iter(Lease.objects.raw(_TAKE_GOLD, _values(project, membership))), None)
 
@@ -56,14 +57,15 @@ def _values(project: Project, membership: Membership) -> dict[str, Any]:
 
 
 def give_back(project: Project | None = None) -> int:
-    """Close leases whose time is over, of one project or of all, and free their places; returns how many."""
+    """Close up to 500 expired leases, of one project or of all, and free their places; returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(_EXPIRE, {"project": project.id if project else None})
         return int(cursor.fetchone()[0])
 
 
-# The second look at the state stands in the change and not in its condition: there, the planner walks the index of
-# open leases instead of the primary key when its statistics are old (242 ms against 0.5).
+# The state is checked again in SET and not in the outer WHERE: with it there, and old statistics, the planner scans
+# the partial index of open leases instead of using the primary key (242 ms against 0.5 ms). The second check is
+# needed since another transaction may close the lease between the subquery and the update.
 _HOLD = """
     UPDATE labeling_lease lease
     SET expires_at = CASE WHEN state = 'open' THEN statement_timestamp() + %(span)s ELSE expires_at END
@@ -74,7 +76,9 @@ _HOLD = """
     RETURNING lease.*
 """
 
-# The places of a batch, comparison rows locked first. Rows that somebody works on are left to the next call.
+# Closes a batch of expired leases. Comparisons are locked first, the lock order of all that changes a lease; SKIP
+# LOCKED leaves comparisons that another transaction is working on to the next call, so that any number of sweeps can
+# run at once. `closed` checks the lease again, since it may have changed before the lock was held.
 _EXPIRE = """
     WITH due AS (
         SELECT lease.id, lease.comparison_id
@@ -98,12 +102,16 @@ _EXPIRE = """
     SELECT coalesce(sum(num), 0) FROM given_back
 """
 
-# What keeps a comparison from a trainer. The conditions on other tables are written so that the planner neither
-# makes joins of them nor thinks that hardly a row passes: then it would sort the whole queue instead of walking it
-# in its index's order. A lease of this trainer that ran out is opened again, with its draft; one that they skipped,
-# submitted or were too late with is not. Of a family (labeling.rankings.comparison_copies) nobody is given two, nor
-# one whose written text they have reviewed.
-_FITS = """
+# Whether a trainer may have comparison c. The conditions on other tables are scalar subqueries within coalesce, so
+# that the planner neither turns them into joins nor estimates that hardly any row passes: in both cases it would sort
+# the whole queue instead of reading it in the order of its index. In the order of the conditions:
+# - A lease of this trainer that expired is opened again, with its draft; one that they skipped, submitted or were
+#   too late with is not.
+# - Where the project forbids it, nobody ranks a dialogue or a completion that they wrote. IS DISTINCT FROM treats a
+#   missing author as somebody else.
+# - Nobody gets two comparisons of a family (labeling.rankings.comparison_copies), nor one with a written text that
+#   they have reviewed.
+_ELIGIBLE = """
           AND coalesce((SELECT l.state = 'expired' FROM labeling_lease l
                         WHERE l.comparison_id = c.id AND l.trainer_id = %(trainer)s), true)
           AND (NOT %(forbids_own)s OR (
@@ -120,10 +128,11 @@ _FITS = """
                WHERE o.comparison_id = c.id), true))
 """
 
-# `places` is how many are free, which the sentence goes by. What `picked` knows of the lease may be old: who was
-# submitting it meanwhile has committed by now, so the lease itself is asked once more, and nothing is taken if it
-# has become a ranking.
-_LEASED = """
+# Opens a lease on `picked`. `picked.places`, the number of free places, decides which reason the trainer reads. The
+# order in which they see the completions is drawn here and kept. What `picked` has seen of an earlier lease of this
+# trainer may be out of date: a transaction that was submitting on it can have committed while this one waited. So the
+# conflict clause checks the state again, and nothing is leased if the earlier lease has become a ranking.
+_INSERT_LEASE = """
         INSERT INTO labeling_lease AS lease (id, comparison_id, trainer_id, state, reason, shown_order, draft,
                                              draft_version, skip_reason, seconds, opened_at, expires_at)
         SELECT %(lease)s, picked.id, %(trainer)s, 'open',
@@ -139,13 +148,15 @@ _LEASED = """
         RETURNING lease.*
 """
 
-_COUNTED = """
+_COUNT_CLAIM = """
         UPDATE labeling_membership SET num_claims = num_claims + 1
         WHERE %(counts_claims)s AND id = %(membership)s AND EXISTS (SELECT FROM leased)
 """
 
-# The first free place between two keys of the queue, taken by one statement. On statistics from when the queue was
-# short the planner would sort it, too: hence no sorts until the transaction's end.
+# Leases the first comparison with a free place between two queue keys; with `head`, the upper key is that of the
+# comparison `head` positions further on. With statistics from when the queue was short, the planner would sort it even
+# so; sorting is therefore off until the end of the transaction. SKIP LOCKED passes over comparisons that another
+# trainer is just given, so that claims do not wait for each other.
 _TAKE = f"""
     SET LOCAL enable_sort = off;
     WITH picked AS (
@@ -158,31 +169,32 @@ _TAKE = f"""
                 WHERE h.project_id = %(project)s AND h.state = 'open' AND h.open_slots > 0 AND h.use = 'work'
                   AND h.queue_key >= %(first)s
                 ORDER BY h.queue_key, h.id OFFSET %(head)s LIMIT 1), 'Infinity') END
-          {_FITS}
+          {_ELIGIBLE}
         ORDER BY c.queue_key, c.id
         LIMIT 1
         FOR UPDATE OF c SKIP LOCKED
-    ), leased AS ({_LEASED}
+    ), leased AS ({_INSERT_LEASE}
     ), taken AS (
         UPDATE labeling_comparison c SET open_slots = c.open_slots - 1 FROM leased WHERE c.id = leased.comparison_id
-    ), counted AS ({_COUNTED})
+    ), counted AS ({_COUNT_CLAIM})
     SELECT leased.*, picked.queue_key FROM leased, picked
 """  # noqa: S608 (made of this file's own constants)
 
-# A gold item, each trainer's in an order of their own. It must look like work: the sentence is what a comparison
-# of this project could say, by the places that it might have free. The comparison's row is locked here and not only
-# by the check of the foreign key at the end: a lease before its comparison would be the wrong order, and a deadlock.
+# Leases a gold item; the order of the items is a hash, so each trainer gets them in an order of their own. A gold item
+# must look like work: its number of free places is drawn at random from those that a comparison of this project can
+# have, and the reason follows from it. FOR KEY SHARE locks the comparison before the lease is inserted; otherwise only
+# the foreign key's check would lock it, after the lease, and the reversed lock order could deadlock.
 _TAKE_GOLD = f"""
     WITH picked AS (
         SELECT c.id, c.queue_key, 1 + floor(random() * %(wanted)s) AS places, %(wanted)s AS rankings_wanted
         FROM labeling_comparison c JOIN labeling_reference reference ON reference.comparison_id = c.id
         WHERE c.project_id = %(project)s AND c.state = 'open' AND c.use = 'gold'
           AND reference.made_by_id IS DISTINCT FROM %(trainer)s
-          {_FITS}
+          {_ELIGIBLE}
         ORDER BY md5(c.id::text || %(trainer)s::text), c.id
         LIMIT 1
         FOR KEY SHARE OF c
-    ), leased AS ({_LEASED}
-    ), counted AS ({_COUNTED})
+    ), leased AS ({_INSERT_LEASE}
+    ), counted AS ({_COUNT_CLAIM})
     SELECT leased.*, picked.queue_key FROM leased, picked
 """  # noqa: S608 (made of this file's own constants)

@@ -1,7 +1,7 @@
-"""What the ranking screen sends, read into a Submission. The screen speaks of shelves; a ranking of tiers.
+"""Parses what the ranking screen sends into a Submission. The screen numbers shelves; a ranking has tiers.
 
-Shelf 1 is the best, completions on one shelf are tied, empty shelves do not matter, and everything
-from shelf `line` on is unacceptable. This rule is the screen's half of records.Ranking's.
+Shelf 1 is the best, completions on one shelf are tied, empty shelves are ignored, and everything from shelf `line`
+on is unacceptable. Knows nothing of the database: which ids are allowed is checked on submission.
 """
 
 import json
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from labeling.rankings.submission import RatingGiven, Submission
 
-# InstructGPT Table 3: what a trainer may say of one completion, beside its overall quality.
+# The yes/no flags of a completion from InstructGPT, Table 3; its overall quality is rated from 1 to 7.
 RATING_FLAGS = {
     "fails_instruction": gettext_lazy("fails to follow the instruction or task"),
     "inappropriate_for_assistant": gettext_lazy("is inappropriate for a customer assistant"),

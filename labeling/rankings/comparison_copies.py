@@ -1,7 +1,7 @@
-"""Families: comparisons of the same completions, of which nobody is given two.
+"""Copies of comparisons. A comparison and its copies are a family, and no trainer is given two of a family.
 
-A family begins when a person's text joins the completions in a comparison of its own
-(labeling.rankings.corrections), or when a copy is made whose order is known (labeling.rankings.references).
+A copy is made to rank a trainer's correction together with the completions (labeling.rankings.corrections), or to
+give the completions a known order (labeling.rankings.references).
 """
 
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from labeling.models import Comparison, Completion
 
 
 def copy_comparison(first: Comparison, **fields: Any) -> Comparison:
-    """A new, open comparison of the same prompt, of one family with `first`, whose row is locked.
+    """Create an open comparison of the same prompt in the family of `first`, whose row the caller has locked.
 
-    It has no round, no places and no completions but for what `fields` say.
+    It has no round, no free places and no completions, except for what `fields` set.
     """
     if first.family_id is None:
         first.family_id = first.id
@@ -33,8 +33,8 @@ def copy_comparison(first: Comparison, **fields: Any) -> Comparison:
     return Comparison.objects.create(**{**inherited, **fields})
 
 
-def copies(completions: Iterable[Completion], *, comparison: Comparison) -> list[Completion]:
-    """The same texts with their provenance, unsaved, as the completions of another comparison."""
+def copy_completions(completions: Iterable[Completion], *, comparison: Comparison) -> list[Completion]:
+    """Unsaved copies of the completions, with their provenance, for another comparison."""
     return [
         Completion(
             comparison=comparison,

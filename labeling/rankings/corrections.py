@@ -1,8 +1,8 @@
-"""Texts that trainers write while they rank: a completion corrected, or a better one than all.
+"""Corrections: texts that trainers write while ranking, a corrected completion or a better one of their own.
 
-Each is a demonstration, handed in for review, that names the place it was written from. Once a reviewer
-has accepted it, it may be ranked itself: not on the board it came from, which stays as it was shown, but in
-a new comparison of the same completions and this one (docs/decisions/0007).
+Each becomes a demonstration, submitted for review, that names the lease it was written on. Once a reviewer has
+accepted it, it may be ranked as well: not in the comparison it came from, which stays as it was shown, but in a new
+one of the same completions and this text (docs/decisions/0007).
 """
 
 import random
@@ -18,29 +18,30 @@ from django.utils.translation import gettext as _
 from labeling.dialogues.editing import sign
 from labeling.dialogues.rules import WritingError, lock, require_text
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, User
-from labeling.rankings.comparison_copies import copies, copy_comparison
+from labeling.rankings.comparison_copies import copy_comparison, copy_completions
 
-MOST_COMPLETIONS = 9  # of one comparison: as many as there are digits to place them with
-AT_ONCE = 50  # texts that join in one go
+MOST_COMPLETIONS = 9  # of one comparison, since the digits 1 to 9 are the keys that place completions
+BATCH_SIZE = 50  # comparisons created by one call, so that a sweep stays short
 
 
 def write_better(
     lease: Lease, *, content: str, key: UUID, by: User, completion: Completion | None = None, seconds: float = 0.0
 ) -> Dialogue:
-    """A demonstration: what the comparison asks, and this trainer's answer, begun from `completion` or typed.
+    """Submit a demonstration: the comparison's prompt and this trainer's answer, edited from `completion` or typed.
 
-    `key` becomes the dialogue's id, so that the same text sent twice is one demonstration. The ranking, the
-    lease and the board are left as they are. Raises WritingError, with a sentence for the trainer.
+    `key` becomes the dialogue's id, so that a text that is sent twice makes one demonstration; the lease is locked,
+    so that the second request waits for the first. Ranking, lease and draft are not changed. `seconds` is the time
+    spent writing. Raises WritingError with a sentence for the trainer.
     """
     require_text(content)
     with transaction.atomic():
         lease = Lease.objects.select_for_update(of=("self",)).select_related("comparison__project").get(id=lease.id)
         present = Dialogue.objects.filter(id=key).first()
         if present is not None:
-            return _repeated(present, lease, content)
+            return _require_same_text(present, lease, content)
         comparison = lease.comparison
         _require_wanted(comparison, lease, content, by)
-        dialogue = _hand_in(comparison, lease, key, by, seconds)
+        dialogue = _create_dialogue(comparison, lease, key, by, seconds)
         context = context_of(comparison)
         answer = Message(position=len(context), role=Message.Role.ASSISTANT, content=content, seconds=seconds)
         sign(answer, completion)
@@ -53,21 +54,21 @@ def write_better(
 
 
 def context_of(comparison: Comparison) -> list[Message]:
-    """What the comparison shows before its completions, unsaved, each with the authorship that it has at its origin."""
+    """The prompt of the comparison as unsaved messages, each with the authorship of the message it was copied from."""
     origins = {}
     if comparison.dialogue is not None:
         origins = {message.position: message for message in comparison.dialogue.messages.all()}
-    return [_copy(position, said, origins.get(position)) for position, said in enumerate(comparison.messages)]
+    return [_copy_message(position, said, origins.get(position)) for position, said in enumerate(comparison.messages)]
 
 
 def create_comparisons_from_corrections(project: Project) -> int:
-    """Open a comparison for every accepted text that may join one now; returns how many.
+    """Create a comparison for accepted texts whose original comparison has all its rankings; returns how many.
 
-    It may while the round is open, and once the comparison that it came from has all its rankings.
+    Only while the round of the original is open. At most BATCH_SIZE are created.
     """
     if not project.joins_written or project.archived_at is not None:
         return 0
-    return sum(_join(dialogue) for dialogue in _waiting(project)[:AT_ONCE])
+    return sum(_create_comparison(dialogue) for dialogue in _accepted_texts(project)[:BATCH_SIZE])
 
 
 def _require_wanted(comparison: Comparison, lease: Lease, content: str, by: User) -> None:
@@ -81,14 +82,14 @@ def _require_wanted(comparison: Comparison, lease: Lease, content: str, by: User
         raise WritingError(_("This is word for word one of the completions. Change it first."))
 
 
-def _repeated(present: Dialogue, lease: Lease, content: str) -> Dialogue:
+def _require_same_text(present: Dialogue, lease: Lease, content: str) -> Dialogue:
     last = present.messages.order_by("-position").first()
     if present.lease_id != lease.id or last is None or last.content != content:
         raise WritingError(_("Your text is saved as it stood before. Save again to hand in this one as well."))
     return present
 
 
-def _hand_in(comparison: Comparison, lease: Lease, key: UUID, by: User, seconds: float) -> Dialogue:
+def _create_dialogue(comparison: Comparison, lease: Lease, key: UUID, by: User, seconds: float) -> Dialogue:
     return Dialogue.objects.create(
         id=key,
         project=comparison.project,
@@ -101,12 +102,12 @@ def _hand_in(comparison: Comparison, lease: Lease, key: UUID, by: User, seconds:
         guideline_version=comparison.project.guidelines,
         lease=lease,
         branched_from_id=comparison.dialogue_id,
-        branched_at=len(comparison.messages) - 1,  # what was copied is not chosen for a comparison again
+        branched_at=len(comparison.messages) - 1,  # so that the copied messages are not chosen for a comparison again
         seconds=seconds,
     )
 
 
-def _copy(position: int, said: dict[str, Any], origin: Message | None) -> Message:
+def _copy_message(position: int, said: dict[str, Any], origin: Message | None) -> Message:
     copy = Message(position=position, role=said["role"], content=said["content"])
     copy.authorship = Message.Authorship.IMPORTED
     if origin is not None and (origin.role, origin.content) == (copy.role, copy.content):
@@ -115,16 +116,16 @@ def _copy(position: int, said: dict[str, Any], origin: Message | None) -> Messag
     return copy
 
 
-def _waiting(project: Project) -> QuerySet[Dialogue]:
-    joined = Completion.objects.filter(message__dialogue=OuterRef("pk"), comparison__family__isnull=False)
+def _accepted_texts(project: Project) -> QuerySet[Dialogue]:
+    already_compared = Completion.objects.filter(message__dialogue=OuterRef("pk"), comparison__family__isnull=False)
     answer = Message.objects.filter(dialogue=OuterRef("pk")).order_by("-position").values("content")[:1]
-    # A reviewer's change can make it what was ranked already.
-    said_before = Completion.objects.filter(comparison=OuterRef("lease__comparison"), content=OuterRef("answer"))
+    # A reviewer's edit can make the text equal to a completion that was ranked already.
+    already_ranked = Completion.objects.filter(comparison=OuterRef("lease__comparison"), content=OuterRef("answer"))
     return (
         Dialogue.objects.annotate(answer=Subquery(answer))
         .filter(
-            ~Exists(joined),
-            ~Exists(said_before),
+            ~Exists(already_compared),
+            ~Exists(already_ranked),
             project=project,
             state=Dialogue.State.ACCEPTED,
             lease__comparison__state=Comparison.State.DONE,
@@ -138,8 +139,12 @@ def _waiting(project: Project) -> QuerySet[Dialogue]:
     )
 
 
-def _join(dialogue: Dialogue) -> bool:
-    """Make the comparison, unless something changed since we looked."""
+def _create_comparison(dialogue: Dialogue) -> bool:
+    """Create the comparison for an accepted text; False if the text no longer qualifies.
+
+    Dialogue and original are locked, in this order, and everything that `_accepted_texts` filtered by is checked again:
+    the text may have been withdrawn, or another sweep may have created the comparison.
+    """
     with transaction.atomic():
         lock(dialogue)
         assert dialogue.lease is not None
@@ -151,28 +156,30 @@ def _join(dialogue: Dialogue) -> bool:
             return False
         if Completion.objects.filter(message=answer, comparison__family__isnull=False).exists():
             return False
-        joined = _open_relative(first)
-        _fill(joined, completions, answer, author_id=dialogue.author_id)
-        AuditEvent.note("join comparison", joined, by=None, dialogue=str(dialogue.id), origin=str(first.id))
+        created = _copy_with_places(first)
+        _add_completions(created, completions, answer, author_id=dialogue.author_id)
+        AuditEvent.note("join comparison", created, by=None, dialogue=str(dialogue.id), origin=str(first.id))
     return True
 
 
-def _open_relative(first: Comparison) -> Comparison:
+def _copy_with_places(first: Comparison) -> Comparison:
     assert first.round is not None
     wanted = first.project.rankings_wanted
     return copy_comparison(
         first,
         round=first.round,
-        prompt_id=None,  # a round has one comparison of a prompt, and `first` is it
+        prompt_id=None,  # a round may have only one comparison of a prompt, and that is `first`
         rankings_wanted=wanted,
         open_slots=wanted,
         queue_key=random.random() - first.round.number,
     )
 
 
-def _fill(joined: Comparison, completions: Sequence[Completion], answer: Message, *, author_id: Any) -> None:
-    copied = copies(completions, comparison=joined)
+def _add_completions(
+    created: Comparison, completions: Sequence[Completion], answer: Message, *, author_id: Any
+) -> None:
+    copied = copy_completions(completions, comparison=created)
     written = Completion(
-        comparison=joined, index=len(copied), content=answer.content, author_id=author_id, message=answer
+        comparison=created, index=len(copied), content=answer.content, author_id=author_id, message=answer
     )
     Completion.objects.bulk_create([*copied, written])

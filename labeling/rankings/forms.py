@@ -1,4 +1,4 @@
-"""Forms beside the board: what a reference ranking is for and why its order is right; a text written while ranking."""
+"""Forms of the ranking screen: use and explanation of a reference ranking; a text written while ranking."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ USE_CHOICES = (
 )
 
 
-class WordsForm(forms.Form):
+class ExplanationForm(forms.Form):
     lesson = forms.CharField(
         label=_("What it teaches, in a few words"),
         max_length=120,
@@ -24,20 +24,20 @@ class WordsForm(forms.Form):
     explanation = ProseField(label=_("Why this order is right"), rows=5, required=False, help_text=_("Markdown."))
 
 
-class ReferenceForm(WordsForm):
+class ReferenceForm(ExplanationForm):
     use = forms.ChoiceField(label=_("What it is for"), choices=USE_CHOICES, widget=forms.RadioSelect)
     field_order = ("use", "lesson", "explanation")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            field.widget.attrs["data-said"] = ""  # rank.js sends these with the board
+            field.widget.attrs["data-said"] = ""  # rank.js sends fields with this attribute together with the board
 
 
 class BetterForm(FormWithProblems):
-    """A completion corrected, or a better one, from the ranking screen."""
+    """A corrected completion, or a better one, from the ranking screen."""
 
     content = ProseField(label=_("Your text"))
-    completion = forms.UUIDField(required=False)  # the one that was corrected
-    key = forms.UUIDField()
+    completion = forms.UUIDField(required=False)  # the one that was corrected; empty for a text of their own
+    key = forms.UUIDField()  # chosen by the page, so that a text that is sent twice is stored once
     seconds = SecondsField()

@@ -1,6 +1,6 @@
-"""When a gold item is due for a trainer: once in every N comparisons, at a place in the N that they cannot foresee.
+"""When a gold item is due for a trainer: once in every block of N comparisons, at an unpredictable position.
 
-Pure arithmetic on what the membership counts; which item it is, labeling.rankings.assignment_sql decides.
+Computed from the membership's counter alone; labeling.rankings.assignment_sql decides which item it is.
 """
 
 from django.utils.crypto import salted_hmac
@@ -9,11 +9,11 @@ from labeling.models import Membership, Project
 
 
 def is_gold_due(project: Project, membership: Membership) -> bool:
-    """Whether the next comparison of this person should be a gold item.
+    """Whether the next comparison of this person should be a gold item; never if `gold_every` is 0.
 
-    Their comparisons are counted off in blocks of N. In each block one place is drawn by a keyed hash of the
-    person and the block: the same for the same person, another for the next block and the next person, and not
-    to be computed without the server's secret key.
+    The person's claims are divided into blocks of `gold_every`. A keyed hash of project, person and block gives the
+    position within the block. It is reproducible, differs between blocks and persons, and cannot be predicted
+    without the server's secret key.
     """
     every = project.gold_every
     if every == 0:

@@ -1,7 +1,7 @@
-"""The practice set: comparisons whose order is known, ranked by newcomers and explained to them at once.
+"""The practice set: comparisons with a reference ranking that newcomers rank and see explained immediately.
 
-A practice ranking is a row of its own, so nothing that counts or exports rankings ever sees it; it takes no
-place from anybody, and may be made again as often as somebody likes.
+Practice rankings have a table of their own, so that whatever counts or exports rankings cannot meet one. They take
+no places, and an exercise may be repeated any number of times.
 """
 
 import random
@@ -19,7 +19,7 @@ from labeling.statistics.agreement import PairCounts, compare_rankings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exercise:
-    """A practice comparison as it stands for one person: how often they ranked it, and how the last time went."""
+    """A practice comparison with one person's work on it: how often they ranked it, and their latest ranking."""
 
     comparison: Comparison
     num_times: int
@@ -27,7 +27,7 @@ class Exercise:
 
     @property
     def counts(self) -> PairCounts | None:
-        """The pairs of the newest time, theirs beside the reference's."""
+        """The agreement of their latest ranking with the reference; None if they have not ranked it."""
         if self.newest is None:
             return None
         return compare_rankings(self.newest.tiers, self.comparison.reference.tiers)
@@ -48,7 +48,7 @@ class Exercise:
 
 
 def exercises(project: Project, *, by: User) -> list[Exercise]:
-    """The whole set with what this person has done of it."""
+    """All exercises of a project, in order, with this person's work on each."""
     times: dict[uuid.UUID, list[PracticeRanking]] = {}
     for ranking in PracticeRanking.objects.filter(comparison__project=project, trainer=by).order_by("ranked_at"):
         times.setdefault(ranking.comparison_id, []).append(ranking)
@@ -60,20 +60,20 @@ def exercises(project: Project, *, by: User) -> list[Exercise]:
 
 
 def exercises_left(found: list[Exercise]) -> list[Exercise]:
-    """Those that were ranked less often than another; none at the end of a pass through the set."""
+    """The exercises left in the current pass: those ranked less often than another. Empty when a pass is complete."""
     most = max((exercise.num_times for exercise in found), default=0)
     return [exercise for exercise in found if exercise.num_times < max(most, 1)]
 
 
 def wants_practice(project: Project, membership: Membership, *, by: User) -> bool:
-    """Whether this person still has practice before them. Who sets a project up, and programs, have none."""
+    """Whether this person still has to practise. Admins and simulated trainers do not."""
     if membership.practised_at is not None or by.is_admin or by.is_simulated:
         return False
     return project.comparisons.unpractised_by(by).exists()
 
 
 def shown_order(comparison: Comparison, *, by: User) -> list[str]:
-    """The completions' ids in an order drawn for this person, the same until they have ranked them, then another."""
+    """The completions' ids in a random order for this person, which stays the same until they have ranked them."""
     ids = sorted(str(identifier) for identifier in comparison.completions.values_list("id", flat=True))
     num_times = PracticeRanking.objects.filter(comparison=comparison, trainer=by).count()
     random.Random(f"{by.id}:{comparison.id}:{num_times}").shuffle(ids)
@@ -83,16 +83,17 @@ def shown_order(comparison: Comparison, *, by: User) -> list[str]:
 def submit_practice(
     comparison: Comparison, submission: Submission, *, shown: list[str], key: uuid.UUID, by: User
 ) -> PracticeRanking:
-    """Keep an order, and note on the membership once the whole set is done.
+    """Store a practice ranking; once every exercise has one, set `practised_at` on the membership.
 
-    The same `key` again is the same practice ranking. Raises AssignmentError on a submission that makes no sense.
+    Submitting again under the same `key` returns the first ranking. Raises AssignmentError on an invalid submission.
     """
     if submission.abstained is not None:
         raise AssignmentError(_("Practice wants an order. Where you are not sure, a tie is an answer too."))
     ids = [str(identifier) for identifier in comparison.completions.values_list("id", flat=True)]
     require_sense(submission, ids)
     with transaction.atomic():
-        # Two tabs that finish the set at once must not both think that the other is still at it.
+        # The membership is locked, or two tabs that submit the last two exercises at the same time would not see each
+        # other's ranking, and neither would set practised_at.
         membership = Membership.objects.select_for_update().filter(project=comparison.project_id, user=by).first()
         ranking, _created = PracticeRanking.objects.get_or_create(
             submission_key=key,

@@ -1,6 +1,6 @@
-"""What a practice ranking is answered with: the pairs beside the reference's, in the letters that were shown.
+"""Feedback on a practice ranking: its pairs compared with the reference's, named by the letters that were shown.
 
-The words are kind on purpose: practice teaches, and nothing of it is counted against anybody.
+The wording is deliberately friendly: practice teaches, and its results are not held against anybody.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from labeling.statistics.agreement import Tiers, compare_rankings, places_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PairShown:
-    """One pair as the reference has it, and as the person has it where that differs."""
+class PairFeedback:
+    """One pair in words, as the reference orders it and as the person does."""
 
     reference: str
     theirs: str
@@ -26,15 +26,15 @@ class PairShown:
 class PracticeResult:
     sentence: str
     is_all_alike: bool
-    pairs: list[PairShown]
-    lines: list[str]  # what was judged differently at the line of acceptability
+    pairs: list[PairFeedback]
+    lines: list[str]  # a sentence for each direction in which the line of acceptability differs
 
 
 def practice_result(ranking: PracticeRanking, reference: Reference, letters: Mapping[str, str]) -> PracticeResult:
-    """Every pair of completions, and those on which the line of acceptability falls elsewhere."""
+    """Compare a practice ranking with its reference: every pair, and where the line of acceptability differs."""
     counts = compare_rankings(ranking.tiers, reference.tiers)
     num_alike, num_pairs = counts.same, counts.trials("half")
-    lines = _lines(ranking, reference, letters)
+    lines = _line_differences(ranking, reference, letters)
     return PracticeResult(
         sentence=_sentence(num_alike, num_pairs),
         is_all_alike=num_alike == num_pairs and not lines,
@@ -54,13 +54,13 @@ def _sentence(num_alike: int, num_pairs: int) -> str:
     )
 
 
-def _pairs(theirs: Tiers, reference: Tiers, letters: Mapping[str, str]) -> list[PairShown]:
+def _pairs(theirs: Tiers, reference: Tiers, letters: Mapping[str, str]) -> list[PairFeedback]:
     places, others = places_of(reference), places_of(theirs)
     shown = []
     for a, b in combinations(sorted(places, key=lambda one: (places[one], letters[one])), 2):
         known = _relation(letters[a], letters[b], places[a] - places[b])
         given = _relation(letters[a], letters[b], others[a] - others[b])
-        shown.append(PairShown(reference=known, theirs=given, is_alike=known == given))
+        shown.append(PairFeedback(reference=known, theirs=given, is_alike=known == given))
     return shown
 
 
@@ -70,7 +70,7 @@ def _relation(a: str, b: str, gap: int) -> str:
     return _("%(a)s above %(b)s") % ({"a": a, "b": b} if gap < 0 else {"a": b, "b": a})
 
 
-def _lines(ranking: PracticeRanking, reference: Reference, letters: Mapping[str, str]) -> list[str]:
+def _line_differences(ranking: PracticeRanking, reference: Reference, letters: Mapping[str, str]) -> list[str]:
     theirs = _unacceptable(ranking.tiers, ranking.unacceptable_from)
     known = _unacceptable(reference.tiers, reference.unacceptable_from)
     too_strict = sorted(letters[one] for one in theirs - known)

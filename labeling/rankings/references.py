@@ -1,7 +1,7 @@
-"""Reference rankings: a comparison whose order is given, for newcomers to practise on or as a gold item in the queue.
+"""Reference rankings: comparisons with a known order, for newcomers to practise on or as gold items in the queue.
 
-The comparison it was made from stays work. What people practise on or are measured by is a copy of the same
-completions, of one family with it, so that nobody meets both (docs/decisions/0008).
+A reference belongs to a copy of a comparison; the original stays work. Both are of one family, so that nobody is
+given both (docs/decisions/0008).
 """
 
 import uuid
@@ -11,18 +11,18 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling.models import AuditEvent, Comparison, Completion, Reference, User
-from labeling.rankings.comparison_copies import copies, copy_comparison
+from labeling.rankings.comparison_copies import copy_comparison, copy_completions
 from labeling.rankings.submission import Submission, require_sense
 
 USES = (Comparison.Use.PRACTICE, Comparison.Use.GOLD)
 
 
-class UnfitReference(ValueError):
-    """A reference that cannot be made; the text is for the person."""
+class InvalidReference(ValueError):
+    """The reference cannot be made or brought back; the text is for the person."""
 
 
 def live_reference(comparison: Comparison) -> Reference | None:
-    """The reference that is in use among the relatives of a comparison."""
+    """The reference in the family of a comparison that is not retired; None if there is none."""
     if comparison.family_id is None:
         return None
     family = Reference.objects.filter(comparison__family=comparison.family_id)
@@ -39,10 +39,10 @@ def make_reference(
     key: uuid.UUID,
     by: User,
 ) -> Reference:
-    """Copy a comparison, and give the copy this order and a use.
+    """Copy a comparison and give the copy this order and use.
 
-    `key` becomes the copy's id, so that the same page sent twice makes one. Raises UnfitReference, and
-    AssignmentError where the order makes no sense.
+    `key` becomes the copy's id, so that a page that is sent twice makes one reference. The original is locked, so
+    that two people cannot each make one. Raises InvalidReference, and AssignmentError if the order is invalid.
     """
     with transaction.atomic():
         original = Comparison.objects.select_for_update().get(id=comparison.id)
@@ -54,7 +54,7 @@ def make_reference(
         _require_use(use, submission, explanation)
         _require_fit(original)
         copy = copy_comparison(original, id=key, use=use)
-        new_ids = _copy_completions(completions, copy)
+        new_ids = _create_copies(completions, copy)
         reference = Reference.objects.create(
             comparison=copy,
             tiers=[[new_ids[identifier] for identifier in tier] for tier in submission.tiers],
@@ -67,8 +67,8 @@ def make_reference(
     return reference
 
 
-def change_words(reference: Reference, *, lesson: str, explanation: str, by: User) -> None:
-    """Another explanation of the same order. The order itself never changes: people were measured by it."""
+def change_explanation(reference: Reference, *, lesson: str, explanation: str, by: User) -> None:
+    """Change lesson and explanation. The order can never be changed, since people were measured by it."""
     with transaction.atomic():
         AuditEvent.note("change reference", reference.comparison, by=by, before=reference.explanation)
         reference.lesson, reference.explanation = lesson, explanation
@@ -76,44 +76,44 @@ def change_words(reference: Reference, *, lesson: str, explanation: str, by: Use
 
 
 def set_retired(reference: Reference, *, retired: bool, by: User) -> None:
-    """Hand it out no more, or again. What people did on it stays.
+    """Retire a reference, or bring it back. The rankings that people made of it stay.
 
-    Raises UnfitReference where another took its place meanwhile.
+    Raises InvalidReference if the family has another reference in use by now.
     """
     state = Comparison.State.WITHDRAWN if retired else Comparison.State.OPEN
     with transaction.atomic():
         if not retired:
-            _require_alone(reference)
+            _require_no_other(reference)
         Comparison.objects.filter(id=reference.comparison_id).update(state=state)
         AuditEvent.note("retire reference" if retired else "bring reference back", reference.comparison, by=by)
 
 
-def _require_alone(reference: Reference) -> None:
-    """Two orders of one set of completions would contradict each other, or one give the other away."""
+def _require_no_other(reference: Reference) -> None:
+    """Refuse a second reference in a family: the two orders could contradict, or one would reveal the other."""
     other = live_reference(reference.comparison)
     if other is not None and other.pk != reference.pk:
-        raise UnfitReference(_("This comparison has another reference ranking by now. Retire that one first."))
+        raise InvalidReference(_("This comparison has another reference ranking by now. Retire that one first."))
 
 
 def _require_use(use: str, submission: Submission, explanation: str) -> None:
     if use not in USES:
-        raise UnfitReference(_("Choose what it is for: practice or gold."))
+        raise InvalidReference(_("Choose what it is for: practice or gold."))
     if submission.abstained is not None:
-        raise UnfitReference(_("A reference ranking is an order."))
+        raise InvalidReference(_("A reference ranking is an order."))
     if use == Comparison.Use.PRACTICE and not explanation.strip():
-        raise UnfitReference(_("Practice teaches by its explanation. Write why this order is right."))
+        raise InvalidReference(_("Practice teaches by its explanation. Write why this order is right."))
     if len(submission.tiers) < 2:
-        raise UnfitReference(_("Where all are tied there is nothing to agree on. Put at least one above another."))
+        raise InvalidReference(_("Where all are tied there is nothing to agree on. Put at least one above another."))
 
 
 def _require_fit(original: Comparison) -> None:
     if original.use != Comparison.Use.WORK or original.state not in Comparison.COMPLETE:
-        raise UnfitReference(_("This comparison cannot be used: it is withdrawn, incomplete, or a copy itself."))
+        raise InvalidReference(_("This comparison cannot be used: it is withdrawn, incomplete, or a copy itself."))
     if live_reference(original) is not None:
-        raise UnfitReference(_("This comparison has a reference ranking already. Retire that one first."))
+        raise InvalidReference(_("This comparison has a reference ranking already. Retire that one first."))
 
 
-def _copy_completions(completions: Sequence[Completion], copy: Comparison) -> dict[str, str]:
-    """Make the copies; returns the new id of each old one."""
-    made = Completion.objects.bulk_create(copies(completions, comparison=copy))
+def _create_copies(completions: Sequence[Completion], copy: Comparison) -> dict[str, str]:
+    """Copy the completions into `copy`; returns the new id for each old one."""
+    made = Completion.objects.bulk_create(copy_completions(completions, comparison=copy))
     return {str(old.id): str(new.id) for old, new in zip(completions, made, strict=True)}

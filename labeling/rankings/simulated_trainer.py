@@ -1,4 +1,7 @@
-"""The simulated trainer: ranks by the gold preference, by the same door as people. It is called so everywhere."""
+"""The simulated trainer: ranks comparisons by the gold preference, through the same queue as people.
+
+Its user is marked simulated, and so are its rankings wherever they go.
+"""
 
 import uuid
 
@@ -10,9 +13,10 @@ from records import Completion, Message
 
 
 def rank_with_gold(project: Project, *, trainer: User, limit: int) -> int:
-    """Rank up to `limit` comparisons of the queue; returns how many there were. The trainer must be a simulated one.
+    """Rank up to `limit` comparisons of the queue; returns how many were ranked, fewer if the queue ran empty.
 
-    What it thinks depends on the texts alone, so the same comparison always gets the same order.
+    The order depends on the texts alone, so the same comparison always gets the same order. Raises ValueError
+    if `trainer` is a person.
     """
     if not trainer.is_simulated:
         raise ValueError(f"{trainer} is a person; only a simulated trainer ranks by the gold preference")
@@ -20,12 +24,12 @@ def rank_with_gold(project: Project, *, trainer: User, limit: int) -> int:
         lease = assignment.claim(project, by=trainer)
         if not isinstance(lease, Lease):
             return num_ranked
-        # The key follows from the lease: a run that was cut off between two statements goes on without a double.
-        assignment.submit(lease, _judged(lease), key=uuid.uuid5(lease.id, "gold"), by=trainer)
+        # The key is derived from the lease: if the program is killed and started again, nothing is submitted twice.
+        assignment.submit(lease, _gold_submission(lease), key=uuid.uuid5(lease.id, "gold"), by=trainer)
     return limit
 
 
-def _judged(lease: Lease) -> Submission:
+def _gold_submission(lease: Lease) -> Submission:
     completions = [
         Completion(id=str(completion.id), content=completion.content)
         for completion in lease.comparison.completions.all()

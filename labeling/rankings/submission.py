@@ -1,4 +1,4 @@
-"""What a trainer hands in for a comparison, and when it makes sense. Knows nothing of leases and places."""
+"""The ranking that a trainer submits for a comparison, and its validation. Knows nothing of leases and the queue."""
 
 from dataclasses import dataclass, field
 from typing import Any

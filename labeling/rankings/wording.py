@@ -1,10 +1,13 @@
-"""The words of the ranking screen that are not in its templates: reasons to choose from, and what rank.js says."""
+"""Texts of the ranking screen that are not in its templates: choices of reasons, and the messages of rank.js.
+
+They are functions, so that each call is in the language of the request.
+"""
 
 from django.utils.translation import gettext as _
 
 
 def abstain_reasons() -> list[str]:
-    """Why a trainer may rank nothing here and yet be done with it."""
+    """Reasons to abstain: the comparison is done for this trainer, without an order."""
     return [
         _("I do not know the subject well enough"),
         _("The prompt makes no sense"),
@@ -14,7 +17,7 @@ def abstain_reasons() -> list[str]:
 
 
 def skip_reasons() -> list[str]:
-    """Why a comparison may go to somebody else."""
+    """Reasons to skip: the comparison goes to somebody else."""
     return [
         _("Not my topic"),
         _("Too long for now"),
@@ -24,7 +27,7 @@ def skip_reasons() -> list[str]:
 
 
 def report_reasons() -> list[tuple[str, str]]:
-    """What can be wrong with an output."""
+    """Reasons to report a completion, as (value, label)."""
     return [
         ("harmful", _("harmful or dangerous")),
         ("hateful", _("hateful or harassing")),
@@ -40,7 +43,7 @@ def layout_choices() -> list[tuple[str, str]]:
 
 
 def ranking_words() -> dict[str, str]:
-    """What rank.js shows and announces; %s, %1 and %2 are filled in by it."""
+    """The texts that rank.js shows and announces by key; it fills in %s, %1 and %2."""
     return {
         "unranked": _("unranked"),
         "tier": _("tier %s"),

@@ -1,4 +1,4 @@
-"""What ranking.html and rank.js need for a board, whether it is for work, for practice, or for a reference."""
+"""Template context and JavaScript data for a board, whether for work, for practice or for a reference ranking."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from labeling.statistics.agreement import Tiers
 
 
 def letters(shown_order: Sequence[str]) -> dict[str, str]:
-    """A, B, C … in the order in which the completions are shown."""
+    """The letter of each completion's id: A, B, C … in the order in which they are shown."""
     return {identifier: chr(ord("A") + index) for index, identifier in enumerate(shown_order)}
 
 
@@ -29,7 +29,7 @@ def board_context(
     posted: Mapping[str, Any] | None = None,
     error: str = "",
 ) -> dict[str, Any]:
-    """The prompt and the completions, with what was posted where the page comes back with an error."""
+    """Template context: the prompt and the completions, with the posted shelves if the page is shown with an error."""
     contents = {str(completion.id): completion.content for completion in comparison.completions.all()}
     posted_shelves = (posted or {}).get("shelves") or {}
     completions = [
@@ -57,9 +57,10 @@ def board_context(
 
 
 def board_facts(name: str, *, num: int, layout: str, urls: Mapping[str, str]) -> dict[str, Any]:
-    """What rank.js needs to know; its words come from here, so that they are translated.
+    """Data for rank.js, embedded in the page as JSON; its texts come from here so that they are translated.
 
-    `name` is what the browser keeps the work under. Without the urls "draft" and "renew" it is kept there alone.
+    `name` is the key of the draft in the browser's storage. Without the urls "draft" and "renew" the draft is kept
+    only there, and not on the server.
     """
     return {
         "name": name,
@@ -74,20 +75,22 @@ def board_facts(name: str, *, num: int, layout: str, urls: Mapping[str, str]) ->
 
 
 def answer(request: HttpRequest, url: str) -> HttpResponse:
-    """Where to go after a board was submitted, told to rank.js or to the browser itself."""
+    """Send the client to `url` after a submission: as JSON for rank.js, as a redirect for a plain form."""
     return JsonResponse({"next": url}) if request.content_type == "application/json" else redirect(url)
 
 
-def order_shown(tiers: Tiers, unacceptable_from: int | None, letters: Mapping[str, str]) -> str:
-    """An order in one line, the unacceptable behind a bar: B > A = C | D."""
+def format_order(tiers: Tiers, unacceptable_from: int | None, letters: Mapping[str, str]) -> str:
+    """An order as one line of text; unacceptable completions come after a bar: B > A = C | D."""
     names = [" = ".join(sorted(letters[identifier] for identifier in tier)) for tier in tiers]
     line = len(names) if unacceptable_from is None else unacceptable_from
     above, below = " > ".join(names[:line]), " > ".join(names[line:])
     return f"{above} | {below}".strip() if below else above
 
 
-def completions_in(reference: Reference, comparison: Comparison, letters: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The completions best first, each with its tier, what is said of it, and whether it is acceptable."""
+def reference_completions(
+    reference: Reference, comparison: Comparison, letters: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The completions of a reference, best first, with letter, tier, acceptability, content and remark."""
     contents = {str(completion.id): completion.content for completion in comparison.completions.all()}
     line = len(reference.tiers) if reference.unacceptable_from is None else reference.unacceptable_from
     return [

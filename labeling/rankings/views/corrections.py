@@ -1,4 +1,4 @@
-"""Handing in what was written on the ranking screen: a completion corrected, or a better one."""
+"""Submits a text written on the ranking screen: a corrected completion, or a better one."""
 
 import uuid
 from typing import Any
@@ -21,7 +21,7 @@ from labeling.web.access import RANKERS
 @access.role_required(*RANKERS)
 @require_POST
 def write_better(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
-    """Make a demonstration of the text; the board stays as it is."""
+    """Submit the text as a demonstration. The board is not changed."""
     held = access.own_lease(request, lease_id, slug=slug)
     try:
         form = BetterForm(_posted(request))
@@ -40,7 +40,10 @@ def write_better(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpRe
 
 
 def _posted(request: HttpRequest) -> dict[str, Any]:
-    """The fields, from JSON or from the plain form, which holds every editor of the page and the button pressed."""
+    """The form's fields, from JSON or from the plain form.
+
+    The plain form has the editors of all completions; the pressed button names the completion.
+    """
     if request.content_type == "application/json":
         return read_json(request.body)
     origin = request.POST.get("completion", "")
@@ -50,5 +53,5 @@ def _posted(request: HttpRequest) -> dict[str, Any]:
 def _refused(request: HttpRequest, slug: str, sentence: str) -> HttpResponse:
     if request.content_type == "application/json":
         return JsonResponse({"error": sentence}, status=422)
-    messages.error(request, sentence)  # in a window of its own: the text is still in the one it came from
+    messages.error(request, sentence)  # the plain form opens a new window, so the text is still in the old one
     return redirect("rank", slug)

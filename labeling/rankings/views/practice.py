@@ -1,4 +1,4 @@
-"""The practice set: where newcomers rank what has a known order, and see at once how the reference has it."""
+"""The practice pages: newcomers rank comparisons with a known order and see immediately how the reference differs."""
 
 import uuid
 from typing import Any
@@ -22,7 +22,7 @@ from labeling.web.access import RANKERS
 @access.role_required(*RANKERS)
 @require_GET
 def practice(request: HttpRequest, slug: str) -> HttpResponse:
-    """The set as it stands for this person, and the one thing to do next."""
+    """The exercises with this person's progress, and the next one to do."""
     project = access.project_for(request, slug)
     user = access.person(request)
     found = exercises(project, by=user)
@@ -44,7 +44,7 @@ def practice(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*RANKERS)
 @require_http_methods(["GET", "POST"])
 def practice_board(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
-    """The board of one exercise; what is submitted leads to its result."""
+    """The board of one exercise; a submission leads to its result page."""
     project = access.project_for(request, slug)
     comparison = access.practice_of(project, comparison_id)
     user = access.person(request)
@@ -66,7 +66,7 @@ def practice_board(request: HttpRequest, slug: str, comparison_id: uuid.UUID) ->
 @access.role_required(*RANKERS)
 @require_GET
 def practice_result_page(request: HttpRequest, slug: str, ranking_id: uuid.UUID) -> HttpResponse:
-    """Their order beside the reference's, pair by pair, and why."""
+    """The person's order compared with the reference's, pair by pair, with the explanation."""
     ranking = access.own_practice(request, ranking_id, slug=slug)
     comparison = ranking.comparison
     reference = comparison.reference
@@ -80,10 +80,10 @@ def practice_result_page(request: HttpRequest, slug: str, ranking_id: uuid.UUID)
         "earlier_messages": comparison.messages[:-1],
         "last_message": comparison.messages[-1],
         "orders": [
-            (_("Yours"), board.order_shown(ranking.tiers, ranking.unacceptable_from, letters)),
-            (_("The reference"), board.order_shown(reference.tiers, reference.unacceptable_from, letters)),
+            (_("Yours"), board.format_order(ranking.tiers, ranking.unacceptable_from, letters)),
+            (_("The reference"), board.format_order(reference.tiers, reference.unacceptable_from, letters)),
         ],
-        "completions": board.completions_in(reference, comparison, letters),
+        "completions": board.reference_completions(reference, comparison, letters),
         "upcoming": None if comparison.project.why_no_new_work else next(iter(left), None),
         "num_left": len(left),
     }

@@ -1,6 +1,6 @@
-"""The ranking pages: take the next comparison, rank it, keep its draft, pass it on, report a completion.
+"""The ranking pages: claim the next comparison, rank it, save its draft, skip it, report a completion.
 
-Who gets which comparison, and what counts, is decided in labeling.rankings.assignment.
+labeling.rankings.assignment decides who gets which comparison and which rankings count.
 """
 
 import uuid

@@ -1,4 +1,4 @@
-"""Practice and gold items: listed with how people did, made from a comparison of the project, retired."""
+"""The pages of practice and gold items: list them with people's agreement, make one from a comparison, retire one."""
 
 import uuid
 from typing import Any
@@ -13,9 +13,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling.models import Comparison, Project, Ranking, Reference
 from labeling.rankings.board_input import BoardError, read_key, read_request, read_submission
-from labeling.rankings.forms import ReferenceForm, WordsForm
-from labeling.rankings.reference_agreement import NOBODY, figures_by_reference
-from labeling.rankings.references import UnfitReference, change_words, live_reference, make_reference, set_retired
+from labeling.rankings.forms import ExplanationForm, ReferenceForm
+from labeling.rankings.reference_agreement import NO_FIGURES, figures_by_reference
+from labeling.rankings.references import (
+    InvalidReference,
+    change_explanation,
+    live_reference,
+    make_reference,
+    set_retired,
+)
 from labeling.rankings.submission import AssignmentError
 from labeling.rankings.views import board
 from labeling.web import access
@@ -26,10 +32,10 @@ from labeling.web.listing import NEWEST, OLDEST, by_column, listing
 @access.role_required(*WATCHERS)
 @require_GET
 def references(request: HttpRequest, slug: str) -> HttpResponse:
-    """Every practice and gold item with how people did on it."""
+    """Every practice and gold item with people's agreement with it."""
     project = access.project_for(request, slug)
     figures = figures_by_reference(Reference.objects.filter(comparison__project=project))
-    rows = [(row, figures.get(row.comparison_id, NOBODY)) for row in Reference.objects.of(project)]
+    rows = [(row, figures.get(row.comparison_id, NO_FIGURES)) for row in Reference.objects.of(project)]
     context = {
         "project": project,
         "section": "quality",
@@ -45,7 +51,7 @@ def references(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*WATCHERS)
 @require_GET
 def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
-    """The project's comparisons, newest first, to pick one that shall have a reference ranking."""
+    """The project's comparisons, newest first, to choose one for a reference ranking."""
     project = access.project_for(request, slug)
     states = [(state, Comparison.State(state).label) for state in Comparison.COMPLETE]
     found = listing(
@@ -62,7 +68,7 @@ def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*WATCHERS)
 @require_http_methods(["GET", "POST"])
 def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
-    """The board, empty or as somebody ranked it, with what the order is for and why it is right."""
+    """The board, empty or as somebody ranked it, with the use and the explanation of the reference ranking."""
     project = access.project_for(request, slug)
     if project.comparisons.exclude(use=Comparison.Use.WORK).filter(id=comparison_id).exists():
         return redirect("reference", project.slug, comparison_id)
@@ -74,10 +80,10 @@ def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> 
         values = read_request(request)
         form = ReferenceForm(values)
         if not form.is_valid():
-            raise UnfitReference(" ".join(str(errors[0]) for errors in form.errors.values()))
+            raise InvalidReference(" ".join(str(errors[0]) for errors in form.errors.values()))
         submission, by = read_submission(values), access.person(request)
         make_reference(comparison, submission, key=read_key(values), by=by, **form.cleaned_data)
-    except (BoardError, AssignmentError, UnfitReference) as error:
+    except (BoardError, AssignmentError, InvalidReference) as error:
         if request.content_type == "application/json":
             return JsonResponse({"error": str(error)}, status=422)
         return _board_page(request, project, comparison, posted=values, error=str(error))
@@ -89,12 +95,12 @@ def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> 
 @access.role_required(*WATCHERS)
 @require_http_methods(["GET", "POST"])
 def reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
-    """One of them whole, and its words to be changed."""
+    """One reference ranking in full, with the form for its lesson and explanation."""
     project = access.project_for(request, slug)
     found = access.reference_of(project, comparison_id)
-    form = WordsForm(request.POST or None, initial={"lesson": found.lesson, "explanation": found.explanation})
+    form = ExplanationForm(request.POST or None, initial={"lesson": found.lesson, "explanation": found.explanation})
     if request.method == "POST" and form.is_valid():
-        change_words(found, by=access.person(request), **form.cleaned_data)
+        change_explanation(found, by=access.person(request), **form.cleaned_data)
         messages.success(request, _("Saved."))
         return redirect("reference", project.slug, comparison_id)
     comparison = found.comparison
@@ -104,10 +110,10 @@ def reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> Http
         "section": "quality",
         "reference": found,
         "form": form,
-        "figures": figures_by_reference(Reference.objects.filter(pk=found.pk)).get(comparison.id, NOBODY),
+        "figures": figures_by_reference(Reference.objects.filter(pk=found.pk)).get(comparison.id, NO_FIGURES),
         "earlier_messages": comparison.messages[:-1],
         "last_message": comparison.messages[-1],
-        "completions": board.completions_in(found, comparison, letters),
+        "completions": board.reference_completions(found, comparison, letters),
     }
     return render(request, "labeling/rankings/reference.html", context, status=422 if form.errors else 200)
 
@@ -115,12 +121,12 @@ def reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> Http
 @access.role_required(*WATCHERS)
 @require_POST
 def retire_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
-    """Hand it out no more, or again."""
+    """Retire a reference ranking, or bring it back."""
     project = access.project_for(request, slug)
     found = access.reference_of(project, comparison_id)
     try:
         set_retired(found, retired=request.POST.get("retired") == "yes", by=access.person(request))
-    except UnfitReference as error:
+    except InvalidReference as error:
         messages.error(request, str(error))
     return redirect("references", project.slug)
 
@@ -159,17 +165,17 @@ def _board_page(
 
 
 def _rankings(comparison: Comparison, order: list[str]) -> list[tuple[Ranking, str]]:
-    """What people made of it, to begin from."""
+    """Up to 20 rankings of the comparison, any of which the board can start from."""
     standing = comparison.rankings.filter(retracted_at=None, abstained=None).select_related("trainer")
     letters = board.letters(order)
     return [
-        (ranking, board.order_shown(ranking.tiers, ranking.unacceptable_from, letters))
+        (ranking, board.format_order(ranking.tiers, ranking.unacceptable_from, letters))
         for ranking in standing.order_by("ranked_at")[:20]
     ]
 
 
 def _adopted(request: HttpRequest, comparison: Comparison, num_shelves: int) -> tuple[str, dict[str, Any]]:
-    """The ranking to begin from, if one is named, and its board."""
+    """The id and the board of the ranking that `?adopt=` names; empty if it names none."""
     named = request.GET.get("adopt", "")
     ranking = next((one for one in comparison.rankings.filter(abstained=None) if str(one.id) == named), None)
     if ranking is None:

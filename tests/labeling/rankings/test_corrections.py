@@ -175,7 +175,7 @@ def test_a_text_does_not_join_before_its_time(held: Lease, rita: User, project: 
 def test_texts_that_say_what_was_ranked_keep_no_other_from_joining(
     held: Lease, rita: User, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corrections, "AT_ONCE", 2)
+    monkeypatch.setattr(corrections, "BATCH_SIZE", 2)
     texts = [write(held, content) for content in ("Once.", "Twice.", BETTER)]
     rank(held)
     for text in texts:

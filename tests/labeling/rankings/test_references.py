@@ -7,7 +7,13 @@ import pytest
 
 from labeling.models import AuditEvent, Comparison, Lease, Project, Reference, User
 from labeling.rankings import assignment
-from labeling.rankings.references import UnfitReference, change_words, live_reference, make_reference, set_retired
+from labeling.rankings.references import (
+    InvalidReference,
+    change_explanation,
+    live_reference,
+    make_reference,
+    set_retired,
+)
 from labeling.rankings.submission import AssignmentError, Submission
 from tests.labeling.factories import make_comparison, make_users, places_of
 
@@ -61,7 +67,7 @@ def test_the_same_page_sent_twice_makes_one(project: Project, rita: User) -> Non
 def test_a_reference_without_sense_is_refused(
     project: Project, rita: User, fields: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises(UnfitReference, match=sentence):
+    with pytest.raises(InvalidReference, match=sentence):
         make(make_comparison(project=project), by=rita, **fields)
 
 
@@ -73,20 +79,20 @@ def test_an_order_that_orders_nothing_is_refused(project: Project, rita: User) -
         (Submission(abstained="no idea"), "order"),
         (Submission(tiers=(ids[:1], ids[1:3])), "exactly one place"),
     ):
-        with pytest.raises((UnfitReference, AssignmentError), match=sentence):
+        with pytest.raises((InvalidReference, AssignmentError), match=sentence):
             make_reference(comparison, submission, use="gold", key=uuid.uuid4(), by=rita)
     assert Comparison.objects.count() == 1
 
 
 def test_only_finished_work_can_be_used_and_only_once(project: Project, rita: User) -> None:
     for state in ("sampling", "failed", "withdrawn"):
-        with pytest.raises(UnfitReference, match="cannot be used"):
+        with pytest.raises(InvalidReference, match="cannot be used"):
             make(make_comparison(project=project, state=state), by=rita)
     original = make_comparison(project=project)
     reference = make(original, by=rita)
-    with pytest.raises(UnfitReference, match="copy itself"):
+    with pytest.raises(InvalidReference, match="copy itself"):
         make(reference.comparison, by=rita)
-    with pytest.raises(UnfitReference, match="already"):
+    with pytest.raises(InvalidReference, match="already"):
         make(original, by=rita, use="practice")
     set_retired(reference, retired=True, by=rita)
     assert make(original, by=rita, use="practice").comparison.use == "practice"
@@ -138,7 +144,7 @@ def test_a_retired_one_is_not_brought_back_beside_another(project: Project, rita
     first = make(original, by=rita)
     set_retired(first, retired=True, by=rita)
     second = make(original, by=rita)
-    with pytest.raises(UnfitReference, match="another reference ranking by now"):
+    with pytest.raises(InvalidReference, match="another reference ranking by now"):
         set_retired(first, retired=False, by=rita)
     set_retired(second, retired=True, by=rita)
     set_retired(first, retired=False, by=rita)
@@ -147,6 +153,6 @@ def test_a_retired_one_is_not_brought_back_beside_another(project: Project, rita
 def test_words_can_be_changed_and_the_order_stays(project: Project, rita: User) -> None:
     reference = make(make_comparison(project=project), by=rita)
     tiers = reference.tiers
-    change_words(reference, lesson="Long", explanation="Since.", by=rita)
+    change_explanation(reference, lesson="Long", explanation="Since.", by=rita)
     reference.refresh_from_db()
     assert (reference.lesson, reference.explanation, reference.tiers) == ("Long", "Since.", tiers)

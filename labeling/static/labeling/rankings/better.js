@@ -1,11 +1,11 @@
-// Texts written while ranking: a completion corrected, or a better one. Each has an editor on the page,
-// closed until it is wanted; what stands in it is part of the board's draft until it is handed in.
-// A text is sent until the server acknowledges it, always under one key, so that it is handed in once.
+// Editors for texts written while ranking: a corrected completion, or a better one. Each is closed until it is
+// opened; its text is part of the board's draft until it is submitted. A text is sent again until the server
+// acknowledges it, always under the same key, so that it is stored once.
 
 import { announce, isMainKey } from "../web/parley.js";
 
 export class Betters {
-  // deliver(url, body, onWait) sends; changed() after every change; words are the page's own.
+  // deliver(url, body, onWait) sends a text; changed() is called after every change; words are translated texts.
   constructor(root, { url, deliver, changed, words }) {
     Object.assign(this, { url, deliver, changed, words });
     this.editors = new Map();
@@ -16,7 +16,7 @@ export class Betters {
     }, 1000);
   }
 
-  // Open the editor of a completion, or with "" that of a better one.
+  // Open the editor of a completion, or with "" the one for a better completion.
   open(id) {
     const editor = this.editors.get(id);
     if (!editor) return;
@@ -24,7 +24,7 @@ export class Betters {
     editor.text.focus();
   }
 
-  // The first text that is neither handed in nor discarded, or nothing.
+  // The id of the first editor whose text is neither submitted nor discarded, or undefined.
   unsaved() {
     return [...this.editors].find(([, editor]) => isChanged(editor))?.[0];
   }
@@ -61,7 +61,7 @@ export class Betters {
       const saves = isMainKey(event);
       if (!saves && event.key !== "Escape") return;
       event.preventDefault();
-      event.stopPropagation(); // the page's own Ctrl-Enter hands in the ranking
+      event.stopPropagation(); // outside an editor, Ctrl-Enter submits the ranking
       if (saves) this._save(editor);
       else { box.open = false; (box.closest(".completion") ?? box.querySelector("summary")).focus(); }
     });
@@ -126,7 +126,7 @@ function isChanged({ text, original }) {
   return text.value !== original && text.value.trim() !== "";
 }
 
-// Not crypto.randomUUID: browsers have that on secure pages only.
+// A random UUID. Not crypto.randomUUID(), which browsers offer only over HTTPS and on localhost.
 function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

@@ -1,6 +1,6 @@
-// The board as data: on which shelf each completion stands, and where the line of acceptability is.
-// Knows nothing of the page. Shelf 1 is the best; completions on one shelf are tied; empty shelves
-// do not matter. Everything from shelf `line` on is unacceptable; a line past the last shelf is none.
+// The state of the board: the shelf of each completion, and the line of acceptability. Knows nothing of the
+// page. Shelf 1 is the best; completions on one shelf are tied; empty shelves are ignored. Everything from
+// shelf `line` on is unacceptable; a line past the last shelf means that all are acceptable.
 
 export class Board {
   constructor(ids, numShelves) {
@@ -11,7 +11,7 @@ export class Board {
     this.past = [];
   }
 
-  // ---- What people do. Each returns true when something changed.
+  // ---- Changes. Each returns true if something changed.
 
   place(id, shelf) {
     return this.change(() => this.shelves.set(id, Math.min(Math.max(shelf, 1), this.numShelves)));
@@ -33,7 +33,8 @@ export class Board {
     return shelf === null ? false : this.place(id, shelf);
   }
 
-  // Draw the line so that this completion falls below it, or lift it so that it does not.
+  // Move the line so that this completion becomes unacceptable, or acceptable again. An unranked one goes to the
+  // last shelf, below the line.
   toggleUnacceptable(id) {
     return this.change(() => {
       if (this.shelves.get(id) === null) {
@@ -47,7 +48,7 @@ export class Board {
     });
   }
 
-  // Where no completion has a place yet, order them by their ratings, best first; equal ratings tie.
+  // If no completion is placed yet, order them by their ratings, best first; equal ratings tie.
   sortByRatings(ratings) {
     const distinct = [...new Set(this.ids.map((id) => ratings.get(id)))].sort((a, b) => b - a);
     return this.change(() => {
@@ -62,7 +63,7 @@ export class Board {
     return true;
   }
 
-  // ---- What the board says.
+  // ---- Queries.
 
   isUnacceptable(id) {
     return this.shelves.get(id) !== null && this.shelves.get(id) >= this.line;
@@ -80,13 +81,13 @@ export class Board {
     return this.ids.filter((id) => this.shelves.get(id) === shelf);
   }
 
-  // Ids as they stand on the page: the unranked first, then shelf by shelf.
+  // Ids in the order of the page: the unranked first, then shelf by shelf.
   order() {
     const shelves = Array.from({ length: this.numShelves }, (_, index) => this.on(index + 1));
     return [...this.unplaced(), ...shelves.flat()];
   }
 
-  // Pairs whose rating and rank disagree: [better rated, better ranked].
+  // Pairs whose ratings and ranks disagree, as [better rated, better ranked].
   contradictions(ratings) {
     const found = [];
     for (const one of this.ids) {
@@ -103,7 +104,7 @@ export class Board {
     return { shelves: Object.fromEntries(this.shelves), line: this.line };
   }
 
-  // Take over a snapshot, ignoring ids that are not on this board.
+  // Load a snapshot, ignoring ids that are not on this board.
   restore(snapshot) {
     for (const id of this.ids) {
       const shelf = snapshot.shelves?.[id];

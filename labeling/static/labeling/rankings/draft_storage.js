@@ -1,12 +1,12 @@
-// Keeps a trainer's work: every change at once in this browser, soon after on the server; renews the
-// lease while someone is at work; sends a submission until it is acknowledged, always under one key,
-// so that however often it is sent it becomes one ranking.
+// Stores a trainer's draft: every change immediately in this browser, shortly after on the server. Renews the
+// lease while someone is active. Sends a submission until it is acknowledged, always under the same key, so
+// that however often it is sent it becomes one ranking.
 
 import { csrfToken } from "../web/parley.js";
 
-const SAVE_AFTER = 1200;
-const RENEW_EVERY = 60_000;
-const LONGEST_WAIT = 20_000;
+const SAVE_AFTER = 1200; // ms after the last change
+const RENEW_EVERY = 60_000; // ms
+const LONGEST_WAIT = 20_000; // ms between two attempts to send a submission
 
 export class Keeper {
   constructor({ name, urls, version, showState, showExpiry }) {
@@ -22,13 +22,14 @@ export class Keeper {
       addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
     }
     setInterval(() => this.tick(), 1000);
-    if (!urls.draft) return; // no place is held: what stands on the board is kept in this browser only
+    if (!urls.draft) return; // practice or reference, without a lease: the draft is kept in this browser only
     setInterval(() => this.renew(), RENEW_EVERY);
     addEventListener("online", () => this.save());
     addEventListener("pagehide", () => this.saveNow());
   }
 
-  // Time counts only while the page is in view and someone moved in the last minute.
+  // Working time is counted only while the page is visible and there was input in the last minute, and not
+  // in editors that count their own time.
   tick() {
     if (document.visibilityState !== "visible" || Date.now() - this.lastActivity > 60_000) return;
     if (!document.activeElement?.closest("[data-own-time]")) this.secondsActive += 1;
@@ -39,12 +40,12 @@ export class Keeper {
   }
 
   forget() {
-    try { localStorage.removeItem(this.storageKey); } catch { /* private mode: nothing was kept */ }
+    try { localStorage.removeItem(this.storageKey); } catch { /* private mode: nothing was stored */ }
   }
 
   keep(draft) {
     this.draft = draft;
-    try { localStorage.setItem(this.storageKey, JSON.stringify({ draft, at: Date.now() })); } catch { /* full or private */ }
+    try { localStorage.setItem(this.storageKey, JSON.stringify({ draft, at: Date.now() })); } catch { /* storage full, or private mode */ }
     if (!this.urls.draft) return;
     this.showState("saving");
     clearTimeout(this.timer);
@@ -86,7 +87,7 @@ export class Keeper {
     return outcome;
   }
 
-  // Send until the server acknowledges; onWait() whenever it did not. Resolves with {status, body}.
+  // Send until the server answers, calling onWait() before each wait. Resolves with {status, body}.
   async deliver(url, body, onWait) {
     for (let wait = 1000; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
       const answer = await post(url, body);
@@ -102,7 +103,7 @@ export class Keeper {
   }
 }
 
-// POST JSON; null where the network, not the server, failed. A redirect means: signed out.
+// POST JSON. Resolves with null if the network failed, and with status 401 for a redirect, which means signed out.
 export async function post(url, body) {
   try {
     const answer = await fetch(url, {

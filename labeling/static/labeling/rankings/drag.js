@@ -1,5 +1,5 @@
-// Dragging a completion to a shelf by its handle, with mouse, pen or touch. Only the handle drags,
-// so a finger on the text scrolls the page. Knows shelves by [data-shelf] and nothing of the board.
+// Drags a completion to a shelf by its handle, with mouse, pen or touch. Only the handle drags, so that
+// a finger on the text scrolls the page. Finds shelves by [data-shelf]; knows nothing of the board.
 
 export function dragByHandle(root, onDrop) {
   root.addEventListener("pointerdown", (event) => {

@@ -1,5 +1,5 @@
-// How the completions are laid out: stacked, columns, two at a time; on a phone one at a time.
-// Also owns which completion is focused, since in two of the layouts that decides what is shown.
+// Layout of the completions: stacked, columns or two at a time; on a phone one at a time. Also
+// holds which completion is focused, since in two of the layouts that decides what is shown.
 
 export function layouts(root, cards, { initial, changed }) {
   const order = [...cards.keys()];
@@ -21,7 +21,7 @@ export function layouts(root, cards, { initial, changed }) {
     }
   }
 
-  // Of the two that are shown, the focused one makes way for a third; the other stays where it is.
+  // If the completion is not shown, it replaces the focused one of the two; the other one stays.
   function show(id) {
     if (!sides.includes(id)) sides[sides.indexOf(focusedId)] = id;
     focusedId = id;

@@ -1,5 +1,5 @@
-// The ranking screen: joins the page to the board (board.js), to dragging and to the keeping of work.
-// The radio buttons in the page are the ranking; this file moves cards to where the radios say they stand.
+// The ranking screen: connects the page with the board (board.js), dragging and the stored draft.
+// The radio buttons of the page hold the ranking; this file moves each card to the shelf that its radio names.
 
 import { announce, isTyping } from "../web/parley.js";
 import { Betters } from "./better.js";
@@ -38,7 +38,7 @@ if (facts.urls.renew) countDown();
 draw();
 view.focus(board.unplaced()[0] ?? board.order()[0]);
 
-// ---- Acting ------------------------------------------------------------------------------
+// ---- Actions -----------------------------------------------------------------------------
 
 function act(id, change, said) {
   if (!change) return;
@@ -211,7 +211,7 @@ form.querySelector(".overview").addEventListener("click", (event) => {
   if (chip) view.focus(chip.dataset.id);
 });
 
-// ---- State of the work -------------------------------------------------------------------
+// ---- Saving and lease --------------------------------------------------------------------
 
 function showState(state) {
   const element = document.getElementById("save-state");
@@ -271,7 +271,7 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-// What else the form of this page asks for.
+// The values of further fields of this page's form, marked with data-said.
 function said() {
   return Object.fromEntries([...form.querySelectorAll("[data-said]")].filter((field) => field.type !== "radio" || field.checked).map((field) => [field.name, field.value]));
 }
