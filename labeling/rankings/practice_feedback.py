@@ -75,11 +75,12 @@ def _line_differences(ranking: PracticeRanking, reference: Reference, letters: M
     known = _unacceptable(reference.tiers, reference.unacceptable_from)
     too_strict = sorted(letters[one] for one in theirs - known)
     too_mild = sorted(letters[one] for one in known - theirs)
-    said = [_("The reference finds %(names)s acceptable.") % {"names": ", ".join(too_strict)}] if too_strict else []
-    return [
-        *said,
-        *([_("The reference finds %(names)s unacceptable.") % {"names": ", ".join(too_mild)}] * bool(too_mild)),
-    ]
+    sentences = []
+    if too_strict:
+        sentences.append(_("The reference finds %(names)s acceptable.") % {"names": ", ".join(too_strict)})
+    if too_mild:
+        sentences.append(_("The reference finds %(names)s unacceptable.") % {"names": ", ".join(too_mild)})
+    return sentences
 
 
 def _unacceptable(tiers: Tiers, line: int | None) -> set[str]:
