@@ -1,4 +1,7 @@
-"""The Python client of a Parley platform: `Client(url, token)`. Needs httpx2 only, and knows no other package."""
+"""The Python client of a Parley platform: `Client(url, token)`. Knows no other package.
+
+Needs httpx2 only, and the command `parley` also shtab, which writes its completion.
+"""
 
 from parley.client import Client
 from parley.connection import ParleyError

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import shtab
+
 from parley.client import Client, Row
-from parley.completion import SHELLS, completion_script
 from parley.connection import ParleyError
 
 HERE = "http://127.0.0.1:8000"
+SHELLS = ("bash", "zsh")
 
 
 class UsageError(Exception):
@@ -69,16 +71,20 @@ def parser() -> argparse.ArgumentParser:
     building.add_argument("kind", choices=("rankings", "demonstrations", "prompts"))
     building.add_argument("--format", default="records", help="records unless given; the platform knows the others")
     building.add_argument("--filter", action="append", default=[], metavar="NAME=JSON", help="as rounds=[1,2]")
-    building.add_argument("--out", type=Path, metavar="DIR", help="wait for it and download it")
+    out: Any = building.add_argument("--out", type=Path, metavar="DIR", help="wait for it and download it")
+    out.complete = shtab.DIRECTORY
     add(export_commands, "watch", watch_export, "wait until an export is done", "project", "export")
     downloading = add(export_commands, "download", download_export, "download an export", "project", "export")
-    downloading.add_argument("folder", type=Path)
+    folder: Any = downloading.add_argument("folder", type=Path)
+    folder.complete = shtab.DIRECTORY
     add(export_commands, "cancel", cancel_export, "stop an export that is not done", "project", "export")
     prompting = commands.add_parser("prompts", help="the pool of prompts")
     prompt_commands = prompting.add_subparsers(required=True, metavar="COMMAND")
     add(prompt_commands, "list", list_prompts, "prompts of a project", "project")
     adding = add(prompt_commands, "add", add_prompts, "add prompts from JSON Lines", "project")
-    adding.add_argument("file", help='lines of {"messages": [{"role": "user", "content": …}]}; - for standard input')
+    lines = 'lines of {"messages": [{"role": "user", "content": …}]}; - for standard input'
+    file: Any = adding.add_argument("file", help=lines)
+    file.complete = shtab.FILE
     adding.add_argument("--on-error", choices=("stop", "skip"), default="stop")
     completing = add(commands, "completion", completion, "print the completion of a shell, to be evaluated by it")
     completing.add_argument("shell", choices=SHELLS)
@@ -149,7 +155,8 @@ def add_prompts(client: Client, options: argparse.Namespace) -> None:
 
 
 def completion(options: argparse.Namespace) -> None:
-    print(completion_script(parser(), options.shell))
+    """What `eval "$(parley completion bash)"` evaluates: made from the parser once, it asks nothing while one types."""
+    print(shtab.complete(parser(), options.shell))
 
 
 _ENVIRONMENT = f"PARLEY_URL: where the platform is ({HERE}). PARLEY_TOKEN: a token from its account page."

@@ -92,15 +92,31 @@ def test_what_a_person_can_mend_is_one_line_and_status_2(parley: Any) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "offered"),
-    [("parley ex", "exports"), ("parley exports down", "download"), ("parley exports build ours de", "demonstrations")],
+    [
+        ("parley ex", "exports"),
+        ("parley exports down", "download"),
+        ("parley exports build ours de", "demonstrations"),
+        ("parley exports build ours rankings --fo", "--format"),
+        ("parley exports build --out ex", "exported"),
+        ("parley exports download ours 7 ex", "exported"),
+        ("parley prompts add ours li", "lines.jsonl"),
+    ],
 )
-def test_a_shell_completes_it(typed: str, offered: str) -> None:
+def test_a_shell_completes_it(typed: str, offered: str, tmp_path: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("no bash on this machine")
     script = subprocess.run(
         [sys.executable, "-m", "parley", "completion", "bash"], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout
-    words = typed.split()
-    asked = f'{script}\nCOMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; _parley; echo "${{COMPREPLY[*]}}"'
-    assert subprocess.run([bash, "-c", asked], capture_output=True, text=True).stdout.split() == [offered]
+    (tmp_path / "exported").mkdir()
+    for name in ("explained.txt", "lines.jsonl"):
+        (tmp_path / name).touch()
+    asked = f"""{script}
+        [[ $(complete -p parley) =~ " -F "([^ ]+) ]]
+        COMP_WORDS=({typed}); COMP_CWORD={len(typed.split()) - 1}
+        ${{BASH_REMATCH[1]}}
+        echo "${{COMPREPLY[*]}}"
+    """
+    done = subprocess.run([bash, "-c", asked], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == [offered]
