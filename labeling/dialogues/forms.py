@@ -52,10 +52,6 @@ class StartForm(forms.Form):
         field.queryset = Prompt.objects.in_use().filter(project=project)
 
 
-class SuggestForm(forms.Form):
-    role = forms.ChoiceField(choices=((Message.Role.USER, "user"), (Message.Role.ASSISTANT, "assistant")))
-
-
 class DraftsForm(FormWithProblems):
     """How many answers are sampled for one turn of a chat."""
 

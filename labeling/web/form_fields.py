@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy as _
 
 LONGEST_TEXT = 100_000  # characters of one message
 LONGEST_SITTING = 4 * 3600  # seconds; more than that was not spent on one message
@@ -47,12 +46,6 @@ class TextForm(forms.Form):
     """A text to be shown as Markdown, nothing more."""
 
     text = forms.CharField(strip=False, required=False, max_length=LONGEST_TEXT)
-
-
-def language_choices() -> list[tuple[str, Any]]:
-    from django.conf import settings
-
-    return [(code, _(name)) for code, name in settings.LANGUAGES]
 
 
 def plain_line_ends(text: str) -> str:
