@@ -1,1 +1,1 @@
-"""Writing, chat, suggestions and review; knows nothing of rankings."""
+"""Writing, chat, suggestions and review of dialogues. Knows nothing of the ranking queue."""

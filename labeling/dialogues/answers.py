@@ -1,8 +1,8 @@
-"""The answers' way back into dialogues: what a policy wrote stands in its place though nobody watches.
+"""Stores the completions of a sampling run and puts them into the dialogue that asked for them.
 
-A chat's lone answer goes to the end; one that was sampled anew goes where the old one stood, and the next that
-is marked is asked for. Locks are taken in this order: dialogue, run, comparison. How a run ends is
-labeling.sampling.runs, which knows nothing of dialogues' texts.
+This happens on the server, whether or not the page is still open. The only answer of a chat turn is appended; a
+regenerated answer replaces the old one, and the next marked answer is requested. Locks are taken in this order:
+dialogue, run, comparison. labeling.sampling.runs ends the run and knows nothing of dialogues.
 """
 
 from uuid import UUID
@@ -21,9 +21,9 @@ State = SamplingRun.State
 
 
 def record_completions(result: SampleResult) -> bool:
-    """Keep what a worker sampled, once, and place what answers a dialogue, in one transaction.
+    """Store what a worker sampled, and place it if it answers a dialogue, in one transaction.
 
-    Returns False for what is dropped: another attempt's, or a second copy.
+    Returns False if the result is dropped: it belongs to another attempt, or was stored before.
     """
     with transaction.atomic(durable=True):
         _lock_dialogue_of(result.run_id)
@@ -34,9 +34,10 @@ def record_completions(result: SampleResult) -> bool:
 
 
 def regenerate_next(dialogue: Dialogue, *, after: int, by: User | None) -> SamplingRun | None:
-    """Ask for the next answer after this position that is marked for a second look; None where there is none.
+    """Request a new answer in place of the next one after this position that is marked for a second look.
 
-    It is sampled as answers in a chat are, so that whatever counts as wholly a policy's was drawn alike.
+    Returns None if none is marked. It is sampled with the settings of a chat's answers, so that all messages whose
+    authorship is "policy" are drawn from the same distribution.
     """
     messages = list(dialogue.messages.order_by("position"))
     marked = (one for one in messages[after + 1 :] if one.role == "assistant" and one.needs_second_look)
@@ -56,21 +57,25 @@ def regenerate_next(dialogue: Dialogue, *, after: int, by: User | None) -> Sampl
 
 
 def _lock_dialogue_of(run_id: str | UUID) -> None:
-    """Lock the dialogue that an answer goes into. Before the run: who writes on in it stops its runs after it."""
+    """Lock the dialogue that the answer goes into, before the run is locked.
+
+    A request that adds a message also locks the dialogue first and its runs after it; the opposite order here
+    could deadlock with it.
+    """
     goes_in = Q(sampling_runs__purpose=Purpose.CHAT) | Q(sampling_runs__replaces__isnull=False)
     Dialogue.objects.select_for_update(of=("self",)).filter(goes_in, sampling_runs=UUID(str(run_id))).first()
 
 
 def _place(run: SamplingRun) -> None:
-    """Put a kept answer where it belongs. What was stopped half-way replaces nothing."""
+    """Put a stored answer into its dialogue. An answer that was stopped half-way replaces nothing."""
     if run.replaces is not None and run.state == State.DONE:
-        _place_anew(run, run.replaces)
+        _place_regenerated(run, run.replaces)
     elif run.purpose == Purpose.CHAT and run.num_completions == 1:
         _place_reply(run)
 
 
 def _place_reply(run: SamplingRun) -> None:
-    """Put a chat's only answer into its dialogue, so that a closed tab loses nothing."""
+    """Append a chat's only answer to its dialogue, so that a closed tab loses nothing."""
     if run.dialogue is None:
         return
     asked_again = SamplingRun.objects.filter(
@@ -82,14 +87,14 @@ def _place_reply(run: SamplingRun) -> None:
         with transaction.atomic():
             add_policy_message(run.dialogue, run.completions.select_related("run").get())
     except WritingError:
-        return  # the dialogue has moved on meanwhile; the completion stays with its run
+        return  # the dialogue has changed meanwhile; the completion stays with its run
 
 
-def _place_anew(run: SamplingRun, replaced: Message) -> None:
-    """Put an answer in the place of the one before it, and go on to the next that is marked."""
+def _place_regenerated(run: SamplingRun, replaced: Message) -> None:
+    """Replace the old answer, and request the next marked one."""
     try:
         with transaction.atomic():
             replace_message(replaced, run.completions.select_related("run").get())
         regenerate_next(replaced.dialogue, after=replaced.position, by=run.requested_by)
     except (WritingError, runs.SamplingError):
-        return  # the dialogue has moved on, or nobody answers any more; what stands there stays, marked
+        return  # the dialogue has changed, or the project has no policy any more; the old text stays, marked

@@ -1,8 +1,8 @@
-"""Chatting with the policy: what the trainer says, the answers that are asked for, and the one that is chosen.
+"""Chatting with the policy: adding the trainer's message, requesting answers, choosing one of them.
 
-A lone answer goes into the dialogue when it is there (labeling.dialogues.answers). Of several, the trainer
-chooses one, and the choice is kept as a ranking: the chosen above each other, and nothing of the others among
-themselves.
+A single answer is added to the dialogue when it arrives (labeling.dialogues.answers). Of several drafts the trainer
+chooses one, and the choice is stored as a ranking: the chosen draft is better than each of the others, which are
+not compared with each other.
 """
 
 import uuid
@@ -22,14 +22,14 @@ CHOICE_SOURCE = "chat choice"
 
 
 def say(dialogue: Dialogue, *, content: str, num_drafts: int, by: User, seconds: float = 0.0) -> SamplingRun:
-    """Put what the trainer says into the dialogue and ask for `num_drafts` answers to it."""
+    """Add the trainer's message to the dialogue and request `num_drafts` answers to it."""
     with transaction.atomic():
         add_message(dialogue, role=Message.Role.USER, content=content, by=by, seconds=seconds)
         return ask_for_answers(dialogue, num_drafts=num_drafts, by=by)
 
 
 def regenerate(dialogue: Dialogue, *, num_drafts: int, by: User) -> SamplingRun:
-    """Other answers to the last thing said. The answer there is taken out; its completion stays on record."""
+    """Request other answers to the last user message. The present answer is removed; its completion is kept."""
     with transaction.atomic():
         last = dialogue.messages.order_by("-position").first()
         if last is not None and last.role == Message.Role.ASSISTANT:
@@ -39,7 +39,7 @@ def regenerate(dialogue: Dialogue, *, num_drafts: int, by: User) -> SamplingRun:
 
 
 def ask_for_answers(dialogue: Dialogue, *, num_drafts: int, by: User) -> SamplingRun:
-    """Ask the project's policy to answer the dialogue as it stands. Raises WritingError or SamplingError."""
+    """Request answers to the dialogue from the project's policy. Raises WritingError or SamplingError."""
     messages = list(dialogue.messages.order_by("position"))
     if not messages or messages[-1].role != Message.Role.USER:
         raise WritingError(_("Say something first; then the policy answers."))
@@ -57,7 +57,10 @@ def ask_for_answers(dialogue: Dialogue, *, num_drafts: int, by: User) -> Samplin
 
 
 def choose(dialogue: Dialogue, completion: Completion, *, by: User) -> Message:
-    """Go on with this answer. Chosen from several, it is also a ranking; chosen twice, it is one message."""
+    """Continue the dialogue with this answer. Choosing among different drafts also stores a ranking.
+
+    Choosing the same answer twice adds one message.
+    """
     with transaction.atomic():
         message = add_policy_message(dialogue, completion)
         drafts = list(Completion.objects.filter(run_id=completion.run_id).order_by("index"))
@@ -67,7 +70,7 @@ def choose(dialogue: Dialogue, completion: Completion, *, by: User) -> Message:
 
 
 def answer_run(dialogue: Dialogue, messages: list[Message]) -> SamplingRun | None:
-    """The run whose answers are awaited or wait to be chosen from, if the last word is the trainer's."""
+    """The run whose answers are being sampled or wait to be chosen from; None unless the last message is the user's."""
     if not messages or messages[-1].role != Message.Role.USER:
         return None
     return current_run(dialogue, messages, purpose=SamplingRun.Purpose.CHAT)

@@ -1,7 +1,7 @@
-"""The control arm: dialogues written without suggestions, so that what suggestions do to writing can be measured.
+"""The control arm: dialogues written without suggestions, to measure the effect of suggestions on writing.
 
-Which arm a dialogue is in follows from who writes and on what, so that beginning anew on the same opening
-changes nothing. The arms are compared over dialogues that were handed in.
+The arm of a dialogue is a hash of the project, the trainer and the opening, so that starting again on the same
+opening does not change it. The arms are compared over submitted dialogues.
 """
 
 import hashlib
@@ -18,26 +18,29 @@ from django.utils.translation import gettext_lazy as _
 from labeling.models import AuditEvent, Dialogue, Message, Project, User
 from labeling.statistics.intervals import Estimate, bootstrap, proportion, ratio_of_sums
 
-NEWEST = 2000  # dialogues that are compared
-FEWEST = 5  # dialogues of each arm; below that an interval would be pretence
-_ROUNDS = 400
-Cluster = tuple[bool, float, float]  # of one dialogue: whether suggestions were offered, sum, number
+NEWEST = 2000  # dialogues compared, to bound the time of one page
+FEWEST = 5  # dialogues per arm; an interval from fewer would claim a precision that it does not have
+_ROUNDS = 400  # bootstrap resamples
+Cluster = tuple[bool, float, float]  # one dialogue: whether suggestions were offered, sum, number of answers
 
 
 def is_control(project: Project, *, by: User, subject: UUID) -> bool:
-    """Whether this trainer writes on this subject, an opening or a dialogue of their own, without suggestions."""
+    """Whether this trainer writes on this subject without suggestions.
+
+    `subject` is the id of the opening, or of the dialogue itself where there is no opening.
+    """
     digest = hashlib.sha256(f"control arm:{project.id}:{by.id}:{subject}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64 < project.control_share
 
 
 def has_control_arm(project: Project) -> bool:
-    """Whether some dialogues are written without suggestions, or were: what the figures below are worth asking for."""
+    """Whether any dialogues are or were written without suggestions, so that there is something to compare."""
     return project.control_share > 0 or Dialogue.objects.filter(project=project, offers_suggestions=False).exists()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmRow:
-    """One figure in both arms. None where an arm has nothing to compute it from."""
+    """One statistic in both arms. None where an arm has too few dialogues."""
 
     name: Any
     digits: int
@@ -55,8 +58,8 @@ class ArmFigures:
 
 
 @dataclass(slots=True)
-class _Written:
-    """The answers of one dialogue."""
+class _DialogueAnswers:
+    """The written answers of one dialogue, summed up."""
 
     offered: bool
     lengths: list[int] = field(default_factory=list)
@@ -66,8 +69,8 @@ class _Written:
 
 
 def arm_figures(project: Project) -> ArmFigures:
-    """Both arms of a project side by side: the length of an answer, the time it took, how often it was changed."""
-    written = _written(project)
+    """Both arms of a project side by side: length of an answer, time spent on it, later edits of it."""
+    written = _answers_by_dialogue(project)
     answers = sum(len(one.lengths) for one in written if one.offered)
     taken = sum(one.from_suggestion for one in written if one.offered)
     timed = [one for one in written if one.seconds]
@@ -104,7 +107,7 @@ def _mean(clusters: Sequence[tuple[float, float]]) -> Estimate | None:
 
 
 def _difference(clusters: Sequence[Cluster]) -> float | None:
-    """Statistic for `bootstrap`: the mean with suggestions minus the mean without; None where one arm is empty."""
+    """Statistic for `bootstrap`: the mean with suggestions minus the mean without; None if an arm is empty."""
     sums = {True: (0.0, 0.0), False: (0.0, 0.0)}
     for offered, total, num in clusters:
         sums[offered] = (sums[offered][0] + total, sums[offered][1] + num)
@@ -112,8 +115,10 @@ def _difference(clusters: Sequence[Cluster]) -> float | None:
     return with_ / n - without / m if n and m else None
 
 
-def _written(project: Project) -> list[_Written]:
-    dialogues = {row[0]: _Written(offered=row[1]) for row in _compared(project).values_list("id", "offers_suggestions")}
+def _answers_by_dialogue(project: Project) -> list[_DialogueAnswers]:
+    dialogues = {
+        row[0]: _DialogueAnswers(offered=row[1]) for row in _compared(project).values_list("id", "offers_suggestions")
+    }
     authored = (Message.Authorship.TYPED, Message.Authorship.TAKEN, Message.Authorship.EDITED)
     answers = Message.objects.filter(dialogue__in=dialogues, role=Message.Role.ASSISTANT, authorship__in=authored)
     rows = list(answers.values_list("id", "dialogue_id", Length("content"), "seconds", "authorship"))
@@ -128,7 +133,7 @@ def _written(project: Project) -> list[_Written]:
 
 
 def _compared(project: Project) -> QuerySet[Dialogue]:
-    """Dialogues that people wrote from their beginning and handed in; not those written beside completions."""
+    """Submitted dialogues that people wrote from the beginning: no branches, and none written while ranking."""
     handed_in = (Dialogue.State.SUBMITTED, Dialogue.State.ACCEPTED, Dialogue.State.RETURNED)
     return Dialogue.objects.filter(
         project=project,
@@ -141,7 +146,7 @@ def _compared(project: Project) -> QuerySet[Dialogue]:
 
 
 def _changes(messages: Iterable[UUID]) -> Counter[str]:
-    """How often each message was edited after it had been added."""
+    """How often each message was edited after it was added, by message id."""
     ids = [str(identifier) for identifier in messages]
     edits = AuditEvent.objects.filter(subject_type=Message._meta.model_name, subject_id__in=ids, verb="edit message")
     return Counter(edits.values_list("subject_id", flat=True))

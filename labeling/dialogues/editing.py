@@ -1,8 +1,8 @@
-"""Dialogues as trainers make them: messages and whose words they are, branches, the text in the composer.
+"""Editing dialogues: adding and changing messages with their authorship, branches, autosave of the composer.
 
-Each change locks the dialogue's row, so that two tabs queue up, and raises its version. Who may see
-which dialogue is labeling.web.access. What trainers do before and after, choose a prompt and hand a
-dialogue in, is in prompt_pool and reviewing.
+Each change locks the dialogue's row, so that two tabs change it one after the other, and raises its version.
+labeling.web.access decides who may open a dialogue; labeling.prompts.pool offers openings;
+labeling.dialogues.review submits a finished dialogue.
 """
 
 from typing import Any, Literal
@@ -19,8 +19,8 @@ from labeling.dialogues.edit_distance import nearly_same
 from labeling.dialogues.rules import (
     StaleVersion,
     WritingError,
+    content_digest,
     lock,
-    mark_of,
     require_editable,
     require_place,
     require_text,
@@ -30,13 +30,13 @@ from labeling.web.form_fields import plain_line_ends
 
 Authorship = Message.Authorship
 Later = Literal["keep", "mark", "delete"]
-_MOST_COMPARED = 30  # suggestions that a text is measured against; 0.1 s each for the longest
+_MOST_COMPARED = 30  # suggestions whose edit distance to a text is computed, at 0.1 s each for the longest
 
 
 def start_demonstration(project: Project, *, by: User, prompt: Prompt | None = None) -> Dialogue:
-    """A new dialogue of which this trainer writes both sides, on a prompt of the pool if one is given.
+    """Start a dialogue in which this trainer writes both sides, from a prompt of the pool if one is given.
 
-    A share of them, the project's control arm, is written without suggestions.
+    A share of the dialogues, the project's control arm, offers no suggestions.
     """
     dialogue = Dialogue(
         project=project,
@@ -66,7 +66,7 @@ def start_demonstration(project: Project, *, by: User, prompt: Prompt | None = N
 
 
 def start_chat(project: Project, *, by: User) -> Dialogue:
-    """A new dialogue in which this trainer is the user and the project's policy answers."""
+    """Start a dialogue in which this trainer is the user and the project's policy answers."""
     with transaction.atomic():
         dialogue = Dialogue.objects.create(
             project=project, author=by, kind=Dialogue.Kind.CHAT, guideline_version=project.guidelines
@@ -84,11 +84,12 @@ def add_message(
     completion: Completion | None = None,
     seconds: float = 0.0,
 ) -> Message:
-    """Put a message at the end, or the system message at the start, and empty the composer.
+    """Append a message, or insert the system message at the start, and empty the composer.
 
-    `completion` is the suggestion that the text began as: unchanged it is taken, else edited, with the
-    distance. Without one every word is this trainer's, unless the text is that of a suggestion shown for this
-    place, or nearly: a browser can lose sight of text that was undone and redone, or cut and pasted.
+    `completion` is the suggestion that the text began as: if unchanged, the authorship is "taken", else "edited",
+    with the edit distance. Without one the authorship is "typed", unless the text equals or nearly equals a
+    suggestion that was shown for this position: the browser can lose the completion's id when text is undone and
+    redone, or cut and pasted.
     """
     require_text(content)
     with transaction.atomic():
@@ -99,19 +100,19 @@ def add_message(
         message = Message(dialogue=dialogue, role=role, content=content, seconds=seconds)
         message.position = _make_room(dialogue, roles, role)
         _require_suggested(dialogue, completion, role)
-        source = _source(message, completion)
-        sign(message, source)
+        source = _find_suggestion(message, completion)
+        set_authorship(message, source)
         if source is not None:
             Completion.objects.filter(id=source.id).update(taken_at=Now())
         message.save()
-        _changed(dialogue, composer={}, seconds=dialogue.seconds + seconds)
+        _save_new_version(dialogue, composer={}, seconds=dialogue.seconds + seconds)
     return message
 
 
 def add_policy_message(dialogue: Dialogue, completion: Completion) -> Message:
-    """Put a policy's answer at the end, word for word; the same completion again is the same message.
+    """Append a policy's answer, unchanged. Adding the same completion again returns the message already there.
 
-    Raises WritingError where the dialogue has moved on since the answer was asked for.
+    Raises WritingError if the dialogue has changed since the answer was requested.
     """
     run = completion.run
     if run is None or run.dialogue_id != dialogue.id or completion.policy_id is None:
@@ -133,42 +134,42 @@ def add_policy_message(dialogue: Dialogue, completion: Completion) -> Message:
             completion=completion,
         )
         Completion.objects.filter(id=completion.id).update(taken_at=Now(), message=message)
-        _changed(dialogue)
+        _save_new_version(dialogue)
     return message
 
 
 def edit_message(
     message: Message, *, content: str, by: User, later: Later = "mark", seen: str | None = None
 ) -> Message:
-    """Change a message's text; `later` says what becomes of those after it: kept, marked for a second look, deleted.
+    """Change a message's text; `later` says whether later messages are kept, marked for a second look or deleted.
 
-    A text edited back to its suggestion is taken again. Saving without a change takes the mark away.
-    `seen` is the mark of the text that the change began from: raises StaleVersion, with both texts, if that
-    is no longer the message's.
+    A text that is edited back to its suggestion counts as taken again. Saving without a change removes the
+    message's own mark. `seen` is the content_digest of the text that the author edited: raises StaleVersion, with
+    both texts, if the message has another text by now.
     """
     require_text(content)
     with transaction.atomic():
         dialogue = _locked_dialogue(message, by)
         changed = message.content != content
-        if changed and seen is not None and seen != mark_of(message.content):
+        if changed and seen is not None and seen != content_digest(message.content):
             texts = {"saved": {"content": message.content}, "yours": {"content": content}}
             raise StaleVersion(version=dialogue.version, **texts)
         after = dialogue.messages.filter(position__gt=message.position)
         message.content, message.needs_second_look, message.before = content, False, None
         if changed:
-            _sign_edited(message)
-            _treat_later(after, later)
+            _set_edited_authorship(message)
+            _apply_later(after, later)
             AuditEvent.note("edit message", message, by=by, position=message.position, later=later)
-        message.save(update_fields=[*_TEXT, "needs_second_look", "before", "updated_at"])
-        _changed(dialogue)
+        message.save(update_fields=[*_TEXT_FIELDS, "needs_second_look", "before", "updated_at"])
+        _save_new_version(dialogue)
     return message
 
 
 def replace_message(message: Message, completion: Completion) -> None:
-    """Put a policy's answer, word for word, where one stands that is marked for a second look.
+    """Replace a message that is marked for a second look by a policy's answer, unchanged.
 
-    The mark stays, and what stood there is kept beside it, until its author has decided. Raises WritingError
-    where the message, or what comes before it, changed since the answer was asked for.
+    The mark stays and the old text is kept in `before`, until the author decides. Raises WritingError if the message
+    or an earlier one has changed since the answer was requested.
     """
     assert completion.run is not None
     with transaction.atomic():
@@ -178,16 +179,16 @@ def replace_message(message: Message, completion: Completion) -> None:
             raise WritingError(_("The dialogue has moved on since this answer was asked for."))
         if not completion.content.strip():
             raise WritingError(_("This answer is empty."))
-        message.before = {name: _plain(getattr(message, name)) for name in _TEXT}
+        message.before = {name: _json_value(getattr(message, name)) for name in _TEXT_FIELDS}
         message.content, message.authorship, message.edit_distance = completion.content, Authorship.POLICY, None
         message.policy_id, message.completion_id = completion.policy_id, completion.id
-        message.save(update_fields=[*_TEXT, "before", "updated_at"])
+        message.save(update_fields=[*_TEXT_FIELDS, "before", "updated_at"])
         Completion.objects.filter(id=completion.id).update(taken_at=Now(), message=message)
-        _changed(dialogue)
+        _save_new_version(dialogue)
 
 
 def put_back(message: Message, *, by: User) -> None:
-    """Bring back what stood there before a policy answered anew. It still wants a second look."""
+    """Restore the text from before a policy's answer replaced it. It stays marked for a second look."""
     with transaction.atomic():
         dialogue = _locked_dialogue(message, by)
         if message.before is None:
@@ -195,13 +196,13 @@ def put_back(message: Message, *, by: User) -> None:
         for name, value in message.before.items():
             setattr(message, name, value)
         message.before = None
-        message.save(update_fields=[*_TEXT, "before", "updated_at"])
+        message.save(update_fields=[*_TEXT_FIELDS, "before", "updated_at"])
         AuditEvent.note("put message back", message, by=by, position=message.position)
-        _changed(dialogue)
+        _save_new_version(dialogue)
 
 
 def delete_from(message: Message, *, by: User) -> None:
-    """Delete a message and all after it. A system message goes alone; the rest is marked for a second look."""
+    """Delete a message and all after it. A system message is deleted alone, and the rest marked for a second look."""
     with transaction.atomic():
         dialogue = _locked_dialogue(message, by)
         note = {"position": message.position, "role": message.role}
@@ -211,11 +212,11 @@ def delete_from(message: Message, *, by: User) -> None:
             dialogue.messages.update(position=F("position") - 1, needs_second_look=True)
         else:
             dialogue.messages.filter(position__gte=message.position).delete()
-        _changed(dialogue)
+        _save_new_version(dialogue)
 
 
 def branch(message: Message, *, by: User) -> Dialogue:
-    """A new draft that begins with the messages up to and including this one, each with its authorship."""
+    """Start a draft with copies of the messages up to and including this one, each with its authorship."""
     origin = message.dialogue
     dialogue = Dialogue(
         project_id=origin.project_id,
@@ -243,9 +244,10 @@ def branch(message: Message, *, by: User) -> Dialogue:
 def save_composer(
     dialogue: Dialogue, *, role: str, content: str, version: int, by: User, completion: UUID | None = None
 ) -> int:
-    """Keep the text that is not yet a message, and the suggestion it began as; return the dialogue's new version.
+    """Save the text in the composer, and the suggestion that it began as. Returns the dialogue's new version.
 
-    Raises StaleVersion, with both texts, if the dialogue was changed elsewhere since `version`.
+    Raises StaleVersion, with both texts, if the dialogue was changed elsewhere since `version`. The version is
+    compared and raised in one UPDATE, so the row need not be locked first.
     """
     require_editable(dialogue, by)
     if content:
@@ -261,28 +263,37 @@ def save_composer(
     return dialogue.version
 
 
-_TEXT = ("content", "authorship", "edit_distance", "policy_id", "completion_id")  # a text and whose words it has
+def set_authorship(message: Message, completion: Completion | None) -> None:
+    """Set a message's authorship: taken or edited from this completion, or typed if there is none."""
+    message.authorship = Authorship.TYPED
+    if completion is not None:
+        message.completion, message.policy_id = completion, completion.policy_id
+        message.edit_distance = Levenshtein.distance(plain_line_ends(completion.content), message.content)
+        message.authorship = Authorship.EDITED if message.edit_distance else Authorship.TAKEN
 
 
-def _plain(value: Any) -> Any:
-    """As JSON keeps it: ids as text."""
+_TEXT_FIELDS = ("content", "authorship", "edit_distance", "policy_id", "completion_id")  # a text and its authorship
+
+
+def _json_value(value: Any) -> Any:
+    """The value as JSON can hold it: ids as text."""
     return str(value) if isinstance(value, UUID) else value
 
 
 def _locked_dialogue(message: Message, by: User | None) -> Dialogue:
-    """The message's dialogue, locked, and the message as it stands. Raises WritingError if it is gone."""
+    """Lock and return the message's dialogue, and reload the message. Raises WritingError if it was deleted."""
     dialogue = message.dialogue
     lock(dialogue)
     require_editable(dialogue, by)
     try:
-        message.refresh_from_db(fields=(*_TEXT, "position", "needs_second_look", "before"))
+        message.refresh_from_db(fields=(*_TEXT_FIELDS, "position", "needs_second_look", "before"))
     except Message.DoesNotExist as error:
         raise WritingError(_("This message was deleted in another tab.")) from error
     return dialogue
 
 
 def _roles(dialogue: Dialogue) -> list[str]:
-    """Who speaks at each position."""
+    """The role at each position."""
     return list(dialogue.messages.order_by("position").values_list("role", flat=True))
 
 
@@ -299,9 +310,11 @@ def _require_suggested(dialogue: Dialogue, completion: Completion | None, role: 
         raise WritingError(_("This suggestion was made for another place."))
 
 
-def _source(message: Message, named: Completion | None) -> Completion | None:
-    """The suggestion whose words these are: one shown for this place that they are, else the one named for
-    them, else one shown that they nearly are.
+def _find_suggestion(message: Message, named: Completion | None) -> Completion | None:
+    """The suggestion that the message's text came from, or None.
+
+    Of the named one and all that were shown for this position: the first with exactly this text; else the named one;
+    else the newest shown one with nearly this text.
     """
     shown = list(_shown_for(message))
     by_name_first = shown if named is None else [named, *shown]
@@ -313,7 +326,7 @@ def _source(message: Message, named: Completion | None) -> Completion | None:
 
 
 def _shown_for(message: Message) -> QuerySet[Completion]:
-    """Every suggestion that this place in the dialogue has had, the newest first."""
+    """Every suggestion that was shown for the message's position and role, the newest first."""
     return Completion.objects.filter(
         run__dialogue_id=message.dialogue_id,
         run__purpose=SamplingRun.Purpose.SUGGESTION,
@@ -322,24 +335,15 @@ def _shown_for(message: Message) -> QuerySet[Completion]:
     ).order_by("-run__created_at", "index")
 
 
-def sign(message: Message, completion: Completion | None) -> None:
-    """Say whose words a message has: this completion's, unchanged or changed, or without one a person's."""
-    message.authorship = Authorship.TYPED
-    if completion is not None:
-        message.completion, message.policy_id = completion, completion.policy_id
-        message.edit_distance = Levenshtein.distance(plain_line_ends(completion.content), message.content)
-        message.authorship = Authorship.EDITED if message.edit_distance else Authorship.TAKEN
-
-
-def _sign_edited(message: Message) -> None:
-    source = _source(message, message.completion)
-    if source is None and message.authorship != Authorship.TYPED:  # from a file: what it was before is not kept
+def _set_edited_authorship(message: Message) -> None:
+    source = _find_suggestion(message, message.completion)
+    if source is None and message.authorship != Authorship.TYPED:  # imported: the file's text is not kept to compare
         message.authorship, message.edit_distance = Authorship.EDITED, None
         return
-    sign(message, source)
+    set_authorship(message, source)
 
 
-def _treat_later(after: QuerySet[Message], later: Later) -> None:
+def _apply_later(after: QuerySet[Message], later: Later) -> None:
     if later == "delete":
         after.delete()
     elif later == "mark":
@@ -359,8 +363,8 @@ def _require_still_wanted(dialogue: Dialogue, roles: list[str], completion: Comp
         raise WritingError(_("This answer is empty."))
 
 
-def _changed(dialogue: Dialogue, **changes: Any) -> None:
-    """Save named fields of a locked dialogue with a new version."""
+def _save_new_version(dialogue: Dialogue, **changes: Any) -> None:
+    """Save these fields of a locked dialogue and raise its version."""
     for name, value in changes.items():
         setattr(dialogue, name, value)
     dialogue.version += 1

@@ -1,4 +1,7 @@
-"""Forms of writing and chatting: one message, one edit, one autosave, one answer chosen."""
+"""The forms of dialogues: starting one, a message, autosave, an edit, a turn of a chat, a review.
+
+They check shape and size; who may do what, and whether a message fits its dialogue, is decided elsewhere.
+"""
 
 from typing import Any
 
@@ -16,32 +19,6 @@ LATER_CHOICES = (
 )
 
 
-class MessageForm(FormWithProblems):
-    role = forms.ChoiceField(choices=Message.Role.choices)
-    content = ProseField(rows=5, label=_("Message"))
-    completion = forms.UUIDField(required=False)  # the suggestion it was begun from
-    seconds = SecondsField()
-
-
-class EditForm(forms.Form):
-    content = ProseField(rows=5, label=_("Message"))
-    later = forms.ChoiceField(choices=LATER_CHOICES, initial="keep")
-    seen = forms.CharField(required=False, max_length=64)  # the mark of the text that the change began from
-    keep = forms.ChoiceField(choices=(("mine", ""), ("both", "")), required=False)  # of two texts of one message
-
-
-class ComposerForm(FormWithProblems):
-    """Text not yet a message. Unlike a message it may be empty: erasing is work as well."""
-
-    role = forms.ChoiceField(choices=Message.Role.choices)
-    content = forms.CharField(strip=False, required=False, max_length=LONGEST_TEXT)
-    completion = forms.UUIDField(required=False)
-    version = forms.IntegerField(min_value=0)
-
-    def clean_content(self) -> str:
-        return plain_line_ends(self.cleaned_data["content"])
-
-
 class StartForm(forms.Form):
     prompt = forms.ModelChoiceField(queryset=Prompt.objects.none(), required=False)
 
@@ -50,19 +27,6 @@ class StartForm(forms.Form):
         field = self.fields["prompt"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Prompt.objects.in_use().filter(project=project)
-
-
-class DraftsForm(FormWithProblems):
-    """How many answers are sampled for one turn of a chat."""
-
-    num_drafts = forms.IntegerField(min_value=1, max_value=4, required=False)
-
-
-class SayForm(DraftsForm):
-    """What the trainer says in a chat."""
-
-    content = ProseField(rows=3, label=_("Your message"))
-    seconds = SecondsField()
 
 
 class TopicsForm(forms.Form):
@@ -75,6 +39,45 @@ class TopicsForm(forms.Form):
         field = self.fields["topics"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(topic, topic) for topic in topics]
+
+
+class MessageForm(FormWithProblems):
+    role = forms.ChoiceField(choices=Message.Role.choices)
+    content = ProseField(rows=5, label=_("Message"))
+    completion = forms.UUIDField(required=False)  # the suggestion that the text began as
+    seconds = SecondsField()
+
+
+class ComposerForm(FormWithProblems):
+    """Autosave of text that is not a message yet. It may be empty, since erasing must be saved too."""
+
+    role = forms.ChoiceField(choices=Message.Role.choices)
+    content = forms.CharField(strip=False, required=False, max_length=LONGEST_TEXT)
+    completion = forms.UUIDField(required=False)
+    version = forms.IntegerField(min_value=0)
+
+    def clean_content(self) -> str:
+        return plain_line_ends(self.cleaned_data["content"])
+
+
+class EditForm(forms.Form):
+    content = ProseField(rows=5, label=_("Message"))
+    later = forms.ChoiceField(choices=LATER_CHOICES, initial="keep")
+    seen = forms.CharField(required=False, max_length=64)  # content_digest of the text that was edited
+    keep = forms.ChoiceField(choices=(("mine", ""), ("both", "")), required=False)  # how to resolve a conflict
+
+
+class DraftsForm(FormWithProblems):
+    """How many answers to sample for one turn of a chat."""
+
+    num_drafts = forms.IntegerField(min_value=1, max_value=4, required=False)
+
+
+class SayForm(DraftsForm):
+    """The trainer's message in a chat, and how many answers to sample."""
+
+    content = ProseField(rows=3, label=_("Your message"))
+    seconds = SecondsField()
 
 
 class ReturnForm(forms.Form):

@@ -1,7 +1,7 @@
-"""Answers sampled anew after an earlier message changed: one after the other, each in its place.
+"""Regeneration: after an earlier message was edited, the marked answers are sampled again, one after the other.
 
-Each answers the dialogue as it stands by then. Until its author has decided, a new answer is marked for a
-second look and the text before it is kept. Where the sampler fails or is slow, the old text simply stays.
+Each new answer is sampled from the dialogue as it is by then. It stays marked for a second look, and the old text is
+kept, until the author decides. While the sampler is slow, or where it fails, the old text stays in place.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from labeling.dialogues.editing import edit_message
 from labeling.models import Dialogue, Message, SamplingRun, User
 from labeling.sampling import runs as sampling_runs
 
-Standing = Literal["writing", "waiting", "failed", "written", ""]
+RegenerationState = Literal["writing", "waiting", "failed", "written", ""]
 
 
 def edit_and_regenerate(message: Message, *, content: str, by: User, seen: str | None = None) -> str:
-    """Change a message and have the policy answer anew after it; returns why it cannot, or nothing.
+    """Edit a message and regenerate the answers after it. Returns why that is impossible, or an empty string.
 
-    The change is kept and what follows is marked, whether the policy can answer or not.
+    The edit is saved and later messages are marked, whether or not the policy can answer.
     """
     with transaction.atomic():
         edit_message(message, content=content, by=by, later="mark", seen=seen)
@@ -29,7 +29,7 @@ def edit_and_regenerate(message: Message, *, content: str, by: User, seen: str |
 
 
 def regenerate_from(dialogue: Dialogue, *, after: int, by: User) -> str:
-    """Have the marked answers after this position sampled anew; returns why that cannot be, or nothing."""
+    """Regenerate the marked answers after this position. Returns why that is impossible, or an empty string."""
     stop_regenerating(dialogue, by=by)
     try:
         answers.regenerate_next(dialogue, after=after, by=by)
@@ -39,13 +39,13 @@ def regenerate_from(dialogue: Dialogue, *, after: int, by: User) -> str:
 
 
 def stop_regenerating(dialogue: Dialogue, *, by: User) -> None:
-    """Ask for no more: what stands there stays, marked."""
+    """Cancel the runs that regenerate. The old texts stay, marked."""
     for run in _runs(dialogue).filter(state__in=sampling_runs.UNDER_WAY):
         sampling_runs.cancel(run, by=by)
 
 
-def note_standings(dialogue: Dialogue, thread: Sequence[Message]) -> None:
-    """Leave on each marked message how its regeneration stands, and the run that failed where one did."""
+def annotate_regeneration(dialogue: Dialogue, thread: Sequence[Message]) -> None:
+    """Set `regeneration_state` and `run`, the newest run that replaces it, on each marked message of the thread."""
     marked = [message for message in thread if message.needs_second_look]
     if not marked:
         return
@@ -55,10 +55,10 @@ def note_standings(dialogue: Dialogue, thread: Sequence[Message]) -> None:
     for message in marked:
         run = runs.get(message.pk)
         message.run = run  # type: ignore[attr-defined]
-        message.standing = _standing(message, run, first)  # type: ignore[attr-defined]
+        message.regeneration_state = _state_of(message, run, first)  # type: ignore[attr-defined]
 
 
-def _standing(message: Message, run: SamplingRun | None, first: int | None) -> Standing:
+def _state_of(message: Message, run: SamplingRun | None, first: int | None) -> RegenerationState:
     if run is not None and run.state in sampling_runs.UNDER_WAY:
         return "writing"
     if message.role == Message.Role.ASSISTANT and first is not None and message.position > first:

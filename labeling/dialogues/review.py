@@ -1,4 +1,7 @@
-"""What becomes of a dialogue that its author has finished: handed in, accepted, returned, withdrawn."""
+"""Changes of a dialogue's state: submitted, submission undone, accepted, returned, withdrawn.
+
+Each locks the dialogue's row, so that the author and a reviewer cannot act on it at the same time.
+"""
 
 from datetime import datetime
 
@@ -16,7 +19,7 @@ State = Dialogue.State
 
 
 def submit_dialogue(dialogue: Dialogue, *, by: User) -> None:
-    """Hand a dialogue in, to be reviewed. Raises WritingError while something is missing."""
+    """Submit a dialogue for review. Raises WritingError if it is not finished."""
     with transaction.atomic(durable=True):
         lock(dialogue)
         require_editable(dialogue, by)
@@ -31,7 +34,7 @@ def submit_dialogue(dialogue: Dialogue, *, by: User) -> None:
 
 
 def undo_submission(dialogue: Dialogue, *, by: User) -> None:
-    """Take a dialogue back within the project's grace period, unless a reviewer was faster."""
+    """Take a submission back within the project's grace period. Raises WritingError once it has been reviewed."""
     with transaction.atomic():
         lock(dialogue)
         require_author(dialogue, by)
@@ -45,14 +48,14 @@ def undo_submission(dialogue: Dialogue, *, by: User) -> None:
 
 
 def undo_until(dialogue: Dialogue) -> datetime | None:
-    """Until when its author can take a submitted dialogue back; None where it is not submitted."""
+    """The end of the grace period of a submitted dialogue; None for any other."""
     if dialogue.state != State.SUBMITTED or dialogue.submitted_at is None:
         return None
     return dialogue.submitted_at + dialogue.project.grace_span
 
 
 def accept(dialogue: Dialogue, *, by: User) -> None:
-    """Accept a dialogue: it goes into exports from now on."""
+    """Accept a dialogue, so that later exports include it."""
     with transaction.atomic():
         _lock_for_review(dialogue, by, State.SUBMITTED)
         dialogue.reviewed_by, dialogue.reviewed_at = by, timezone.now()
@@ -61,7 +64,7 @@ def accept(dialogue: Dialogue, *, by: User) -> None:
 
 
 def return_dialogue(dialogue: Dialogue, *, comment: str, by: User) -> None:
-    """Give a dialogue back to its author, with a comment; an accepted one leaves later exports."""
+    """Return a dialogue to its author with a comment. Later exports do not include it, even if it was accepted."""
     if not comment.strip():
         raise WritingError(_("Say what its author should change."))
     with transaction.atomic():
@@ -73,13 +76,14 @@ def return_dialogue(dialogue: Dialogue, *, comment: str, by: User) -> None:
 
 
 def withdraw(dialogue: Dialogue, *, by: User) -> None:
-    """Take a dialogue out for good: nobody sees it and it is never exported. Its author or an admin may."""
+    """Withdraw a dialogue for good: nobody sees it and it is never exported. Only for its author or an admin."""
     with transaction.atomic():
         lock(dialogue)
         if not by.is_admin:
             require_author(dialogue, by)
         _move(dialogue, State.WITHDRAWN)
-        # Where its text had joined a comparison, that goes with it.
+        # Copies of a comparison that contain a text of this dialogue are withdrawn with it. The first comparison of
+        # a family never contains such a text, so it stays.
         joined = Comparison.objects.exclude(family=None).exclude(family=F("id"))
         joined.filter(completions__message__dialogue=dialogue).update(state=Comparison.State.WITHDRAWN)
         AuditEvent.note("withdraw dialogue", dialogue, by=by)

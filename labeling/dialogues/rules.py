@@ -1,4 +1,4 @@
-"""What makes a message fit its dialogue, and how a dialogue is locked. Shared by writing and reviewing."""
+"""The rules that a change of a dialogue must satisfy, and the lock on its row. Shared by editing and review."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ LONGEST_TEXT = 100_000  # characters of one message
 
 
 class WritingError(ValueError):
-    """A change of a dialogue that makes no sense; the text is for the person who tried."""
+    """A change of a dialogue that is refused; the text is for the person who tried."""
 
 
 class StaleVersion(WritingError):
-    """The dialogue was changed elsewhere: `version` is the newest, `saved` and `yours` are the two texts."""
+    """The dialogue was changed elsewhere: `version` is the newest, `saved` and `yours` hold the two texts."""
 
     def __init__(self, *, version: int, saved: dict[str, Any], yours: dict[str, Any]) -> None:
         super().__init__(_("This dialogue was changed in another tab."))
         self.version, self.saved, self.yours = version, saved, yours
 
 
-def mark_of(content: str) -> str:
-    """What tells one text from another without being it; a page carries the mark of the text that it shows."""
+def content_digest(content: str) -> str:
+    """A short digest of a text. The edit form carries the digest of the text that it shows, to detect other edits."""
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -34,7 +34,10 @@ _CHANGING = (
 
 
 def lock(dialogue: Dialogue) -> None:
-    """Lock the dialogue's row until the transaction ends, and read what may have changed."""
+    """Lock the dialogue's row until the transaction ends, and reload the fields that another request may have changed.
+
+    Concurrent changes, such as those of two tabs, then happen one after the other.
+    """
     dialogue.refresh_from_db(fields=_CHANGING, from_queryset=Dialogue.objects.select_for_update(of=("self",)))
 
 
@@ -59,7 +62,10 @@ def require_text(content: str) -> None:
 
 
 def require_place(dialogue: Dialogue, roles: Sequence[str], role: str) -> None:
-    """User and assistant take turns, the user first; a chat's answers are its policy's; one system message."""
+    """Raise WritingError unless a message of this role may be added after messages of these roles.
+
+    User and assistant take turns, the user first; in a chat only the policy answers; there is one system message.
+    """
     if role == Message.Role.SYSTEM:
         if Message.Role.SYSTEM in roles:
             raise WritingError(_("There is a system message already. Edit that one."))

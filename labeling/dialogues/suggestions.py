@@ -1,6 +1,6 @@
-"""Suggestions for the side that is being written. What was shown stays on record: every completion of every run.
+"""Suggestions for the next message of a dialogue. All completions of all runs are kept, taken or not.
 
-A run counts as current while it answers the messages as they stand; after an edit it does not fit any more.
+A run is current while its prompt equals the dialogue's messages; after an edit it is not.
 """
 
 from dataclasses import replace
@@ -18,13 +18,13 @@ _NONE_FITS = "none fits"
 
 
 def next_role(messages: list[Message]) -> Literal["user", "assistant"]:
-    """Whose turn it is."""
+    """The role of the next message, since user and assistant take turns."""
     last = messages[-1].role if messages else None
     return "assistant" if last == Message.Role.USER else "user"
 
 
 def current_run(dialogue: Dialogue, messages: list[Message], *, purpose: str) -> SamplingRun | None:
-    """The newest run for what comes after these messages, if they are still what it was asked for."""
+    """The newest run for the message after these, if these are still its prompt."""
     runs = SamplingRun.objects.filter(dialogue=dialogue, purpose=purpose, position=len(messages), replaces=None)
     newest = runs.filter(as_role=next_role(messages)).select_related("policy").order_by("-created_at").first()
     if newest is None or newest.messages != [one.plain for one in messages]:
@@ -32,8 +32,8 @@ def current_run(dialogue: Dialogue, messages: list[Message], *, purpose: str) ->
     return newest
 
 
-def why_none(dialogue: Dialogue) -> str:
-    """Why this dialogue offers no suggestions, in words for its author; empty where it does."""
+def why_no_suggestions(dialogue: Dialogue) -> str:
+    """Why this dialogue offers no suggestions, as a sentence for its author; empty if it offers them."""
     if reason := dialogue.project.why_no_new_work:
         return reason
     if dialogue.project.policy is None:
@@ -46,11 +46,11 @@ def why_none(dialogue: Dialogue) -> str:
 
 
 def suggest(dialogue: Dialogue, *, again: bool, by: User) -> SamplingRun:
-    """Suggestions for the side whose turn it is: those that are there already, or with `again` new ones.
+    """The current run of suggestions for the next message; a new run if there is none, or with `again`.
 
-    Older ones that are still being sampled are stopped. Raises WritingError or sampling.SamplingError.
+    Older runs that are still being sampled are cancelled. Raises WritingError or SamplingError.
     """
-    if reason := why_none(dialogue):
+    if reason := why_no_suggestions(dialogue):
         raise WritingError(reason)
     messages = list(dialogue.messages.order_by("position"))
     present = current_run(dialogue, messages, purpose=SamplingRun.Purpose.SUGGESTION)
@@ -72,7 +72,7 @@ def suggest(dialogue: Dialogue, *, again: bool, by: User) -> SamplingRun:
 
 
 def suggestion_sampling(project: Project) -> SamplingParams:
-    """How the project samples suggestions, apart from what is compared."""
+    """The project's sampling settings for suggestions, which differ from those for comparisons."""
     return replace(
         sampling_runs.default_sampling(project),
         temperature=project.suggestion_temperature,
@@ -82,7 +82,7 @@ def suggestion_sampling(project: Project) -> SamplingParams:
 
 
 def take(dialogue: Dialogue, completion: Completion, *, by: User) -> None:
-    """Put a suggestion into the composer, from where it can be changed and added."""
+    """Put a suggestion into the composer, where it can be edited and added."""
     assert completion.run is not None
     save_composer(
         dialogue,
@@ -95,13 +95,13 @@ def take(dialogue: Dialogue, completion: Completion, *, by: User) -> None:
 
 
 def stop_runs(dialogue: Dialogue, *, by: User) -> None:
-    """Stop what is still being sampled for this dialogue's end: nobody waits for it any more."""
+    """Cancel the runs for this dialogue's next message, since nobody waits for them any more."""
     for run in SamplingRun.objects.filter(dialogue=dialogue, replaces=None, state__in=sampling_runs.UNDER_WAY):
         sampling_runs.cancel(run, by=by)
 
 
 def note_none_fits(run: SamplingRun, *, by: User) -> None:
-    """Keep that none of these suggestions was of use: a judgement of the policy, made in passing."""
+    """Record that none of these suggestions was of use, as a judgement of the policy. Repeating it adds nothing."""
     if not none_fitted(run):
         AuditEvent.note(_NONE_FITS, run, by=by)
 

@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.dialogues.editing import sign
+from labeling.dialogues.editing import set_authorship
 from labeling.dialogues.rules import WritingError, lock, require_text
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, User
 from labeling.rankings.comparison_copies import copy_comparison, copy_completions
@@ -44,7 +44,7 @@ def write_better(
         dialogue = _create_dialogue(comparison, lease, key, by, seconds)
         context = context_of(comparison)
         answer = Message(position=len(context), role=Message.Role.ASSISTANT, content=content, seconds=seconds)
-        sign(answer, completion)
+        set_authorship(answer, completion)
         for message in (*context, answer):
             message.dialogue = dialogue
         Message.objects.bulk_create([*context, answer])

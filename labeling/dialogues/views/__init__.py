@@ -1,1 +1,1 @@
-"""The pages of dialogues: views of five beats, which know requests and decide nothing."""
+"""The views of dialogues: each authorises, reads a form, makes one domain call and answers."""

@@ -57,7 +57,7 @@ def chat_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> Ht
 @access.role_required(*WRITERS)
 @require_POST
 def say(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    """Say something, and ask for one answer or several."""
+    """Add the trainer's message and request one answer or several."""
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
     form = SayForm(request.POST)
@@ -80,7 +80,7 @@ def say(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse
 @access.role_required(*WRITERS)
 @require_POST
 def regenerate(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    """Another answer to the last thing said."""
+    """Request other answers to the last user message."""
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
     form = DraftsForm(request.POST)
@@ -95,7 +95,7 @@ def regenerate(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpR
 @access.role_required(*WRITERS)
 @require_POST
 def stop_answer(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, run_id: uuid.UUID) -> HttpResponse:
-    """Stop the answer; as much of it as there is comes with the end of the stream."""
+    """Stop sampling; the text sampled so far arrives at the end of the stream."""
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     runs.cancel(access.own_run(request, run_id), by=access.person(request))
     return fragments.stopped_response(request, dialogue)
@@ -104,7 +104,7 @@ def stop_answer(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, run_id:
 @access.role_required(*WRITERS)
 @require_POST
 def choose_answer(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, completion_id: uuid.UUID) -> HttpResponse:
-    """Go on with one of the answers; the choice over the others is kept as a ranking."""
+    """Continue with one of the answers; the choice is stored as a ranking."""
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     try:
         dialogues_chat.choose(dialogue, access.suggestion_for(dialogue, completion_id), by=access.person(request))
@@ -114,7 +114,7 @@ def choose_answer(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, compl
 
 
 def _remembered_drafts(user: User, wanted: int | None) -> int:
-    """How many answers: as asked, else as last time; what was asked is remembered."""
+    """How many answers to sample: the number given, which is remembered, else the remembered one."""
     before = int(user.preferences.get("num_drafts", 1))
     if wanted is not None and wanted != before:
         users.set_preference(user, num_drafts=wanted)

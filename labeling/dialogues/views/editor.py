@@ -1,4 +1,4 @@
-"""The dialogue editor: one page, and one action for each thing that can be done on it."""
+"""The dialogue editor: the page, and the actions on messages and on the whole dialogue."""
 
 import uuid
 from typing import Any
@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect, retarget
 from labeling.dialogues import editing, regeneration, review
 from labeling.dialogues.forms import ComposerForm, EditForm, MessageForm
 from labeling.dialogues.review import undo_until
-from labeling.dialogues.rules import StaleVersion, WritingError, mark_of
+from labeling.dialogues.rules import StaleVersion, WritingError, content_digest
 from labeling.dialogues.suggestions import stop_runs
 from labeling.dialogues.views import fragments
 from labeling.models import Completion, Dialogue, Message, User
@@ -46,7 +46,7 @@ def add_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> Http
 @access.role_required(*WRITERS)
 @require_POST
 def save_composer(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    """Keep what is being typed; 409 with the saved text where the dialogue was changed elsewhere."""
+    """Autosave of the composer; 409 with the saved text if the dialogue was changed elsewhere."""
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
     form = ComposerForm(request.POST)
@@ -64,18 +64,20 @@ def save_composer(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> Ht
 @access.role_required(*WRITERS)
 @require_http_methods(["GET", "POST"])
 def edit_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
-    """A message in its place as a form, and what is made of it."""
+    """GET shows the edit form in place of the message, POST saves it; 409 with both texts on a conflict."""
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
     message = access.message_of(found, message_id)
     form = EditForm(request.POST if request.method == "POST" else None)
     if request.method == "GET" or not form.is_valid():
-        return _edit_form(request, message, form, seen=mark_of(message.content), status=422 if form.errors else 200)
+        return _edit_form(
+            request, message, form, seen=content_digest(message.content), status=422 if form.errors else 200
+        )
     try:
         problem = _edit(message, **form.cleaned_data, by=user)
     except StaleVersion as stale:
         theirs = stale.saved["content"]
-        return _edit_form(request, message, form, seen=mark_of(theirs), saved_elsewhere=theirs, status=409)
+        return _edit_form(request, message, form, seen=content_digest(theirs), saved_elsewhere=theirs, status=409)
     except WritingError as error:
         return _refused(request, found, str(error))
     answer = fragments.thread_response(request, message.dialogue, changed=True)
@@ -85,7 +87,7 @@ def edit_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, messag
 @access.role_required(*WRITERS)
 @require_POST
 def still_fits(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
-    """A second look found nothing to change."""
+    """Remove the mark for a second look without changing the message."""
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
     message = access.message_of(found, message_id)
@@ -119,7 +121,7 @@ def branch_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, mes
 @access.role_required(*WRITERS)
 @require_POST
 def submit_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    """Hand the dialogue in. Text that still stands in the composer becomes its last message first."""
+    """Submit the dialogue. Text that is still in the composer is added as its last message first."""
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     user = access.person(request)
     has_text = bool(request.POST.get("content", "").strip())
@@ -160,7 +162,7 @@ def withdraw_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -
 
 
 def _edit(message: Message, *, content: str, later: str, seen: str, keep: str, by: User) -> str:
-    """Change the message as the form says; returns why the policy cannot answer anew, where it was asked to."""
+    """Save the edit. Returns why later answers cannot be regenerated, if that was asked for, else an empty string."""
     if keep == "both":
         content = f"{message.content}\n\n{content}"
     if later == "regenerate":
@@ -170,7 +172,7 @@ def _edit(message: Message, *, content: str, later: str, seen: str, keep: str, b
 
 
 def _edit_form(request: HttpRequest, message: Message, form: EditForm, *, status: int, **more: Any) -> HttpResponse:
-    """The message in its place as a form; `saved_elsewhere` is its other text where two were written."""
+    """The edit form in place of the message; `saved_elsewhere` is the other text after a conflict."""
     context = {
         **fragments.thread_context(message.dialogue, editing=message, edit_form=form),
         "message": message,
@@ -183,7 +185,7 @@ def _edit_form(request: HttpRequest, message: Message, form: EditForm, *, status
 
 
 def _add_posted(request: HttpRequest, dialogue: Dialogue) -> str:
-    """Add the posted message; returns what is wrong, or nothing."""
+    """Add the posted message. Returns what is wrong with it, or an empty string."""
     form = MessageForm(request.POST)
     if not form.is_valid():
         return form.problems()
@@ -200,8 +202,8 @@ def _add_posted(request: HttpRequest, dialogue: Dialogue) -> str:
 
 
 def _refused(request: HttpRequest, dialogue: Dialogue, problem: str, *, emptied: bool = False) -> HttpResponse:
-    """The problem beside the composer; without scripts the page again, with the text that was posted."""
-    if emptied:  # the text became a message, so the thread has changed although the request failed
+    """Show the problem beside the composer; without JavaScript, the page again with the posted text."""
+    if emptied:  # the text was added as a message, so the thread must be reloaded although the request failed
         messages.error(request, problem)
         url = fragments.dialogue_url(dialogue)
         return HttpResponseClientRedirect(url) if request.headers.get("HX-Request") else redirect(url)

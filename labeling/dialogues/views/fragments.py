@@ -1,7 +1,7 @@
-"""What the pages of writing and chatting share: the thread, the composer, and how a change is answered.
+"""What the pages of writing and chatting share: contexts for the thread and the composer, and responses to changes.
 
-A script gets the thread anew and an event that says what else changed; a browser without scripts is led
-back to the page.
+An htmx request gets the new thread and an event for the rest of the page; a browser without JavaScript is
+redirected to the page.
 """
 
 from typing import Any
@@ -18,12 +18,14 @@ from django_htmx.http import reswap, trigger_client_event
 
 from labeling.dialogues.chat import answer_run
 from labeling.dialogues.forms import LATER_CHOICES, EditForm
-from labeling.dialogues.regeneration import note_standings
-from labeling.dialogues.suggestions import current_run, next_role, none_fitted, why_none
+from labeling.dialogues.regeneration import annotate_regeneration
+from labeling.dialogues.suggestions import current_run, next_role, none_fitted, why_no_suggestions
 from labeling.models import Completion, Dialogue, Message, SamplingRun
 from labeling.sampling.runs import UNDER_WAY
 
-LONGEST_REMEMBERED = 20_000  # characters of the last message that the page carries twice, to know its own text again
+# Characters. The page carries the last message a second time, so that the script can tell whether text in the
+# browser's storage has already been added; a longer one is left out.
+LONGEST_REMEMBERED = 20_000
 EDITABLE = (Dialogue.State.DRAFT, Dialogue.State.RETURNED)
 
 
@@ -35,9 +37,9 @@ def dialogue_url(dialogue: Dialogue) -> str:
 def thread_context(
     dialogue: Dialogue, *, editing: Message | None = None, edit_form: EditForm | None = None
 ) -> dict[str, Any]:
-    """The messages, what may be done with them, and in a chat the answer that is awaited."""
+    """Context of the thread: the messages, what may be done with them, and in a chat the run that answers."""
     thread = list(dialogue.messages.order_by("position"))
-    note_standings(dialogue, thread)
+    annotate_regeneration(dialogue, thread)
     for message in thread[-1:]:
         message.is_last = True  # type: ignore[attr-defined]
     later = [message for message in thread if editing and message.position > editing.position]
@@ -60,32 +62,34 @@ def thread_context(
 def thread_response(
     request: HttpRequest, dialogue: Dialogue, *, changed: bool = False, added: bool = False
 ) -> HttpResponse:
-    """The thread as it stands now; after a change, with the event that tells the rest of the page."""
+    """The thread as a fragment; after a change, with the event that updates the rest of the page."""
     if not request.headers.get("HX-Request"):
         return redirect(dialogue_url(dialogue))
     context = thread_context(dialogue)
     template = "_chat_thread.html" if dialogue.kind == Dialogue.Kind.CHAT else "_thread.html"
     response = render(request, f"labeling/dialogues/{template}", context)
     if changed:
-        tell_of_change(response, dialogue, context["thread"], added=added)
+        trigger_dialogue_changed(response, dialogue, context["thread"], added=added)
     return response
 
 
-def tell_of_change(response: HttpResponse, dialogue: Dialogue, thread: list[Message], *, added: bool = False) -> None:
-    """Tell the rest of the page that the dialogue is another now."""
+def trigger_dialogue_changed(
+    response: HttpResponse, dialogue: Dialogue, thread: list[Message], *, added: bool = False
+) -> None:
+    """Add the event by which the rest of the page learns the dialogue's new version and roles."""
     event = {"version": dialogue.version, "added": added, **composer_roles(thread)}
     trigger_client_event(response, "parley:dialogue-changed", event)
 
 
 def problem_response(request: HttpRequest, sentence: str) -> HttpResponse | None:
-    """Say what does not work, beside the text that stays where it is; None for a browser without scripts."""
+    """A 422 that shows the problem and leaves the person's text alone; None for a browser without JavaScript."""
     if not request.headers.get("HX-Request"):
         return None
     return trigger_client_event(reswap(HttpResponse(status=422), "none"), "parley:problem", sentence)  # type: ignore[arg-type]
 
 
 def say_problem(request: HttpRequest, response: HttpResponse, sentence: str) -> HttpResponse:
-    """Say what did not work beside what did: by an event, or without scripts on the next page."""
+    """Add a problem to a response of something that worked: as an event, or without JavaScript on the next page."""
     if not request.headers.get("HX-Request"):
         messages.warning(request, sentence)
         return response
@@ -93,12 +97,12 @@ def say_problem(request: HttpRequest, response: HttpResponse, sentence: str) -> 
 
 
 def stopped_response(request: HttpRequest, dialogue: Dialogue) -> HttpResponse:
-    """A run was stopped. Its stream goes on for a moment and ends by itself, so a script has nothing to swap."""
+    """The response to stopping a run: 204, since the run's stream ends by itself and then updates the page."""
     return HttpResponse(status=204) if request.headers.get("HX-Request") else redirect(dialogue_url(dialogue))
 
 
 def composer_roles(thread: list[Message]) -> dict[str, Any]:
-    """Whose turn it is, and which roles the next message may have."""
+    """The role that the composer starts with, and which roles the next message may have."""
     turn = next_role(thread)
     has_system = any(message.role == Message.Role.SYSTEM for message in thread)
     return {
@@ -108,7 +112,7 @@ def composer_roles(thread: list[Message]) -> dict[str, Any]:
 
 
 def composer_context(dialogue: Dialogue, thread: list[Message], *, save_url: str) -> dict[str, Any]:
-    """The composer, and the facts that its script needs. Its words come from here, so that they are translated."""
+    """Context of the composer, with the facts that its script needs. Its words are sent from here to be translated."""
     roles = composer_roles(thread)
     kept_role = dialogue.composer.get("role")
     if roles["roles"].get(kept_role):
@@ -131,8 +135,8 @@ def composer_context(dialogue: Dialogue, thread: list[Message], *, save_url: str
 
 
 def suggestions_context(dialogue: Dialogue, thread: list[Message], *, problem: str = "") -> dict[str, Any]:
-    """The panel of suggestions for the side whose turn it is."""
-    reason = why_none(dialogue)
+    """Context of the panel of suggestions for the next message."""
+    reason = why_no_suggestions(dialogue)
     context: dict[str, Any] = {
         "project": dialogue.project,
         "dialogue": dialogue,
@@ -154,12 +158,12 @@ def suggestions_context(dialogue: Dialogue, thread: list[Message], *, problem: s
 
 
 def saved_at() -> str:
-    """The time, as the state line says it: in the person's own zone."""
+    """The time of day in the person's own time zone, for the composer's state line."""
     return date_format(timezone.localtime(), "H:i")
 
 
 def _later_choices(dialogue: Dialogue, later: list[Message]) -> list[tuple[str, Any]]:
-    """What may become of the messages after one that is edited; only answers are sampled anew."""
+    """The choices for messages after an edited one; "regenerate" only if there are answers and a policy."""
     answers = dialogue.project.policy is not None and any(one.role == Message.Role.ASSISTANT for one in later)
     return [(name, label) for name, label in LATER_CHOICES if answers or name != "regenerate"]
 
@@ -202,7 +206,7 @@ def _take_url(name: str, dialogue: Dialogue, completion: Completion | None) -> s
 
 
 def _sentence(run: SamplingRun) -> str:
-    """What is being waited for, or what came of it."""
+    """What the run is doing, or how it ended; empty when it is done."""
     name = run.policy.name
     if run.state in (SamplingRun.State.WAITING, SamplingRun.State.SENT):
         return _("Waiting for %(name)s …") % {"name": name}

@@ -1,4 +1,4 @@
-"""Answers that the policy writes anew in their places: how one stands, stop, try again, bring the old one back."""
+"""Regenerated answers: the state of one, trying again, stopping, restoring the old text."""
 
 import uuid
 
@@ -17,7 +17,7 @@ from labeling.web.access import WRITERS
 @access.role_required(*WRITERS)
 @require_GET
 def message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
-    """One message as it stands, for a page that waits for it; where it waits no more, the page is told."""
+    """One message, polled while its answer is regenerated; once it is not, with the event that updates the page."""
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     asked = access.message_of(found, message_id)
     if not request.headers.get("HX-Request"):
@@ -25,15 +25,15 @@ def message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_id:
     context = fragments.thread_context(found)
     (shown,) = (one for one in context["thread"] if one.pk == asked.pk)
     response = render(request, "labeling/dialogues/_written_message.html", {**context, "message": shown})
-    if getattr(shown, "standing", "") not in ("writing", "waiting"):
-        fragments.tell_of_change(response, found, context["thread"])
+    if getattr(shown, "regeneration_state", "") not in ("writing", "waiting"):
+        fragments.trigger_dialogue_changed(response, found, context["thread"])
     return response
 
 
 @access.role_required(*WRITERS)
 @require_POST
 def regenerate_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
-    """Once more from this one on."""
+    """Regenerate this message and the marked answers after it."""
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     asked = access.message_of(found, message_id)
     problem = regeneration.regenerate_from(found, after=asked.position - 1, by=access.person(request))
@@ -53,7 +53,7 @@ def stop_regenerating(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -
 @access.role_required(*WRITERS)
 @require_POST
 def put_back_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
-    """What stood there before the policy answered anew."""
+    """Restore the text from before the regeneration."""
     found = access.own_dialogue(request, dialogue_id, slug=slug)
     try:
         editing.put_back(access.message_of(found, message_id), by=access.person(request))

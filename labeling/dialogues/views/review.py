@@ -1,4 +1,4 @@
-"""Reviewing: the queue of submitted dialogues, one dialogue whole, and the two things said of it."""
+"""Reviewing: the queue of submitted dialogues, the page of one dialogue, accepting and returning it."""
 
 import uuid
 from collections import Counter
@@ -82,7 +82,7 @@ def _waiting(project: Project, user: User) -> Any:
 
 
 def _next(request: HttpRequest, done: Dialogue) -> HttpResponse:
-    """On to the next dialogue that waits, or back to the list."""
+    """Redirect to the next dialogue that waits for review, or to the list."""
     following = _waiting(done.project, access.person(request)).exclude(pk=done.pk).first()
     if following is None:
         return redirect("review", done.project.slug)
@@ -115,7 +115,7 @@ def _page(
 
 
 def _after(waiting: Any, dialogue: Dialogue) -> Dialogue | None:
-    """The next in the queue, beginning again at its start, so that passing over comes round."""
+    """The next dialogue in the queue after this one; after the last, the first, so that skipped ones come up again."""
     found = waiting.filter(submitted_at__gt=dialogue.submitted_at).first() if dialogue.submitted_at else None
     first = found or waiting.first()
     assert first is None or isinstance(first, Dialogue)
@@ -123,7 +123,7 @@ def _after(waiting: Any, dialogue: Dialogue) -> Dialogue | None:
 
 
 def _facts(dialogue: Dialogue, thread: list[Message]) -> list[tuple[str, Any]]:
-    """How the dialogue came to be, for the judgement of its reviewer."""
+    """How the dialogue was made, for its reviewer: (label, value) pairs."""
     kinds = Counter(message.get_authorship_display() for message in thread)
     minutes = round(dialogue.seconds / 60)
     facts: list[tuple[str, Any]] = [(_("messages"), ", ".join(f"{num} {kind}" for kind, num in kinds.items()))]

@@ -1,4 +1,4 @@
-"""Writing: the list of one's own dialogues, the pool of openings, and beginning one."""
+"""Writing: the list of one's own dialogues, the pool of openings, and starting a dialogue."""
 
 import uuid
 from typing import Any
@@ -44,7 +44,7 @@ def start_dialogue(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*WRITERS)
 @require_POST
 def not_my_topic(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpResponse:
-    """Pass an opening; the next one comes in its place."""
+    """Pass over an opening; the next one is shown in its place."""
     project = access.project_for(request, slug)
     user = access.person(request)
     pool.pass_prompt(access.prompt_of(project, prompt_id), by=user)
@@ -54,7 +54,7 @@ def not_my_topic(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpR
 @access.role_required(*WRITERS)
 @require_POST
 def choose_topics(request: HttpRequest, slug: str) -> HttpResponse:
-    """The topics of this project that one likes; those chosen in other projects stay."""
+    """Save the preferred topics of this project; those of other projects stay."""
     project = access.project_for(request, slug)
     user = access.person(request)
     here = pool_topics(project)

@@ -1,4 +1,4 @@
-"""The panel of suggestions: ask for them, stop them, take one, say that none fits."""
+"""The panel of suggestions: requesting them, stopping, taking one, recording that none fits."""
 
 import uuid
 
@@ -19,7 +19,7 @@ from labeling.web.access import WRITERS
 @access.role_required(*WRITERS)
 @require_GET
 def suggestions(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    """The panel as it stands: what was sampled for the side whose turn it is."""
+    """The panel with the current suggestions for the next message."""
     return _panel(request, access.own_dialogue(request, dialogue_id, slug=slug))
 
 
@@ -37,7 +37,7 @@ def suggest(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResp
 @access.role_required(*WRITERS)
 @require_POST
 def stop_suggestions(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, run_id: uuid.UUID) -> HttpResponse:
-    """Stop sampling; what is there already comes with the end of the stream."""
+    """Stop sampling; the text sampled so far arrives at the end of the stream."""
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     runs.cancel(access.own_run(request, run_id), by=access.person(request))
     return fragments.stopped_response(request, dialogue)
@@ -54,7 +54,7 @@ def none_fit(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, run_id: uu
 @access.role_required(*WRITERS)
 @require_POST
 def take_suggestion(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, completion_id: uuid.UUID) -> HttpResponse:
-    """Put a suggestion into the composer, for a browser without scripts; with them the page does it itself."""
+    """Put a suggestion into the composer, for a browser without JavaScript; otherwise the page's script does it."""
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     completion = access.suggestion_for(dialogue, completion_id)
     dialogues_suggestions.take(dialogue, completion, by=access.person(request))

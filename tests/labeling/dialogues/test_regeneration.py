@@ -3,7 +3,7 @@
 import pytest
 
 from labeling.dialogues import editing, regeneration
-from labeling.dialogues.rules import StaleVersion, WritingError, mark_of
+from labeling.dialogues.rules import StaleVersion, WritingError, content_digest
 from labeling.dialogues.suggestions import current_run, stop_runs
 from labeling.models import AuditEvent, Dialogue, Message, Project, SamplingRun, User
 from labeling.sampling import runs
@@ -50,10 +50,10 @@ def newest_run(dialogue: Dialogue) -> SamplingRun:
     return run
 
 
-def standings(dialogue: Dialogue) -> list[str]:
+def regeneration_states(dialogue: Dialogue) -> list[str]:
     thread = list(dialogue.messages.order_by("position"))
-    regeneration.note_standings(dialogue, thread)
-    return [getattr(message, "standing", "") for message in thread]
+    regeneration.annotate_regeneration(dialogue, thread)
+    return [getattr(message, "regeneration_state", "") for message in thread]
 
 
 def test_answers_are_written_anew_one_after_the_other(draft: Dialogue, alice: User) -> None:
@@ -61,7 +61,7 @@ def test_answers_are_written_anew_one_after_the_other(draft: Dialogue, alice: Us
     first = newest_run(draft)
     assert (first.position, first.num_completions) == (1, 1)
     assert first.messages == [{"role": "user", "content": "Why is grass green?"}]
-    assert standings(draft) == ["", "writing", "", "waiting"]
+    assert regeneration_states(draft) == ["", "writing", "", "waiting"]
     assert send_result(first, "Because of chlorophyll.")
     second = newest_run(draft)
     assert second.position == 3
@@ -75,7 +75,7 @@ def test_answers_are_written_anew_one_after_the_other(draft: Dialogue, alice: Us
         ("And at sunset?", "typed", True),
         ("Then it is grey.", "policy", True),
     ]
-    assert standings(draft) == ["", "written", "", "written"]
+    assert regeneration_states(draft) == ["", "written", "", "written"]
     assert SamplingRun.objects.filter(dialogue=draft).count() == 2
 
 
@@ -124,9 +124,9 @@ def test_a_failed_sampler_leaves_the_old_text_and_says_so(draft: Dialogue, alice
         SamplingRun.objects.filter(pk=run.pk).update(state=SamplingRun.State.RUNNING, attempt=attempt)
         assert runs.record_failure(run.id, attempt, "out of memory")
     assert said(draft)[1] == ("Because of light.", "typed", True)
-    assert standings(draft) == ["", "failed", "", ""]
+    assert regeneration_states(draft) == ["", "failed", "", ""]
     assert regeneration.regenerate_from(draft, after=0, by=alice) == ""
-    assert standings(draft)[1] == "writing"
+    assert regeneration_states(draft)[1] == "writing"
 
 
 def test_without_a_policy_the_edit_is_kept_and_the_reason_said(draft: Dialogue, alice: User) -> None:
@@ -193,7 +193,7 @@ def test_a_branch_keeps_no_old_texts(draft: Dialogue, alice: User) -> None:
 
 
 def test_a_change_that_began_from_another_text_is_refused_with_both(draft: Dialogue, alice: User) -> None:
-    seen = mark_of("Because of light.")
+    seen = content_digest("Because of light.")
     editing.edit_message(message_at(draft, 1), content="From there.", by=alice, later="keep", seen=seen)
     with pytest.raises(StaleVersion) as stale:
         editing.edit_message(message_at(draft, 1), content="From here.", by=alice, later="keep", seen=seen)
@@ -201,5 +201,7 @@ def test_a_change_that_began_from_another_text_is_refused_with_both(draft: Dialo
     assert message_at(draft, 1).content == "From there."
     # The same change twice is no conflict, and one that began from the newest text is none either.
     editing.edit_message(message_at(draft, 1), content="From there.", by=alice, later="keep", seen=seen)
-    editing.edit_message(message_at(draft, 1), content="Both.", by=alice, later="keep", seen=mark_of("From there."))
+    editing.edit_message(
+        message_at(draft, 1), content="Both.", by=alice, later="keep", seen=content_digest("From there.")
+    )
     assert AuditEvent.objects.filter(verb="edit message").count() == 2

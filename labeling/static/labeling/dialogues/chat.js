@@ -1,4 +1,4 @@
-// Chatting: what is said is kept like any text; while an answer is awaited nothing more can be said.
+// The chat page. The composer autosaves as everywhere; sending is disabled while an answer is being sampled or chosen.
 
 import { beginComposer, form } from "./fragments.js";
 
@@ -11,7 +11,7 @@ const composer = beginComposer((composer) => {
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt.id !== "thread") return;
   composer.onChange();
-  // Where an answer has come and nothing else has the focus, it is the trainer's turn to speak.
+  // The answer has arrived: focus the composer, unless the person has focused something else.
   const waits = document.querySelector("#thread [data-run]") !== null;
   if (!waits && document.activeElement === document.body) form.elements.content.focus();
   if (document.activeElement === form.elements.content) event.detail.elt.lastElementChild?.scrollIntoView({ block: "end" });

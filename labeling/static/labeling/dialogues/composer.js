@@ -1,19 +1,19 @@
-// Keeps the text that is not yet a message: in this browser at once, on the server a moment later.
-// Survives a closed tab, a crash, a lost network and an expired sign-in. Where the text was changed
-// elsewhere too, both are shown and the person chooses. Knows whether a text began as a suggestion.
+// Autosaves the text that is not a message yet: to localStorage at once, to the server a moment later, so that it
+// survives a closed tab, a crash, a lost network and an expired session. Where the text was changed elsewhere too,
+// both texts are shown and the person chooses. Tracks the suggestion that the text began as.
 
 import { send } from "../web/sending.js";
 
-const SAVE_AFTER = 900;
+const SAVE_AFTER = 900; // milliseconds, as all times here
 const TRY_AGAIN_AFTER = 8000;
 const IDLE_AFTER = 60_000;
-const MOST_LEFT = 20;
-const SHORTEST_PASTED = 20; // characters; less than that is found in other texts by chance
+const MOST_LEFT = 20; // earlier texts that are remembered
+const SHORTEST_PASTED = 20; // characters; a shorter text occurs in other texts by chance
 const LONGEST_BEACON = 60_000; // browsers refuse a request that outlives its page above 64 kB
 
 export class Composer {
-  // onChange() after every change; onState(state, time) for the state line; onStale() when the
-  // dialogue itself changed elsewhere.
+  // onChange() is called after every change, onState(state, detail) to update the state line, onStale() when the
+  // dialogue was changed elsewhere.
   constructor({ form, facts, onChange, onState, onStale }) {
     Object.assign(this, { form, onChange, onState, onStale });
     this.text = form.elements.content;
@@ -25,9 +25,9 @@ export class Composer {
     this.saving = null;
     this.sent = null;
     this.timer = null;
-    this.suggestion = null; // {before, content} of the suggestion that was taken
+    this.suggestion = null; // {before, content}: the text before the suggestion was taken, and the suggestion's
     this.lastText = this.text.value;
-    this.left = []; // {completion, suggestion, text} of texts that began as a suggestion and may come back
+    this.left = []; // {completion, suggestion, text} of texts from suggestions that an undo or a paste may bring back
     this.seconds = 0;
     this.lastActivity = 0;
     this._listen();
@@ -38,11 +38,11 @@ export class Composer {
   set completion(id) { this.form.elements.completion.value = id; }
   get isEmpty() { return this.text.value.trim() === ""; }
 
-  // What this browser kept and the server does not have: put back, dropped, or shown beside the other.
+  // Text in localStorage that the server may not have: restored, dropped, or shown as a conflict.
   restore(lastMessage) {
     const kept = this._recall();
     if (kept === null || kept.synced || kept.content === this.text.value) return;
-    if (kept.content === lastMessage) return this._forget(); // it became a message; only the answer got lost
+    if (kept.content === lastMessage) return this._forget(); // it was added; only the response was lost
     if (kept.version >= this.version || this.savedContent === "") {
       this._write(kept);
       this.changed();
@@ -67,7 +67,7 @@ export class Composer {
     if (this.dirty) this.timer = setTimeout(() => this.save(), after);
   }
 
-  // Put a suggestion in, so that Ctrl-Z brings back what was there.
+  // Insert a suggestion with execCommand, so that Ctrl-Z brings back the text before it.
   take(completion, content) {
     const before = this.text.value;
     this._rememberLeft();
@@ -87,7 +87,7 @@ export class Composer {
     this.text.focus();
   }
 
-  // One save at a time; what was typed meanwhile is saved after it.
+  // One save at a time, since each needs the version that the one before it returned.
   async save() {
     clearTimeout(this.timer);
     if (!this.dirty) return;
@@ -97,23 +97,23 @@ export class Composer {
     this.saving = null;
   }
 
-  // Before a request that changes the dialogue: nothing of ours may be on its way.
+  // Called before a request that raises the dialogue's version: a save under way would be refused as stale.
   async settle() {
     clearTimeout(this.timer);
     this.sent = this.text.value;
     if (this.saving) await this.saving;
   }
 
-  // The dialogue changed: by a message that was added from here, or otherwise.
+  // The dialogue has a new version; `added` says that the composer's text became a message.
   dialogueChanged({ version, added }) {
     this.version = version;
     if (!added) return;
     this.seconds = 0;
     this.form.elements.seconds.value = "";
-    if (this.text.value === this.sent) { // unless more was typed while it was on its way
+    if (this.text.value === this.sent) { // unless more was typed while the request was under way
       this.text.value = "";
       this._dropSuggestion();
-      this.left = []; // what was suggested for this place says nothing of the next
+      this.left = []; // the next position has suggestions of its own
       this.lastText = "";
       this.dirty = false;
       this.savedContent = "";
@@ -145,7 +145,7 @@ export class Composer {
     this.onStale();
     const theirs = saved.content ?? "";
     if (theirs === sent.content) { this._keep(true); this.onState("saved"); return; }
-    if (theirs === "" || theirs === this.savedContent) { this.changed(); return; } // only the dialogue moved on
+    if (theirs === "" || theirs === this.savedContent) { this.changed(); return; } // the text was not changed elsewhere, only the dialogue
     this._showConflict(sent, saved);
   }
 
@@ -173,7 +173,7 @@ export class Composer {
       document.addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
     }
     setInterval(() => {
-      // Time counts only while the page is in view and someone moved in the last minute.
+      // Time counts only while the page is visible and there was input within the last minute.
       if (document.visibilityState !== "visible" || Date.now() - this.lastActivity > IDLE_AFTER) return;
       this.seconds += 1;
       this.form.elements.seconds.value = this.seconds;
@@ -185,8 +185,8 @@ export class Composer {
     });
   }
 
-  // The page may be gone before an answer comes. What this browser kept is marked as kept only by an
-  // answer, so a save that never arrived is found again by restore().
+  // Save as the page is hidden. It may be gone before the response comes: localStorage is marked as synced only by a
+  // response, so restore() finds a save that never arrived.
   _saveInPassing() {
     if (!this.dirty || this.text.value.length > LONGEST_BEACON / 4) return;
     send(this.url, { role: this.role, content: this.text.value, completion: this.completion, version: this.version }, { keepalive: true })
@@ -219,7 +219,7 @@ export class Composer {
     this.left = [...texts.map((text) => ({ completion, suggestion, text })), ...this.left].slice(0, MOST_LEFT);
   }
 
-  // A suggestion that was undone and redone, or cut and pasted, is still one, changed or not.
+  // An undo, redo, paste or drop may bring back text that began as a suggestion: link it to that suggestion again.
   _followBack() {
     const text = this.text.value;
     const isBack = (left) => left.text === text || (left.text.length >= SHORTEST_PASTED && text.includes(left.text));
@@ -229,7 +229,7 @@ export class Composer {
 
   _keep(synced) {
     const kept = { role: this.role, content: this.text.value, completion: this.completion, version: this.version, synced };
-    try { localStorage.setItem(this.storageKey, JSON.stringify(kept)); } catch { /* full or private: the server still keeps it */ }
+    try { localStorage.setItem(this.storageKey, JSON.stringify(kept)); } catch { /* storage is full or disabled: the server still has it */ }
   }
 
   _recall() {
@@ -237,6 +237,6 @@ export class Composer {
   }
 
   _forget() {
-    try { localStorage.removeItem(this.storageKey); } catch { /* private mode: nothing was kept */ }
+    try { localStorage.removeItem(this.storageKey); } catch { /* storage is disabled: nothing was stored */ }
   }
 }

@@ -1,11 +1,11 @@
-// A change of a message that is not saved yet: kept in this browser from the first letter, so that no Esc and
-// nothing else that closes the edit loses it. Its message says that it is put aside; the edit, opened again, has it.
+// Unsaved edits of messages are stored in this browser from the first keystroke, so that Esc, or whatever else closes
+// the edit form, loses nothing. The message then says that an edit is put aside; the form, opened again, restores it.
 
 import { announce } from "../web/parley.js";
 
 const putAside = document.getElementById("put-aside").content;
 const broughtBack = document.getElementById("brought-back").content;
-const unkept = new Map(); // where the browser keeps nothing: as long as the page lives
+const unkept = new Map(); // used where localStorage is disabled or full; lost with the page
 
 const keyOf = (article) => `parley:edit:${article.id}`;
 
@@ -17,10 +17,10 @@ function recall(article) {
 
 function forget(article) {
   unkept.delete(keyOf(article));
-  try { localStorage.removeItem(keyOf(article)); } catch { /* private mode: nothing was kept */ }
+  try { localStorage.removeItem(keyOf(article)); } catch { /* storage is disabled: nothing was stored */ }
 }
 
-// `seen` goes with the text: the server shows both texts where the message was changed elsewhere since.
+// `seen` is stored with the text, so that the server can detect that the message was changed elsewhere since.
 function keep(article) {
   const { content, seen } = article.querySelector(".edit-form").elements;
   const isChanged = content.value !== content.defaultValue || article.querySelector(".conflict") !== null;
@@ -34,7 +34,7 @@ function bringBack(article, kept) {
   const form = article.querySelector(".edit-form");
   const { content, seen } = form.elements;
   if (article.querySelector(".conflict")) return;
-  if (kept.content === content.value) { forget(article); return; } // it was saved; only the answer got lost
+  if (kept.content === content.value) { forget(article); return; } // it was saved; only the response was lost
   content.value = kept.content;
   seen.value = kept.seen;
   form.prepend(broughtBack.cloneNode(true));
@@ -61,7 +61,7 @@ document.addEventListener("click", ({ target }) => {
   if (target.closest("[data-saved-text]")) writeSavedText(article);
 });
 
-// As if typed, so that Ctrl-Z brings the change back once more.
+// Replace the edit by the saved text with execCommand, so that Ctrl-Z brings the edit back.
 function writeSavedText(article) {
   const { content, seen } = article.querySelector(".edit-form").elements;
   seen.value = seen.defaultValue;
@@ -71,7 +71,7 @@ function writeSavedText(article) {
   article.querySelector(".brought-back").remove();
 }
 
-// Saved: forgotten, unless more was written while it was on its way.
+// The edit was saved: remove it from storage, unless more was typed while the request was under way.
 document.addEventListener("htmx:beforeSwap", ({ detail: { xhr, requestConfig } }) => {
   const { elt, verb, parameters } = requestConfig;
   const article = verb === "post" && xhr.status === 200 && elt.matches(".edit-form") ? elt.closest("article") : null;

@@ -1,4 +1,4 @@
-// What writing and chatting share: the composer, its state line, keys that work while typing.
+// What the pages of writing and chatting share: the composer, its state line, and keys that work while typing.
 
 import { Composer } from "./composer.js";
 import { announce } from "../web/parley.js";
@@ -34,7 +34,7 @@ export function beginComposer(onChange) {
   composer.restore(facts.last_message);
   onChange(composer);
 
-  // Nothing of the composer may be on its way while a request changes the dialogue.
+  // Wait for an autosave under way before a request that changes the dialogue, which would make the save stale.
   document.addEventListener("htmx:confirm", (event) => {
     if (event.detail.verb !== "post") return;
     event.preventDefault();
@@ -55,7 +55,7 @@ export function beginComposer(onChange) {
   return composer;
 }
 
-// While typing, Alt and a key press the control that the key alone presses elsewhere.
+// While typing, Alt with a key presses the control that the key alone presses elsewhere.
 document.addEventListener("keydown", (event) => {
   if (!event.altKey || event.ctrlKey || event.metaKey) return;
   const key = event.code.replace("Digit", "").replace("Key", "").toLowerCase();
@@ -69,7 +69,7 @@ document.addEventListener("keydown", (event) => {
   document.querySelector("[data-stop]")?.click();
 });
 
-// In an empty composer, the arrow up edits the last message.
+// In an empty composer, Arrow Up edits the last message.
 form.elements.content.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowUp" || event.repeat || form.elements.content.value !== "") return;
   const tools = document.querySelectorAll("[data-tool='edit']");

@@ -1,4 +1,4 @@
-// Reviewing: opening the comment puts the cursor into it.
+// The review page: opening the comment box focuses its text field.
 
 const box = document.getElementById("return-box");
 box?.addEventListener("toggle", () => { if (box.open) box.querySelector("textarea").focus(); });

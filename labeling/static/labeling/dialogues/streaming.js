@@ -1,5 +1,5 @@
-// Paints what a sampling run writes, word by word, and fetches the finished text at the end.
-// Where no event stream gets through (a proxy, a sleeping tab) it asks again every two seconds.
+// Shows the text of a sampling run as it is streamed, and fetches the rendered fragment at the end.
+// Where no event stream gets through (a proxy, a sleeping tab) it polls every two seconds.
 
 const ASK_AGAIN_AFTER = 2000;
 const MOST_FAILURES = 2;

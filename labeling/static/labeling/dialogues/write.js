@@ -1,4 +1,4 @@
-// The dialogue editor: which side is written, suggestions taken, the preview, what Ctrl-Enter does.
+// The dialogue editor: the role of the next message, taking suggestions, the preview, what Ctrl-Enter does.
 
 import { beginComposer, facts, form, showState } from "./fragments.js";
 import { announce, isMainKey } from "../web/parley.js";
@@ -10,10 +10,10 @@ const note = document.getElementById("taken-note");
 const toggle = document.getElementById("preview-toggle");
 const preview = document.getElementById("composer-preview");
 
-const REST = 1000;
+const REST = 1000; // milliseconds
 let resting = null;
 
-// Ctrl-Enter is the next sensible thing: with text, add it; without, submit the dialogue.
+// Ctrl-Enter adds the message if there is text, else submits the dialogue.
 function showMainKey(composer) {
   const [main, other] = composer.isEmpty ? [submit, add] : [add, submit];
   delete other.dataset.key;
@@ -24,7 +24,7 @@ function showMainKey(composer) {
   add.disabled = composer.isEmpty;
 }
 
-// A key submits no dialogue just after it changed: a second, impatient press was meant for what the first did.
+// Ctrl-Enter does not submit the dialogue just after a change: a hasty second press was meant to add the message.
 function rest(composer) {
   clearTimeout(resting);
   resting = setTimeout(() => { resting = null; showMainKey(composer); }, REST);
@@ -63,7 +63,7 @@ document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt.id === "suggestions") showTakenNote(composer);
 });
 
-// Taking a suggestion happens here and now; without JavaScript the same form does it by a page load.
+// Take a suggestion in the page; without JavaScript the same form posts it and reloads.
 document.addEventListener("submit", (event) => {
   const candidate = event.target.closest("#suggestions [data-completion]");
   if (!candidate) return;
@@ -80,7 +80,7 @@ async function showPreview(shown) {
   composer.text.hidden = shown;
   if (!shown) return;
   const { status, body } = await send(preview.dataset.url, { text: composer.text.value });
-  if (status === 200) preview.innerHTML = body.text; // rendered and made safe by the server
+  if (status === 200) preview.innerHTML = body.text; // sanitised by the server
   else preview.textContent = composer.text.value;
 }
 toggle.addEventListener("click", () => {

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling.dialogues.rules import mark_of
+from labeling.dialogues.rules import content_digest
 from labeling.models import Dialogue, Message, Project, SamplingRun, User
 from tests.answering import send_result
 from tests.labeling.factories import make_dialogue, make_project, make_user
@@ -41,7 +41,7 @@ def at(dialogue: Dialogue, position: int) -> Message:
 
 
 def regenerate(client: Client, dialogue: Dialogue) -> Any:
-    values = {"content": "Why is grass green?", "later": "regenerate", "seen": mark_of("Why is the sky blue?")}
+    values = {"content": "Why is grass green?", "later": "regenerate", "seen": content_digest("Why is the sky blue?")}
     return htmx_post(client, address("edit_message", at(dialogue, 0)), values)
 
 
@@ -113,7 +113,7 @@ def test_only_answers_are_written_anew(client: Client, draft: Dialogue) -> None:
 
 
 def test_two_windows_on_one_message_show_both_texts(client: Client, draft: Dialogue) -> None:
-    one, seen = address("edit_message", at(draft, 1)), mark_of("Because of light.")
+    one, seen = address("edit_message", at(draft, 1)), content_digest("Because of light.")
     assert f'value="{seen}"' in htmx_get(client, one).content.decode()
     htmx_post(client, one, {"content": "From there.", "later": "keep", "seen": seen})
     answer = htmx_post(client, one, {"content": "From here.", "later": "keep", "seen": seen})
@@ -122,18 +122,18 @@ def test_two_windows_on_one_message_show_both_texts(client: Client, draft: Dialo
     assert "<pre>From there.</pre>" in page
     assert "From here.</textarea>" in page
     assert at(draft, 1).content == "From there."
-    newer = mark_of("From there.")
+    newer = content_digest("From there.")
     assert f'value="{newer}"' in page
     htmx_post(client, one, {"content": "From here.", "later": "keep", "seen": newer, "keep": "both"})
     assert at(draft, 1).content == "From there.\n\nFrom here."
 
 
 def test_the_conflict_is_shown_without_scripts_too(client: Client, draft: Dialogue) -> None:
-    one, seen = address("edit_message", at(draft, 1)), mark_of("Because of dust.")
+    one, seen = address("edit_message", at(draft, 1)), content_digest("Because of dust.")
     answer = client.post(one, {"content": "From here.", "later": "keep", "seen": seen})
     assert answer.status_code == 409
     assert "Both texts are here" in answer.content.decode()
-    values = {"content": "From here.", "later": "keep", "seen": mark_of("Because of light."), "keep": "mine"}
+    values = {"content": "From here.", "later": "keep", "seen": content_digest("Because of light."), "keep": "mine"}
     assert client.post(one, values).status_code == 302
     assert at(draft, 1).content == "From here."
 
