@@ -1,7 +1,7 @@
-"""Who may do what: one decorator for every view, and calls that fetch a row and authorise in one step.
+"""Access control: one decorator for every view, and functions that fetch a row and authorise in one step.
 
-A row that is missing and a row that is not for this person look the same: 404. Each decorator
-leaves `view.access`, so that a test can walk the URL conf and find no view without one.
+A missing row and a row that this person may not see both give 404, so that ids reveal nothing. Each decorator
+sets `view.access`, so that a test can walk the URL conf and find every view without one.
 """
 
 import uuid
@@ -39,7 +39,7 @@ from labeling.models import (
     Webhook,
 )
 
-# Who works with what. A reviewer trains too; an admin may do all.
+# The roles that may do each kind of work. A reviewer is also a trainer; an admin may do everything.
 WRITERS = (User.Role.TRAINER, User.Role.REVIEWER, User.Role.ADMIN)
 RANKERS = WRITERS
 REVIEWERS = (User.Role.REVIEWER, User.Role.ADMIN)
@@ -63,7 +63,7 @@ def signed_in(view: View) -> View:
 
 
 def role_required(*roles: User.Role) -> Callable[[View], View]:
-    """Only people of these roles may open this view: others get 403, visitors the sign-in page."""
+    """Only people of these roles may open this view: others get 403, visitors are redirected to the sign-in page."""
     if not roles:
         raise ValueError("role_required needs at least one role")
     names = frozenset(str(role) for role in roles)
@@ -71,36 +71,36 @@ def role_required(*roles: User.Role) -> Callable[[View], View]:
 
 
 def person(request: HttpRequest) -> User:
-    """The signed-in person. 404 for a visitor, who cannot get past a guarded view anyway."""
+    """The signed-in person. 404 for a visitor, who cannot reach a guarded view anyway."""
     if not isinstance(request.user, User):
         raise Http404
     return request.user
 
 
 def own_token(request: HttpRequest, token_id: uuid.UUID) -> ApiToken:
-    """A token of the API that this person made."""
+    """An API token of this person."""
     return get_object_or_404(ApiToken, id=token_id, owner=person(request))
 
 
 def project_for(request: HttpRequest, slug: str) -> Project:
-    """A project that this person works in, or any for an admin."""
+    """A project that this person is a member of; any project for an admin."""
     return get_object_or_404(Project.objects.visible_to(person(request)).select_related("policy"), slug=slug)
 
 
 def project_at_work(request: HttpRequest, slug: str) -> Project:
-    """A project as `project_for` finds it, for what begins new work; 403 with the reason where none is begun."""
+    """A project as `project_for` finds it, for views that start new work; 403 with the reason if it takes none."""
     return require_at_work(project_for(request, slug))
 
 
 def require_at_work(project: Project) -> Project:
-    """The project, if new work may be begun in it; what is in hand already is not asked."""
+    """The project, if new work may be started in it, else 403. Not for finishing work that is already started."""
     if reason := project.why_no_new_work:
         raise PermissionDenied(reason)
     return project
 
 
 def own_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:
-    """A dialogue that this person is writing or has written, in a project that they still work in."""
+    """A dialogue of which this person is the author, in a project that they are still a member of."""
     dialogues = _visible(Dialogue.objects.select_related("project__policy", "prompt"), person(request))
     found = get_object_or_404(
         dialogues.exclude(state=Dialogue.State.WITHDRAWN),
@@ -126,12 +126,12 @@ def suggestion_for(dialogue: Dialogue, completion_id: uuid.UUID) -> Completion:
 
 
 def prompt_of(project: Project, prompt_id: uuid.UUID) -> Prompt:
-    """A prompt of this project's pool."""
+    """A prompt in this project's pool."""
     return get_object_or_404(Prompt, id=prompt_id, project=project)
 
 
 def readable_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:
-    """One's own dialogue; for reviewers and admins also any that its author has handed in."""
+    """One's own dialogue; for reviewers and admins also any that is no draft. Withdrawn ones are nobody's."""
     reader = person(request)
     dialogues = _visible(Dialogue.objects.select_related("project__policy", "author", "prompt"), reader)
     found = get_object_or_404(dialogues.filter(_readable(reader)), id=dialogue_id, project__slug=slug)
@@ -140,14 +140,14 @@ def readable_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str
 
 
 def dialogues_for(request: HttpRequest, project: Project) -> QuerySet[Dialogue]:
-    """What `readable_dialogue` opens, and for those who may export also what is accepted."""
+    """The dialogues that `readable_dialogue` opens, and for those who may export also the accepted ones."""
     reader = person(request)
     exported = Q(state=Dialogue.State.ACCEPTED) if reader.can_train_models else Q()
     return Dialogue.objects.filter(_readable(reader) | exported, project=project)
 
 
 def rankings_for(request: HttpRequest, project: Project) -> QuerySet[Ranking]:
-    """One's own rankings; for those who may export all that count as work. None that was taken back."""
+    """One's own rankings; for those who may export, all rankings of work. Never retracted ones."""
     reader = person(request)
     rankings = Ranking.objects.filter(comparison__project=project, retracted_at=None)
     if reader.can_train_models:
@@ -156,7 +156,7 @@ def rankings_for(request: HttpRequest, project: Project) -> QuerySet[Ranking]:
 
 
 def own_lease(request: HttpRequest, lease_id: uuid.UUID, *, slug: str) -> Lease:
-    """A place that this person holds or held in a comparison, of a project that they still work in."""
+    """A lease that this person holds or held, in a project that they are still a member of."""
     leases = Lease.objects.select_related("comparison__project__policy").filter(comparison__project__slug=slug)
     visible = Q() if person(request).is_admin else Q(comparison__project__memberships__user=person(request))
     return get_object_or_404(leases.filter(visible), id=lease_id, trainer=person(request))
@@ -173,7 +173,7 @@ def practice_of(project: Project, comparison_id: uuid.UUID) -> Comparison:
 
 
 def own_practice(request: HttpRequest, ranking_id: uuid.UUID, *, slug: str) -> PracticeRanking:
-    """A practice ranking that this person made, in a project that they still work in."""
+    """A practice ranking that this person made, in a project that they are still a member of."""
     project = project_for(request, slug)
     rankings = PracticeRanking.objects.select_related("comparison__reference")
     return get_object_or_404(rankings, id=ranking_id, trainer=person(request), comparison__project=project)
@@ -190,36 +190,36 @@ def reference_of(project: Project, comparison_id: uuid.UUID) -> Reference:
 
 
 def own_run(request: HttpRequest, run_id: uuid.UUID) -> SamplingRun:
-    """A sampling run that this person asked for."""
+    """A sampling run that this person requested."""
     runs = _visible(SamplingRun.objects.select_related("project", "dialogue"), person(request))
     return get_object_or_404(runs, id=run_id, requested_by=person(request))
 
 
 def export_for(request: HttpRequest, export_id: uuid.UUID, *, slug: str) -> Export:
-    """An export of a project that this engineer or admin works in."""
+    """An export of a project that this engineer is a member of; of any project for an admin."""
     exports = _for_engineers(Export.objects.select_related("project", "requested_by"), request)
     return get_object_or_404(exports, id=export_id, project__slug=slug)
 
 
 def import_for(request: HttpRequest, import_id: uuid.UUID, *, slug: str) -> Import:
-    """A file that was brought into a project that this engineer or admin works in."""
+    """An import into a project that this engineer is a member of; into any project for an admin."""
     imports = _for_engineers(Import.objects.select_related("project", "requested_by"), request)
     return get_object_or_404(imports, id=import_id, project__slug=slug)
 
 
 def training_job_for(request: HttpRequest, job_id: uuid.UUID, *, slug: str) -> TrainingJob:
-    """A training job of a project that this engineer or admin works in."""
+    """A training job of a project that this engineer is a member of; of any project for an admin."""
     jobs = TrainingJob.objects.select_related("project", "export", "policy", "reward_model", "requested_by", "round")
     return get_object_or_404(_for_engineers(jobs, request), id=job_id, project__slug=slug)
 
 
 def webhook_for(request: HttpRequest, webhook_id: uuid.UUID, *, slug: str) -> Webhook:
-    """A webhook of a project that this engineer or admin works in."""
+    """A webhook of a project that this engineer is a member of; of any project for an admin."""
     return get_object_or_404(_for_engineers(Webhook.objects.all(), request), id=webhook_id, project__slug=slug)
 
 
 def policy_for(request: HttpRequest, policy_id: uuid.UUID) -> Policy:
-    """A policy of the registry, which every engineer and admin may see whole."""
+    """A policy of the registry. Every engineer and admin may see all of them, whatever their projects."""
     if not person(request).can_train_models:
         raise Http404
     return get_object_or_404(Policy.objects.select_related("training_job__export"), id=policy_id)
@@ -251,18 +251,18 @@ def _for_engineers(rows: QuerySet[Row], request: HttpRequest) -> QuerySet[Row]:
 def _guarded(view: View, *, roles: frozenset[str], access: str | tuple[str, ...]) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _turned_away(request, request.user, roles) or view(request, *args, **kwargs)
+        return _denied(request, request.user, roles) or view(request, *args, **kwargs)
 
     @wraps(view)
     async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _turned_away(request, await request.auser(), roles) or await view(request, *args, **kwargs)
+        return _denied(request, await request.auser(), roles) or await view(request, *args, **kwargs)
 
     wrapped: Any = guarded_async if iscoroutinefunction(view) else guarded
     wrapped.access = access
     return wrapped  # type: ignore[no-any-return]
 
 
-def _turned_away(request: HttpRequest, user: Any, roles: frozenset[str]) -> HttpResponseBase | None:
+def _denied(request: HttpRequest, user: Any, roles: frozenset[str]) -> HttpResponseBase | None:
     if not user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     if user.role not in roles:

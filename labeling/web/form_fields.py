@@ -1,18 +1,18 @@
-"""Form fields, and forms to build on, that several forms share."""
+"""Form fields and base forms that several rooms share."""
 
 from typing import Any
 
 from django import forms
 
 LONGEST_TEXT = 100_000  # characters of one message
-LONGEST_SITTING = 4 * 3600  # seconds; more than that was not spent on one message
+LONGEST_SITTING = 4 * 3600  # seconds; nobody spends longer on one message
 
 
 class ProseField(forms.CharField):
-    """A text exactly as its author sees it: spaces kept, line ends as they were typed, never blank.
+    """A text exactly as its author sees it: spaces are kept, line ends become LF, and a blank text counts as empty.
 
-    Browsers send line ends as CR LF. Kept so, a suggestion of two lines that was taken
-    unchanged would count as edited.
+    Browsers send line ends as CR LF; with those, a suggestion of two lines that was taken unchanged would
+    count as edited.
     """
 
     def __init__(self, *, rows: int = 6, **kwargs: Any) -> None:
@@ -26,7 +26,7 @@ class ProseField(forms.CharField):
 
 
 class SecondsField(forms.FloatField):
-    """Seconds spent, counted by the browser; missing where it has no JavaScript."""
+    """Seconds spent, counted by the browser; 0 if it has no JavaScript."""
 
     def __init__(self) -> None:
         super().__init__(required=False, min_value=0, max_value=LONGEST_SITTING)
@@ -36,18 +36,18 @@ class SecondsField(forms.FloatField):
 
 
 class FormWithProblems(forms.Form):
-    """A form whose problems are said in one place, beside the composer, not at each field."""
+    """A form whose errors are shown together, beside the composer, not at each field."""
 
     def problems(self) -> str:
         return " ".join(str(problem) for problems in self.errors.values() for problem in problems)
 
 
 class TextForm(forms.Form):
-    """A text to be shown as Markdown, nothing more."""
+    """A text to preview as Markdown."""
 
     text = forms.CharField(strip=False, required=False, max_length=LONGEST_TEXT)
 
 
 def plain_line_ends(text: str) -> str:
-    """Lines that end as messages keep them. A browser shows no difference, so a text taken unchanged has these."""
+    """The text with LF line ends, as messages store it. A browser sends an unchanged text with other line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

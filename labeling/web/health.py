@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can serve: for supervisors and load balancers, with no detail."""
+"""Liveness and readiness, for supervisors and load balancers. Public, so no details are given."""
 
 import shutil
 
@@ -11,20 +11,20 @@ from django.views.decorators.http import require_safe
 
 from labeling.web import access
 
-_LEAST_FREE = 0.05  # of the disk that holds the store
+_LEAST_FREE = 0.05  # share of the disk that holds the model store
 
 
 @access.public
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
-    """The process answers. Asks nothing of anybody, so that a slow database restarts no web server."""
+    """The process answers. Checks neither database nor broker, so that a slow one restarts no web server."""
     return JsonResponse({"status": "ok"})
 
 
 @access.public
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """503 where a page could not be served. With the broker away people can still write and rank: degraded."""
+    """503 if pages cannot be served. "degraded" if only the broker is away: people can still write and rank."""
     facts = {"database": _database_is_current(), "disk": _disk_has_room(), "broker": _broker_answers()}
     can_serve = facts["database"] and facts["disk"]
     status = "ok" if all(facts.values()) else "degraded" if can_serve else "unavailable"

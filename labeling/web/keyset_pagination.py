@@ -1,5 +1,7 @@
-"""Pages of long lists by the last row that was seen: a page costs the same wherever it is, and rows that come or go
-in the meantime neither repeat nor hide others.
+"""Keyset pagination: a page begins after the last row of the page before it, which the cursor names.
+
+Unlike with OFFSET, every page costs the same, and rows that are added or removed in the meantime neither repeat nor
+hide others.
 """
 
 import base64
@@ -13,27 +15,27 @@ from django.db.models import Q, QuerySet
 
 
 class CursorError(ValueError):
-    """This is no cursor of this list."""
+    """A cursor that was not made for this list."""
 
 
 def rows_of_page(
     rows: QuerySet[Any], *, order: tuple[str, ...], cursor: str | None, limit: int
 ) -> tuple[list[Any], str | None]:
-    """The rows after the cursor, and the cursor of the page after them, None at the end. Raises CursorError.
+    """The rows after the cursor, and the cursor of the next page, None on the last one. Raises CursorError.
 
-    All columns of `order` run in one direction, and together no two rows share them; none is null.
+    All columns of `order` must have the same direction, none may be null, and together they must be unique.
     """
     columns = [name.lstrip("-") for name in order]
     if cursor is not None:
         direction = "lt" if order[0][0] == "-" else "gt"
-        rows = rows.filter(_after(columns, _read(rows, columns, cursor), direction))
+        rows = rows.filter(_after(columns, _decode_cursor(rows, columns, cursor), direction))
     found = list(rows.order_by(*order)[: limit + 1])
     shown = found[:limit]
-    return shown, _written(shown[-1], columns) if len(found) > limit else None
+    return shown, _encode_cursor(shown[-1], columns) if len(found) > limit else None
 
 
 def _after(columns: list[str], values: list[Any], direction: str) -> Q:
-    """(a, b) < (x, y) in words that the ORM has: a < x, or a = x and b < y."""
+    """The row comparison (a, b) < (x, y), which the ORM has no form for: a < x, or a = x and b < y."""
     wanted = Q()
     for num, (column, value) in enumerate(zip(columns, values, strict=True)):
         same = dict(zip(columns[:num], values[:num], strict=True))
@@ -41,12 +43,12 @@ def _after(columns: list[str], values: list[Any], direction: str) -> Q:
     return wanted
 
 
-def _written(row: Any, columns: list[str]) -> str:
+def _encode_cursor(row: Any, columns: list[str]) -> str:
     text = json.dumps([str(getattr(row, column)) for column in columns], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read(rows: QuerySet[Any], columns: list[str], cursor: str) -> list[Any]:
+def _decode_cursor(rows: QuerySet[Any], columns: list[str], cursor: str) -> list[Any]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         fields = [rows.model._meta.get_field(column) for column in columns]

@@ -1,7 +1,7 @@
-"""A long list as a page shows it: narrowed by words and choices, in one of several orders, a page at a time.
+"""Long lists with a search, filters, a choice of order and pages.
 
-What is asked for stands in the address, so that a list can be sent to somebody. What makes no sense there is left
-out: an old link shows the beginning.
+All of it is in the URL's query, so that a list can be linked to. Invalid parameters are ignored: an old link shows
+the first page.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +16,14 @@ from django.utils.translation import gettext_lazy
 
 from labeling.web.keyset_pagination import CursorError, rows_of_page
 
-PAGE = 25
-LONGEST_WORDS = 200
-Words = str | Promise
+PAGE = 25  # rows
+LONGEST_WORDS = 200  # characters of a search
+Words = str | Promise  # a text, or one that is translated when it is shown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """An order that a person may choose; `columns` as labeling.web.keyset_pagination wants them."""
+    """An order to choose; `columns` must satisfy labeling.web.keyset_pagination.rows_of_page."""
 
     name: str
     label: Words
@@ -37,23 +37,23 @@ NEWEST, OLDEST = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Narrowing:
-    """A choice that leaves out rows; where none is made, all are shown."""
+class ListFilter:
+    """A filter with a fixed set of choices; without a choice, all rows are shown."""
 
     name: str
     label: Words
     choices: Sequence[tuple[str, Words]]
-    narrow: Callable[[QuerySet[Any], str], QuerySet[Any]]
+    apply: Callable[[QuerySet[Any], str], QuerySet[Any]]
 
 
-def by_column(name: str, label: Words, choices: Any) -> Narrowing:
-    """Rows whose column of this name has the chosen value."""
-    return Narrowing(name=name, label=label, choices=choices, narrow=lambda rows, value: rows.filter(**{name: value}))
+def by_column(name: str, label: Words, choices: Any) -> ListFilter:
+    """The filter for rows whose column `name` has the chosen value."""
+    return ListFilter(name=name, label=label, choices=choices, apply=lambda rows, value: rows.filter(**{name: value}))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Control:
-    """A choice as the form shows it: (value, label, whether it is chosen)."""
+    """A filter, or the choice of order, as the form shows it; an option is (value, label, whether it is chosen)."""
 
     name: str
     label: Words
@@ -64,9 +64,9 @@ class Control:
 class Listing:
     rows: list[Any]
     controls: list[Control]
-    words: str | None  # None where the list is not searched
-    next_query: str  # of the page after this one; empty at the end
-    first_query: str  # of the first page of the same list
+    words: str | None  # the search; None if the list cannot be searched
+    next_query: str  # query string of the next page; empty on the last one
+    first_query: str  # query string of the first page of the same list
     is_first: bool
     is_narrowed: bool
 
@@ -76,17 +76,17 @@ def listing(
     rows: QuerySet[Any],
     *,
     orders: Sequence[Order],
-    narrowings: Sequence[Narrowing] = (),
+    filters: Sequence[ListFilter] = (),
     search: Callable[[QuerySet[Any], str], QuerySet[Any]] | None = None,
 ) -> Listing:
-    """The page that `given`, an address's parameters, asks for."""
+    """The page that `given`, the parameters of the URL's query, asks for. The first order is the default."""
     asked: dict[str, str] = {}
     words = given.get("q", "").strip()[:LONGEST_WORDS].replace("\0", "")
     if search is not None and words:
         rows, asked["q"] = search(rows, words), words
-    for one in narrowings:
+    for one in filters:
         if (value := given.get(one.name, "")) in dict(one.choices):
-            rows, asked[one.name] = one.narrow(rows, value), value
+            rows, asked[one.name] = one.apply(rows, value), value
     is_narrowed = bool(asked)
     order = next((one for one in orders if one.name == given.get("order")), orders[0])
     if order is not orders[0]:
@@ -99,7 +99,7 @@ def listing(
         shown, after = rows_of_page(rows, order=order.columns, cursor=None, limit=PAGE)
     return Listing(
         rows=shown,
-        controls=[*(_control(one, asked) for one in narrowings), *_order_control(orders, order)],
+        controls=[*(_control(one, asked) for one in filters), *_order_control(orders, order)],
         words=words if search is not None else None,
         next_query="?" + urlencode({**asked, "after": after}) if after else "",
         first_query="?" + urlencode(asked),
@@ -108,7 +108,7 @@ def listing(
     )
 
 
-def _control(one: Narrowing, asked: Mapping[str, str]) -> Control:
+def _control(one: ListFilter, asked: Mapping[str, str]) -> Control:
     chosen = asked.get(one.name, "")
     options = [("", _("all"), not chosen), *((value, label, value == chosen) for value, label in one.choices)]
     return Control(name=one.name, label=one.label, options=options)

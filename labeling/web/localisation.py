@@ -1,4 +1,4 @@
-"""Each page in its reader's own time zone and language. Stored times stay in UTC."""
+"""Middleware that renders each page in the signed-in person's time zone and language. Stored times are UTC."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ Answer = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awa
 
 
 @sync_and_async_middleware
-def as_the_person_likes(get_response: Answer) -> Answer:
-    """Visitors get what their browser asks for: UTC, and the language that LocaleMiddleware chose."""
+def personal_localisation(get_response: Answer) -> Answer:
+    """Activate the person's time zone and language. Visitors get UTC and the language that LocaleMiddleware chose."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
@@ -50,7 +50,7 @@ def _preferences(request: HttpRequest, user: object) -> Iterator[None]:
 
 
 def _zone(name: str) -> ZoneInfo:
-    """The zone of this name; UTC for one that this machine does not know, since a page is better than an error."""
+    """The zone of this name; UTC if this machine does not know it, since a page is better than an error."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

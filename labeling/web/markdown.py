@@ -1,8 +1,8 @@
-"""Text of people and models as safe HTML: Markdown rendered, then sanitised by an allow-list.
+"""Text of people and models as safe HTML: Markdown is rendered, then sanitised by an allow-list.
 
-Two locks on one door: the parser passes no HTML through, and the sanitiser lets only plain
-tags out. Images are not rendered (no tracking pixel), links show the host they lead to, and
-characters that turn the direction of text are shown as what they are.
+Two independent defences: the parser passes no raw HTML, and the sanitiser allows only plain tags. Images are not
+rendered (no tracking pixels), links show their host, and characters that change the direction of text are shown as
+code points, so that they cannot disguise what is written.
 """
 
 import re
@@ -23,7 +23,7 @@ _TAGS = {
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "span": {"class"}}
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LONE_NUMBER = re.compile(r"\s*(\d{1,9})([.)])\s*")
-_LONGEST_MARKDOWN = 40_000  # characters; longer texts are shown as plain paragraphs, which stays fast
+_LONGEST_MARKDOWN = 40_000  # characters; a longer text is shown as plain paragraphs, so that rendering stays fast
 
 
 def _markdown() -> MarkdownIt:
@@ -35,7 +35,7 @@ def _markdown() -> MarkdownIt:
 
 
 def _link_close(_renderer: RendererHTML, tokens: list[Token], index: int, _options: object, _env: object) -> str:
-    """Close a link and say in words where it leads."""
+    """Close a link and write its host after it."""
     opened = next(token for token in reversed(tokens[:index]) if token.type == "link_open")
     host = urlsplit(str(opened.attrGet("href") or "")).hostname
     return f'</a><span class="host"> ({escape(host)})</span>' if host else "</a>"
@@ -55,7 +55,7 @@ def _render(text: str) -> str:
     if len(visible) > _LONGEST_MARKDOWN:
         html = "".join(f"<p>{escape(part)}</p>" for part in visible.split("\n\n"))
     else:
-        # An answer that is a number, "391.", is not the 391st item of an empty list.
+        # An answer that is only a number, "391.", would be rendered as item 391 of an empty list: escape it.
         lone = _LONE_NUMBER.fullmatch(visible)
         html = _MARKDOWN.render(rf"{lone[1]}\{lone[2]}" if lone else visible)
     return nh3.clean(

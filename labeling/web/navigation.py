@@ -1,6 +1,6 @@
-"""What every page's frame needs: the theme, the person's projects, and the sections they may open.
+"""Context processor for the top bar: the theme, the person's projects, and the sections that they may open.
 
-A context processor. It knows roles and URLs, nothing of the pages themselves.
+Knows roles and URL names, nothing of the pages themselves.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class NavigationLink:
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """Theme, projects and links for templates/labeling/web/_bar.html; empty for visitors."""
+    """Theme, projects and links for templates/labeling/web/_bar.html; all empty for visitors."""
     user = request.user
     if not isinstance(user, User):
         return {"theme": "", "navigation_projects": [], "navigation_links": []}

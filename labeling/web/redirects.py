@@ -1,15 +1,15 @@
-"""Where a form leads back to: the page that it stands on."""
+"""Redirect targets that come from a request, checked so that they cannot lead to another site."""
 
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 
-def way_back(request: HttpRequest, *, otherwise: str) -> str:
-    """The address that a form sent as `next`, if it is one of ours; else the other."""
-    return ours(request, request.POST.get("next", "")) or otherwise
+def return_url(request: HttpRequest, *, default: str) -> str:
+    """The URL that a form posted as `next`, if it is safe; else `default`."""
+    return safe_url(request, request.POST.get("next", "")) or default
 
 
-def ours(request: HttpRequest, address: str) -> str:
-    """The address if it leads to a page of this Parley, else nothing."""
-    is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
-    return address if is_ours else ""
+def safe_url(request: HttpRequest, url: str) -> str:
+    """The URL if it leads to this host, else an empty string."""
+    is_safe = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+    return url if is_safe else ""

@@ -1,7 +1,7 @@
-"""Security headers that Django does not send itself. Knows no page: one policy holds for all.
+"""Security headers that Django does not send itself. One policy for all pages.
 
-Strict from the start, since a policy that was ever loose is never tightened: no inline script, no
-inline style, nothing from elsewhere, no frames.
+No inline script, no inline style, nothing from other origins, no frames. It was strict from the start, because pages
+come to depend on whatever a looser policy allows.
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ Answer = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awa
 
 @sync_and_async_middleware
 def security_headers(get_response: Answer) -> Answer:
-    """Send the policies with every response, and let nothing that is not static be stored."""
+    """Middleware that adds the policies to every response, and forbids caching unless the response allows it."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
@@ -48,7 +48,7 @@ def security_headers(get_response: Answer) -> Answer:
 
 
 def with_headers(response: HttpResponseBase) -> HttpResponseBase:
-    """A response that names its own policy or caching keeps it: static files, and files to download."""
+    """Add the headers that the response does not set itself. Static files and downloads set their own caching."""
     response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
     response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")

@@ -1,4 +1,4 @@
-"""How static files are named when they are served: by content, imports between our scripts included."""
+"""Static files with a content hash in their names, also in the imports between our own scripts."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,9 +11,9 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):
     """WhiteNoise's storage, which also rewrites `import … from "./x.js"` in our own scripts.
 
-    Otherwise a page would load parley.HASH.js and a script that imports it parley.js: the same
-    module twice, and every key would act twice. Libraries' files stay as they are: their comments
-    show imports of files that they do not bring.
+    Otherwise a page would load parley.HASH.js and a script that imports it parley.js: the module would
+    run twice, and every key press would act twice. Files of libraries are not rewritten: their comments
+    contain imports of files that they do not ship.
     """
 
     support_js_module_import_aggregation = True
@@ -27,7 +27,7 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):
         return _unchanged
 
     def compress_files(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """WhiteNoise writes the compressed copies itself, with what the umask leaves: they are given our mode too."""
+        """Give the compressed copies our file mode too: WhiteNoise writes them with whatever the umask leaves."""
         for name, compressed_name in super().compress_files(paths):
             Path(self.path(compressed_name)).chmod(self.file_permissions_mode)
             yield name, compressed_name

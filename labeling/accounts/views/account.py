@@ -13,7 +13,7 @@ from labeling.accounts.forms import AccountForm, PasswordForm, ThemeForm
 from labeling.accounts.views.api_tokens import tokens_revoked
 from labeling.models import User
 from labeling.web import access
-from labeling.web.redirects import way_back
+from labeling.web.redirects import return_url
 
 
 @access.signed_in
@@ -52,7 +52,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(status=422)
     users.set_preference(access.person(request), theme=form.cleaned_data["theme"])
-    return redirect(way_back(request, otherwise="home"))
+    return redirect(return_url(request, default="home"))
 
 
 def _page(

@@ -18,19 +18,19 @@ from labeling.accounts.forms import NewPersonForm, RoleForm
 from labeling.accounts.views.api_tokens import tokens_revoked
 from labeling.models import User
 from labeling.web import access
-from labeling.web.listing import NEWEST, Narrowing, Order, by_column, listing
+from labeling.web.listing import NEWEST, ListFilter, Order, by_column, listing
 
 ORDERS = (
     Order(name="name", label=gettext_lazy("name"), columns=("username", "id")),
     NEWEST,
 )
-NARROWINGS = (
+FILTERS = (
     by_column("role", gettext_lazy("Role"), User.Role.choices),
-    Narrowing(
+    ListFilter(
         name="account",
         label=gettext_lazy("Account"),
         choices=(("open", gettext_lazy("open")), ("closed", gettext_lazy("closed"))),
-        narrow=lambda rows, value: rows.filter(is_active=value == "open"),
+        apply=lambda rows, value: rows.filter(is_active=value == "open"),
     ),
 )
 
@@ -107,7 +107,7 @@ def _page(
             request.GET,
             User.objects.prefetch_related("projects"),
             orders=ORDERS,
-            narrowings=NARROWINGS,
+            filters=FILTERS,
             search=lambda rows, words: rows.filter(
                 Q(username__icontains=words) | Q(display_name__icontains=words) | Q(email__icontains=words)
             ),

@@ -13,7 +13,7 @@ from labeling.accounts.forms import SignInForm
 from labeling.accounts.users import SignInRefused, check_password
 from labeling.models import User
 from labeling.web import access
-from labeling.web.redirects import ours
+from labeling.web.redirects import safe_url
 
 
 @access.public
@@ -64,4 +64,4 @@ def _wanted(request: HttpRequest) -> str:
 
 def _destination(request: HttpRequest) -> str:
     """Where the person wanted to go, if that is a page of this Parley."""
-    return ours(request, _wanted(request)) or resolve_url(settings.LOGIN_REDIRECT_URL)
+    return safe_url(request, _wanted(request)) or resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -15,8 +15,8 @@ from labeling.prompts import near_duplicates
 from labeling.prompts.pool import pool_topics
 from labeling.web import access
 from labeling.web.access import ENGINEERS, REVIEWERS
-from labeling.web.listing import NEWEST, OLDEST, Listing, Narrowing, Order, by_column, listing
-from labeling.web.redirects import way_back
+from labeling.web.listing import NEWEST, OLDEST, ListFilter, Listing, Order, by_column, listing
+from labeling.web.redirects import return_url
 
 MOST_TOPICS = 200  # of a choice; more belong into a search
 
@@ -26,17 +26,17 @@ MOST_TOPICS = 200  # of a choice; more belong into a search
 def prompts(request: HttpRequest, slug: str) -> HttpResponse:
     project = access.project_for(request, slug)
     topics = [(topic, topic) for topic in pool_topics(project, with_retired=True)[:MOST_TOPICS]]
-    in_use = Narrowing(
+    in_use = ListFilter(
         name="use",
         label=_("Use"),
         choices=(("yes", _("in use")), ("no", _("retired"))),
-        narrow=lambda rows, value: rows.filter(retired_at__isnull=value == "yes"),
+        apply=lambda rows, value: rows.filter(retired_at__isnull=value == "yes"),
     )
     found = listing(
         request.GET,
         Prompt.objects.filter(project=project).select_related("retired_by"),
         orders=(NEWEST, OLDEST),
-        narrowings=(in_use, by_column("topic", _("Topic"), topics)),
+        filters=(in_use, by_column("topic", _("Topic"), topics)),
         search=lambda rows, words: rows.filter(messages__icontains=words),
     )
     return _page(request, "prompts", project=project, found=found, section="data")
@@ -49,7 +49,7 @@ def retire_prompt(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> Http
     prompt = access.prompt_of(access.project_for(request, slug), prompt_id)
     retired = request.POST.get("retired") == "yes"
     near_duplicates.set_retired(prompt, retired=retired, by=access.person(request))
-    return redirect(way_back(request, otherwise=reverse("prompts", args=(slug,))))
+    return redirect(return_url(request, default=reverse("prompts", args=(slug,))))
 
 
 @access.role_required(*REVIEWERS)
@@ -62,7 +62,7 @@ def dialogues(request: HttpRequest, slug: str) -> HttpResponse:
         request.GET,
         with_opening_alone(access.dialogues_for(request, project).select_related("author")),
         orders=(NEWEST, OLDEST),
-        narrowings=(by_column("state", _("State"), states), by_column("kind", _("Kind"), Dialogue.Kind.choices)),
+        filters=(by_column("state", _("State"), states), by_column("kind", _("Kind"), Dialogue.Kind.choices)),
         search=_written_by,
     )
     return _page(request, "dialogues", project=project, found=found, section="review")
@@ -80,7 +80,7 @@ def exports(request: HttpRequest, slug: str) -> HttpResponse:
             OLDEST,
             Order(name="largest", label=_("largest first"), columns=("-num_records", "-id")),
         ),
-        narrowings=(
+        filters=(
             by_column("kind", _("What"), Export.Kind.choices),
             by_column("state", _("State"), Export.State.choices),
         ),
@@ -96,7 +96,7 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
         request.GET,
         project.imports.select_related("requested_by"),
         orders=(NEWEST, OLDEST),
-        narrowings=(
+        filters=(
             by_column("kind", _("What"), Import.Kind.choices),
             by_column("state", _("State"), Import.State.choices),
         ),
@@ -114,7 +114,7 @@ def jobs(request: HttpRequest, slug: str) -> HttpResponse:
         request.GET,
         project.training_jobs.select_related(*material),
         orders=(NEWEST, OLDEST),
-        narrowings=(
+        filters=(
             by_column("kind", _("What"), TrainingJob.Kind.choices),
             by_column("state", _("State"), TrainingJob.State.choices),
         ),

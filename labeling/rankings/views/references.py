@@ -58,7 +58,7 @@ def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
         request.GET,
         project.comparisons.reference_candidates(),
         orders=(NEWEST, OLDEST),
-        narrowings=(by_column("state", _("State"), states),),
+        filters=(by_column("state", _("State"), states),),
         search=lambda rows, words: rows.filter(messages__icontains=words),
     )
     context = {"project": project, "section": "quality", "listing": found}

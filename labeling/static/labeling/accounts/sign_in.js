@@ -1,3 +1,3 @@
-// Tells the server where this browser's clock is, so that a person's first times are already right.
+// Sends the browser's time zone with the sign-in form, so that times are right from the first page on.
 
 document.getElementById("time-zone").value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";

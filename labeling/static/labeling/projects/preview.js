@@ -1,4 +1,4 @@
-// Shows a text as its readers will see it, rendered by the server, a moment after each change.
+// Previews Markdown, rendered and sanitised by the server, 300 ms after the last change.
 
 import { csrfToken } from "../web/parley.js";
 

@@ -1,5 +1,5 @@
-// What every page shares: menus that close, the theme, keys that press buttons, local times, toasts.
-// Pages work without it where that is cheap; it adds convenience, never the only way.
+// What every page shares: the CSRF token, menus, keys that press buttons, titles of times, toasts, failed requests.
+// It is a convenience: pages work without it where that is cheap to have.
 
 export function announce(text) {
   const region = document.getElementById("live");
@@ -17,7 +17,7 @@ export function toast(text, kind = "") {
   setTimeout(() => notice.remove(), kind === "stop" ? 12000 : 5000);
 }
 
-// The cookie first: it is renewed when the person signs in again in another tab, the page's copy is not.
+// The cookie comes first: it is renewed when the person signs in again in another tab, the page's copy is not.
 export function csrfToken() {
   const cookie = document.cookie.match(/csrftoken=([^;]+)/);
   return cookie ? cookie[1] : JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
@@ -32,7 +32,7 @@ document.addEventListener("submit", (event) => {
   if (token) token.value = csrfToken();
 }, { capture: true });
 
-// A file that the server would refuse is not sent to it first, which can take minutes.
+// Refuse a too large file here: sending it, only for the server to refuse it, can take minutes.
 document.addEventListener("submit", (event) => {
   const input = event.target.querySelector("input[type=file][data-largest]");
   if (!input?.files[0] || input.files[0].size <= Number(input.dataset.largest)) return;
@@ -50,9 +50,9 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// Keys that no script hears, wherever it listens: those of an input method, whose Esc and Enter end a
-// conversion (Safari sends them after its end, known by 229 alone), and those that a held key repeats, but for
-// moving about. A held key still writes; a held Enter presses nothing more than once.
+// Hide two kinds of key events from all other scripts, hence the capture phase. First, keys of an input method, whose
+// Esc and Enter end a conversion (Safari sends them after its end, recognisable by keyCode 229 alone). Second, repeats
+// of a held key, except for keys that move. A held key still types; a held Enter presses a control only once.
 addEventListener("keydown", (event) => {
   const composes = event.isComposing || event.keyCode === 229;
   const repeats = event.repeat && !/^(Arrow.*|[jk])$/.test(event.key);
@@ -75,7 +75,7 @@ document.addEventListener("keydown", (event) => {
     event.target.closest("form")?.querySelector("[data-escape]")?.click();
   }
   if (isMainKey(event)) {
-    // A form that has its own Ctrl-Enter comes before the page's.
+    // A form's own Ctrl-Enter control has precedence over the page's.
     const own = event.target.closest("form")?.querySelector("[data-ctrl-enter]:not(:disabled)");
     const main = own ?? document.querySelector("[data-key='Control+Enter']:not(:disabled)");
     if (main) { event.preventDefault(); main.click(); }
@@ -88,14 +88,14 @@ document.addEventListener("keydown", (event) => {
   if (control && control.offsetParent !== null) { event.preventDefault(); control.click(); control.focus(); }
 });
 
-// Times are written by the server in the person's zone; a relative reading is added as a title.
+// The server writes times in the person's zone; the full time in the browser's zone is added as a title.
 for (const time of document.querySelectorAll("time[datetime]")) {
   if (!time.title) time.title = new Date(time.dateTime).toLocaleString();
 }
 
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  if (status === 422 || status === 409) return; // the answer itself says what is wrong
+  if (status === 422 || status === 409) return; // the response itself shows what is wrong
   if (status === 413) toast("That is too large to be sent. Your text is still here; make it shorter and try again.", "stop");
   else if (status === 401 || status === 403) toast("You are signed out or may not do this. Your text is still here; sign in in another tab and try again.", "stop");
   else toast("Parley could not do that just now. Nothing was lost; please try again.", "stop");

@@ -1,8 +1,8 @@
-// Sends a form's worth of fields and says plainly what came of it; never throws.
+// Posts fields as a form would and returns status and body; never throws.
 
 import { csrfToken } from "./parley.js";
 
-// {status, body}: status 0 where the network failed, 401 where the person is signed out.
+// Returns {status, body}: status 0 if the network failed, 401 if the person is signed out.
 export async function send(url, fields, { keepalive = false } = {}) {
   const form = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) form.set(name, value ?? "");
