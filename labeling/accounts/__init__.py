@@ -1,1 +1,1 @@
-"""Who signs in, with which role, and who holds an API token; knows no project's work."""
+"""Accounts, roles, sign-in and API tokens. Knows nothing of the work in projects."""

@@ -1,4 +1,7 @@
-"""What a person may say about themselves."""
+"""The forms of accounts: sign-in, one's own settings and password, API tokens, and an admin's forms for people.
+
+They check values only; labeling.accounts.users and labeling.accounts.api_tokens decide what may change.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -14,12 +17,33 @@ from django.utils.translation import gettext_lazy as _
 from labeling.models import ApiToken, Project, User
 
 THEMES = (("", _("Colours of this device")), ("light", _("Light")), ("dark", _("Dark")))
+LIFETIMES = ((7, _("a week")), (30, _("a month")), (90, _("three months")), (365, _("a year")))
+SCOPES = (
+    (ApiToken.Scope.READ.value, _("Read what you may read")),
+    (ApiToken.Scope.WRITE.value, _("Add prompts and dialogues, build exports")),
+    (ApiToken.Scope.RANK.value, _("Take comparisons and rank them")),
+    (ApiToken.Scope.PROMOTE.value, _("Promote policies")),
+)
 
 
 def _time_zones() -> list[tuple[str, str]]:
-    """Zones of places, with UTC first; the old aliases (EST5EDT, Etc/…) only confuse."""
+    """UTC and the zones of places. The old aliases (EST5EDT, Etc/…) are left out, since they only confuse."""
     places = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
     return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in places)]
+
+
+class SignInForm(forms.Form):
+    username = forms.CharField(
+        label=_("Name"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=256,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
 
 
 class AccountForm(forms.ModelForm[User]):
@@ -47,13 +71,37 @@ class ThemeForm(forms.Form):
 
 
 class PasswordForm(PasswordChangeForm):
-    """A new password of one's own. The rules are said in one line, and the page keeps its focus."""
+    """Change one's own password. The rules are shown in one line, and the field does not take the page's focus."""
 
     def __init__(self, user: User, *args: object, **kwargs: object) -> None:
         super().__init__(user, *args, **kwargs)
         del self.fields["old_password"].widget.attrs["autofocus"]
         self.fields["new_password1"].help_text = _("At least 12 characters, and nothing that others would guess.")
         self.fields["new_password2"].label = _("The new password again")
+
+
+class TokenForm(forms.Form):
+    """A new API token. The fields have a prefix, so that their ids differ from those of other forms on a page."""
+
+    prefix = "token"
+    name = forms.CharField(label=_("What it is for"), max_length=80)
+    scopes = forms.MultipleChoiceField(
+        label=_("It may"), choices=SCOPES, widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Scope.READ.value]
+    )
+    project = forms.ModelChoiceField(
+        label=_("Only in"), queryset=Project.objects.none(), required=False, empty_label=_("all your projects")
+    )
+    life = forms.TypedChoiceField(label=_("It ends after"), choices=LIFETIMES, coerce=int, initial=90)
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["project"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Project.objects.visible_to(owner).order_by("name")
+
+    def values(self) -> dict[str, Any]:
+        """Keyword arguments for labeling.accounts.api_tokens.make_token."""
+        return {**self.cleaned_data, "life": timedelta(days=self.cleaned_data["life"])}
 
 
 class NewPersonForm(forms.Form):
@@ -80,50 +128,3 @@ class NewPersonForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(label=_("Role"), choices=User.Role.choices)
-
-
-class SignInForm(forms.Form):
-    username = forms.CharField(
-        label=_("Name"),
-        max_length=80,
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
-    )
-    password = forms.CharField(
-        label=_("Password"),
-        max_length=256,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
-
-
-LIVES = ((7, _("a week")), (30, _("a month")), (90, _("three months")), (365, _("a year")))
-SCOPES = (
-    (ApiToken.Scope.READ.value, _("Read what you may read")),
-    (ApiToken.Scope.WRITE.value, _("Add prompts and dialogues, build exports")),
-    (ApiToken.Scope.RANK.value, _("Take comparisons and rank them")),
-    (ApiToken.Scope.PROMOTE.value, _("Promote policies")),
-)
-
-
-class TokenForm(forms.Form):
-    """The fields are prefixed: the account page has other forms with a name in them."""
-
-    prefix = "token"
-    name = forms.CharField(label=_("What it is for"), max_length=80)
-    scopes = forms.MultipleChoiceField(
-        label=_("It may"), choices=SCOPES, widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Scope.READ.value]
-    )
-    project = forms.ModelChoiceField(
-        label=_("Only in"), queryset=Project.objects.none(), required=False, empty_label=_("all your projects")
-    )
-    life = forms.TypedChoiceField(label=_("It ends after"), choices=LIVES, coerce=int, initial=90)
-
-    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["project"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Project.objects.visible_to(owner).order_by("name")
-
-    def values(self) -> dict[str, Any]:
-        """As labeling.accounts.api_tokens.make_token takes them."""
-        return {**self.cleaned_data, "life": timedelta(days=self.cleaned_data["life"])}

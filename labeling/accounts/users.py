@@ -1,6 +1,6 @@
-"""Accounts: the first ones of a new Parley, new ones, passwords, and a brake on guessing them.
+"""Accounts: creating and changing them, passwords, and limits on guessing passwords at sign-in.
 
-Passwords are generated, shown once and kept as hashes only. Nothing here knows of pages.
+Generated passwords are shown once and stored as hashes only. Knows no pages.
 """
 
 import ipaddress
@@ -32,7 +32,7 @@ FAILURES_PER_NAME = 5
 FAILURES_PER_ADDRESS = 20
 FAILURE_WINDOW = timedelta(minutes=15)
 
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look alike: i, l, o, 0, 1
 
 
 class AccountError(ValueError):
@@ -40,7 +40,7 @@ class AccountError(ValueError):
 
 
 class SignInRefused(ValueError):
-    """A sign-in that failed. `retry_after` is set where too many failed before it."""
+    """A sign-in that failed. `retry_after` is set if it was not tried because too many had failed before it."""
 
     def __init__(self, sentence: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(sentence)
@@ -48,12 +48,13 @@ class SignInRefused(ValueError):
 
 
 def ensure_first_accounts() -> list[tuple[str, str]]:
-    """One account of each role with a generated password, where no person has an account yet.
+    """Create one account of each role, with a generated password, unless a person has an account already.
 
-    Returns (username, password) of those made, to be shown once; nothing the second time.
+    Returns (username, password) of each new account, to be shown once; an empty list if there is nothing to do.
     """
     with transaction.atomic():
-        with connection.cursor() as cursor:  # two starts at once make one set
+        # Two processes that start at once make one set. There is no row to lock yet, hence an advisory lock.
+        with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('parley: first accounts'))")
         if User.objects.filter(is_simulated=False).exists():
             return []
@@ -63,9 +64,9 @@ def ensure_first_accounts() -> list[tuple[str, str]]:
 def create_account(
     *, username: str, role: str, by: User | None, display_name: str = "", projects: Iterable[Project] = ()
 ) -> tuple[User, str]:
-    """A new account, its places in projects, and its generated password.
+    """Create an account and its memberships. Returns it with its generated password.
 
-    Raises AccountError on a name that is taken or unusable.
+    Raises AccountError if the name is taken or not allowed.
     """
     name = _usable_name(username)
     if role not in User.Role.values:
@@ -82,13 +83,13 @@ def create_account(
 
 
 def reset_password(user: User, *, by: User) -> tuple[str, int]:
-    """A new generated password, and how many tokens were revoked; every session of this person ends."""
+    """Give a person a generated password and end all their sessions. Returns it, and how many tokens were revoked."""
     password = new_password()
     return password, _set_password(user, password, by=by, verb="reset password")
 
 
 def change_own_settings(user: User, *, values: dict[str, Any]) -> None:
-    """Set what a person says of themselves; `theme` is a preference, the rest are fields."""
+    """Save a person's own settings; `theme` is kept in the preferences, the others are fields."""
     fields = [name for name in values if name != "theme"]
     for name in fields:
         setattr(user, name, values[name])
@@ -99,31 +100,31 @@ def change_own_settings(user: User, *, values: dict[str, Any]) -> None:
 
 
 def change_own_password(user: User, *, password: str) -> int:
-    """A password that the person chose; their other sessions end. Returns how many tokens were revoked."""
+    """Set a password that the person chose, and end their other sessions. Returns how many tokens were revoked."""
     return _set_password(user, password, by=user, verb="change own password")
 
 
 def adopt_time_zone(user: User, *, name: str) -> None:
-    """Take over the zone of a person's browser at their first sign-in; what it made up is left alone."""
+    """Set the time zone that the browser sent at the first sign-in; an unknown name is ignored."""
     if name in available_timezones():
         user.time_zone = name
         user.save(update_fields=["time_zone"])
 
 
 def set_preference(user: User, **preferences: Any) -> None:
-    """Remember how this person likes their screens: not work, so it leaves no trace in the audit."""
+    """Save preferences of display. They are not work, so no audit event is written."""
     user.preferences = {**user.preferences, **preferences}
     user.save(update_fields=["preferences"])
 
 
 def choose_topics(user: User, *, topics: list[str]) -> None:
-    """The topics that this person likes to write about; none means any."""
+    """Save the topics that this person likes to write about; an empty list means any."""
     user.topics = topics
     user.save(update_fields=["topics"])
 
 
 def change_role(user: User, *, role: str, by: User) -> None:
-    """Give a person another role. The last active admin keeps theirs."""
+    """Give a person another role. Raises AccountError if this would leave no active admin."""
     if role not in User.Role.values:
         raise AccountError(_("“%(role)s” is not a role.") % {"role": role})
     with transaction.atomic():
@@ -136,9 +137,9 @@ def change_role(user: User, *, role: str, by: User) -> None:
 
 
 def set_active(user: User, *, active: bool, by: User) -> int:
-    """Close an account or open it again; returns how many tokens were revoked, which no opening brings back.
+    """Close an account or open it again. Returns how many tokens were revoked; opening does not restore them.
 
-    What the person wrote and ranked stays.
+    What the person wrote and ranked stays. Raises AccountError if this would leave no active admin.
     """
     with transaction.atomic():
         _locked_with_admins(user)
@@ -151,19 +152,20 @@ def set_active(user: User, *, active: bool, by: User) -> int:
 
 
 def new_password() -> str:
-    """Four groups of four: 79 bits, and easy to type from paper."""
+    """A random password of four groups of four characters: 79 bits, and easy to type from paper."""
     return "-".join("".join(secrets.choice(_LETTERS) for _place in range(4)) for _group in range(4))
 
 
 def check_password(request: HttpRequest, *, username: str, password: str, address: str) -> User:
-    """The person whose name and password these are. Raises SignInRefused.
+    """The person with this name and password. Raises SignInRefused.
 
-    Five failures on one name or twenty from one address within a quarter of an hour close the door
-    for the rest of it: so nobody guesses for long, and nobody is locked out by another for ever.
+    After five failures for one name, or twenty from one address, within 15 minutes, all attempts are refused
+    until the 15 minutes are over. This limits guessing, and nobody can lock another person out for good: refused
+    attempts are not counted.
     """
-    keys = {f"name:{_folded(username)}": FAILURES_PER_NAME, f"address:{_network(address)}": FAILURES_PER_ADDRESS}
-    _refuse_while_braked(keys)
-    user = authenticate(request, username=_as_typed(username), password=password)
+    keys = {f"name:{_casefolded(username)}": FAILURES_PER_NAME, f"address:{_network(address)}": FAILURES_PER_ADDRESS}
+    _refuse_while_throttled(keys)
+    user = authenticate(request, username=_normalised(username), password=password)
     if not isinstance(user, User):
         for key in keys:
             _count_failure(key)
@@ -173,12 +175,15 @@ def check_password(request: HttpRequest, *, username: str, password: str, addres
 
 
 def forget_old_failures() -> int:
-    """Remove counts whose window is over; returns how many."""
+    """Delete the counts of failures whose window is over; returns how many."""
     return SignInFailures.objects.filter(window_ends_at__lt=timezone.now()).delete()[0]
 
 
 def _set_password(user: User, password: str, *, by: User, verb: str) -> int:
-    """Whoever knew the old password may have made tokens with it: they go with it. Returns how many."""
+    """Set the password and revoke all tokens; returns how many.
+
+    Someone who knew the old password may have made tokens with it.
+    """
     user.set_password(password)
     with transaction.atomic():
         user.save(update_fields=["password"])
@@ -186,7 +191,7 @@ def _set_password(user: User, password: str, *, by: User, verb: str) -> int:
         return revoke_all_tokens(user, by=by)
 
 
-def _refuse_while_braked(keys: dict[str, int]) -> None:
+def _refuse_while_throttled(keys: dict[str, int]) -> None:
     now = timezone.now()
     for failures in SignInFailures.objects.filter(key__in=keys, window_ends_at__gt=now):
         if failures.num_failures >= keys[failures.key]:
@@ -204,7 +209,7 @@ def _refuse_while_braked(keys: dict[str, int]) -> None:
 
 
 def _count_failure(key: str) -> None:
-    """One statement, so that attempts at the same time are all counted."""
+    """Count one failure; the first begins the window. One statement, so that concurrent attempts are all counted."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -219,17 +224,17 @@ def _count_failure(key: str) -> None:
         )
 
 
-def _folded(username: str) -> str:
-    return _as_typed(username).casefold()[:150]
+def _casefolded(username: str) -> str:
+    return _normalised(username).casefold()[:150]
 
 
-def _as_typed(username: str) -> str:
-    """A name that was typed at the door, in the form that names are kept in; NUL, which no text here has, replaced."""
+def _normalised(username: str) -> str:
+    """A name from the sign-in form, normalised as stored names are. NUL is replaced: PostgreSQL refuses it in text."""
     return unicodedata.normalize("NFKC", username).strip().replace("\x00", "\ufffd")
 
 
 def _network(address: str) -> str:
-    """The address, or the /64 of an IPv6 one: whoever has one address of it has them all."""
+    """The address to count failures by: of IPv6 the /64, since one customer usually has all its addresses."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -247,7 +252,11 @@ def _usable_name(username: str) -> str:
 
 
 def _locked_with_admins(user: User) -> User:
-    """This row as it stands, locked together with all active admins: two who demote each other queue up."""
+    """Lock and return this person's row, together with the rows of all active admins.
+
+    Two admins who demote each other at once then do so one after the other, and the second is refused. The rows are
+    locked in the order of their ids, so that two such requests cannot deadlock.
+    """
     admin = Q(role=User.Role.ADMIN, is_active=True)
     rows = User.objects.select_for_update().filter(admin | Q(id=user.id)).order_by("id")
     return next(row for row in rows if row.id == user.id)

@@ -1,1 +1,1 @@
-"""The pages of accounts: views of five beats, which know requests and decide nothing."""
+"""The views of accounts: each authorises, reads a form, makes one domain call and answers."""

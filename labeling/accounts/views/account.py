@@ -32,7 +32,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @require_POST
 def change_password(request: HttpRequest) -> HttpResponse:
-    """A new password of one's own; every other session of this person ends, and every token."""
+    """Change one's own password; all other sessions end and all tokens are revoked."""
     user = access.person(request)
     form = PasswordForm(user, request.POST)
     if not form.is_valid():
@@ -62,7 +62,7 @@ def _page(
     form: AccountForm | None = None,
     password_form: PasswordForm | None = None,
 ) -> HttpResponse:
-    # An unsaved form has written into its instance; the page shows the person as they are.
+    # Validating the form has already changed its instance; the page shows the person as stored.
     user.refresh_from_db()
     invalid = bool((form and form.errors) or (password_form and password_form.errors))
     context = {

@@ -1,4 +1,4 @@
-"""A person's tokens of the API: made, shown once, revoked."""
+"""A person's API tokens: the list, making one, revoking one."""
 
 import uuid
 
@@ -16,7 +16,7 @@ from labeling.web import access
 @access.signed_in
 @require_http_methods(["GET", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
-    """The tokens that still open something, and a form for another. A new one's text stands in this answer only."""
+    """The valid tokens, and a form for a new one. The text of a new token is in this response only."""
     user = access.person(request)
     form = TokenForm(request.POST if request.method == "POST" else None, owner=user)
     text = ""
@@ -37,7 +37,7 @@ def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 
 def tokens_revoked(num: int) -> str:
-    """What is said where a password or an account took its tokens with it."""
+    """The message after a change of password or a closed account has revoked tokens."""
     return ngettext(
         "%(n)d token of the API was revoked; programs that used it need a new one.",
         "%(n)d tokens of the API were revoked; programs that used them need new ones.",

@@ -1,4 +1,4 @@
-"""People, for admins: bring somebody in, change what they may do, close an account."""
+"""People, for admins: the list, creating accounts, changing roles, closing accounts, resetting passwords."""
 
 import uuid
 from collections.abc import Callable
@@ -39,7 +39,7 @@ FILTERS = (
 @require_http_methods(["GET", "POST"])
 @sensitive_variables("password")
 def people(request: HttpRequest) -> HttpResponse:
-    """Everybody; a new account's password is on the answer's page alone, stored nowhere."""
+    """The list of people, and a form for a new account. Its password is in this response only."""
     form = NewPersonForm(request.POST or None)
     if request.method == "GET" or not form.is_valid():
         return _page(request, form=form)

@@ -1,4 +1,4 @@
-"""The door: signing in, with a brake on guessing, and signing out."""
+"""Signing in and out. labeling.accounts.users limits how often a password may be tried."""
 
 from django.conf import settings
 from django.contrib.auth import login, logout
@@ -21,7 +21,7 @@ from labeling.web.redirects import safe_url
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Name and password. A script that was led here by a lost session gets 401, not a page to show inside its own."""
+    """The sign-in page. An htmx request that a lost session redirected here gets 401, not a page within its page."""
     if request.headers.get("HX-Request") and request.method == "GET":
         return HttpResponse(status=401)
     form = SignInForm(request.POST or None)
@@ -63,5 +63,5 @@ def _wanted(request: HttpRequest) -> str:
 
 
 def _destination(request: HttpRequest) -> str:
-    """Where the person wanted to go, if that is a page of this Parley."""
+    """The page that the person wanted to open, if it is safe, else the start page."""
     return safe_url(request, _wanted(request)) or resolve_url(settings.LOGIN_REDIRECT_URL)
