@@ -176,7 +176,7 @@ def _finish(export: Export, whole: Path, manifest_sha256: str, num_records: int,
     target = exports_folder() / str(export.id)
     num_bytes = sum(path.stat().st_size for path in whole.iterdir())
     with transaction.atomic():
-        held = leases.hold(export)
+        held = leases.lock_attempt(export)
         shutil.rmtree(target, ignore_errors=True)  # of an attempt that died between the name and the row
         whole.rename(target)
         flush(target.parent)

@@ -65,7 +65,7 @@ def cancel_export(export: Export, *, by: User | None) -> bool:
 
 def sweep_exports() -> int:
     """Ring again for what was lost, and fail what has used up its attempts. Safe to repeat."""
-    unheard = leases.unheard(Export)
+    unheard = leases.find_lost(Export)
     for identifier in unheard:
         _ring(identifier)
     given_up = leases.give_up(Export, _("Every attempt stopped without a word; the workers' log says more."))

@@ -116,7 +116,7 @@ def take_in(import_id: Any) -> bool:
 
 def sweep_imports() -> int:
     """Ring again for what was lost, and fail what has used up its attempts. Safe to repeat."""
-    unheard = leases.unheard(Import)
+    unheard = leases.find_lost(Import)
     for identifier in unheard:
         _ring(identifier)
     given_up = leases.give_up(Import, _("Every attempt stopped without a word; the workers' log says more."))
@@ -154,7 +154,7 @@ def _take_in(work: Import) -> ImportReport:
 
 def _finish(work: Import, report: ImportReport) -> None:
     with transaction.atomic():
-        held = leases.hold(work)
+        held = leases.lock_attempt(work)
         held.state, held.report = (State.FAILED if report.stopped else State.DONE), report.encoded()
         if report.stopped:
             held.error = _("Some lines cannot be imported, so nothing was.")

@@ -1,4 +1,8 @@
-"""What is said to the workers over the broker: "look", and "stop". The broker may be away at any time."""
+"""Messages to the workers over the broker: tasks, and requests to stop a run.
+
+The broker may be unreachable at any time. Sending a task then returns False and loses nothing: the row waits, and
+the sweep dispatches it again.
+"""
 
 import logging
 from typing import Any
@@ -26,12 +30,12 @@ from records.names import (
 
 logger = logging.getLogger(__name__)
 
-STOP_SECONDS = 600  # how long a worker that comes upon a stopped run is told so
-_AWAY = (OperationalError, OSError, redis.RedisError)
+STOP_SECONDS = 600  # how long a request to stop is kept for a worker that has not reached the run yet
+_BROKER_ERRORS = (OperationalError, OSError, redis.RedisError)
 
 
 def send_run(run: SamplingRun) -> bool:
-    """Send one run to the sampler, its answer to come back to us; False with the broker away."""
+    """Send one run to the sampler, with the tasks that record its result or failure; False if the broker is away."""
     urgent = run.purpose in (SamplingRun.Purpose.SUGGESTION, SamplingRun.Purpose.CHAT)
     fence = {"run_id": str(run.id), "attempt": run.attempt}
     return _send(
@@ -45,7 +49,7 @@ def send_run(run: SamplingRun) -> bool:
 
 
 def send_embedding(request: EmbedRequest) -> bool:
-    """Ask for what texts mean, the answer to come back to us; False with the broker away."""
+    """Request the embeddings of texts, with the task that records them; False if the broker is away."""
     return _send(
         EMBED,
         f"a batch of {len(request.ids)} texts to embed",
@@ -56,22 +60,22 @@ def send_embedding(request: EmbedRequest) -> bool:
 
 
 def send_task(task: str, **arguments: Any) -> bool:
-    """Send any other task by name, to the queue that records.broker gives it; False with the broker away."""
+    """Send any other task by name, to the queue that records.broker routes it to; False if the broker is away."""
     return _send(task, task, kwargs=arguments)
 
 
 def _send(task: str, what: str, **options: Any) -> bool:
-    """Send a task; where the broker is away, say in the log what waits."""
+    """Send a task; if the broker is away, log what waits and return False."""
     try:
         current_app.send_task(task, **options)
-    except _AWAY as error:
+    except _BROKER_ERRORS as error:
         logger.warning("The broker is away, so %s waits: %s", what, error)
         return False
     return True
 
 
 def request_of(run: SamplingRun) -> SampleRequest:
-    """The run as the record that crosses to the model side."""
+    """The run as the record that is sent to the sampler."""
     return SampleRequest(
         run_id=str(run.id),
         attempt=run.attempt,
@@ -94,20 +98,20 @@ def _server_of(policy: Policy) -> ModelServer | None:
     return ModelServer(kind=policy.server_kind, url=policy.server_url, model=policy.server_model)  # type: ignore[arg-type]
 
 
-def num_on_the_way(queue: str = SAMPLE_QUEUE) -> int | None:
-    """How many messages lie in a queue, of all priorities; None with the broker away."""
+def queue_length(queue: str = SAMPLE_QUEUE) -> int | None:
+    """The number of messages in a queue, of all priorities; None if the broker is away."""
     try:
         with current_app.connection_for_write() as connection:
             channel: Any = connection.default_channel
             return int(channel.queue_declare(queue, passive=True).message_count)
     except ChannelError:
         return 0  # Redis has no key for an empty queue
-    except _AWAY:
+    except _BROKER_ERRORS:
         return None
 
 
 def ask_to_stop(run_id: str) -> None:
-    """Leave word for the worker that is at this run, or will come upon it."""
+    """Set the key by which the worker that has this run, or will get it, learns that it is cancelled."""
     _redis().set(cancel_key(run_id), 1, ex=STOP_SECONDS)
 
 

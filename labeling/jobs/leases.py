@@ -1,8 +1,8 @@
-"""Work that is a row with a state, an attempt number and a lease: how it is taken, kept, lost and swept.
+"""Leases on rows of Export and Import, whose work happens outside a transaction: claim, renew, fail, find lost work.
 
-For rows of Export and Import, which are worked on beside the database. Whoever works renews the lease; one
-that ran out is anybody's. The attempt number is the fence: a worker that lost it must change nothing more.
-The clock is the database's.
+The worker renews its lease; once it has run out, any worker may claim the row, which raises its attempt number.
+That number is a fencing token: a worker whose attempt is not the row's any more must change nothing. All times are
+the database's, so the clocks of the workers' machines do not matter.
 """
 
 from datetime import timedelta
@@ -17,15 +17,18 @@ from labeling.models import Export, Import
 Work = TypeVar("Work", Export, Import)
 
 LEASE = timedelta(minutes=2)
-UNHEARD = timedelta(seconds=15)  # after which a message that nobody has acted on is taken for lost
+MESSAGE_LOST_AFTER = timedelta(seconds=15)  # a message that no worker has acted on by then is sent again
 
 
 class FenceLost(Exception):
-    """Another attempt has the work, or a person has stopped it."""
+    """Another attempt has claimed the work, or a person has cancelled it."""
 
 
 def claim(work: type[Work], identifier: Any) -> Work | None:
-    """Take work that waits, or whose worker fell silent; None where there is nothing to take."""
+    """Start an attempt at work that waits or whose lease ran out; None if it is neither, or its attempts are used up.
+
+    The condition and the new attempt number are one UPDATE, so of two workers only one gets the row.
+    """
     free = Q(state="waiting") | Q(state="running", lease_until__lt=Now())
     with transaction.atomic():
         taken = work.objects.filter(free, id=identifier, attempt__lt=work.MAX_ATTEMPTS).update(
@@ -35,14 +38,17 @@ def claim(work: type[Work], identifier: Any) -> Work | None:
 
 
 def renew(work: Work, *, fraction: float) -> None:
-    """Say that this attempt is alive and how far it is. Raises FenceLost."""
+    """Extend this attempt's lease and save its progress, from 0 to 1. Raises FenceLost."""
     alive = _this_attempt(work).update(lease_until=Now() + LEASE, fraction=min(max(fraction, 0.0), 1.0))
     if not alive:
         raise FenceLost
 
 
-def hold(work: Work) -> Work:
-    """The row, locked until the transaction ends, if this attempt still has it. Raises FenceLost."""
+def lock_attempt(work: Work) -> Work:
+    """Lock the row until the transaction ends, so that no other attempt can claim it before this one's result is saved.
+
+    Raises FenceLost if this attempt does not have it any more.
+    """
     held = _this_attempt(work).select_for_update(of=("self",)).first()
     if held is None:
         raise FenceLost
@@ -50,19 +56,22 @@ def hold(work: Work) -> Work:
 
 
 def fail(work: Work, error: str) -> bool:
-    """End the work for good, with a sentence for people."""
+    """End the work as failed, with a sentence for people. False if this attempt does not have it any more."""
     return bool(_this_attempt(work).update(state="failed", error=error[:2000], lease_until=None, finished_at=Now()))
 
 
-def unheard(work: type[Work]) -> list[Any]:
-    """Ids of work that somebody should be told of again: the message was lost, or the worker fell silent."""
-    lost = Q(state="waiting", created_at__lt=Now() - UNHEARD) | Q(state="running", lease_until__lt=Now())
+def find_lost(work: type[Work]) -> list[Any]:
+    """Ids of at most 100 rows to dispatch again: their message was lost, or their worker's lease ran out."""
+    lost = Q(state="waiting", created_at__lt=Now() - MESSAGE_LOST_AFTER) | Q(state="running", lease_until__lt=Now())
     rows = work.objects.filter(lost, attempt__lt=work.MAX_ATTEMPTS).order_by("created_at")
     return list(rows.values_list("id", flat=True)[:100])
 
 
 def give_up(work: type[Work], error: str) -> list[Any]:
-    """Fail work whose last attempt fell silent; returns the ids."""
+    """Fail work whose last attempt let its lease run out; returns the ids.
+
+    Rows that another sweep has locked are skipped: that sweep fails them.
+    """
     over = work.objects.filter(state="running", lease_until__lt=Now(), attempt__gte=work.MAX_ATTEMPTS)
     with transaction.atomic():
         ids = list(over.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True)[:100])

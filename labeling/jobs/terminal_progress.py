@@ -1,4 +1,4 @@
-"""Progress of a management command: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a management command: a bar on a terminal, else a plain line every few seconds."""
 
 import time
 from types import TracebackType
@@ -10,7 +10,7 @@ _LINE_SECONDS = 5.0
 
 
 class CommandProgress:
-    """Show how far along a piece of work is, as a fraction from 0 to 1. Use as a context manager."""
+    """Shows progress as a fraction from 0 to 1. Use as a context manager."""
 
     def __init__(self, stream: TextIO, *, description: str) -> None:
         self._stream, self._description, self._line_due = stream, description, time.monotonic() + _LINE_SECONDS

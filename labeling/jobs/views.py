@@ -1,4 +1,4 @@
-"""The page of workers: which are alive, what they hold and are at, and how to start one."""
+"""The page of workers: which are alive, the models they have loaded, their work, and the command to start one."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,7 +12,7 @@ from labeling.web.access import ENGINEERS
 @access.role_required(*ENGINEERS)
 @require_GET
 def workers(request: HttpRequest) -> HttpResponse:
-    """The page, or its changing part, which it asks for every few seconds."""
+    """The page, or for htmx its changing part, which the page polls every few seconds."""
     template = "labeling/jobs/_workers.html" if request.headers.get("HX-Request") else "labeling/jobs/workers.html"
     context = {"section": "workers", "groups": worker_groups(access.person(request)), "commands": COMMANDS}
     return render(request, template, context)

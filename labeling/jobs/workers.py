@@ -1,4 +1,4 @@
-"""The workers that are alive, by what they say of themselves (records.presence), and what they are at."""
+"""The workers that are alive, as their heartbeats describe them (records.presence), and what they work on."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from labeling.models import Policy, Project, SamplingRun, TrainingJob, User
 from records.names import BUILD_EXPORT, DELIVER, EXPORTS_QUEUE, SAMPLE_QUEUE, TAKE_IN, TRAIN_QUEUE, WEB_QUEUE
 from records.presence import Living, living
 
-# As in labeling/supervisord.conf; a test holds the two together.
+# Must equal the commands in labeling/supervisord.conf; a test compares them.
 COMMANDS = {
     WEB_QUEUE: "python -m celery -A labeling.celery worker -n web@%h -Q web,exports --concurrency 2 "
     "--without-gossip --without-mingle --loglevel INFO",
@@ -27,7 +27,7 @@ COMMANDS = {
     "--without-gossip --without-mingle --loglevel INFO",
 }
 
-# What a web worker is at, where it takes longer than one looks.
+# The tasks of web workers that take long enough to be seen on the page.
 TASKS = {BUILD_EXPORT: _("an export"), TAKE_IN: _("an import"), DELIVER: _("a delivery")}
 
 
@@ -39,30 +39,30 @@ class LivingWorker:
     device: str
     started_at: datetime
     silent_seconds: float
-    policies: list[tuple[str, Policy | None]]  # each by its store path, if it is registered
+    policies: list[tuple[str, Policy | None]]  # store path, and the policy if it is in the registry
     servers: tuple[str, ...]
-    runs: list[tuple[str, int]]  # purpose, how many
-    jobs: list[tuple[TrainingJob, bool]]  # whether the viewer may open it
+    runs: list[tuple[str, int]]  # purpose, number of runs
+    jobs: list[tuple[TrainingJob, bool]]  # the job, and whether the viewer may open it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerGroup:
-    """All workers of one queue, and how much lies in it; None with the broker away."""
+    """All workers of one queue, and the number of messages in it, None if the broker is away."""
 
     queue: str
     label: str | Promise
-    none: str | Promise  # that none is alive, and what does not happen until one is
+    none: str | Promise  # the sentence that is shown while no such worker is alive
     command: str
     workers: list[LivingWorker]
     num_waiting: int | None
 
 
 def worker_groups(viewer: User) -> list[WorkerGroup] | None:
-    """Web workers, sample workers and train workers; None where the broker does not answer."""
-    found = _living()
+    """Web workers, sample workers and train workers; None if the broker does not answer."""
+    found = _live_workers()
     if found is None:
         return None
-    seen = partial(_seen, policies=_policies(found), purposes=_purposes(found), jobs=_jobs(found, viewer))
+    shown = partial(_as_shown, policies=_policies(found), purposes=_purposes(found), jobs=_jobs(found, viewer))
     texts = {
         WEB_QUEUE: (
             _("Web workers"),
@@ -80,20 +80,20 @@ def worker_groups(viewer: User) -> list[WorkerGroup] | None:
             label=label,
             none=none,
             command=COMMANDS[queue],
-            workers=[seen(one) for one in found if one.worker.queue == queue],
+            workers=[shown(one) for one in found if one.worker.queue == queue],
             num_waiting=_num_waiting(queue),
         )
         for queue, (label, none) in texts.items()
     ]
 
 
-def sample_worker_lives() -> bool | None:
-    """Whether anybody samples; None where the broker does not answer."""
-    found = _living()
+def sample_worker_is_alive() -> bool | None:
+    """Whether any sample worker is alive; None if the broker does not answer."""
+    found = _live_workers()
     return None if found is None else any(one.worker.queue == SAMPLE_QUEUE for one in found)
 
 
-def _living() -> list[Living] | None:
+def _live_workers() -> list[Living] | None:
     client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=3, socket_connect_timeout=3)
     try:
         return living(client)
@@ -103,7 +103,7 @@ def _living() -> list[Living] | None:
         client.close()
 
 
-def _seen(
+def _as_shown(
     one: Living,
     *,
     policies: dict[str, Policy],
@@ -125,9 +125,9 @@ def _seen(
 
 
 def _num_waiting(queue: str) -> int | None:
-    """How many messages lie in what a worker of this queue takes from; None with the broker away."""
+    """The number of messages in the queues that a worker of this group serves; None if the broker is away."""
     queues = (WEB_QUEUE, EXPORTS_QUEUE) if queue == WEB_QUEUE else (queue,)
-    counts = [dispatch.num_on_the_way(one) for one in queues]
+    counts = [dispatch.queue_length(one) for one in queues]
     return None if None in counts else sum(count or 0 for count in counts)
 
 
@@ -137,7 +137,7 @@ def _policies(found: Sequence[Living]) -> dict[str, Policy]:
 
 
 def _purposes(found: Sequence[Living]) -> dict[str, str]:
-    """What sampling runs, by their ids, and the tasks of web workers, by their names, are for."""
+    """What the running work is for: of sampling runs by their ids, of web workers' tasks by their names."""
     runs = SamplingRun.objects.filter(id__in=_running(found, SAMPLE_QUEUE)).only("purpose")
     tasks = {task for one in found if one.worker.queue == WEB_QUEUE for task in one.worker.running}
     return {task: str(TASKS.get(task, _("short job"))) for task in tasks} | {
@@ -152,7 +152,7 @@ def _jobs(found: Sequence[Living], viewer: User) -> dict[str, tuple[TrainingJob,
 
 
 def _running(found: Sequence[Living], queue: str) -> list[UUID]:
-    """Ids of rows. What else sends to the queue may call its work as it likes."""
+    """Ids of the rows that workers of this queue work on. Names that are no UUIDs belong to other programs' work."""
     ids = []
     for one in found:
         for name in one.worker.running if one.worker.queue == queue else ():

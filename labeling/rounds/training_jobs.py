@@ -264,7 +264,7 @@ def _take_back_lost_messages() -> int:
     """Jobs that were sent, did not begin, and whose message is nowhere: the queue is empty and no worker busy."""
     lost = TrainingJob.objects.filter(state=State.SENT, lease_until__lt=Now())
     busy = TrainingJob.objects.filter(state=State.RUNNING, lease_until__gte=Now())
-    if not lost.exists() or busy.exists() or dispatch.num_on_the_way(TRAIN_QUEUE) != 0:
+    if not lost.exists() or busy.exists() or dispatch.queue_length(TRAIN_QUEUE) != 0:
         return 0
     return lost.update(state=State.WAITING, lease_until=None)
 

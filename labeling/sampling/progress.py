@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.jobs.workers import sample_worker_lives
+from labeling.jobs.workers import sample_worker_is_alive
 from labeling.models import Comparison, Project, Round, SamplingRun
 from labeling.sampling.comparisons import has_more_to_compare
 
@@ -156,7 +156,7 @@ def _with_forecast(found: Progress, round_: Round) -> Progress:
     found = replace(found, caveats=tuple(caveats))
     if not found.num_sampling + found.num_to_make:
         return replace(found, sentence=_idle_sentence(found))
-    lives = sample_worker_lives()
+    lives = sample_worker_is_alive()
     if lives is None:
         return replace(found, sentence=_("The broker does not answer, so no end can be foretold."))
     if not lives:

@@ -43,7 +43,7 @@ def _requeue_lost_runs() -> int:
     if not over.exists():
         return 0
     lost = Q(sent_at__lt=Now() - LONGEST_IN_QUEUE)
-    if dispatch.num_on_the_way() == 0:
+    if dispatch.queue_length() == 0:
         lost = Q()
     for purposes in (INTERACTIVE, OVERNIGHT):
         overtaken_by = SamplingRun.objects.filter(

@@ -94,7 +94,7 @@ def test_overnight_work_goes_out_through_the_window_and_callers_pass_it(
         sampling_runs.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1)
     assert [sent["request"]["run_id"] for sent in messages_in(broker, "overnight")] == [str(r.id) for r in runs[:2]]
     assert len(messages_in(broker, "urgent")) == 1
-    assert dispatch.num_on_the_way() == 3
+    assert dispatch.queue_length() == 3
     assert sampling_runs.fill_window() == 0
     runs[0].refresh_from_db()
     with commits():
@@ -117,7 +117,7 @@ def test_with_the_broker_away_a_request_waits_and_loses_no_attempt(
         run = sampling_runs.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1)
     run.refresh_from_db()
     assert (run.state, run.num_failures, run.error) == (State.WAITING, 0, "")
-    assert dispatch.num_on_the_way() is None
+    assert dispatch.queue_length() is None
     recovery.sweep()
     run.refresh_from_db()
     assert run.num_failures == 0
