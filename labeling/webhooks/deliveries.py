@@ -1,7 +1,7 @@
-"""Webhooks: what happened is noted with the change itself, and told to addresses outside until they take it.
+"""Webhooks and their deliveries: an event is stored with the change itself, then posted until the address accepts it.
 
-A delivery is a row. Taking it up moves its due time on, so an attempt that dies is simply due again. An address
-may hear of the same delivery twice; its id tells.
+A delivery is a row. Claiming it postpones its due time, so an attempt that dies is due again by itself. An address
+may therefore get the same delivery twice, and recognises it by its id.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from django.utils.translation import gettext as _
 from labeling.jobs import dispatch
 from labeling.models import AuditEvent, Delivery, Project, User, Webhook
 from labeling.webhooks import outbound_http
-from labeling.webhooks.outbound_http import OutsideError
+from labeling.webhooks.outbound_http import OutboundError
 from records.names import DELIVER
 
 MOST_PER_PROJECT = 20
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 1800, 7200, 21600))  # after each attempt
 KEPT = timedelta(days=30)
-_SENT_AT_ONCE = 200
+_SENT_AT_ONCE = 200  # deliveries that are dispatched by one retry or one sweep, so that neither floods the queue
 State = Delivery.State
 
 
@@ -36,12 +36,12 @@ class WebhookError(ValueError):
 
 
 def add_webhook(project: Project, *, url: str, events: list[str], by: User) -> Webhook:
-    """Tell this address of these events from now on. Raises WebhookError."""
+    """Add an address that gets these events from now on. Raises WebhookError."""
     if not events or not set(events) <= set(Webhook.Event.values):
         raise WebhookError(_("Choose at least one of: %(events)s.") % {"events": ", ".join(Webhook.Event.values)})
     try:
-        outbound_http.require_callable(url)
-    except OutsideError as error:
+        outbound_http.require_public_url(url)
+    except OutboundError as error:
         raise WebhookError(str(error)) from error
     if Webhook.objects.filter(project=project, closed_at=None).count() >= MOST_PER_PROJECT:
         raise WebhookError(_("A project has at most %(n)d webhooks; close one first.") % {"n": MOST_PER_PROJECT})
@@ -52,7 +52,7 @@ def add_webhook(project: Project, *, url: str, events: list[str], by: User) -> W
 
 
 def close_webhook(webhook: Webhook, *, by: User) -> None:
-    """Tell this address nothing more, not even what waits."""
+    """Close a webhook: it gets nothing more, and deliveries that wait are failed."""
     with transaction.atomic():
         if Webhook.objects.filter(id=webhook.id, closed_at=None).update(closed_at=Now()):
             waiting = webhook.deliveries.filter(state=State.WAITING)
@@ -60,10 +60,11 @@ def close_webhook(webhook: Webhook, *, by: User) -> None:
             AuditEvent.note("close webhook", webhook, by=by, url=webhook.url)
 
 
-def try_again(webhook: Webhook, *, by: User) -> int:
-    """Tell an open webhook now, once more, what it has not taken; returns how many deliveries that is.
+def retry_deliveries(webhook: Webhook, *, by: User) -> int:
+    """Make all waiting and failed deliveries of an open webhook due now; returns how many.
 
-    Attempts go on being counted, so one that is under way cannot undo what the next has done.
+    The number of attempts is not reset: it is the fencing token by which the result of an attempt that is still under
+    way is dropped. The rows are locked, so that no such result is stored between reading and updating them.
     """
     if webhook.closed_at is not None:
         return 0
@@ -72,63 +73,70 @@ def try_again(webhook: Webhook, *, by: User) -> int:
         again = list(missed.select_for_update().order_by("created_at").values_list("id", flat=True))
         Delivery.objects.filter(id__in=again).update(state=State.WAITING, due_at=Now(), finished_at=None)
         for identifier in again[:_SENT_AT_ONCE]:  # the sweep sends the others
-            transaction.on_commit(partial(_ring, identifier), robust=True)
+            transaction.on_commit(partial(_dispatch, identifier), robust=True)
         AuditEvent.note("try webhook again", webhook, by=by, num=len(again))
     return len(again)
 
 
-def standing_of(webhook: Webhook) -> dict[str, int]:
-    """How many of its deliveries are in each state, and in all; those over for a month are forgotten."""
+def delivery_counts(webhook: Webhook) -> dict[str, int]:
+    """How many of its deliveries are in each state, and "total". Those that ended over 30 days ago are deleted."""
     counts = dict(webhook.deliveries.order_by().values_list("state").annotate(num=Count("id")))
     return {"total": sum(counts.values()), **{state.value: counts.get(state, 0) for state in State}}
 
 
 def announce(project: Project, event: Webhook.Event, **facts: Any) -> None:
-    """Note in the caller's transaction that something happened; who listens is told once it has committed."""
+    """Store an event for every webhook that wants it, in the caller's transaction, and dispatch it after the commit.
+
+    An event therefore exists exactly if the change does. `robust`: a broker that is away must not fail the request.
+    """
     for webhook in Webhook.objects.filter(project=project, closed_at=None, events__contains=[event]):
         at = timezone.now().isoformat()
         body = json.dumps({"event": event, "project": project.slug, "at": at, **facts}, ensure_ascii=False)
         delivery = Delivery.objects.create(webhook=webhook, event=event, body=body, due_at=Now())
-        transaction.on_commit(partial(_ring, delivery.id), robust=True)
+        transaction.on_commit(partial(_dispatch, delivery.id), robust=True)
 
 
 def deliver(delivery_id: Any) -> bool:
-    """Try once, if it is due and nobody else does; returns whether the address took it."""
-    delivery = _take_up(delivery_id)
+    """Make one attempt, if the delivery is due and no other attempt has it. Returns whether the address accepted it."""
+    delivery = _claim(delivery_id)
     if delivery is None:
         return False
-    status, error = _tell(delivery)
+    status, error = _post(delivery)
     taken = status is not None and 200 <= status < 300
     state = State.DONE if taken else State.FAILED if delivery.num_attempts > len(PAUSES) else State.WAITING
     changes: dict[str, Any] = {"status": status, "error": error[:300], "state": state}
     if state != State.WAITING:
         changes["finished_at"] = Now()
-    # Only of this attempt: one that was taken for dead must not undo what the next has done.
+    # Only if this attempt is still the last one: a slow attempt must not overwrite the result of the next.
     mine = Delivery.objects.filter(id=delivery.id, state=State.WAITING, num_attempts=delivery.num_attempts)
     mine.update(**changes)
     return taken
 
 
 def sweep_deliveries() -> int:
-    """Ring for what is due, and forget what is long over. Safe to repeat."""
+    """Dispatch what is due, and delete what ended long ago. Safe to repeat. Returns how many were dispatched."""
     due = list(
         Delivery.objects.filter(state=State.WAITING, due_at__lte=Now())
         .order_by("due_at")
         .values_list("id", flat=True)[:_SENT_AT_ONCE]
     )
     for identifier in due:
-        _ring(identifier)
+        _dispatch(identifier)
     Delivery.objects.filter(finished_at__lt=Now() - KEPT).delete()
     return len(due)
 
 
 def signature(secret: str, body: str, *, at: int) -> str:
-    """HMAC-SHA256 over the time and the body, so that neither can be changed and an old one cannot be sent anew."""
+    """HMAC-SHA256 over the time and the body, so that neither can be altered and an old delivery cannot be replayed."""
     digest = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
     return f"t={at},v1={digest}"
 
 
-def _take_up(delivery_id: Any) -> Delivery | None:
+def _claim(delivery_id: Any) -> Delivery | None:
+    """Start an attempt: count it and postpone the due time. None if the delivery is not due, or another claims it now.
+
+    A locked row is skipped, not waited for: whoever holds it is about to make this attempt.
+    """
     with transaction.atomic():
         due = Delivery.objects.select_for_update(of=("self",), skip_locked=True).select_related("webhook")
         delivery = due.filter(id=delivery_id, state=State.WAITING, due_at__lte=Now()).first()
@@ -140,7 +148,8 @@ def _take_up(delivery_id: Any) -> Delivery | None:
         return delivery
 
 
-def _tell(delivery: Delivery) -> tuple[int | None, str]:
+def _post(delivery: Delivery) -> tuple[int | None, str]:
+    """The status of the answer, None if there was none, and what went wrong."""
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Parley",
@@ -150,10 +159,10 @@ def _tell(delivery: Delivery) -> tuple[int | None, str]:
     }
     try:
         status = outbound_http.post(delivery.webhook.url, delivery.body.encode(), headers)
-    except OutsideError as error:
+    except OutboundError as error:
         return None, str(error)
     return status, "" if 200 <= status < 300 else _("It answered %(status)d.") % {"status": status}
 
 
-def _ring(delivery_id: Any) -> None:
+def _dispatch(delivery_id: Any) -> None:
     dispatch.send_task(DELIVER, delivery_id=str(delivery_id))

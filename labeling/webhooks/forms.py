@@ -1,4 +1,4 @@
-"""An address outside, and what it is to hear of."""
+"""The form for a new webhook, and the labels of the events that it may choose."""
 
 from collections.abc import Iterable
 
@@ -26,6 +26,6 @@ class WebhookForm(forms.Form):
     )
 
 
-def in_words(events: Iterable[str]) -> list[str]:
-    """These events as people read them."""
+def event_labels(events: Iterable[str]) -> list[str]:
+    """The labels of these events."""
     return [str(EVENTS.get(event, event)) for event in events]

@@ -1,4 +1,4 @@
-"""Webhooks of a project: which addresses are told of what, and the log of what one was told."""
+"""The webhooks of a project: the list, adding and closing one, its log of deliveries, retrying them."""
 
 import uuid
 
@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling.models import Project, Webhook
 from labeling.web import access
 from labeling.web.access import ENGINEERS
-from labeling.webhooks.deliveries import WebhookError, add_webhook, close_webhook, standing_of, try_again
-from labeling.webhooks.forms import WebhookForm, in_words
+from labeling.webhooks.deliveries import WebhookError, add_webhook, close_webhook, delivery_counts, retry_deliveries
+from labeling.webhooks.forms import WebhookForm, event_labels
 
 PAGE = 50
 
@@ -21,7 +21,7 @@ PAGE = 50
 @access.role_required(*ENGINEERS)
 @require_http_methods(["GET", "POST"])
 def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
-    """The addresses, and a form for another. The secret of a new one stands in this answer only."""
+    """The open webhooks, and a form for a new one. Its secret is in this response only."""
     project = access.project_for(request, slug)
     form = WebhookForm(request.POST or None)
     added = None
@@ -39,9 +39,9 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*ENGINEERS)
 @require_GET
 def webhook(request: HttpRequest, slug: str, webhook_id: uuid.UUID) -> HttpResponse:
-    """What this address was told and how it answered, newest first."""
+    """The deliveries of one webhook and how the address answered, newest first."""
     found = access.webhook_for(request, webhook_id, slug=slug)
-    found.in_words = in_words(found.events)  # type: ignore[attr-defined]
+    found.event_labels = event_labels(found.events)  # type: ignore[attr-defined]
     page = Paginator(found.deliveries.all(), PAGE).get_page(request.GET.get("page"))
     return render(
         request, "labeling/webhooks/webhook.html", {**_context(found.project), "webhook": found, "page": page}
@@ -59,8 +59,8 @@ def close(request: HttpRequest, slug: str, webhook_id: uuid.UUID) -> HttpRespons
 @access.role_required(*ENGINEERS)
 @require_POST
 def retry(request: HttpRequest, slug: str, webhook_id: uuid.UUID) -> HttpResponse:
-    """Tell again what this address did not take."""
-    num = try_again(access.webhook_for(request, webhook_id, slug=slug), by=access.person(request))
+    """Retry the deliveries that this address has not accepted."""
+    num = retry_deliveries(access.webhook_for(request, webhook_id, slug=slug), by=access.person(request))
     messages.success(request, _("%(n)d deliveries are tried again.") % {"n": num})
     return redirect("webhook", slug, webhook_id)
 
@@ -72,5 +72,5 @@ def _context(project: Project) -> dict[str, object]:
 def _listed(project: Project) -> list[Webhook]:
     found = list(Webhook.objects.filter(project=project, closed_at=None).order_by("-created_at"))
     for one in found:
-        one.in_words, one.standing = in_words(one.events), standing_of(one)  # type: ignore[attr-defined]
+        one.event_labels, one.delivery_counts = event_labels(one.events), delivery_counts(one)  # type: ignore[attr-defined]
     return found

@@ -15,7 +15,7 @@ from labeling.models import AuditEvent, Delivery, Project, User, Webhook
 from labeling.rounds import promotion
 from labeling.webhooks import deliveries, outbound_http
 from labeling.webhooks.deliveries import PAUSES, WebhookError
-from labeling.webhooks.outbound_http import OutsideError
+from labeling.webhooks.outbound_http import OutboundError
 from tests.labeling.api.api_client import Program
 from tests.labeling.factories import make_comparison, make_project, make_served_policy, make_user
 from tests.labeling.webhooks.listener import Listener
@@ -116,7 +116,7 @@ def test_it_is_told_again_later_and_later_and_at_last_no_more(
 
 def test_an_attempt_that_died_is_made_again(project: Project, webhook: Webhook, listener: Listener) -> None:
     delivery = announced(project)
-    assert deliveries._take_up(delivery.id) is not None  # and then the worker is killed
+    assert deliveries._claim(delivery.id) is not None  # and then the worker is killed
     assert deliveries.sweep_deliveries() == 0
     make_due()
     assert deliveries.sweep_deliveries() == 1
@@ -143,23 +143,23 @@ def test_what_was_given_up_is_told_once_more_when_asked(
     for _ in range(len(PAUSES) + 1):
         make_due()
         assert not deliveries.deliver(delivery.id)
-    assert deliveries.standing_of(webhook) == {"total": 1, "waiting": 0, "done": 0, "failed": 1}
-    assert deliveries.try_again(webhook, by=erin) == 1
+    assert deliveries.delivery_counts(webhook) == {"total": 1, "waiting": 0, "done": 0, "failed": 1}
+    assert deliveries.retry_deliveries(webhook, by=erin) == 1
     assert not deliveries.deliver(delivery.id)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.num_attempts) == ("failed", len(PAUSES) + 2)
-    assert deliveries.try_again(webhook, by=erin) == 1
+    assert deliveries.retry_deliveries(webhook, by=erin) == 1
     assert deliveries.deliver(delivery.id)
-    assert deliveries.try_again(webhook, by=erin) == 0
-    assert deliveries.standing_of(webhook)["done"] == 1
+    assert deliveries.retry_deliveries(webhook, by=erin) == 0
+    assert deliveries.delivery_counts(webhook)["done"] == 1
 
 
 def test_a_closed_webhook_is_not_tried_again(project: Project, erin: User, webhook: Webhook) -> None:
     announced(project)
     deliveries.close_webhook(webhook, by=erin)
     webhook.refresh_from_db()
-    assert deliveries.try_again(webhook, by=erin) == 0
-    assert deliveries.standing_of(webhook)["failed"] == 1
+    assert deliveries.retry_deliveries(webhook, by=erin) == 0
+    assert deliveries.delivery_counts(webhook)["failed"] == 1
 
 
 def test_the_log_is_forgotten_after_a_month(project: Project, webhook: Webhook) -> None:
@@ -191,7 +191,7 @@ def test_an_address_that_is_none_is_refused(project: Project, erin: User, url: s
 )  # fmt: skip
 def test_no_machine_of_our_own_network_is_called(host: str, settings: Any) -> None:
     settings.WEBHOOK_PRIVATE_HOSTS = ["elsewhere"]
-    with pytest.raises(OutsideError):
+    with pytest.raises(OutboundError):
         outbound_http.post(f"https://{host}:1/", b"{}", {})
 
 
@@ -204,7 +204,7 @@ def test_public_addresses_are_told_from_others() -> None:
 def test_a_name_is_judged_by_every_address_it_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     both = [(2, 1, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr("labeling.webhooks.outbound_http.socket.getaddrinfo", lambda *_, **__: both)
-    with pytest.raises(OutsideError, match="private network"):
+    with pytest.raises(OutboundError, match="private network"):
         outbound_http.post("https://two-faced.example/", b"{}", {})
 
 

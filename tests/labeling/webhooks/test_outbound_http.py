@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from labeling.webhooks import outbound_http
-from labeling.webhooks.outbound_http import OutsideError
+from labeling.webhooks.outbound_http import OutboundError
 
 
 class _Agreeing(BaseHTTPRequestHandler):
@@ -60,7 +60,7 @@ def test_a_server_that_dribbles_is_left(settings: Any, monkeypatch: pytest.Monke
     with socket.create_server(("127.0.0.1", 0)) as door:
         threading.Thread(target=_dribble, args=(door,), daemon=True).start()
         begun = time.monotonic()
-        with pytest.raises(OutsideError, match="does not answer"):
+        with pytest.raises(OutboundError, match="does not answer"):
             outbound_http.post(f"http://127.0.0.1:{door.getsockname()[1]}/", b"{}", {})
     assert time.monotonic() - begun < 5
 
@@ -75,7 +75,7 @@ def _dribble(door: socket.socket) -> None:
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(port: int) -> None:
-    with pytest.raises(OutsideError, match="certificate"):
+    with pytest.raises(OutboundError, match="certificate"):
         outbound_http.post(f"https://localhost:{port}/", b"{}", {})
 
 
@@ -106,5 +106,5 @@ def test_a_proof_for_another_name_is_none(port: int, certificate: Path, monkeypa
         return really("127.0.0.1" if host == "other.example" else host, *rest, **more)
 
     monkeypatch.setattr("labeling.webhooks.outbound_http.socket.getaddrinfo", leads_here)
-    with pytest.raises(OutsideError, match=r"not valid for|Hostname mismatch"):
+    with pytest.raises(OutboundError, match=r"not valid for|Hostname mismatch"):
         outbound_http.post(f"https://other.example:{port}/", b"{}", {})
