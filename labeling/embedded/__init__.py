@@ -1,7 +1,7 @@
-"""Parley's own PostgreSQL and Valkey, where no others are named; knows nothing of Django, tables or tasks.
+"""Parley's own PostgreSQL and Valkey, for when the environment names no others. Knows no Django, tables or tasks.
 
-`ensure()` starts what is missing or finds what runs; whoever uses the engines holds a shared lock
-until it exits, and the last to leave stops them.
+`ensure()` finds the servers that run and starts those that do not. Every process that uses them holds a shared
+lock until it exits, and the last one stops them.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ __all__ = ["EngineError", "Urls", "ensure", "start", "stop", "urls"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Urls:
-    """Where the engines listen, as DATABASE_URL and REDIS_URL."""
+    """Where the servers listen, in the form of DATABASE_URL and REDIS_URL."""
 
     database: str
     redis: str
 
 
 def urls(var: Path | None = None) -> Urls:
-    """The URLs in force, without starting anything: the environment's, or those of our own servers."""
+    """The URLs to use: the environment's, or those of our own servers. Starts nothing."""
     places = Places((var or environment.var_directory()).resolve())
     return Urls(
         database=environment.text("DATABASE_URL", default=postgresql.url(places)),
@@ -56,5 +56,8 @@ def start(var: Path) -> Urls:
 
 
 def stop(var: Path | None = None) -> bool:
-    """Leave, and stop the servers unless another process uses them; returns whether they were stopped."""
+    """Give up this process's lock, and stop the servers unless another process uses them.
+
+    Returns whether they were stopped.
+    """
     return lifetime.leave(Places((var or environment.var_directory()).resolve()))

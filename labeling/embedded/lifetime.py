@@ -1,7 +1,8 @@
-"""How long the engines live: while any process uses them, and the last to leave stops them.
+"""The lifetime of the servers: they run while any process uses them, and the last one to leave stops them.
 
-Each user holds a shared lock on var/engines.lock, which the kernel drops even after kill -9. Whoever
-starts or stops servers holds var/engines.starting as well, alone, so that no two of them race.
+Each process that uses them holds a shared lock on var/engines.lock, which the kernel releases even after kill -9.
+Whoever starts or stops servers also holds an exclusive lock on var/engines.starting, the start lock, so that no two
+processes do so at the same time.
 """
 
 import atexit
@@ -15,13 +16,13 @@ from pathlib import Path
 from labeling.embedded import postgresql, valkey
 from labeling.embedded.paths import Places
 
-_held: dict[Path, int] = {}  # var folder -> descriptor of our shared lock
-_for_children: list[dict[Path, int]] = []  # the same for the child of a fork under way
+_held: dict[Path, int] = {}  # var folder -> file descriptor of our shared lock
+_for_children: list[dict[Path, int]] = []  # the same for the child of a fork that is under way
 
 
 @contextmanager
 def joining(places: Places) -> Iterator[None]:
-    """Hold the lock of starting for the body, and our shared lock from now until this process leaves."""
+    """Hold the start lock during the body, and our shared lock from now until this process leaves or exits."""
     with _starting(places):
         places.make()
         if places.var not in _held:
@@ -30,7 +31,11 @@ def joining(places: Places) -> Iterator[None]:
 
 
 def leave(places: Places) -> bool:
-    """Give up our shared lock; stop the servers if nobody else holds one. Returns whether they were stopped."""
+    """Give up our shared lock, and stop the servers if no other process holds one. Returns whether they were stopped.
+
+    That nobody else holds one is known by getting the lock exclusively; the start lock keeps others from joining
+    meanwhile.
+    """
     descriptor = _held.pop(places.var, None)
     if descriptor is None:
         return False
@@ -63,7 +68,11 @@ def _share(places: Places) -> int:
 
 
 def _share_for_child() -> None:
-    """Before a fork: a forked child would have its parent's lock, and leaving, the parent would count for both."""
+    """Before a fork, take locks for the child.
+
+    A child inherits its parent's descriptor, and with it the very same lock. A parent that leaves could then get it
+    exclusively, and stop the servers that the child still uses.
+    """
     _for_children.append({var: _share(Places(var)) for var in _held})
 
 

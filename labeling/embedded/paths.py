@@ -1,4 +1,4 @@
-"""Where the engines keep what they need: data under var/, sockets in a short folder of their own.
+"""The folders of the servers: data under var/, sockets in a folder of their own with a short path.
 
 PostgreSQL refuses to run as root, so a root's database belongs to the system user `pgserver`; where
 that user cannot enter the checkout, its data and a copy of the programs live under /var/lib/parley.

