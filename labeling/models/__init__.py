@@ -1,4 +1,7 @@
-"""The rows of Parley, by noun; know no page and no task. Rows are the truth, messages on the broker are hints."""
+"""The models, one module per subject. They know no view and no task.
+
+Rows are the truth; a message on the broker is only a hint to look at a row.
+"""
 
 from labeling.models.audit import AuditEvent, Report
 from labeling.models.completions import Completion, SamplingRun

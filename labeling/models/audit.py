@@ -1,4 +1,7 @@
-"""Who did what to what, and what people say of outputs. Audit rows are written with the change, never altered."""
+"""The audit log, and people's reports on outputs.
+
+An audit event is written in the transaction of the change that it records, and never altered.
+"""
 
 import uuid
 
@@ -11,7 +14,7 @@ from labeling.models.projects import Project
 
 
 class AuditEvent(models.Model):
-    """One change, by whom, to which row. `by` is None where Parley itself acted."""
+    """One change to one row. `by` is None if Parley itself made it."""
 
     at = models.DateTimeField(auto_now_add=True)
     by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -43,7 +46,7 @@ class AuditEvent(models.Model):
 
 
 class Report(models.Model):
-    """A person's word on an output. It changes no weight and no ranking; people read it."""
+    """A person's report on an output, for people to read. It changes no ranking and no model."""
 
     class State(models.TextChoices):
         OPEN = "open", "Open"

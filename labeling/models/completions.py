@@ -1,4 +1,4 @@
-"""Requests for completions and what came of them. A SamplingRun is work with a lease and a fencing token."""
+"""Requests for completions, and the completions. A SamplingRun is work with a lease and a fencing token."""
 
 import uuid
 
@@ -12,14 +12,14 @@ from labeling.models.registry import Policy
 
 
 class SamplingRun(models.Model):
-    """One request for n completions of one prompt. The row is the truth; the Celery message only says "look"."""
+    """One request for n completions of one prompt. The row is the truth; the Celery message is only a hint."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"  # not sent yet: the window of sent runs is full, or an attempt was lost
-        SENT = "sent", "Sent"  # a message is on its way; the lease runs
-        RUNNING = "running", "Running"  # a worker said that it began
+        SENT = "sent", "Sent"  # a message is in the queue; the lease runs
+        RUNNING = "running", "Running"  # a worker has reported that it began
         DONE = "done", "Done"  # its completions are rows
-        FAILED = "failed", "Failed"  # attempts used up, or an error that another attempt cannot mend
+        FAILED = "failed", "Failed"  # attempts used up, or an error that another attempt would repeat
         CANCELLED = "cancelled", "Cancelled"  # a person stopped it
 
     class Purpose(models.TextChoices):
@@ -28,17 +28,17 @@ class SamplingRun(models.Model):
         COMPARISON = "comparison", "Comparison"  # overnight
         EVALUATION = "evaluation", "Evaluation"  # overnight
 
-    MAX_ATTEMPTS = 3  # that begin; a message lost on its way counts for nothing
+    MAX_ATTEMPTS = 3  # attempts that a worker began; a lost message does not count
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="sampling_runs")
     purpose = models.CharField(max_length=16, choices=Purpose.choices)
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempt = models.PositiveIntegerField(default=0)  # the fencing token: a result of another attempt is dropped
-    num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and came to nothing
+    num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and failed
     lease_until = models.DateTimeField(null=True, blank=True)
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="sampling_runs")
-    messages = models.JSONField()  # the prompt as it stood
+    messages = models.JSONField()  # the prompt, copied when the run was requested
     as_role = models.CharField(max_length=16, choices=Message.Role.choices, default=Message.Role.ASSISTANT)
     num_completions = models.PositiveSmallIntegerField()
     sampling = models.JSONField()  # records.SamplingParams
@@ -47,8 +47,8 @@ class SamplingRun(models.Model):
     dialogue = models.ForeignKey(
         Dialogue, null=True, blank=True, on_delete=models.CASCADE, related_name="sampling_runs"
     )
-    position = models.PositiveIntegerField(null=True, blank=True)  # where in the dialogue the completion would stand
-    replaces = models.ForeignKey(  # the message whose place its completion takes, where an answer is sampled anew
+    position = models.PositiveIntegerField(null=True, blank=True)  # of the completion, as a message of the dialogue
+    replaces = models.ForeignKey(  # the message that its completion replaces, where an answer is regenerated
         Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="regenerations", db_index=False
     )
     comparison = models.ForeignKey(
@@ -81,7 +81,7 @@ class SamplingRun(models.Model):
 
 
 class Completion(models.Model):
-    """One candidate answer. It stands in at most one comparison; a suggestion stands in none."""
+    """One candidate answer. It belongs to at most one comparison; a suggestion belongs to none."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(SamplingRun, null=True, blank=True, on_delete=models.CASCADE, related_name="completions")
@@ -91,7 +91,7 @@ class Completion(models.Model):
     index = models.PositiveSmallIntegerField(default=0)  # within its run or its comparison
     content = models.TextField()
     policy = models.ForeignKey(Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="completions")
-    outside_policy = models.CharField(max_length=100, blank=True)  # a model that is not in our registry, by its name
+    outside_policy = models.CharField(max_length=100, blank=True)  # the name of a model that is not in our registry
     author = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     copied_from = models.ForeignKey(  # the same text in an earlier comparison of the family
@@ -101,10 +101,10 @@ class Completion(models.Model):
     finish_reason = models.CharField(max_length=16, blank=True)
     num_tokens = models.PositiveIntegerField(null=True, blank=True)
     logprob = models.FloatField(null=True, blank=True)  # of the whole completion, nats
-    # The earlier completion of the run that says much the same, by its index. Never shown to those who rank.
+    # The index of an earlier completion of the run with nearly the same meaning. Never shown to those who rank.
     resembles = models.PositiveSmallIntegerField(null=True, blank=True)
-    similarity = models.FloatField(null=True, blank=True)  # how much: a cosine, 1 for the same text
-    taken_at = models.DateTimeField(null=True, blank=True)  # a suggestion that was used
+    similarity = models.FloatField(null=True, blank=True)  # to that one: a cosine, 1 for the same text
+    taken_at = models.DateTimeField(null=True, blank=True)  # when it became a message of a dialogue
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What makes two texts the same text: a hash of a dialogue's messages, roles and contents alone."""
+"""The hash by which two lists of messages count as the same: over their roles and contents only."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def fingerprint(messages: Iterable[Message | Mapping[str, Any]]) -> str:
-    """SHA-256, in hex, of the messages' roles and contents. Authorship and policy do not matter."""
+    """SHA-256, in hex, of the messages' roles and contents. Authorship and policy do not change it."""
     pairs = [
         (message.role, message.content) if isinstance(message, Message) else (message["role"], message["content"])
         for message in messages

@@ -1,4 +1,4 @@
-"""What people write and say: prompts, dialogues and their messages, with exact authorship."""
+"""Prompts, and dialogues with their messages and the authorship of each."""
 
 import uuid
 
@@ -13,12 +13,12 @@ from labeling.models.registry import Policy
 
 class PromptQuerySet(models.QuerySet["Prompt"]):
     def in_use(self) -> "PromptQuerySet":
-        """All but those that were retired: they are neither written on, nor sampled, nor exported."""
+        """Without retired prompts, which are neither offered to writers, nor sampled, nor exported."""
         return self.filter(retired_at=None)
 
 
 class Prompt(models.Model):
-    """An opening from the pool: messages that end with a user's, to be answered or written on."""
+    """An opening from the pool: messages that end with a user's, to be answered or continued."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompts")
@@ -28,8 +28,8 @@ class Prompt(models.Model):
     content_sha256 = models.CharField(max_length=64)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    has_vector = models.BooleanField(default=False, db_default=False)  # a PromptVector
-    vector_asked_at = models.DateTimeField(null=True, blank=True)  # asked again where none comes
+    has_vector = models.BooleanField(default=False, db_default=False)  # whether it has a PromptVector
+    vector_asked_at = models.DateTimeField(null=True, blank=True)  # last requested; again if none arrives
     retired_at = models.DateTimeField(null=True, blank=True)
     retired_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -51,16 +51,16 @@ class Prompt(models.Model):
 
 
 class PromptVector(models.Model):
-    """What a prompt means (all-MiniLM-L6-v2), and the prompt of its project, compared before it, that is nearest."""
+    """A prompt's embedding (all-MiniLM-L6-v2), and the nearest prompt of the project that was embedded before it."""
 
-    WIDTH = 384
+    WIDTH = 384  # dimensions of the model's vectors
 
     prompt = models.OneToOneField(Prompt, primary_key=True, on_delete=models.CASCADE, related_name="vector")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     vector = HalfVectorField(dimensions=WIDTH)
     resembles = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="resembled_by")
     similarity = models.FloatField(null=True, blank=True)  # cosine
-    kept_at = models.DateTimeField(null=True, blank=True)  # somebody looked at the two and wants both
+    kept_at = models.DateTimeField(null=True, blank=True)  # when somebody looked at the two and decided to keep both
     kept_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
@@ -77,7 +77,10 @@ class PromptVector(models.Model):
 
 
 class PassedPrompt(models.Model):
-    """A trainer said "not my topic" of a prompt. It is not offered to them again, and its topic comes later."""
+    """A prompt that a trainer passed over with "not my topic".
+
+    It is not offered to them again, and prompts of its topic are offered later.
+    """
 
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="passes")
     trainer = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passed_prompts")
@@ -92,12 +95,12 @@ class PassedPrompt(models.Model):
 
 class DialogueQuerySet(models.QuerySet["Dialogue"]):
     def awaiting_review_by(self, reader: User) -> "DialogueQuerySet":
-        """Those that wait for this person's review: submitted, and another's (an admin may take their own)."""
+        """Submitted dialogues that this person may review: others' dialogues, for an admin also their own."""
         waiting = self.filter(state=Dialogue.State.SUBMITTED, project__archived_at=None)
         return waiting if reader.is_admin else waiting.exclude(author=reader)
 
     def oldest_first(self) -> "DialogueQuerySet":
-        """The order in which submitted dialogues are read."""
+        """In the order of the review queue: by the time of submission."""
         return self.order_by(F("submitted_at").asc(nulls_last=True), "pk")
 
 
@@ -119,11 +122,11 @@ class Dialogue(models.Model):
     author = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="dialogues")
     kind = models.CharField(max_length=16, choices=Kind.choices)
     state = models.CharField(max_length=16, choices=State.choices, default=State.DRAFT)
-    version = models.PositiveIntegerField(default=0)  # grows with every saved change; autosave compares it
+    version = models.PositiveIntegerField(default=0)  # raised by every saved change; autosave compares it
     prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="dialogues")
     branched_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="branches")
     branched_at = models.PositiveIntegerField(null=True, blank=True)  # position of the last message that was copied
-    lease = models.ForeignKey(  # the place from which it was written while ranking (labeling.rankings.corrections)
+    lease = models.ForeignKey(  # under which it was written while ranking (labeling.rankings.corrections)
         "labeling.Lease", null=True, blank=True, on_delete=models.SET_NULL, related_name="written"
     )
     guideline_version = models.ForeignKey(
@@ -132,7 +135,7 @@ class Dialogue(models.Model):
     offers_suggestions = models.BooleanField(default=True)  # False in the control arm
     topic = models.CharField(max_length=60, blank=True)
     source = models.CharField(max_length=200, blank=True)
-    content_sha256 = models.CharField(max_length=64, blank=True)  # of an imported dialogue, so that it comes in once
+    content_sha256 = models.CharField(max_length=64, blank=True)  # of an imported dialogue, so that it is imported once
     composer = models.JSONField(default=dict, blank=True)  # text not yet a message: {"role", "content"}
     seconds = models.FloatField(default=0.0)  # time spent writing
     created_at = models.DateTimeField(auto_now_add=True)
@@ -169,10 +172,10 @@ class Message(models.Model):
         ASSISTANT = "assistant", "assistant"
 
     class Authorship(models.TextChoices):
-        TYPED = "typed", "typed"  # every word a person's
+        TYPED = "typed", "typed"  # written by a person without a suggestion
         TAKEN = "taken", "taken"  # a suggestion, unchanged
         EDITED = "edited", "edited"  # a suggestion, changed by a person
-        POLICY = "policy", "policy"  # wholly a policy's; the only kind that comparisons are made from
+        POLICY = "policy", "policy"  # sampled from a policy, unchanged; comparisons are made from these only
         IMPORTED = "imported", "imported"  # from a file
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -187,8 +190,8 @@ class Message(models.Model):
     )
     edit_distance = models.PositiveIntegerField(null=True, blank=True)  # Levenshtein, characters, from the suggestion
     seconds = models.FloatField(default=0.0)
-    needs_second_look = models.BooleanField(default=False)  # an earlier message changed under it
-    # What stood here before a policy answered anew, until the author has decided: "content" and whose words.
+    needs_second_look = models.BooleanField(default=False)  # an earlier message was changed
+    # The text before it was regenerated, until the author decides: "content" and the fields of its authorship.
     before = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -215,5 +218,5 @@ class Message(models.Model):
 
     @property
     def plain(self) -> dict[str, str]:
-        """Role and content, as a sampling run keeps its prompt."""
+        """Role and content, the form of a message in a sampling run's prompt."""
         return {"role": self.role, "content": self.content}

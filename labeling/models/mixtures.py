@@ -1,4 +1,4 @@
-"""The mixture of a project: which policies, at which temperatures, sample the completions of one comparison."""
+"""The mixture of a project: the policies and temperatures that sample the completions of one comparison."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -10,15 +10,17 @@ MOST_PARTS = 9  # as many as a comparison may have completions
 
 
 class MixturePart(models.Model):
-    """One source of completions and its share. A project without parts samples all from the round's policy."""
+    """One policy and temperature, and its share. A project without parts samples all from the round's policy."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="mixture_parts")
-    position = models.PositiveSmallIntegerField()  # parts share out a comparison in this order
-    policy = models.ForeignKey(  # None: whichever the round is of, so that the mixture outlives a promotion
+    position = (
+        models.PositiveSmallIntegerField()
+    )  # the order in which a comparison's completions are divided among the parts
+    policy = models.ForeignKey(  # None: the policy of the current round, so that a promotion keeps the mixture valid
         "labeling.Policy", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     share = models.PositiveSmallIntegerField(validators=(MinValueValidator(1), MaxValueValidator(100)))
-    temperature = models.FloatField(  # None: the project's
+    temperature = models.FloatField(  # None: the project's temperature
         null=True, blank=True, validators=(MinValueValidator(0.0), MaxValueValidator(5.0))
     )
 

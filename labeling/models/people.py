@@ -1,4 +1,4 @@
-"""People: who signs in, and in which projects they work. Knows nothing of passwords' rules (settings)."""
+"""People, their roles and their memberships in projects. Rules for passwords are in the settings."""
 
 import secrets
 import uuid
@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 
 
 def new_pseudonym() -> str:
-    """The name under which a trainer appears in exports: random, so that it leads nowhere."""
+    """A random name under which a trainer appears in exports, so that it reveals nothing about the person."""
     return f"t-{secrets.token_hex(5)}"
 
 
@@ -29,7 +29,7 @@ class User(AbstractBaseUser):
     class Role(models.TextChoices):
         TRAINER = "trainer", "Trainer"  # writes, chats, ranks
         REVIEWER = "reviewer", "Reviewer"  # a trainer who also accepts and returns dialogues
-        ADMIN = "admin", "Admin"  # everything, and sets projects and people up
+        ADMIN = "admin", "Admin"  # may do everything, and sets up projects and people
         ENGINEER = "engineer", "ML engineer"  # exports, trains, promotes
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -39,11 +39,11 @@ class User(AbstractBaseUser):
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.TRAINER)
     pseudonym = models.CharField(max_length=40, unique=True, default=new_pseudonym, editable=False)
     is_active = models.BooleanField(default=True)
-    is_simulated = models.BooleanField(default=False)  # a program that ranks; its rankings say so everywhere
+    is_simulated = models.BooleanField(default=False)  # a program that ranks; all its rankings are marked as simulated
     time_zone = models.CharField(max_length=64, default="UTC")
     language = models.CharField(max_length=16, default="en")
-    preferences = models.JSONField(default=dict, blank=True)  # ranking layout, theme: the person's, not the work's
-    topics = models.JSONField(default=list, blank=True)  # topics chosen; empty means any
+    preferences = models.JSONField(default=dict, blank=True)  # of display only: ranking layout, theme, …
+    topics = models.JSONField(default=list, blank=True)  # topics that they like to write about; empty means any
     created_at = models.DateTimeField(auto_now_add=True)
 
     USERNAME_FIELD = "username"
@@ -74,7 +74,7 @@ class User(AbstractBaseUser):
 
 
 class SignInFailures(models.Model):
-    """Failed sign-ins of one name or from one address within a window of time."""
+    """The number of failed sign-ins for one name or from one address within a window of time."""
 
     key = models.CharField(max_length=200, primary_key=True)  # "name:alice" or "address:192.0.2.7"
     num_failures = models.PositiveIntegerField(default=0)
@@ -88,14 +88,14 @@ class SignInFailures(models.Model):
 
 
 class Membership(models.Model):
-    """A person's place in a project. Admins see every project without one."""
+    """A person's membership in a project. Admins may open every project without one."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     guidelines_read = models.PositiveIntegerField(default=0)  # the newest guideline version this person has opened
-    practised_at = models.DateTimeField(null=True, blank=True)  # when they had done the practice set for the first time
-    num_claims = models.PositiveIntegerField(default=0)  # comparisons given out to them while gold items are mixed in
-    queue_cursor = models.FloatField(null=True, blank=True)  # queue_key below which this person has been through
+    practised_at = models.DateTimeField(null=True, blank=True)  # when they first completed the practice set
+    num_claims = models.PositiveIntegerField(default=0)  # comparisons leased to them since gold items are mixed in
+    queue_cursor = models.FloatField(null=True, blank=True)  # they have been through the queue up to this queue_key
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

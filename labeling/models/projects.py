@@ -1,4 +1,4 @@
-"""A project and its rounds: what is asked of trainers, how much of it, and from which policy."""
+"""Projects with their settings, their guideline versions and their rounds."""
 
 import uuid
 from datetime import timedelta
@@ -39,12 +39,16 @@ class Project(models.Model):
         default=1, validators=(MinValueValidator(1), MaxValueValidator(50))
     )
     comparisons_ready = models.PositiveIntegerField(default=20)  # how many to keep sampled ahead of the trainers
-    keeps_original = models.BooleanField(default=False)  # whether the message that was chosen is one of the K
+    keeps_original = models.BooleanField(
+        default=False
+    )  # whether the message that a comparison is made from is one of its K completions
     asks_ratings = models.BooleanField(default=False)
     forbids_own_text = models.BooleanField(default=True)
-    joins_written = models.BooleanField(default=True)  # whether texts written while ranking are ranked themselves
-    practice_required = models.BooleanField(default=False)  # whether newcomers do the practice set before they rank
-    gold_every = models.PositiveSmallIntegerField(default=0)  # one gold item in so many comparisons; 0: none
+    joins_written = models.BooleanField(default=True)  # whether texts written while ranking are ranked too
+    practice_required = models.BooleanField(
+        default=False
+    )  # whether newcomers must complete the practice set before they rank
+    gold_every = models.PositiveSmallIntegerField(default=0)  # one in this many comparisons is a gold item; 0: none
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))
     grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission can be undone
 
@@ -58,8 +62,10 @@ class Project(models.Model):
     num_suggestions = models.PositiveSmallIntegerField(
         default=3, validators=(MinValueValidator(0), MaxValueValidator(6))
     )
-    control_share = models.FloatField(default=0.0, validators=SHARE)  # dialogues written without suggestions
-    # Suggestions are to help; comparisons are to show the policy as it is, so the two are sampled apart.
+    control_share = models.FloatField(
+        default=0.0, validators=SHARE
+    )  # share of the dialogues that are written without suggestions
+    # Suggestions should help, comparisons should show the policy as it is: they are sampled with different settings.
     suggestion_temperature = models.FloatField(default=0.7, validators=(MinValueValidator(0.0), MaxValueValidator(5.0)))
     suggestion_top_p = models.FloatField(default=1.0, validators=(MinValueValidator(0.01), MaxValueValidator(1.0)))
     suggestion_max_new_tokens = models.PositiveIntegerField(
@@ -85,7 +91,7 @@ class Project(models.Model):
 
     @property
     def why_no_new_work(self) -> str:
-        """Why nothing new is handed out or begun here, in words for people; empty where work goes on."""
+        """Why no new work is handed out or started here, as a sentence for people; empty if it is."""
         if self.archived_at is None:
             return ""
         return _("This project is archived: nothing new is begun in it. What you have in hand can be finished.")
@@ -108,7 +114,7 @@ class Project(models.Model):
 
 
 class GuidelineVersion(models.Model):
-    """The instructions as they stood; every dialogue and ranking names the version it was made under."""
+    """One version of the instructions. Every dialogue and ranking names the version that it was made under."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="guideline_versions")
     version = models.PositiveIntegerField()
@@ -125,13 +131,13 @@ class GuidelineVersion(models.Model):
 
 
 class Round(models.Model):
-    """One trip through the loop: the policy whose completions are ranked, and what was made of the rankings."""
+    """One trip through the loop: the policy whose completions are ranked. Comparisons and training jobs name theirs."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rounds")
     number = models.PositiveIntegerField()
     policy = models.ForeignKey("labeling.Policy", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    seed = models.PositiveBigIntegerField(default=0)  # of the random choice of messages
+    seed = models.PositiveBigIntegerField(default=0)  # of the random choice of messages for comparisons
     started_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,9 +1,9 @@
 """Comparisons, the leases on them, and the rankings that come back.
 
-`Comparison.open_slots` counts places that are neither leased nor ranked:
-rankings_wanted − open leases − rankings that are not retracted. It can never fall below zero (a check constraint),
-which is what keeps a comparison that wants N rankings from ever getting more. Where the order is known beforehand
-(practice and gold) there are no places to count: open_slots stays 0, and any number of people may rank it.
+`Comparison.open_slots` counts the places that are neither leased nor ranked:
+rankings_wanted − open leases − rankings that are not retracted. A check constraint keeps it from falling below zero,
+so a comparison that wants N rankings never gets more. Practice and gold comparisons have no places: their open_slots
+stays 0, and any number of people may rank them.
 """
 
 import random
@@ -18,13 +18,13 @@ from labeling.models.projects import GuidelineVersion, Project, Round
 
 
 def new_queue_key() -> float:
-    """A random place in the queue, so that it is drawn in random order."""
+    """A random position in the queue, so that comparisons are handed out in random order."""
     return random.random()
 
 
 class ComparisonQuerySet(models.QuerySet["Comparison"]):
     def practice_set(self) -> "ComparisonQuerySet":
-        """Those to practise on, each with its reference, in the order in which they were made."""
+        """The practice comparisons in use, each with its reference, oldest first."""
         practice = self.filter(use=Comparison.Use.PRACTICE, state=Comparison.State.OPEN, reference__isnull=False)
         return practice.select_related("reference").order_by("created_at", "id")
 
@@ -34,7 +34,7 @@ class ComparisonQuerySet(models.QuerySet["Comparison"]):
         return practice.exclude(practice_rankings__trainer=trainer)
 
     def reference_candidates(self) -> "ComparisonQuerySet":
-        """Those that may be given a reference ranking."""
+        """Comparisons that may be given a reference ranking: work whose completions are all there."""
         return self.filter(use=Comparison.Use.WORK, state__in=Comparison.COMPLETE)
 
 
@@ -47,11 +47,11 @@ class Comparison(models.Model):
         WITHDRAWN = "withdrawn", "Withdrawn"  # taken out; never exported
 
     class Use(models.TextChoices):
-        WORK = "work", "Work"  # ranked for training; the only ones that have places and are exported
-        PRACTICE = "practice", "Practice"  # its order is known and explained to those who begin
-        GOLD = "gold", "Gold"  # its order is known; looks like work, and measures agreement
+        WORK = "work", "Work"  # ranked for training; only these have places and are exported
+        PRACTICE = "practice", "Practice"  # its order is known, and explained to newcomers
+        GOLD = "gold", "Gold"  # its order is known; it looks like work and measures agreement
 
-    COMPLETE = (State.OPEN, State.DONE)  # its completions are all there
+    COMPLETE = (State.OPEN, State.DONE)  # states in which all its completions are there
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons")
@@ -62,9 +62,9 @@ class Comparison(models.Model):
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
     dialogue = models.ForeignKey(Dialogue, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.SET_NULL, related_name="comparisons")
-    # The first of those that hold the same completions, itself included, once there are several
-    # (labeling.rankings.comparison_copies). Nobody is given two of a family: they would know which text is new,
-    # or have been told the order.
+    # The first of the comparisons that share completions, for each of them and for itself, once there are several
+    # (labeling.rankings.comparison_copies). Nobody gets two of a family: they would know which text is new, or would
+    # already have been told the order.
     family = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="relatives", db_index=False
     )
@@ -93,7 +93,7 @@ class Comparison(models.Model):
             ),
         )
         indexes = (
-            # The queue. Ordered by a key of its own: ordered by id the planner would leave this index.
+            # The queue. It has a key of its own, because for an order by id the planner would not use this index.
             models.Index(
                 fields=("project", "queue_key", "id"),
                 condition=Q(state="open", open_slots__gt=0, use="work"),
@@ -115,26 +115,26 @@ class Comparison(models.Model):
 
 
 class Lease(models.Model):
-    """A place in a comparison held by one trainer for a while. Its id is the token a submission must carry."""
+    """A place in a comparison, held by one trainer until `expires_at`. A submission must name the lease's id."""
 
     class State(models.TextChoices):
         OPEN = "open", "Open"  # the place is held until expires_at
-        SUBMITTED = "submitted", "Submitted"  # became a ranking
+        SUBMITTED = "submitted", "Submitted"  # its ranking is stored
         EXPIRED = "expired", "Expired"  # the place was given back; the draft is kept
-        SKIPPED = "skipped", "Skipped"  # the trainer passed; never offered to them again
-        LATE = "late", "Late"  # submitted after expiry when no place was free: kept, not counted
+        SKIPPED = "skipped", "Skipped"  # the trainer passed it over; it is never offered to them again
+        LATE = "late", "Late"  # submitted after expiry when no place was free: stored, not counted
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="leases")
     trainer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="leases")
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
-    reason = models.CharField(max_length=120, blank=True)  # the short sentence: why this comparison
-    shown_order = models.JSONField()  # completion ids as this trainer sees them, drawn once
-    draft = models.JSONField(default=dict, blank=True)  # the board as last saved
+    reason = models.CharField(max_length=120, blank=True)  # a short sentence: why this comparison was handed out
+    shown_order = models.JSONField()  # completion ids in the order that this trainer sees, drawn once
+    draft = models.JSONField(default=dict, blank=True)  # the autosaved board
     draft_version = models.PositiveIntegerField(default=0)
     draft_saved_at = models.DateTimeField(null=True, blank=True)
     skip_reason = models.CharField(max_length=120, blank=True)
-    seconds = models.FloatField(default=0.0)  # time with the page in view
+    seconds = models.FloatField(default=0.0)  # time for which the page was visible
     opened_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -156,13 +156,13 @@ class Ranking(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="rankings")
     trainer = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="rankings")
-    # None where it was imported, and once it is retracted: then the lease is open again for another ranking.
+    # None if the ranking was imported, or retracted: then the lease is open again for another ranking.
     lease = models.OneToOneField(Lease, null=True, blank=True, on_delete=models.PROTECT, related_name="ranking")
     submission_key = models.UUIDField(unique=True)  # made by the browser; the same submission twice is one ranking
     tiers = models.JSONField(default=list)
     unacceptable_from = models.PositiveSmallIntegerField(null=True, blank=True)
     abstained = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (None: did not abstain)
-    # One was chosen among several; those in the last tier were not compared with each other (records.Ranking).
+    # One completion was chosen; those in the last tier were not compared with each other (records.Ranking).
     is_choice = models.BooleanField(default=False, db_default=False)
     shown_order = models.JSONField(default=list)
     guideline_version = models.ForeignKey(
@@ -171,7 +171,7 @@ class Ranking(models.Model):
     seconds = models.FloatField(null=True, blank=True)
     layout = models.CharField(max_length=16, blank=True)
     source = models.CharField(max_length=200, blank=True)  # of an imported ranking
-    outside_trainer = models.CharField(max_length=80, blank=True)  # who ranked, as the imported file calls them
+    outside_trainer = models.CharField(max_length=80, blank=True)  # who ranked, by the name in the imported file
     ranked_at = models.DateTimeField(auto_now_add=True)
     retracted_at = models.DateTimeField(null=True, blank=True)
 
@@ -190,7 +190,7 @@ class Ranking(models.Model):
 
 
 class Rating(models.Model):
-    """One completion judged alone, before ranking (InstructGPT Table 3)."""
+    """A judgement of one completion alone, made before ranking (InstructGPT, table 3)."""
 
     ranking = models.ForeignKey(Ranking, on_delete=models.CASCADE, related_name="ratings")
     completion = models.ForeignKey("labeling.Completion", on_delete=models.CASCADE, related_name="ratings")

@@ -1,4 +1,4 @@
-"""References: orders that are known beforehand, what people learn from them, and how they did in practice.
+"""Reference rankings of practice and gold comparisons, and the rankings that people make in practice.
 
 A practice comparison is shown to newcomers, with its explanation right afterwards; a gold comparison looks
 like any other in the queue and measures agreement. Neither is exported or counted as work.
@@ -15,13 +15,13 @@ from labeling.models.rankings import Comparison
 
 class ReferenceQuerySet(models.QuerySet["Reference"]):
     def of(self, project: Project) -> "ReferenceQuerySet":
-        """A project's practice and gold items, newest first, the retired ones with them."""
+        """A project's practice and gold items, retired ones included, newest first."""
         rows = self.filter(comparison__project=project).select_related("comparison", "made_by")
         return rows.order_by("-created_at")
 
 
 class Reference(models.Model):
-    """The reference ranking of a practice or gold comparison; `tiers` and the line as in Ranking."""
+    """The reference ranking of a practice or gold comparison; `tiers` and `unacceptable_from` as in Ranking."""
 
     comparison = models.OneToOneField(Comparison, on_delete=models.CASCADE, related_name="reference", primary_key=True)
     tiers = models.JSONField()
@@ -47,7 +47,7 @@ class Reference(models.Model):
 
 
 class PracticeRanking(models.Model):
-    """One trainer's order over a practice comparison, each time that they practised it. Never a Ranking."""
+    """One trainer's order over a practice comparison, once per time they practised. Kept apart from Ranking."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="practice_rankings")

@@ -1,4 +1,4 @@
-"""The registry of models: every policy and reward model that was ever made or brought, and where it came from."""
+"""The model registry: every policy and reward model that was trained or imported, and its origin."""
 
 import uuid
 
@@ -7,11 +7,14 @@ from django.db.models import Q
 
 
 class Policy(models.Model):
-    """A language model that writes completions: from files in the model store, sealed by a manifest hash, or on
-    a server of its own, whose key is known to the sample workers alone."""
+    """A language model that samples completions.
+
+    Either from files in the model store, verified by the hash of their manifest, or on an external server, whose key
+    only the sample workers know.
+    """
 
     class State(models.TextChoices):
-        CANDIDATE = "candidate", "Candidate"  # trained or brought, not yet chosen
+        CANDIDATE = "candidate", "Candidate"  # trained or imported, not yet promoted
         PROMOTED = "promoted", "Promoted"  # samples for at least one project
         RETIRED = "retired", "Retired"  # not offered any more; its completions stay
 
@@ -32,7 +35,7 @@ class Policy(models.Model):
     store_path = models.CharField(max_length=300, blank=True)  # relative to the model store
     manifest_sha256 = models.CharField(max_length=64, blank=True)
     server_kind = models.CharField(max_length=16, choices=ServerKind.choices, blank=True)
-    server_url = models.CharField(max_length=300, blank=True)  # where its interface begins, as https://host:8000/v1
+    server_url = models.CharField(max_length=300, blank=True)  # base URL of its API, as https://host:8000/v1
     server_model = models.CharField(max_length=300, blank=True)  # the server's own name for the model
     state = models.CharField(max_length=16, choices=State.choices, default=State.CANDIDATE)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
@@ -63,7 +66,7 @@ class Policy(models.Model):
 
 
 class RewardModel(models.Model):
-    """A model that scores whole completions, made from one export."""
+    """A model that scores whole completions, trained on one export."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.SlugField(max_length=100, unique=True)

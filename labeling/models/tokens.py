@@ -1,4 +1,4 @@
-"""Tokens for programs, and the answers that writes under an idempotency key were given."""
+"""API tokens, and the stored answers to writes under an idempotency key."""
 
 import uuid
 
@@ -10,19 +10,19 @@ from labeling.models.projects import Project
 
 
 class ApiToken(models.Model):
-    """A program's way in, as its owner and with at most the owner's rights. The token itself is not kept."""
+    """A token by which a program acts as its owner, with at most the owner's rights. Only its hash is stored."""
 
     class Scope(models.TextChoices):
         READ = "read", "Read"  # lists, single rows and files of exports
         WRITE = "write", "Write"  # prompts, dialogues, exports
         RANK = "rank", "Rank"  # take comparisons and rank them
-        PROMOTE = "promote", "Promote"  # let another policy answer
+        PROMOTE = "promote", "Promote"  # promote policies
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=80)
-    prefix = models.CharField(max_length=20)  # its first letters, by which people tell tokens apart
+    prefix = models.CharField(max_length=20)  # its first characters, by which people tell tokens apart
     sha256 = models.CharField(max_length=64, unique=True)
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -42,7 +42,7 @@ class ApiToken(models.Model):
 
 
 class ApiAnswer(models.Model):
-    """What a write under an idempotency key was answered, so that the same again is not done again."""
+    """The answer to a write under an idempotency key, given again if the same write is sent again."""
 
     token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="answers")
     key = models.CharField(max_length=200)

@@ -1,4 +1,4 @@
-"""Training jobs: SFT, reward model and PPO, run by train workers that hold no database password."""
+"""Training jobs: SFT, reward model and PPO, run by train workers, which have no access to the database."""
 
 import uuid
 
@@ -19,13 +19,13 @@ class TrainingJob(models.Model):
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"  # not sent, or to be sent again
-        SENT = "sent", "Sent"  # a message is on its way; the lease runs
-        RUNNING = "running", "Running"  # progress arrives and renews the lease
+        SENT = "sent", "Sent"  # a message is in the queue; the lease runs
+        RUNNING = "running", "Running"  # reports of progress renew the lease
         DONE = "done", "Done"  # its model is in the registry
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
-    MAX_ATTEMPTS = 3  # that begin; a message lost on its way counts for nothing
+    MAX_ATTEMPTS = 3  # attempts that a worker began; a lost message does not count
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="training_jobs")
@@ -38,13 +38,13 @@ class TrainingJob(models.Model):
     reward_model = models.ForeignKey(
         RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="training_jobs"
     )
-    # Beside the export: mixed into what a policy learns, or what a reward model's scores are to be 0 on.
+    # A second export: mixed into what a policy learns, or the texts on which a reward model's mean score is set to 0.
     demonstrations = models.ForeignKey(Export, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    # It teaches nothing: it chooses an epoch of fine-tuning, or watches PPO.
+    # Not trained against: it chooses the best epoch of SFT, or monitors PPO for overoptimisation.
     watching_model = models.ForeignKey(RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempt = models.PositiveIntegerField(default=0)  # the fencing token
-    num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and came to nothing
+    num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and failed
     lease_until = models.DateTimeField(null=True, blank=True)
     fraction = models.FloatField(default=0.0)
     metrics = models.JSONField(default=dict, blank=True)
@@ -57,7 +57,7 @@ class TrainingJob(models.Model):
     class Meta:
         ordering = ("-created_at",)
         constraints = (
-            # While a job is alive nobody else may be making a model of the same name.
+            # No two jobs may make a model of the same name, unless the other has failed or was cancelled.
             models.UniqueConstraint(
                 fields=("output_name",),
                 condition=Q(state__in=("waiting", "sent", "running", "done")),

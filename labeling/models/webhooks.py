@@ -1,4 +1,4 @@
-"""Addresses that are told what happened in a project, and every attempt to tell them."""
+"""Webhooks of a project, and their deliveries."""
 
 import secrets
 import uuid
@@ -11,7 +11,7 @@ from labeling.models.projects import Project
 
 
 def new_secret() -> str:
-    """What deliveries are signed with. It is kept as it is, since a hash cannot sign."""
+    """The key that deliveries are signed with. It is stored in the clear, since signing needs the key itself."""
     return f"whsec_{secrets.token_urlsafe(32)}"
 
 
@@ -38,7 +38,7 @@ class Webhook(models.Model):
 
 
 class Delivery(models.Model):
-    """One event for one address: work that is done once the address has answered 2xx."""
+    """One event for one webhook: work that is done once the address has answered with a status of 2xx."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"  # to be tried at due_at, for the first time or again
@@ -48,11 +48,13 @@ class Delivery(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
     event = models.CharField(max_length=40, choices=Webhook.Event.choices)
-    body = models.TextField()  # the very bytes that are signed
+    body = models.TextField()  # exactly as it is signed and sent
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     num_attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
-    status = models.PositiveSmallIntegerField(null=True, blank=True)  # of the last answer; None: there was none
+    status = models.PositiveSmallIntegerField(
+        null=True, blank=True
+    )  # HTTP status of the last answer; None if there was none
     error = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
