@@ -1,4 +1,4 @@
-"""The Django app: its name, the system checks it brings, and its Celery app, by which every process sends."""
+"""The Django app. When it is ready, it registers the system checks, and the Celery app that every process sends by."""
 
 from django.apps import AppConfig
 
@@ -9,4 +9,4 @@ class LabelingConfig(AppConfig):
     verbose_name = "Parley"
 
     def ready(self) -> None:
-        from labeling import celery, checks  # noqa: F401 (each registers itself)
+        from labeling import celery, checks  # noqa: F401 (importing registers them)

@@ -1,9 +1,8 @@
-"""The web server's door: pages to a bounded pool of threads, what lies under /stream/ to async views.
+"""The ASGI application: pages run in a bounded pool of threads, URLs under /stream/ in async views.
 
-Pages use the database, so they run where a connection can be kept: one to a thread, checked before
-use. Under Django's own ASGI handler each request opens a connection anew, at 0.6 times the speed
-(docs/decisions/0004-threads-for-pages.md). Streams keep no connection at all. Neither begins before the
-body is here, whole and no larger than its address takes (labeling.request_bodies).
+Pages use the database, so each thread keeps a connection, which is checked before use. Django's own ASGI handler
+opens a new connection for each request, at 0.6 times the speed (docs/decisions/0004-threads-for-pages.md). Streams
+keep no connection. Both begin only once the whole request body has been received (labeling.request_bodies).
 """
 
 import os
@@ -22,7 +21,7 @@ from django.http.response import HttpResponseBase
 from labeling import embedded, environment, refused_bodies
 from labeling.request_bodies import Body, BodyRefused, read_body
 
-# The three arguments of every ASGI application. Django's and a2wsgi's own types for them do not agree.
+# The three arguments of every ASGI application. Django and a2wsgi type them differently.
 Scope = dict[str, Any]
 Receive = Any
 Send = Any
@@ -32,7 +31,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class StreamHandler(ASGIHandler):
-    """Django's handler, but the database connection goes back before the first byte: a stream lasts minutes."""
+    """Django's handler, but it closes the database connections before the first byte: a stream lasts minutes."""
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         await sync_to_async(connections.close_all)()
@@ -44,7 +43,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         return
     try:
         body = await read_body(scope, receive)
-    except RequestAborted:  # the sender left halfway: half a form is no form
+    except RequestAborted:  # the client disconnected before the body was complete
         return
     except BodyRefused as refused:
         await refused_bodies.answer(refused, scope=scope, receive=receive, send=send)
@@ -57,14 +56,18 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _without_ambiguous_headers(scope: Scope) -> Any:
-    """WSGI spells X-Forwarded-For and X_Forwarded_For alike: the second would pass a proxy that sets the first."""
+    """Remove headers with an underscore in their names.
+
+    WSGI gives X-Forwarded-For and X_Forwarded_For the same name, so a client could send the second past a proxy
+    that sets the first.
+    """
     return {**scope, "headers": [(name, value) for name, value in scope["headers"] if b"_" not in name]}
 
 
 def _replay(body: Body, receive: Receive) -> Receive:
-    """Hand out a body that has arrived whole, so that a slow or broken sender never occupies a thread.
+    """A `receive` that returns the body from its file, so that a slow or broken client never occupies a thread.
 
-    A stream asks once more after that, and hears that its reader has left.
+    After the body it passes on the real `receive`, by which a stream learns that its client has disconnected.
     """
     handed_out = False
 

@@ -1,4 +1,4 @@
-"""System checks: settings that contradict each other, each with an id and what to do about it."""
+"""System checks for settings that contradict each other or are unsafe, each with an id and a hint."""
 
 import ipaddress
 import os
@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 @register(Tags.security, deploy=True)
 def check_production(**_: Any) -> list[CheckMessage]:
-    """What is right on a newcomer's machine and wrong where other people's work is kept."""
+    """Settings that are right for development and wrong for a server with other people's work."""
     found: list[CheckMessage] = []
     if not settings.PRODUCTION:
         found.append(
@@ -50,7 +50,7 @@ def check_production(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Contradictions that hold anywhere."""
+    """Settings that are wrong in any environment."""
     found: list[CheckMessage] = []
     if settings.PRODUCTION and settings.DEBUG:
         found.append(
@@ -98,7 +98,10 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 
 def _names_a_proxy(proxy: str) -> bool:
-    """Whether uvicorn takes this for an address or a network; one of all addresses lets anybody claim any."""
+    """Whether uvicorn reads this as an address or a network, other than the network of all addresses.
+
+    If all addresses were trusted as proxies, anybody could claim any client address.
+    """
     try:
         return ipaddress.ip_network(proxy).prefixlen > 0
     except ValueError:

@@ -1,7 +1,8 @@
-"""Typed readers of environment variables. An unset or empty variable gives the default.
+"""Typed readers of environment variables, and the folder that PARLEY_VAR names with the secret key in it.
 
-Every complaint names the variable, what was found and what is wanted. Knows no setting's meaning
-but that of PARLEY_VAR, which more than settings.py must know.
+An unset or empty variable gives the default. Every error names the variable, its value and what is wanted.
+PARLEY_VAR is the only setting whose meaning is known here, because labeling.embedded needs it before
+settings.py can be read; all others are in labeling.settings.
 """
 
 import os
@@ -13,6 +14,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+_FLAGS: dict[str, bool | None] = {"": None} | {
+    word: meaning
+    for meaning, words in {True: ("1", "true", "yes", "on"), False: ("0", "false", "no", "off")}.items()
+    for word in words
+}
 
 
 def text(name: str, *, default: str = "") -> str:
@@ -46,32 +52,20 @@ def integer(name: str, *, default: int, low: int = 0, high: int = 2**31 - 1) -> 
 
 
 def names(name: str, *, default: tuple[str, ...] = ()) -> list[str]:
-    """A list separated by commas or blanks."""
+    """A list separated by commas or spaces."""
     return text(name).replace(",", " ").split() or list(default)
 
 
 def path(name: str, *, default: Path) -> Path:
-    """An absolute path; a relative one counts from the checkout."""
+    """An absolute path; a relative one is relative to the checkout."""
     return (CHECKOUT / Path(text(name, default=str(default))).expanduser()).resolve()
 
 
-def var_directory() -> Path:
-    """PARLEY_VAR: all that Parley writes when nothing says otherwise."""
-    return path("PARLEY_VAR", default=CHECKOUT / "var")
-
-
-def make_var_directory(var: Path) -> None:
-    """Create the var folder: our own alone, but where root's database runs as a user that must pass through."""
-    if not var.exists():
-        var.mkdir(parents=True, exist_ok=True)
-        var.chmod(0o711 if os.geteuid() == 0 else 0o700)
-
-
 def database(url: str) -> dict[str, Any]:
-    """A Django database of `postgresql://user:password@host:port/name?option=value`.
+    """The Django database settings for `postgresql://user:password@host:port/name?option=value`.
 
-    `host` may also stand in the query, which is how a folder of a Unix socket is written; every
-    other part of the query goes to the driver (`sslmode=require`).
+    `host` may also be given in the query, which is how the folder of a Unix socket is written; all other
+    options in the query are passed to the driver (`sslmode=require`).
     """
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql"):
@@ -93,24 +87,32 @@ def database(url: str) -> dict[str, Any]:
     }
 
 
-_FLAGS: dict[str, bool | None] = {"": None} | {
-    word: meaning
-    for meaning, words in {True: ("1", "true", "yes", "on"), False: ("0", "false", "no", "off")}.items()
-    for word in words
-}
+def var_directory() -> Path:
+    """PARLEY_VAR: the folder of everything that Parley writes, unless another setting says otherwise."""
+    return path("PARLEY_VAR", default=CHECKOUT / "var")
+
+
+def make_var_directory(var: Path) -> None:
+    """Create the var folder, private to us. As root others may pass through it: PostgreSQL runs as another user."""
+    if not var.exists():
+        var.mkdir(parents=True, exist_ok=True)
+        var.chmod(0o711 if os.geteuid() == 0 else 0o700)
 
 
 def development_secret_key(var: Path) -> str:
-    """Read var/secret_key, making it first if need be; two processes that both make it end with one."""
+    """Read var/secret_key, making it first if it is missing. Two processes that both make it get the same key."""
     path = var / "secret_key"
     if not path.exists():
         make_var_directory(var)
-        _place_whole(path, secrets.token_urlsafe(64))
+        _write_new_file(path, secrets.token_urlsafe(64))
     return path.read_text().strip()
 
 
-def _place_whole(path: Path, key: str) -> None:
-    """Write beside `path`, readable by us alone, and link it in place unless another was faster."""
+def _write_new_file(path: Path, key: str) -> None:
+    """Write the key to a file beside `path`, readable by us alone, and link it to `path` unless that exists by now.
+
+    A link, unlike a rename, never replaces the key of another process, and no reader sees a half-written file.
+    """
     staging = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w") as file:

@@ -1,4 +1,7 @@
-"""What is done again and again: lost work found, what is over closed, what will be wanted begun. Safe to run twice."""
+"""The sweep: chores that beat runs every ten seconds, to find lost work, close what is over and prepare work ahead.
+
+Every chore is safe to run twice.
+"""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def sweep() -> dict[str, int]:
-    """Do every chore once and return what each found. One that fails is logged and keeps no other from its turn."""
+    """Run every chore once and return what each found. One that fails is logged, and the others still run."""
     found: dict[str, int] = {}
     for name, chore in CHORES.items():
         try:
@@ -30,7 +33,7 @@ def sweep() -> dict[str, int]:
 
 
 def _in_each_project(chore: Callable[[Project], int]) -> Callable[[], int]:
-    """The chore done in every project that is not archived, the oldest first."""
+    """The chore for every project that is not archived, oldest first; returns the sum."""
     return lambda: sum(map(chore, Project.objects.current().order_by("created_at")))
 
 

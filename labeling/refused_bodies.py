@@ -1,6 +1,6 @@
-"""The answer to a body that was not kept, and the end of its connection: JSON for programs, a page for people.
+"""The response to a request whose body was refused: JSON under /api/, a page elsewhere; then the connection is closed.
 
-It does not pass Django's middleware, so it brings the headers that every answer has.
+It does not pass through Django's middleware, so it sets the headers itself that the middleware would add.
 """
 
 from asyncio import timeout
@@ -18,13 +18,13 @@ _LONGEST_LINGER_SECONDS = 10.0
 
 
 async def answer(refused: BodyRefused, *, scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Refuse, let a sender that is still at it come to its end for a while, and hang up."""
+    """Send the response, read on for a while if the client is still sending, and close the connection."""
     response = _response(refused, scope["path"])
     for name, value in _headers(response).items():
         response.headers.setdefault(name, value)
     headers = [(name.lower().encode(), value.encode()) for name, value in with_headers(response).items()]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    # Not the last message yet, though it has all there is: with the last one the server closes the connection.
+    # The whole content, but not marked as the last message: at the last one the server closes the connection.
     await send({"type": "http.response.body", "body": response.content, "more_body": True})
     if refused.status != 408:
         await _linger(receive)
@@ -43,13 +43,16 @@ def _headers(response: HttpResponse) -> dict[str, str]:
 
 
 async def _linger(receive: Any) -> None:
-    """Throw away what still comes. A connection closed under a sender is reset, and the answer may be lost by that."""
+    """Read and discard the rest of the body (a lingering close).
+
+    A connection that is closed while the client still sends is reset, and the client may then lose the response.
+    """
     try:
         async with timeout(_LONGEST_LINGER_SECONDS):
             while (await receive()).get("more_body"):
                 pass
     except TimeoutError:
-        pass  # long enough; on most systems the answer can still be read
+        pass  # long enough; most clients can read the response even after a reset
 
 
 def _response(refused: BodyRefused, path: str) -> HttpResponse:

@@ -1,8 +1,8 @@
-"""How large the body of a request may be and how slowly it may come, judged before the first byte is kept.
+"""Receiving request bodies, with limits on their size and on how slowly they may arrive.
 
-The web server's door reads every body through here, before any view, session or token is looked at:
-413 for what is too large, 408 for what stops halfway, 503 where the disk holds as much as it may.
-Knows addresses, no views.
+labeling.asgi reads every body through here, before any view, session or token is looked at. Refusals: 413 for a body
+that is too large, 408 for one that stops arriving, 503 if the bodies on disk take all the space that they may.
+Knows URL paths, no views.
 """
 
 import re
@@ -16,26 +16,26 @@ from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.http import parse_cookie
 
-FORM_SLACK = 64 * 2**10  # bytes of a form around its largest field: names, boundaries, the CSRF token
-_NEXT_TO_NOTHING = 2**10  # bytes, where no view reads a body
+FORM_SLACK = 64 * 2**10  # bytes that a form has beside its largest field: names, boundaries, the CSRF token
+_NO_BODY_BYTES = 2**10  # bytes allowed where no view reads a body
 _MB = 2**20
 
 
 class BodyRefused(Exception):
-    """A body that is not kept. `what` and `what_to_do` are sentences for whoever sent it."""
+    """A body that is refused. `what` and `what_to_do` are sentences for the client."""
 
     def __init__(self, status: int, *, what: str, what_to_do: str) -> None:
         super().__init__(what)
         self.status, self.what, self.what_to_do = status, what, what_to_do
 
 
-class Allowed(NamedTuple):
+class BodyLimit(NamedTuple):
     num_bytes: int
-    what_to_do: str  # where it is more
+    what_to_do: str  # for a client whose body is larger
 
 
-class _Row(NamedTuple):
-    """Addresses whose bodies are not as others'. `largest` is a function, as settings may not be read yet."""
+class _Rule(NamedTuple):
+    """The limit for some paths. `largest` and `what_to_do` are functions, since settings are not read at import."""
 
     paths: re.Pattern[str]
     largest: Callable[[], int]
@@ -43,14 +43,14 @@ class _Row(NamedTuple):
     needs_session: bool = False
 
 
-# The first row that fits counts; all other addresses take a form, or JSON.
-_TABLE = (
-    _Row(
+# The first rule whose pattern matches applies; all other paths take a form or JSON.
+_RULES = (
+    _Rule(
         paths=re.compile(r"/(health|static|stream)/.*", re.DOTALL),
-        largest=lambda: _NEXT_TO_NOTHING,
+        largest=lambda: _NO_BODY_BYTES,
         what_to_do=lambda: "Send no body to this address.",
     ),
-    _Row(
+    _Rule(
         paths=re.compile(r"/p/[^/]+/data/imports/new/"),
         largest=lambda: settings.LARGEST_UPLOAD + FORM_SLACK,
         what_to_do=lambda: (
@@ -62,35 +62,36 @@ _TABLE = (
 )
 
 
-def allowed(scope: dict[str, Any]) -> Allowed:
-    """The largest body at this address, and what to do where it is larger."""
-    row = next((row for row in _TABLE if row.paths.fullmatch(scope["path"])), None)
+def limit_for(scope: dict[str, Any]) -> BodyLimit:
+    """The largest body allowed for this request, and what to do with a larger one."""
+    rule = next((rule for rule in _RULES if rule.paths.fullmatch(scope["path"])), None)
     usual = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_SLACK
-    if row is None:
+    if rule is None:
         what_to_do = "Send it in parts, or import a file on the data page."
-        return Allowed(usual, what_to_do)
-    # The cookie is not looked up: anybody can make one up. It keeps out what does not even try. Behind it stand
-    # the bound on all bodies on disk, the slowest pace, and the view, which lets only engineers keep a file.
-    if row.needs_session and not _has_session_cookie(scope):
-        return Allowed(usual, "Sign in, then send it again.")
-    return Allowed(row.largest(), row.what_to_do())
+        return BodyLimit(usual, what_to_do)
+    # The session is not looked up, and anybody can invent a cookie: this only keeps out clients that do not try.
+    # The real protection is the limit on all bodies on disk, the slowest pace, and the view, which lets only
+    # engineers store a file.
+    if rule.needs_session and not _has_session_cookie(scope):
+        return BodyLimit(usual, "Sign in, then send it again.")
+    return BodyLimit(rule.largest(), rule.what_to_do())
 
 
 class Body:
-    """A body as it comes: in memory while it is small, then in a file without a name, gone when closed."""
+    """A body while it arrives: in memory while it is small, then in an unnamed temporary file until it is closed."""
 
-    on_disk: ClassVar[int] = 0  # bytes, of all bodies of this process; only its event loop changes them
+    on_disk: ClassVar[int] = 0  # bytes of all bodies of this process; no lock, since only its event loop changes it
 
     def __init__(self) -> None:
         self.num_bytes = 0
-        self._share = 0  # of on_disk
+        self._counted = 0  # of on_disk
         self._file = SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 (closed by `close`)
 
     def add(self, piece: bytes) -> None:
-        """Keep one more piece. Raises BodyRefused where the disk holds too much already."""
+        """Store one more piece. Raises BodyRefused if the bodies on disk would take too much space."""
         num_bytes = self.num_bytes + len(piece)
         if num_bytes > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
-            self._take_share(num_bytes)
+            self._count_on_disk(num_bytes)
         self._file.write(piece)
         self.num_bytes = num_bytes
 
@@ -102,26 +103,26 @@ class Body:
 
     def close(self) -> None:
         self._file.close()
-        Body.on_disk -= self._share
-        self._share = 0
+        Body.on_disk -= self._counted
+        self._counted = 0
 
-    def _take_share(self, num_bytes: int) -> None:
-        if Body.on_disk - self._share + num_bytes > settings.BODIES_ON_DISK:
+    def _count_on_disk(self, num_bytes: int) -> None:
+        if Body.on_disk - self._counted + num_bytes > settings.BODIES_ON_DISK:
             what_to_do = "Wait until other uploads have ended, then send it again."
             raise BodyRefused(503, what="Too many large bodies are arriving at once.", what_to_do=what_to_do)
-        Body.on_disk += num_bytes - self._share
-        self._share = num_bytes
+        Body.on_disk += num_bytes - self._counted
+        self._counted = num_bytes
 
 
 async def read_body(scope: dict[str, Any], receive: Any) -> Body:
-    """The whole body, at its beginning; who asks for it closes it. Raises BodyRefused, and RequestAborted."""
-    limit = allowed(scope)
-    # Before the first receive(): a sender that expects 100 Continue is refused before it has sent a byte.
+    """Receive the whole body, rewound; the caller closes it. Raises BodyRefused, and RequestAborted on a disconnect."""
+    limit = limit_for(scope)
+    # Before the first receive(), so that a client that waits for 100 Continue is refused before it sends a byte.
     if _declared(scope) > limit.num_bytes:
         raise _too_large(limit)
     body = Body()
     try:
-        await _take_in(body, receive, limit)
+        await _receive_all(body, receive, limit)
     except BaseException:
         body.close()
         raise
@@ -129,11 +130,11 @@ async def read_body(scope: dict[str, Any], receive: Any) -> Body:
     return body
 
 
-async def _take_in(body: Body, receive: Any, limit: Allowed) -> None:
+async def _receive_all(body: Body, receive: Any, limit: BodyLimit) -> None:
     started = time.monotonic()
     more = True
     while more:
-        message = await _next(receive, _patience(body.num_bytes, time.monotonic() - started))
+        message = await _next(receive, _seconds_left(body.num_bytes, time.monotonic() - started))
         if message["type"] == "http.disconnect":
             raise RequestAborted
         piece = message.get("body", b"")
@@ -153,21 +154,22 @@ async def _next(receive: Any, seconds: float) -> dict[str, Any]:
         raise BodyRefused(408, what="The body stopped coming before it was whole.", what_to_do=what_to_do) from None
 
 
-def _patience(num_bytes: int, elapsed: float) -> float:
-    """Seconds until the next piece must be here: none may be silent for long, and drops may not last for ever.
+def _seconds_left(num_bytes: int, elapsed: float) -> float:
+    """Seconds within which the next piece must arrive.
 
-    What has come buys time at the slowest pace, so that a large body on a slow but steady line passes.
+    No client may be silent for longer than BODY_IDLE_SECONDS, nor send more slowly than BODY_BYTES_PER_SECOND on
+    average. Bytes that have arrived earn time at that pace, so a large body on a slow but steady line is accepted.
     """
     due = settings.BODY_IDLE_SECONDS + num_bytes / settings.BODY_BYTES_PER_SECOND
     return float(min(settings.BODY_IDLE_SECONDS, due - elapsed))
 
 
-def _too_large(limit: Allowed) -> BodyRefused:
+def _too_large(limit: BodyLimit) -> BodyRefused:
     return BodyRefused(413, what="The body is too large.", what_to_do=limit.what_to_do)
 
 
 def _declared(scope: dict[str, Any]) -> int:
-    """Content-Length, or 0: what comes in chunks is counted as it comes."""
+    """Content-Length, or 0 for a chunked body, which is counted as it arrives."""
     values = [value for name, value in scope["headers"] if name == b"content-length"]
     return max((int(value) for value in values if value.isdigit()), default=0)
 

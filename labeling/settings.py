@@ -1,7 +1,7 @@
-"""Every setting of the platform. A bare clone runs in development with none of them given.
+"""All settings of the platform. In development none needs to be given.
 
-Values come from the environment through labeling.environment. With PARLEY_ENV=production nothing
-is made up: what must be given and is not is named here, all of it at once, and nothing starts.
+Values come from environment variables through labeling.environment. With PARLEY_ENV=production there are no defaults
+for secrets and servers: if any of them is missing, one error names all that are, and nothing starts.
 """
 
 import sys
@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from labeling import embedded, environment
 from labeling.environment import development_secret_key
 
-django_stubs_ext.monkeypatch()  # lets a form be written ModelForm[Project], which Django 5.2 itself does not
+django_stubs_ext.monkeypatch()  # allows ModelForm[Project], which Django 5.2 does not by itself
 
 BASE_DIR = environment.CHECKOUT
 PARLEY_ENV = environment.choice("PARLEY_ENV", default="development", choices=("development", "production"))
@@ -34,7 +34,7 @@ if PRODUCTION:
     if len(environment.text("PARLEY_SECRET_KEY")) < 50:
         raise ImproperlyConfigured("PARLEY_SECRET_KEY is shorter than 50 characters; use 50 or more, at random.")
 
-# Where things are.
+# Paths, keys and hosts.
 PARLEY_VAR = environment.var_directory()
 PARLEY_STORE = environment.path("PARLEY_STORE", default=PARLEY_VAR / "store")
 SECRET_KEY = environment.text("PARLEY_SECRET_KEY") or development_secret_key(PARLEY_VAR)
@@ -83,7 +83,7 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-# The database and the broker. A page gives up rather than hang; a command at the terminal may take its time.
+# The database and the broker. Timeouts keep a page from hanging; a command at the terminal may take longer.
 _AT_TERMINAL = Path(sys.argv[0]).name == "manage.py"
 STATEMENT_TIMEOUT_SECONDS = environment.integer(
     "PARLEY_STATEMENT_TIMEOUT_SECONDS", default=3600 if _AT_TERMINAL else 15
@@ -104,19 +104,20 @@ DATABASES["default"]["OPTIONS"] |= {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = embedded.urls().redis
 
-# Sampling: how much overnight work is with the workers at once; after how long a message that nobody began
-# on is looked for; and after how long a worker that was silent is given up (it gives a sign every 15 seconds).
+# Sampling: how many overnight runs are sent to the workers at once; after how many seconds a message that no worker
+# has begun counts as lost; after how many seconds of silence a worker's attempt counts as lost (a worker renews its
+# lease every 15 seconds).
 SAMPLING_WINDOW = environment.integer("PARLEY_SAMPLING_WINDOW", default=64, low=1)
 SAMPLING_SENT_SECONDS = environment.integer("PARLEY_SAMPLING_SENT_SECONDS", default=30, low=1)
 SAMPLING_RUN_SECONDS = environment.integer("PARLEY_SAMPLING_RUN_SECONDS", default=60, low=1)
 
-# Programs: how often one token may ask.
+# The API: the rate limit of one token.
 API_REQUESTS_PER_MINUTE = environment.integer("PARLEY_API_REQUESTS_PER_MINUTE", default=600, low=1)
 
-# Hosts in private networks that webhooks may call, over plain HTTP as well.
+# Hosts in private networks that webhooks may post to, also over plain HTTP.
 WEBHOOK_PRIVATE_HOSTS = environment.names("PARLEY_WEBHOOK_PRIVATE_HOSTS")
 
-# People: who they are, and how they prove it.
+# People and sign-in.
 AUTH_USER_MODEL = "labeling.User"
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "home"
@@ -136,7 +137,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 
-# The wire. PARLEY_HTTPS=0 is for a production that is reached over plain HTTP inside a closed network.
+# HTTPS and proxies. PARLEY_HTTPS=0 is for a production server that is reached over plain HTTP in a closed network.
 HTTPS = environment.flag("PARLEY_HTTPS", default=PRODUCTION)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
@@ -161,7 +162,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": PARLEY_VAR}},
     "staticfiles": {
         "BACKEND": "labeling.web.static_files.HashedStaticFiles",
-        # root collects them and another user serves them; without these they would be as private as uploads.
+        # root may collect them and another user serve them; without these modes they would be as private as uploads.
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
@@ -169,8 +170,8 @@ FILE_UPLOAD_PERMISSIONS = 0o640
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
-# Bodies of requests, in bytes: of a form or of the API, of a file to import, of all that lie on the disk of one
-# web process; and how slowly one may come (labeling.request_bodies).
+# Limits on request bodies, in bytes: of a form or an API request, of a file to import, of all bodies on disk of one
+# web process; and how slowly a body may arrive (labeling.request_bodies).
 _MB = 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.integer("PARLEY_FORM_MB", default=2, low=1, high=1024) * _MB
 LARGEST_UPLOAD = environment.integer("PARLEY_UPLOAD_MB", default=50, low=1) * _MB

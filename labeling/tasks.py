@@ -1,6 +1,6 @@
-"""Celery's doors into the platform: each decodes, makes one call, and is done. Names are in records.names.
+"""The Celery tasks of the web workers: each decodes its arguments and makes one call. Names are in records.names.
 
-Every task may run twice, late or not at all: what they call is fenced by rows.
+A task may run twice, late or not at all, so the functions that they call check the state of the rows first.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ def record_sampling_started(*, run_id: str, attempt: int) -> None:
 
 @shared_task(name=RECORD_COMPLETIONS)
 def record_completions(result: dict[str, Any]) -> None:
-    """The sampler's answer, handed on by Celery as the sampling task's return value."""
+    """Record the sampler's result, which Celery passes on as the return value of the sampling task."""
     try:
         answers.record_completions(decode(SampleResult, result))
     except RecordError as error:
@@ -50,7 +50,7 @@ def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> No
 
 @shared_task(name=RECORD_VECTORS)
 def record_vectors(result: dict[str, Any]) -> None:
-    """The sampler's answer, handed on by Celery as the embedding task's return value."""
+    """Record the sampler's vectors, which Celery passes on as the return value of the embedding task."""
     near_duplicates.record_vectors(decode(EmbedResult, result, where="vectors"))
 
 

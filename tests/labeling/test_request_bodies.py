@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from labeling.embedded.processes import wait_until
 from labeling.models import Import, User
-from labeling.request_bodies import allowed
+from labeling.request_bodies import limit_for
 from labeling.web.security_headers import CONTENT_SECURITY_POLICY
 from tests.labeling.factories import make_project, make_user
 from tests.labeling.imports.files import hh_pair
@@ -234,7 +234,7 @@ def test_all_bodies_together_take_no_more_of_the_disk_than_they_may(server: Serv
 def test_only_the_address_that_takes_files_takes_large_bodies() -> None:
     def largest(path: str, *headers: tuple[bytes, bytes]) -> int:
         scope: dict[str, Any] = {"path": path, "headers": headers}
-        return allowed(scope).num_bytes
+        return limit_for(scope).num_bytes
 
     cookie = (b"cookie", f"a=b; {settings.SESSION_COOKIE_NAME}=x".encode())
     upload = reverse("new_import", args=["sky"])
