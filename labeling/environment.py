@@ -14,11 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-_FLAGS: dict[str, bool | None] = {"": None} | {
-    word: meaning
-    for meaning, words in {True: ("1", "true", "yes", "on"), False: ("0", "false", "no", "off")}.items()
-    for word in words
-}
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 def text(name: str, *, default: str = "") -> str:
@@ -34,10 +30,11 @@ def choice(name: str, *, default: str, choices: tuple[str, ...]) -> str:
 
 def flag(name: str, *, default: bool) -> bool:
     value = text(name).lower()
+    if not value:
+        return default
     if value not in _FLAGS:
         raise ImproperlyConfigured(f"{name}={value!r}: must be 1 or 0 (or true, false, yes, no, on, off).")
-    meaning = _FLAGS[value]
-    return default if meaning is None else meaning
+    return _FLAGS[value]
 
 
 def integer(name: str, *, default: int, low: int = 0, high: int = 2**31 - 1) -> int:
