@@ -55,8 +55,11 @@ def read_json(body: str | bytes) -> dict[str, Any]:
     return values
 
 
-def read_submission(values: Mapping[str, Any]) -> Submission:
-    """Tiers, line and ratings out of a board. Raises BoardError; the ids are checked at the write."""
+def read_submission(values: Mapping[str, Any]) -> tuple[Submission, uuid.UUID]:
+    """What a board hands in, and the key under which its page sends it. Raises BoardError.
+
+    However often a page sends itself, its key lets it count once. The ids are checked at the write.
+    """
     abstained = values.get("abstained") or None
     shelves = values.get("shelves")
     if not isinstance(shelves, dict):
@@ -65,7 +68,7 @@ def read_submission(values: Mapping[str, Any]) -> Submission:
     unacceptable_from = None
     if abstained is None:
         tiers, unacceptable_from = _read_tiers(shelves, _whole_number(values.get("line")))
-    return Submission(
+    submission = Submission(
         tiers=tiers,
         unacceptable_from=unacceptable_from,
         abstained=str(abstained)[:200] if abstained else None,
@@ -73,14 +76,7 @@ def read_submission(values: Mapping[str, Any]) -> Submission:
         seconds=read_seconds(values),
         layout=str(values.get("layout") or "")[:16],
     )
-
-
-def read_key(values: Mapping[str, Any]) -> uuid.UUID:
-    """The key under which a page sends itself, so that however often it does, it counts once."""
-    try:
-        return uuid.UUID(str(values.get("key")))
-    except ValueError as error:
-        raise BoardError(_("The page lost its key. Please reload it; your work is kept.")) from error
+    return submission, _read_key(values)
 
 
 def read_seconds(values: Mapping[str, Any]) -> float:
@@ -88,6 +84,13 @@ def read_seconds(values: Mapping[str, Any]) -> float:
     seconds = values.get("seconds")
     sensible = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 86_400
     return float(seconds) if sensible else 0.0  # type: ignore[arg-type]
+
+
+def _read_key(values: Mapping[str, Any]) -> uuid.UUID:
+    try:
+        return uuid.UUID(str(values.get("key")))
+    except ValueError as error:
+        raise BoardError(_("The page lost its key. Please reload it; your work is kept.")) from error
 
 
 def _read_tiers(shelves: dict[str, Any], line: int | None) -> tuple[tuple[tuple[str, ...], ...], int | None]:

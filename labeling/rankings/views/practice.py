@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from labeling.models import Comparison, Membership, PracticeRanking, Project, User
-from labeling.rankings.board_input import BoardError, read_key, read_request, read_submission
+from labeling.rankings.board_input import BoardError, read_request, read_submission
 from labeling.rankings.practice import exercises, exercises_left, shown_order, submit_practice
 from labeling.rankings.practice_feedback import practice_result
 from labeling.rankings.submission import AssignmentError
@@ -53,8 +53,8 @@ def practice_board(request: HttpRequest, slug: str, comparison_id: uuid.UUID) ->
     values: dict[str, Any] = {}
     try:
         values = read_request(request)
-        shown = shown_order(comparison, by=user)
-        ranking = submit_practice(comparison, read_submission(values), shown=shown, key=read_key(values), by=user)
+        submission, key = read_submission(values)
+        ranking = submit_practice(comparison, submission, shown=shown_order(comparison, by=user), key=key, by=user)
     except (BoardError, AssignmentError) as error:
         if request.content_type == "application/json":
             return JsonResponse({"error": str(error)}, status=422)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.models import Comparison, Lease, Project, Report, User
 from labeling.rankings import assignment
-from labeling.rankings.board_input import BoardError, read_key, read_request, read_seconds, read_submission
+from labeling.rankings.board_input import BoardError, read_request, read_seconds, read_submission
 from labeling.rankings.submission import AssignmentError, StaleDraft
 from labeling.rankings.views import board
 from labeling.rankings.wording import abstain_reasons, report_reasons, skip_reasons
@@ -41,16 +41,16 @@ def rank(request: HttpRequest, slug: str) -> HttpResponse:
 def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     """The board of one comparison, and what the trainer makes of it."""
     held = access.own_lease(request, lease_id, slug=slug)
-    project = held.comparison.project
+    project, user = held.comparison.project, access.person(request)
     if request.method == "GET":
-        return _board_page(request, project, held)
-    user = access.person(request)
+        return _board_page(request, project, held, by=user)
     values: dict[str, Any] = {}
     try:
         values = read_request(request)
-        outcome = assignment.submit(held, read_submission(values), key=read_key(values), by=user)
+        submission, key = read_submission(values)
+        outcome = assignment.submit(held, submission, key=key, by=user)
     except (BoardError, AssignmentError) as error:
-        return _refusal(request, project, held, values, str(error))
+        return _refusal(request, project, held, values, str(error), by=user)
     if outcome.ranking is not None:
         messages.success(request, _("Your ranking is saved."))
     else:
@@ -144,11 +144,11 @@ def _next_url(project: Project, user: User, request: HttpRequest) -> str:
 
 
 def _refusal(
-    request: HttpRequest, project: Project, held: Lease, values: dict[str, Any], sentence: str
+    request: HttpRequest, project: Project, held: Lease, values: dict[str, Any], sentence: str, *, by: User
 ) -> HttpResponse:
     if request.content_type == "application/json":
         return JsonResponse({"error": sentence}, status=422)
-    return _board_page(request, project, held, posted=values, error=sentence)
+    return _board_page(request, project, held, by=by, posted=values, error=sentence)
 
 
 def _seconds_left(held: Lease) -> int:
@@ -160,11 +160,12 @@ def _board_page(
     project: Project,
     held: Lease,
     *,
+    by: User,
     posted: dict[str, Any] | None = None,
     error: str = "",
 ) -> HttpResponse:
     comparison = held.comparison
-    layout = held.draft.get("layout") or board.layout_of(access.person(request))
+    layout = held.draft.get("layout") or board.layout_of(by)
     context = board.board_context(comparison, shown_order=held.shown_order, layout=layout, posted=posted, error=error)
     context |= {
         "project": project,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling.models import Comparison, Project, Ranking, Reference
-from labeling.rankings.board_input import BoardError, read_key, read_request, read_submission
+from labeling.rankings.board_input import BoardError, read_request, read_submission
 from labeling.rankings.forms import ExplanationForm, ReferenceForm
 from labeling.rankings.reference_agreement import NO_FIGURES, figures_by_reference
 from labeling.rankings.references import (
@@ -81,8 +81,8 @@ def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> 
         form = ReferenceForm(values)
         if not form.is_valid():
             raise InvalidReference(" ".join(str(errors[0]) for errors in form.errors.values()))
-        submission, by = read_submission(values), access.person(request)
-        make_reference(comparison, submission, key=read_key(values), by=by, **form.cleaned_data)
+        submission, key = read_submission(values)
+        make_reference(comparison, submission, key=key, by=access.person(request), **form.cleaned_data)
     except (BoardError, AssignmentError, InvalidReference) as error:
         if request.content_type == "application/json":
             return JsonResponse({"error": str(error)}, status=422)
