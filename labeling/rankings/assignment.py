@@ -8,8 +8,8 @@ Gold items are leased and ranked the same way, but have no places, so that any n
 
 Whatever changes a term of the invariant first locks the comparison's row, then the lease's. So no place can be
 leased or submitted twice, and no two transactions can deadlock. The SQL that takes places and frees expired ones
-is in labeling.rankings.assignment_sql. Times are the database's. Leases and drafts leave no audit row, since their
-own rows record all there is to know.
+is in labeling.rankings.assignment_sql, the order in which a claim reads the queue in labeling.rankings.queue_order.
+Times are the database's. Leases and drafts leave no audit row, since their own rows record all there is to know.
 """
 
 import uuid
@@ -33,9 +33,10 @@ from labeling.models import (
     User,
     Webhook,
 )
-from labeling.rankings.assignment_sql import give_back, hold, take, take_gold
+from labeling.rankings.assignment_sql import give_back, hold, take_gold
 from labeling.rankings.gold_schedule import is_gold_due
 from labeling.rankings.practice import wants_practice
+from labeling.rankings.queue_order import NEARER, take_next
 from labeling.rankings.submission import (
     AssignmentError,
     Outcome,
@@ -86,9 +87,9 @@ def claim(project: Project, *, by: User) -> Lease | Nothing:
             return Nothing(reason=_("First the practice set: it shows you what counts here."), practice_first=True)
         if lease is None and is_gold_due(project, membership):
             lease = take_gold(project, membership)
-        lease = lease or _taken_from_queue(project, membership)
+        lease = lease or take_next(project, membership)
         if lease is None and expire_leases(project):
-            lease = _taken_from_queue(project, membership)
+            lease = take_next(project, membership)
     return lease or Nothing(reason=_why_nothing(project))
 
 
@@ -187,38 +188,10 @@ def expire_leases(project: Project | None = None) -> int:
         return give_back(project)
 
 
-_HEAD = 256  # comparisons at each head of the queue that every claim tries first: new rounds and freed places
-_BEGINNING = float("-inf")  # below every queue key
-# Each ranking lowers its comparison's queue key by this, so that comparisons nearest completion come first. Among
-# comparisons with equally many rankings, keys differ by the round's number, so this must exceed the number of rounds.
-_NEARER = 10_000.0
-_UNBEGUN = -_NEARER + 1  # a comparison without rankings has a key above this
-
-
 def _extended(project: Project) -> Case:
     # The state is checked in the value and not in the WHERE clause, for the reason given at _HOLD in
     # labeling.rankings.assignment_sql.
     return Case(When(state=Lease.State.OPEN, then=Now() + project.lease_span), default=F("expires_at"))
-
-
-def _taken_from_queue(project: Project, membership: Membership) -> Lease | None:
-    """A place from the head of the queue, else from where this person has been through, else from anywhere.
-
-    The queue has two heads: of what others have begun on, and of what nobody has, where the newest round stands.
-    The cursor keeps a trainer from walking past thousands of comparisons that they have finished and
-    that still want others: 87 ms against 0.6 at 50,000 of them (PostgreSQL 18, eight clients).
-    """
-    lease = take(project, membership, first=_BEGINNING, head=_HEAD)
-    if lease is None and project.rankings_wanted > 1:
-        lease = take(project, membership, first=_UNBEGUN, head=_HEAD)
-    if lease is not None:
-        return lease
-    if membership.queue_cursor is not None:
-        lease = take(project, membership, first=membership.queue_cursor)
-    lease = lease or take(project, membership, first=_BEGINNING)
-    if lease is not None:
-        Membership.objects.filter(id=membership.id).update(queue_cursor=lease.queue_key)  # type: ignore[attr-defined]
-    return lease
 
 
 def _lock_membership(project: Project, by: User) -> Membership | None:
@@ -333,7 +306,7 @@ def _change(comparison: Comparison, *, open_slots: int = 0, rankings: int = 0) -
     comparison.num_rankings += rankings
     if comparison.use == Comparison.Use.WORK:
         comparison.open_slots += open_slots
-        comparison.queue_key -= _NEARER * rankings
+        comparison.queue_key -= NEARER * rankings
         if comparison.state in (Comparison.State.OPEN, Comparison.State.DONE):
             full = comparison.num_rankings >= comparison.rankings_wanted
             if full and comparison.state == Comparison.State.OPEN:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from labeling.models import Lease, Membership, Project, User
-from labeling.rankings import assignment
+from labeling.rankings import assignment, queue_order
 from labeling.rankings.assignment import Nothing
 from labeling.rankings.submission import Submission
 from tests.labeling.factories import (
@@ -105,7 +105,7 @@ def test_a_claim_walks_the_queues_index_whatever_the_planner_believes(
     make_comparisons(project=project, num=3_000, num_completions=2)
     alice, bob = make_users(num=2, project=project)
     submit(claim(project, bob))
-    monkeypatch.setattr(assignment, "_HEAD", head)
+    monkeypatch.setattr(queue_order, "HEAD", head)
     if analysed == "now":
         analyse()
     with connection.cursor() as cursor:
@@ -123,7 +123,7 @@ def test_a_claim_walks_the_queues_index_whatever_the_planner_believes(
 
 
 def test_a_trainer_goes_on_where_they_have_been_and_comes_round_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assignment, "_HEAD", 2)
+    monkeypatch.setattr(queue_order, "HEAD", 2)
     project = make_project(rankings_wanted=2)
     comparisons = [make_comparison(project=project, queue_key=key / 10) for key in range(6)]
     alice, bob = make_users(num=2, project=project)

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from labeling.models import Comparison, Lease, Project, Round, User
-from labeling.rankings import assignment
+from labeling.rankings import assignment, queue_order
 from labeling.rankings.submission import Submission
 from tests.labeling.factories import make_comparison, make_project, make_users
 
@@ -71,7 +71,7 @@ def test_a_new_round_is_seen_by_one_who_is_far_ahead_of_the_others(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that she has ranked stands before it, and wants others."""
-    monkeypatch.setattr(assignment, "_HEAD", 2)
+    monkeypatch.setattr(queue_order, "HEAD", 2)
     (alice,) = make_users(num=1, project=project)
     for key in range(8):
         make_comparison(project=project, queue_key=key / 10 - 1)
