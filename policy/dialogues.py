@@ -59,12 +59,19 @@ class DialogueSet:
 def load_dialogues(
     path: Path, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int, validation_fraction: float
 ) -> DialogueSet:
-    """The demonstrations of an export directory or a .jsonl file, as tokens.
+    """The demonstrations of an export directory or a .jsonl file. Raises as `tokenize_dialogues` does."""
+    source = find_source(path, DEMONSTRATIONS_FILE)
+    return tokenize_dialogues(source, tokenizer, max_tokens=max_tokens, validation_fraction=validation_fraction)
+
+
+def tokenize_dialogues(
+    source: Source, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int, validation_fraction: float
+) -> DialogueSet:
+    """The demonstrations of a file, as tokens.
 
     A record without a split gets one by its first message. Dialogues longer than `max_tokens` are left out
     and counted. Raises DataError or RecordError, naming file, record and field, where nothing can be learnt.
     """
-    source = find_source(path, DEMONSTRATIONS_FILE)
     reasons: Counter[str] = Counter()
     kept: dict[str, list[TokenizedDialogue]] = {"train": [], "validation": [], "test": []}
     held_out = []

@@ -16,26 +16,27 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.chat import end_token_id
-from language.checkpoints import load_causal_lm, load_tokenizer
+from language.checkpoints import load_causal_lm
 from language.optimization import build_adamw, build_schedule
 from language.progress import Progress
 from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage
-from policy.dialogues import TokenizedDialogue, load_dialogues
-from policy.judging import Scorer, load_judge
+from policy.dialogues import TokenizedDialogue, tokenize_dialogues
+from policy.inputs import Inputs, open_inputs
+from policy.judging import Judge, Scorer
 from policy.learner import PolicyLearner
 from policy.metrics import mean_of_steps, peak_memory_mb, rollout_metrics, time_metrics
 from policy.minibatches import Learners, Targets, plan_steps, take_step
 from policy.ppo_config import PpoConfig, require_options, require_processes
-from policy.prompts import PromptSet, TokenizedPrompt, draw, load_prompts
+from policy.prompts import PromptSet, TokenizedPrompt, draw, tokenize_prompts
 from policy.publishing import publish_policy, require_place, require_room, run_identity
 from policy.rollout import MeasuredRollouts, collect_rollouts, measure_rollouts
 from policy.sharing import ALONE, Sharing
 from policy.stopping import require_finite
-from policy.texts import load_texts
-from policy.value import ValueLearner, require_same_tokens
+from policy.texts import tokenize_texts
+from policy.value import ValueLearner
 from policy.watch import Watch, facts_of, has_turned, keep_if_best, looks_of, suggestion
 from rewardmodel.commandline import run
 from rewardmodel.metrics import MetricsLog
@@ -248,45 +249,32 @@ def next_kl_coef(kl_coef: float, kl: float, config: PpoConfig) -> float:
 
 
 def load_material(config: PpoConfig, device: torch.device) -> Material:
-    """Everything but the networks trained. Raises DataError, RecordError or OptionError."""
-    tokenizer = load_tokenizer(config.policy)
-    require_same_tokens(tokenizer, load_tokenizer(config.reward), where=config.reward)
-    prompts = load_prompts(config.prompts, tokenizer, max_tokens=config.max_prompt_tokens)
-    made_from = {
-        "reward_model": {"name": config.reward.name, "sha256": directory_sha256(config.reward)},
-        "prompts": {"name": config.prompts.name, "sha256": prompts.source.sha256},
-    }
+    """Everything but the networks trained. Raises what `open_inputs` does, and RecordError."""
+    inputs = open_inputs(config)
+    tokenizer = inputs.tokenizer
+    prompts = tokenize_prompts(inputs.prompts, tokenizer, max_tokens=config.max_prompt_tokens)
     mixed_in: tuple[TokenizedDialogue, ...] = ()
-    if config.ptx_data is not None:
-        dialogues = load_dialogues(
-            config.ptx_data, tokenizer, max_tokens=config.ptx_microbatch_tokens, validation_fraction=0.0
-        )
-        mixed_in += dialogues.train
-        made_from["demonstrations"] = {"name": config.ptx_data.name, "sha256": dialogues.source.sha256}
-    if config.ptx_text is not None:
-        source, texts = load_texts(config.ptx_text, tokenizer, max_tokens=config.ptx_text_tokens)
-        mixed_in += texts
-        made_from["pretraining_text"] = {"name": config.ptx_text.name, "sha256": source.sha256}
-    watch = None
-    if config.watch_reward is not None:
-        watch = load_watch(config, tokenizer, device)
-        made_from["watching_reward_model"] = {
-            "name": config.watch_reward.name,
-            "sha256": directory_sha256(config.watch_reward),
-        }
-    return Material(prompts, mixed_in, tokenizer, watch, made_from)
+    if inputs.demonstrations is not None:
+        longest = config.ptx_microbatch_tokens
+        mixed_in += tokenize_dialogues(
+            inputs.demonstrations, tokenizer, max_tokens=longest, validation_fraction=0.0
+        ).train
+    if inputs.text is not None:
+        mixed_in += tokenize_texts(inputs.text, tokenizer, max_tokens=config.ptx_text_tokens)
+    watch = load_watch(config, inputs, device) if config.watch_reward is not None else None
+    return Material(prompts, mixed_in, tokenizer, watch, inputs.made_from)
 
 
-def load_watch(config: PpoConfig, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> Watch:
+def load_watch(config: PpoConfig, inputs: Inputs, device: torch.device) -> Watch:
     """The watching reward model and its prompts. DataError where no prompt is held out."""
     assert config.watch_reward is not None
-    prompts = load_prompts(
-        config.watch_prompts or config.prompts, tokenizer, max_tokens=config.max_prompt_tokens, split="validation"
+    assert inputs.watch_tokenizer is not None
+    prompts = tokenize_prompts(
+        inputs.watch_prompts, inputs.tokenizer, max_tokens=config.max_prompt_tokens, split="validation"
     ).prompts
-    judge = load_judge(
-        config.watch_reward, device, missing_end_score=config.missing_end_score, precision=config.precision
-    )
-    return make_watch(config, judge, prompts[: config.watch_max_prompts or None], tokenizer)
+    reward_model = load_reward_model(config.watch_reward, device=device)
+    judge = Judge(reward_model, inputs.watch_tokenizer, config.missing_end_score, config.precision)
+    return make_watch(config, judge, prompts[: config.watch_max_prompts or None], inputs.tokenizer)
 
 
 def make_watch(

@@ -48,12 +48,18 @@ class PromptSet:
 def load_prompts(
     path: Path, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int, split: Split = "train"
 ) -> PromptSet:
-    """The prompts of `split` in an export directory or a .jsonl file; a record without a split is in "train".
+    """The prompts of `split` in an export directory or a .jsonl file. Raises as `tokenize_prompts` does."""
+    return tokenize_prompts(find_source(path, PROMPTS_FILE), tokenizer, max_tokens=max_tokens, split=split)
+
+
+def tokenize_prompts(
+    source: Source, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int, split: Split = "train"
+) -> PromptSet:
+    """The prompts of `split` in a file of them; a record without a split is in "train".
 
     Prompts longer than `max_tokens` are left out, not cut (InstructGPT App. C removes those over 1k tokens).
     Raises DataError or RecordError, which name file, record and field, where there is nothing to answer.
     """
-    source = find_source(path, PROMPTS_FILE)
     reasons: Counter[str] = Counter()
     kept: dict[str, TokenizedPrompt] = {}
     for prompt in read_jsonl(source.path, Prompt):

@@ -18,23 +18,29 @@ from rewardmodel.data import DataError, Source, find_source
 _JSON = (".jsonl", ".jsonl.gz", ".json")
 
 
-def load_texts(
-    path: Path, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int
-) -> tuple[Source, tuple[TokenizedDialogue, ...]]:
+def find_texts(path: Path) -> Source:
+    """The file of texts at `path`. DataError where there is none."""
+    if path.is_dir():
+        raise DataError(f'{path}: is a directory; give one file, plain text or .jsonl with a "text"')
+    return find_source(path, path.name)
+
+
+def tokenize_texts(
+    source: Source, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int
+) -> tuple[TokenizedDialogue, ...]:
     """The texts of a file in pieces of at most `max_tokens`. DataError or RecordError where there is none.
 
     In plain text a blank line parts two texts. What separated documents when the model was pretrained is not known
     from its tokenizer, so nothing is put between them.
     """
-    if path.is_dir():
-        raise DataError(f'{path}: is a directory; give one file, plain text or .jsonl with a "text"')
-    source = find_source(path, path.name)
-    pieces = [
-        piece for name, text in read_texts(path) for piece in _cut(name, encode_text(tokenizer, text), max_tokens)
-    ]
+    pieces = tuple(
+        piece
+        for name, text in read_texts(source.path)
+        for piece in _cut(name, encode_text(tokenizer, text), max_tokens)
+    )
     if not pieces:
-        raise DataError(f"{path}: holds no text of two tokens or more")
-    return source, tuple(pieces)
+        raise DataError(f"{source.path}: holds no text of two tokens or more")
+    return pieces
 
 
 def read_texts(path: Path) -> Iterator[tuple[str, str]]:

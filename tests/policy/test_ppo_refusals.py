@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from language.checkpoints import load_tokenizer
+from language.checkpoints import CheckpointError, load_tokenizer
 from policy.ppo import main
 from policy.ppo_config import PpoConfig
 from rewardmodel.data import DataError
@@ -32,6 +32,20 @@ def test_rollouts_that_do_not_fit_the_context_are_refused(config: PpoConfig) -> 
 def test_prompts_that_are_all_too_long_are_refused(config: PpoConfig) -> None:
     with pytest.raises(DataError, match="no prompt of split train fits 3 tokens"):
         main(replace(config, max_prompt_tokens=3))
+
+
+def test_everything_is_opened_before_anything_is_read(config: PpoConfig, demonstrations: Path, tmp_path: Path) -> None:
+    """A wrong path at the end of the command is named at once, and not once the prompts are tokenized."""
+    (tmp_path / "prompts.jsonl").write_text("not JSON\n")
+    given = replace(config, prompts=tmp_path / "prompts.jsonl", ptx_coef=1.0, ptx_data=demonstrations)
+    for option in ("ptx_data", "ptx_text"):
+        with pytest.raises(DataError, match=r"missing\.jsonl: no such file"):
+            main(replace(given, **{option: tmp_path / "missing.jsonl"}))
+    watched = {"watch_reward": config.reward, "watch_prompts": tmp_path / "missing.jsonl"}
+    with pytest.raises(DataError, match=r"missing\.jsonl: no such file"):
+        main(replace(given, **watched))  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match="missing: "):
+        main(replace(given, watch_reward=tmp_path / "missing"))
 
 
 def test_an_existing_directory_or_work_is_not_overwritten(config: PpoConfig) -> None:

@@ -16,7 +16,7 @@ from policy.metrics import PPO_METRICS
 from policy.objective import kl_of_logits
 from policy.ppo import main
 from policy.ppo_config import PpoConfig
-from policy.texts import load_texts
+from policy.texts import find_texts, tokenize_texts
 from policy.watch import BEST, Look, best_look, has_turned
 from records import RecordError, write_jsonl
 from rewardmodel.data import DataError
@@ -148,7 +148,7 @@ def test_the_kl_of_whole_distributions_is_the_worked_one() -> None:
 def test_text_is_read_by_paragraph_or_by_line_and_cut_without_loss(tiny_policy: Path, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(tiny_policy)
     (tmp_path / "a.txt").write_text("The sea is blue.\nAnd wide.\n\n\nParis <|im_end|> is\n")
-    _, pieces = load_texts(tmp_path / "a.txt", tokenizer, max_tokens=8)
+    pieces = tokenize_texts(find_texts(tmp_path / "a.txt"), tokenizer, max_tokens=8)
     decoded: dict[str, str] = {}
     for piece in pieces:
         name = piece.id.split("+")[0]
@@ -157,7 +157,7 @@ def test_text_is_read_by_paragraph_or_by_line_and_cut_without_loss(tiny_policy: 
         assert tokenizer.eos_token_id not in piece.token_ids  # a control token in a text is plain characters
     assert decoded == {"a.txt:1": "The sea is blue.\nAnd wide.", "a.txt:5": "Paris <|im_end|> is"}
     (tmp_path / "b.jsonl").write_text('{"text": "The sea is blue."}\n{"text": " "}\n{"text": "Wide."}\n')
-    assert {piece.id for piece in load_texts(tmp_path / "b.jsonl", tokenizer, max_tokens=99)[1]} == {
+    assert {piece.id for piece in tokenize_texts(find_texts(tmp_path / "b.jsonl"), tokenizer, max_tokens=99)} == {
         "b.jsonl:1+0",
         "b.jsonl:3+0",
     }
@@ -167,12 +167,12 @@ def test_text_that_is_none_is_refused(tiny_policy: Path, tmp_path: Path) -> None
     tokenizer = load_tokenizer(tiny_policy)
     (tmp_path / "c.jsonl").write_text('{"text": "Hello!"}\n{"content": "Hello!"}\n')
     with pytest.raises(RecordError, match=r'c\.jsonl:2: has no "text"'):
-        load_texts(tmp_path / "c.jsonl", tokenizer, max_tokens=99)
+        tokenize_texts(find_texts(tmp_path / "c.jsonl"), tokenizer, max_tokens=99)
     (tmp_path / "d.txt").write_text("\n\n")
     with pytest.raises(DataError, match="holds no text"):
-        load_texts(tmp_path / "d.txt", tokenizer, max_tokens=99)
+        tokenize_texts(find_texts(tmp_path / "d.txt"), tokenizer, max_tokens=99)
     with pytest.raises(DataError, match="is a directory"):
-        load_texts(tmp_path, tokenizer, max_tokens=99)
+        find_texts(tmp_path)
 
 
 def test_text_mixed_in_is_learnt_beside_the_reward(config: PpoConfig, tmp_path: Path) -> None:
