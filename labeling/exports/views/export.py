@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -68,9 +68,10 @@ def export_differences(request: HttpRequest, slug: str, export_id: uuid.UUID) ->
 @access.role_required(*ENGINEERS)
 @require_POST
 def cancel_export(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
+    """Stop it, if it is not done yet. The scripts of its page are led to its state, everybody else to the page."""
     found = access.export_for(request, export_id, slug=slug)
     stop_export(found, by=access.person(request))
-    return render(request, "labeling/exports/_export_state.html", _context(found))
+    return redirect("export_state" if request.headers.get("HX-Request") else "export", slug, found.id)
 
 
 @access.role_required(*ENGINEERS)

@@ -17,7 +17,7 @@ from labeling.models import AuditEvent, Dialogue, Export, Import, Project, Promp
 from tests.labeling.exports.material import make_ranking
 from tests.labeling.factories import make_project, make_prompt, make_user
 from tests.labeling.imports.files import assistant, hh_pair, ranking_record, user
-from tests.labeling.signed_in import as_user, htmx_get
+from tests.labeling.signed_in import HTMX, as_user, htmx_get
 
 pytestmark = pytest.mark.django_db
 
@@ -136,10 +136,31 @@ def test_filters_that_make_no_sense_answer_422(erins_browser: Client, values: di
 def test_an_export_under_way_can_be_stopped(project: Project, erins_browser: Client) -> None:
     ask(erins_browser)
     export = Export.objects.get()
-    answer = erins_browser.post(url("cancel_export", export.id))
+    answer = erins_browser.post(url("cancel_export", export.id), headers=HTMX, follow=True)
     assert "This export was stopped" in answer.content.decode()
+    assert "<html" not in answer.content.decode()
     export.refresh_from_db()
     assert export.state == Export.State.CANCELLED
+
+
+def test_without_scripts_who_stops_an_export_is_led_back_to_its_page(project: Project, erins_browser: Client) -> None:
+    ask(erins_browser)
+    export = Export.objects.get()
+    answer = erins_browser.post(url("cancel_export", export.id))
+    assert (answer.status_code, answer.url) == (302, url("export", export.id))
+    assert "This export was stopped" in erins_browser.get(answer.url).content.decode()
+
+
+def test_an_export_that_ended_before_it_could_be_stopped_is_shown_as_it_is(
+    project: Project, erins_browser: Client
+) -> None:
+    ask(erins_browser)
+    export = Export.objects.get()
+    Export.objects.update(state=Export.State.FAILED, error="No space left")
+    answer = erins_browser.post(url("cancel_export", export.id), headers=HTMX, follow=True)
+    assert "No space left" in answer.content.decode()
+    export.refresh_from_db()
+    assert export.state == Export.State.FAILED
 
 
 def test_a_file_is_shown_before_anything_is_imported(project: Project, erins_browser: Client) -> None:
