@@ -6,6 +6,7 @@ from labeling.accounts.views import account, api_tokens, people, sign_in
 from labeling.api import routes
 from labeling.dialogues.views import chat, editor, regeneration, review, start, suggestions
 from labeling.exports.views import data, export
+from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
 from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
@@ -114,10 +115,10 @@ urlpatterns = [
     path(f"{_WEBHOOK}close/", webhooks_views.close, name="close_webhook"),
     path(f"{_WEBHOOK}retry/", webhooks_views.retry, name="retry_webhook"),
     path("p/<slug:slug>/data/imports/", lists.imports, name="imports"),
-    path("p/<slug:slug>/data/imports/new/", data.new_import, name="new_import"),
-    path(_IMPORT, data.import_page, name="import"),
-    path(f"{_IMPORT}state/", data.import_state, name="import_state"),
-    path(f"{_IMPORT}discard/", data.discard_import, name="discard_import"),
+    path("p/<slug:slug>/data/imports/new/", imports_views.new_import, name="new_import"),
+    path(_IMPORT, imports_views.import_page, name="import"),
+    path(f"{_IMPORT}state/", imports_views.import_state, name="import_state"),
+    path(f"{_IMPORT}discard/", imports_views.discard_import, name="discard_import"),
     # Rounds and models.
     path("p/<slug:slug>/rounds/", rounds.rounds_page, name="rounds"),
     path("p/<slug:slug>/rounds/stations/", rounds.round_step_row, name="round_step_row"),

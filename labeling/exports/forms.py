@@ -1,9 +1,8 @@
-"""Forms of the data page: what to take out, and what to bring in."""
+"""Forms of exports: what to take out, and what to compare it with."""
 
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -12,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from labeling.exports import FilterError, read_filters
 from labeling.exports.filters import filters_in_words
 from labeling.exports.formats import FORMATS, RECORDS, find_format
-from labeling.models import Comparison, Dialogue, Export, Import, Project, User
+from labeling.models import Comparison, Dialogue, Export, Project, User
 
 _TRAINER_KINDS = (("person", _("people")), ("simulated", _("simulated trainers")), ("imported", _("imported")))
 _STATES = (
@@ -125,42 +124,6 @@ def _called(export: Export) -> str:
     """An export in a list: when it was asked for, and what was in it."""
     when = date_format(timezone.localtime(export.created_at), "j M Y, H:i")
     return f"{when} · {export.num_records:,} · {filters_in_words(export.filters)}"
-
-
-class UploadForm(forms.Form):
-    """A file and what to take from it."""
-
-    INTO = (
-        ("dialogues", _("Dialogues, accepted as they are")),
-        ("prompts", _("Only their openings, into the pool of prompts")),
-        ("rankings", _("Rankings with their completions")),
-    )
-
-    file = forms.FileField(
-        label=_("File"),
-        help_text=_("JSON Lines or JSON, gzip or not: Open-Assistant, Anthropic HH, trl, chat messages, ShareGPT, "
-                    "Alpaca, Dolly, chitchat, UltraFeedback, Label Studio, Argilla, or Parley's own records."),
-    )  # fmt: skip
-    into = forms.ChoiceField(label=_("Take in"), choices=INTO, widget=forms.RadioSelect, initial="dialogues")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        too_large = _("Files of more than %(n)d MB are imported with manage.py.") % {
-            "n": settings.LARGEST_UPLOAD // 2**20
-        }
-        self.fields["file"].widget.attrs |= {"data-largest": settings.LARGEST_UPLOAD, "data-too-large": too_large}
-
-    @property
-    def kind(self) -> str:
-        return Import.Kind.RANKINGS if self.cleaned_data["into"] == "rankings" else Import.Kind.DIALOGUES
-
-
-class ConfirmImportForm(forms.Form):
-    skips_bad_lines = forms.BooleanField(
-        label=_("Leave bad lines out"),
-        required=False,
-        help_text=_("Otherwise one bad line stops the whole file, and nothing is imported."),
-    )
 
 
 def topics_of(project: Project) -> list[str]:

@@ -1,4 +1,4 @@
-"""Data that comes in: dialogues, prompts and rankings from files; knows nothing of queues, boards or pages.
+"""Data that comes in: dialogues, prompts and rankings from files; knows nothing of queues, boards or exports.
 
 docs/records.md says what each format gives and what of it Parley does not keep.
 """

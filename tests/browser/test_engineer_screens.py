@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,18 @@ def project(engines: object) -> Project:
     return made
 
 
+@contextmanager
+def without_scripts(page: Page) -> Iterator[Page]:
+    """The same page for the same person, in a browser that runs no scripts."""
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
+    plain = context.new_page()
+    plain.goto(page.url)
+    yield plain
+    context.close()
+
+
 def publish(store: Path, path: str) -> str:
     staging = store / "staging"
     staging.mkdir(parents=True)
@@ -82,12 +95,52 @@ def test_an_export_is_asked_for_watched_and_downloaded(
     expect(page.locator(f"#export-{export.id}").get_by_text("Done")).to_be_visible()
 
 
-def test_an_export_under_way_is_stopped_from_its_page(open_page: OpenPage, erin: User) -> None:
+def test_an_export_under_way_is_stopped_from_its_page(
+    open_page: OpenPage, erin: User, keep_screenshot: Callable[[Page, str], Path]
+) -> None:
     page = open_page("/p/bread/data/", user=erin)
     page.keyboard.press("Control+Enter")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("This export was stopped")).to_be_visible()
     assert Export.objects.get().state == Export.State.CANCELLED
+    look_at(page, "export-stopped", keep_screenshot)
+
+
+def test_without_scripts_a_stopped_export_is_shown_on_its_page(
+    open_page: OpenPage, erin: User, keep_screenshot: Callable[[Page, str], Path]
+) -> None:
+    page = open_page("/p/bread/data/", user=erin)
+    page.get_by_role("button", name="Build the export").click()
+    expect(page.get_by_role("heading", name="Waiting for a worker")).to_be_visible()
+    with without_scripts(page) as plain:
+        plain.get_by_role("button", name="Stop").click()
+        expect(plain.get_by_text("This export was stopped")).to_be_visible()
+        expect(plain.get_by_role("link", name="All data")).to_be_visible()
+        keep_screenshot(plain, "export-stopped-without-scripts")
+
+
+def test_a_file_that_is_refused_is_asked_for_again(
+    open_page: OpenPage, erin: User, tmp_path: Path, keep_screenshot: Callable[[Page, str], Path]
+) -> None:
+    page = open_page("/p/bread/data/", user=erin)
+    with without_scripts(page) as plain:
+        _bring_a_table(plain, tmp_path)
+        keep_screenshot(plain, "upload-refused-without-scripts")
+    _bring_a_table(page, tmp_path)
+    look_at(page, "upload-refused", keep_screenshot)
+    page.get_by_label("File").set_input_files(write_lines(tmp_path / "pairs.jsonl", [hh_pair()]))
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.get_by_text("Anthropic HH pairs")).to_be_visible()
+
+
+def _bring_a_table(page: Page, folder: Path) -> None:
+    """Send what cannot be taken, and be asked again with what was chosen besides."""
+    (folder / "list.csv").write_text("Name,Rank\n")
+    page.get_by_label("File").set_input_files(folder / "list.csv")
+    page.get_by_label("Rankings with their completions").check()
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.get_by_text("neither JSON Lines nor JSON")).to_be_visible()
+    expect(page.get_by_label("Rankings with their completions")).to_be_checked()
 
 
 def test_a_file_is_looked_at_and_then_imported(open_page: OpenPage, erin: User, tmp_path: Path) -> None:
