@@ -7,11 +7,12 @@ PACKAGES := records language sampler rewardmodel policy training labeling parley
 TYPED := manage.py $(PACKAGES) tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test demo check bench clean
+.PHONY: help setup run test fuzz demo check bench clean
 
 help:
 	@echo "make run     serve the platform at http://127.0.0.1:8000 (PARLEY_PORT=8001 for another port)"
 	@echo "make test    pass the whole test suite (ARGS='tests/labeling -x' for a part)"
+	@echo "make fuzz    property tests with examples never tried before, ten minutes (SECONDS=60 for one, ARGS for a part)"
 	@echo "make demo    the whole loop, unattended (RANKINGS=oasst_trees.jsonl.gz for real human rankings)"
 	@echo "make check   format, lint, types, contracts, migrations, deployment, advisories"
 	@echo "make bench   benchmarks, one JSON line each (ONLY=queue for one group)"
@@ -26,6 +27,11 @@ run: $(READY)
 # long files come early: by the number of their tests, which is the other order, one process would end alone.
 test: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
+
+# What it finds is printed as a blob and tried first the next time. `make test` tries the same examples every time.
+fuzz: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.fuzzing --hypothesis-profile=fuzz -m hypothesis --timeout=0 \
+	--fuzz-seconds=$(or $(SECONDS),600) $(ARGS)
 
 demo: $(READY)
 	@$(BIN)/python manage.py demo $(if $(RANKINGS),--rankings "$(RANKINGS)")

@@ -17,9 +17,13 @@ from jaxtyping import install_import_hook
 # Shapes written in signatures are checked on every call. Before any of these packages is imported.
 install_import_hook(["language", "rewardmodel", "policy"], "beartype.beartype")
 
+# The same examples in every run: who changes a line learns of that line only. `make fuzz` looks for other examples.
 # A busy machine is slow to draw an example; that says nothing of the test.
 hypothesis.settings.register_profile(
-    "parley", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    "parley", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.register_profile(
+    "fuzz", hypothesis.settings.get_profile("parley"), derandomize=False, max_examples=1000
 )
 hypothesis.settings.load_profile("parley")
 

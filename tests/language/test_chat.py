@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
@@ -47,13 +47,11 @@ def decode(ids: list[int]) -> str:
 
 
 @given(dialogues)
-@settings(deadline=None)
 def test_a_rendered_dialogue_parses_back_to_itself(messages: list[Message]) -> None:
     assert parse_dialogue(render_dialogue(TOKENIZER, messages)[0]) == messages
 
 
 @given(dialogues, texts)
-@settings(deadline=None)
 def test_no_text_can_create_or_close_a_turn(messages: list[Message], text: str) -> None:
     ids = render_prompt(TOKENIZER, [*messages, Message(role="user", content=text)])
     assert ids.count(START) == len(messages) + 2
@@ -62,14 +60,12 @@ def test_no_text_can_create_or_close_a_turn(messages: list[Message], text: str) 
 
 
 @given(dialogues, texts)
-@settings(deadline=None)
 def test_prompt_and_completion_join_to_the_dialogue(messages: list[Message], answer: str) -> None:
     dialogue, _ = render_dialogue(TOKENIZER, [*messages, Message(role="assistant", content=answer)])
     assert render_prompt(TOKENIZER, messages) + render_completion(TOKENIZER, answer) == dialogue
 
 
 @given(dialogues, dialogues)
-@settings(deadline=None)
 def test_a_dialogue_begins_with_the_prompt_of_its_first_answer(before: list[Message], after: list[Message]) -> None:
     prompt = render_prompt(TOKENIZER, before)
     whole, _ = render_dialogue(TOKENIZER, [*before, Message(role="assistant", content="yes"), *after])

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -53,7 +53,6 @@ def test_draws_follow_the_distribution() -> None:
 
 
 @given(st.integers(1, 600), st.integers(0, 2**32), st.floats(0, 1, exclude_max=True))
-@settings(deadline=None)
 def test_what_has_no_mass_is_never_drawn(vocab: int, seed: int, uniform: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     probabilities = torch.rand(1, vocab, generator=generator) * (torch.rand(1, vocab, generator=generator) < 0.1)

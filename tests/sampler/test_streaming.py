@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.streaming import Stream, TextSoFar, decode_text
@@ -16,7 +16,6 @@ ids = st.lists(st.one_of(st.integers(0, len(TOKENIZER) - 1), st.sampled_from(TOK
 
 
 @given(ids, st.integers(1, 5))
-@settings(deadline=None)
 def test_pieces_join_to_the_whole_text(token_ids: list[int], size: int) -> None:
     text = TextSoFar(TOKENIZER, END)
     pieces = [text.add(token_ids[start : start + size]) for start in range(0, len(token_ids), size)]

@@ -194,7 +194,7 @@ def test_the_same_text_has_the_same_score_on_every_machine() -> None:
     assert preference.score(PROMPT, "Tomatoes.") == 0.57735  # (1/3) ** 0.22 * (1/9) ** 0.14
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=400), st.text(max_size=400))
 def test_any_unicode_is_scored_between_zero_and_one(question: str, text: str) -> None:
     value = preference.score((Message(role="user", content=question),), text)
@@ -205,7 +205,7 @@ def test_any_unicode_is_scored_between_zero_and_one(question: str, text: str) ->
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.text(max_size=60), min_size=2, max_size=9))
 def test_any_completions_are_placed_exactly_once(texts: list[str]) -> None:
     offered = [Completion(id=f"c{index}", content=text) for index, text in enumerate(texts)]
