@@ -57,8 +57,11 @@ class Proxy(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path, **variables: str) -> Iterator[int]:
-    """The web service of docker-compose.yml with these variables, on the tests' database; gives its port."""
+def served(static: Path, **variables: str) -> Iterator[int]:
+    """The web service of docker-compose.yml with these variables, on the tests' database; gives its port.
+
+    Dozens of wrong passwords are tried here: quick_settings hashes them quickly.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -68,12 +71,14 @@ def served(folder: Path, **variables: str) -> Iterator[int]:
         "PARLEY_SECRET_KEY": secrets.token_urlsafe(64),
         "DATABASE_URL": f"postgresql://parley@/{values['NAME']}?host={quote(str(values['HOST']), safe='/')}",
         "REDIS_URL": settings.REDIS_URL,
-        "PARLEY_STATIC": str(folder / "static"),
+        "PARLEY_STATIC": str(static),
+        "DJANGO_SETTINGS_MODULE": "tests.labeling.quick_settings",
     }
     inherited = {name: value for name, value in os.environ.items() if name != "FORWARDED_ALLOW_IPS"}
     environment = inherited | service["environment"] | ours
-    collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
-    subprocess.run(collect, cwd=compose.CHECKOUT, env=environment, check=True)
+    if not static.exists():
+        collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
+        subprocess.run(collect, cwd=compose.CHECKOUT, env=environment, check=True)
     command = service["command"].replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)).split()
     server = subprocess.Popen([sys.executable, *command[1:]], cwd=compose.CHECKOUT, env=environment)
     try:
@@ -85,9 +90,15 @@ def served(folder: Path, **variables: str) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def direct(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first server collects what every one serves."""
+    return tmp_path_factory.mktemp("served") / "static"
+
+
+@pytest.fixture(scope="module")
+def direct(django_db_setup: None, django_db_blocker: object, static: Path) -> Iterator[int]:
     """The port of the web server itself."""
-    with served(tmp_path_factory.mktemp("served"), PARLEY_ACCESS_NETWORK=NETWORK) as port:
+    with served(static, PARLEY_ACCESS_NETWORK=NETWORK) as port:
         yield port
 
 
@@ -102,7 +113,7 @@ def proxied(direct: int) -> Iterator[int]:
 
 
 @pytest.fixture(autouse=True)
-def _alice() -> None:
+def _alice(quick_passwords: None) -> None:
     make_user(username="alice", password=PASSWORD)
 
 
@@ -158,9 +169,9 @@ def test_who_does_not_come_through_the_proxy_can_claim_no_address(direct: int) -
     assert failures() == {"127.0.0.1": len(ELSEWHERE)}
 
 
-def test_where_no_proxy_is_named_nobody_can_claim_an_address(tmp_path: Path) -> None:
+def test_where_no_proxy_is_named_nobody_can_claim_an_address(static: Path) -> None:
     """As docker-compose.open.yml has it without a proxy: not even by the gateway, by which strangers may come in."""
-    with served(tmp_path, PARLEY_ACCESS_NETWORK=NETWORK, FORWARDED_ALLOW_IPS="") as port:
+    with served(static, PARLEY_ACCESS_NETWORK=NETWORK, FORWARDED_ALLOW_IPS="") as port:
         for client in (GATEWAY, "127.0.0.1"):
             sign_in(port, client=client, username="somebody", claiming="203.0.113.1")
     assert failures() == {GATEWAY: 1, "127.0.0.1": 1}
