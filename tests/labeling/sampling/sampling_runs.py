@@ -9,6 +9,7 @@ import redis
 from django.utils import timezone
 
 from labeling.models import Comparison, Project, SamplingRun
+from records import Completion, SampleResult
 from tests.labeling.factories import make_run
 
 QUEUES = {"urgent": "sample", "overnight": "sample\x06\x169"}
@@ -42,3 +43,15 @@ def in_a_minute() -> Any:
 
 def a_minute_ago() -> Any:
     return timezone.now() - timedelta(minutes=1)
+
+
+def completions(*contents: str, finish_reason: str = "stop") -> tuple[Completion, ...]:
+    return tuple(
+        Completion(id=f"c{i}", content=content, finish_reason=finish_reason, num_tokens=3, logprob=-1.5)  # type: ignore[arg-type]
+        for i, content in enumerate(contents)
+    )
+
+
+def result_for(run: SamplingRun, *contents: str, attempt: int | None = None, **fields: Any) -> SampleResult:
+    attempt = run.attempt if attempt is None else attempt
+    return SampleResult(run_id=str(run.id), attempt=attempt, completions=completions(*contents), **fields)

@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from labeling.dialogues import answers
 from labeling.jobs import dispatch
-from labeling.models import AuditEvent, Comparison, Dialogue, Message, Project, SamplingRun, User
+from labeling.models import AuditEvent, Comparison, Project, SamplingRun, User
 from labeling.sampling import recovery
 from labeling.sampling import runs as sampling_runs
 from labeling.sampling.runs import SamplingError
-from records import Completion, SampleRequest, SampleResult, SamplingParams, decode
+from records import SampleRequest, SampleResult, SamplingParams, decode
 from records.names import RECORD_COMPLETIONS, RECORD_SAMPLING_FAILURE, cancel_key, stream_key
-from tests.labeling.factories import make_dialogue, make_policy, make_project, make_run
-from tests.labeling.sampling.sampling_runs import PROMPT, State, messages_in, sent_run, waiting_comparison
+from tests.labeling.factories import make_policy, make_project, make_run
+from tests.labeling.sampling.sampling_runs import PROMPT, State, messages_in, result_for, sent_run, waiting_comparison
 
 pytestmark = pytest.mark.django_db
 
@@ -28,18 +28,6 @@ OnCommit = Callable[..., AbstractContextManager[Any]]
 @pytest.fixture
 def project() -> Project:
     return make_project(max_new_tokens=16)
-
-
-def completions(*contents: str, finish_reason: str = "stop") -> tuple[Completion, ...]:
-    return tuple(
-        Completion(id=f"c{i}", content=content, finish_reason=finish_reason, num_tokens=3, logprob=-1.5)  # type: ignore[arg-type]
-        for i, content in enumerate(contents)
-    )
-
-
-def result_for(run: SamplingRun, *contents: str, attempt: int | None = None, **fields: Any) -> SampleResult:
-    attempt = run.attempt if attempt is None else attempt
-    return SampleResult(run_id=str(run.id), attempt=attempt, completions=completions(*contents), **fields)
 
 
 def test_a_caller_s_request_is_sent_when_it_is_committed(
@@ -212,26 +200,6 @@ def test_a_comparison_of_equal_texts_is_not_offered(project: Project) -> None:
     assert "temperature" in run.error
 
 
-def test_a_chat_reply_stands_in_its_dialogue_though_nobody_watches(project: Project, alice: User) -> None:
-    dialogue = chat_with(project, alice, "Hello?")
-    run = sent_run(project, purpose="chat", dialogue=dialogue, position=1, requested_by=alice)
-    answers.record_completions(result_for(run, "Hello, Alice."))
-    message = dialogue.messages.get(position=1)
-    assert (message.role, message.content, message.authorship) == ("assistant", "Hello, Alice.", "policy")
-    assert message.policy == project.policy
-
-
-def test_a_chat_reply_to_what_was_changed_since_stays_out_of_the_dialogue(project: Project, alice: User) -> None:
-    dialogue = chat_with(project, alice, "Hello?")
-    run = sent_run(project, purpose="chat", dialogue=dialogue, position=1, requested_by=alice)
-    dialogue.messages.all().delete()
-    answers.record_completions(result_for(run, "Hello, Alice."))
-    run.refresh_from_db()
-    assert run.state == State.DONE
-    assert run.completions.count() == 1
-    assert not dialogue.messages.exists()
-
-
 def test_a_cancelled_run_tells_its_worker_and_its_comparison(
     project: Project, alice: User, broker: redis.Redis, commits: OnCommit
 ) -> None:
@@ -246,31 +214,6 @@ def test_a_cancelled_run_tells_its_worker_and_its_comparison(
     comparison.refresh_from_db()
     assert (run.state, comparison.state) == (State.CANCELLED, Comparison.State.FAILED)
     assert AuditEvent.objects.filter(verb="cancel sampling", by=alice, project=project).count() == 1
-
-
-def test_what_a_person_stopped_keeps_the_text_that_it_had(project: Project, alice: User) -> None:
-    dialogue = chat_with(project, alice, "Tell me everything.")
-    run = sent_run(project, purpose="chat", dialogue=dialogue, position=1, requested_by=alice)
-    sampling_runs.cancel(run, by=alice)
-    partial = SampleResult(
-        run_id=str(run.id), attempt=1, completions=completions("In the beg", finish_reason="cancelled")
-    )
-    assert answers.record_completions(partial)
-    assert not answers.record_completions(partial)
-    run.refresh_from_db()
-    assert run.state == State.CANCELLED
-    assert dialogue.messages.get(position=1).content == "In the beg"
-
-
-def test_what_was_stopped_to_ask_again_gives_way_to_the_new_answer(project: Project, alice: User) -> None:
-    dialogue = chat_with(project, alice, "Tell me everything.")
-    fields = {"purpose": "chat", "dialogue": dialogue, "position": 1, "requested_by": alice}
-    stopped = sent_run(project, **fields)
-    sampling_runs.cancel(stopped, by=alice)
-    again = sent_run(project, **fields)
-    assert answers.record_completions(result_for(stopped, "In the beg"))
-    assert answers.record_completions(result_for(again, "Briefly: it began."))
-    assert dialogue.messages.get(position=1).content == "Briefly: it began."
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
@@ -301,8 +244,3 @@ def test_a_request_says_its_own_policy_and_sampling(project: Project, broker: re
         )
     request = dispatch.request_of(SamplingRun.objects.get(id=run.id))
     assert (request.policy, request.sampling) == (other.name, params)
-
-
-def chat_with(project: Project, author: User, question: str) -> Dialogue:
-    turns = [("user", question, Message.Authorship.TYPED)]
-    return make_dialogue(project=project, author=author, kind=Dialogue.Kind.CHAT, turns=turns)
