@@ -12,6 +12,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 from jaxtyping import install_import_hook
 
 # Shapes written in signatures are checked on every call. Before any of these packages is imported.
@@ -72,6 +73,15 @@ def pytest_unconfigure() -> None:
         stop(settings.PARLEY_VAR)
     if _made_var:
         shutil.rmtree(_made_var, ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Hypothesis mixes in the constants of every module of ours that is loaded: the examples of a test would depend on
+    which others ran before it. Where it explores, that is welcome.
+    """
+    if hypothesis.settings.get_current_profile_name() == "parley":
+        providers.is_local_module_file = lambda path: False  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -42,9 +42,13 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> list[int]:
     return examples(tmp_path_factory.mktemp("once"))[0]
 
 
-def test_every_run_tries_the_same_examples(tmp_path: Path, once: list[int]) -> None:
+def test_every_run_tries_the_same_examples_whatever_else_is_loaded(
+    tmp_path: Path, once: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert len(set(once)) > 50
-    assert examples(tmp_path)[0] == once
+    (tmp_path / "odd_numbers.py").write_text(f"ODD = {list(range(1_001, 2_001, 2))}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert examples(tmp_path, "-p", "odd_numbers")[0] == once
 
 
 def test_exploring_tries_others_until_it_finds_what_can_be_tried_again(tmp_path: Path, once: list[int]) -> None:
