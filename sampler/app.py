@@ -7,22 +7,28 @@ requests under way (PARLEY_SAMPLING_WINDOW on the web side), or people would que
 import sys
 from typing import Any
 
-from celery import Celery, bootsteps
-from celery.signals import worker_init, worker_ready, worker_shutdown
+from celery import Celery, bootsteps, signals
 from celery.worker.control import inspect_command
 from kombu.utils.json import loads
+from redis import Redis
 
-from records.broker import celery_settings
-from records.malformed import dropping_step
-from records.presence import Presence
+from records import Worker
+from records.worker import prepare
+
+
+def describe(name: str, started_at: str) -> Worker:
+    """What the worker of this name, which is this process, is and is at."""
+    from sampler import sampling  # brings torch, which senders do without
+
+    return sampling.describe(name, started_at)
+
 
 # No fixups: Celery's for Django would load labeling where DJANGO_SETTINGS_MODULE is set, as by `manage.py run`.
 app = Celery("sampler", include=["sampler.tasks"], fixups=[])
-app.conf.update(celery_settings())
-app.steps["consumer"].add(dropping_step(bootsteps.StartStopStep, loads))
+prepare(app, describe, signals=signals, step=bootsteps.StartStopStep, loads=loads, redis_from_url=Redis.from_url)
 
 
-@worker_init.connect
+@signals.worker_init.connect
 def check_configuration(**_: object) -> None:
     """Refuse to start on settings that make no sense, rather than fail every request."""
     from sampler.configuration import ConfigurationError, configuration  # brings torch, which senders do without
@@ -31,23 +37,6 @@ def check_configuration(**_: object) -> None:
         configuration()
     except ConfigurationError as error:
         sys.exit(f"sampler: {error}")
-
-
-_presence: list[Presence] = []  # of this process, once it is a worker
-
-
-@worker_ready.connect
-def say_that_it_lives(sender: Any, **_: object) -> None:
-    from sampler.sampling import presence
-
-    _presence.append(presence(sender.hostname))
-    _presence[-1].begin()
-
-
-@worker_shutdown.connect
-def say_that_it_goes(**_: object) -> None:
-    while _presence:
-        _presence.pop().end()
 
 
 @inspect_command()

@@ -7,7 +7,6 @@ it to labeling, which counts the attempt and tries again.
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -16,7 +15,6 @@ import redis
 from records import Completion, Resemblance, SampleRequest, SampleResult, Worker
 from records.broker import environment_redis_url
 from records.names import SAMPLE_QUEUE
-from records.presence import Presence
 from sampler.app import app
 from sampler.backends import Backend, BackendError
 from sampler.backends.local import LocalBackend
@@ -45,24 +43,19 @@ def serving() -> dict[str, Any]:
     }
 
 
-def presence(name: str) -> Presence:
-    """The sign of life of the worker of this name, which is this process."""
-    started_at = datetime.now(UTC).isoformat(timespec="seconds")
-
-    def describe() -> Worker:
-        with _making:
-            answerer = _answerer()
-        return Worker(
-            name=name,
-            queue=SAMPLE_QUEUE,
-            device=answerer.local.device,
-            started_at=started_at,
-            policies=tuple(answerer.local.resident()),
-            servers=configuration().backend_hosts,
-            running=answerer.watch.run_ids(),
-        )
-
-    return Presence(_client(), name, describe)
+def describe(name: str, started_at: str) -> Worker:
+    """What the worker of this name, which is this process, is and is at."""
+    with _making:
+        answerer = _answerer()
+    return Worker(
+        name=name,
+        queue=SAMPLE_QUEUE,
+        device=answerer.local.device,
+        started_at=started_at,
+        policies=tuple(answerer.local.resident()),
+        servers=configuration().backend_hosts,
+        running=answerer.watch.run_ids(),
+    )
 
 
 @dataclass(frozen=True)

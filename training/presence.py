@@ -2,16 +2,10 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from functools import cache
 
-import redis
-from celery.worker import state
-
 from records import Worker
-from records.broker import environment_redis_url
 from records.names import TRAIN_QUEUE
-from records.presence import Presence
 
 _DEVICE = """
 import torch
@@ -21,15 +15,9 @@ print(", ".join(f"{names.count(name)} x {name}" for name in sorted(set(names))) 
 _DEVICE_SECONDS = 120
 
 
-def presence(name: str) -> Presence:
-    """The sign of life of the worker of this name, which is this process."""
-    started_at = datetime.now(UTC).isoformat(timespec="seconds")
-
-    def describe() -> Worker:
-        return Worker(name=name, queue=TRAIN_QUEUE, device=_device(), started_at=started_at, running=_jobs())
-
-    client = redis.Redis.from_url(environment_redis_url(), socket_timeout=3, socket_connect_timeout=3)
-    return Presence(client, name, describe)
+def describe(name: str, started_at: str) -> Worker:
+    """What the worker of this name, which is this process, is and is at."""
+    return Worker(name=name, queue=TRAIN_QUEUE, device=_device(), started_at=started_at, running=_jobs())
 
 
 @cache
@@ -42,5 +30,7 @@ def _device() -> str:
 
 
 def _jobs() -> tuple[str, ...]:
+    from celery.worker import state  # of a worker, where it is loaded; senders do without
+
     requests = (request.kwargs.get("request", {}) for request in tuple(state.active_requests))
     return tuple(sorted(str(request["job_id"]) for request in requests if "job_id" in request))
