@@ -18,9 +18,9 @@ from records.worker import prepare
 
 def describe(name: str, started_at: str) -> Worker:
     """What the worker of this name, which is this process, is and is at."""
-    from sampler import sampling  # brings torch, which senders do without
+    from sampler.sampling import answerer  # brings torch, which senders do without
 
-    return sampling.describe(name, started_at)
+    return answerer(app).describe(name, started_at)
 
 
 # No fixups: Celery's for Django would load labeling where DJANGO_SETTINGS_MODULE is set, as by `manage.py run`.
@@ -45,6 +45,6 @@ def serving(_: object, **__: object) -> dict[str, Any]:
 
     Asked by `celery -A sampler.app inspect serving`.
     """
-    from sampler.sampling import serving
+    from sampler.sampling import answerer
 
-    return serving()
+    return answerer(app).serving()

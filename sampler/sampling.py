@@ -11,11 +11,11 @@ from functools import cache
 from typing import Any
 
 import redis
+from celery import Celery
 
 from records import Completion, Resemblance, SampleRequest, SampleResult, Worker
 from records.broker import environment_redis_url
 from records.names import SAMPLE_QUEUE
-from sampler.app import app
 from sampler.backends import Backend, BackendError
 from sampler.backends.local import LocalBackend
 from sampler.backends.served import ModelServers
@@ -25,42 +25,15 @@ from sampler.runs import Run, Watch
 from sampler.streaming import Stream
 
 
-def answer(request: SampleRequest) -> SampleResult:
-    """Sample the request's completions, by whatever its policy is served with."""
+def answerer(app: Celery) -> "Answerer":
+    """What this worker process, which is one of `app`, answers requests with; made when it is first wanted."""
     with _making:  # the first requests come together
-        answerer = _answerer()
-    return answerer.answer(request)
-
-
-def serving() -> dict[str, Any]:
-    """What this process serves, for whoever looks after it."""
-    with _making:
-        answerer = _answerer()
-    return {
-        "device": answerer.local.device,
-        "policies": answerer.local.resident(),
-        "servers": list(configuration().backend_hosts),
-    }
-
-
-def describe(name: str, started_at: str) -> Worker:
-    """What the worker of this name, which is this process, is and is at."""
-    with _making:
-        answerer = _answerer()
-    return Worker(
-        name=name,
-        queue=SAMPLE_QUEUE,
-        device=answerer.local.device,
-        started_at=started_at,
-        policies=tuple(answerer.local.resident()),
-        servers=configuration().backend_hosts,
-        running=answerer.watch.run_ids(),
-    )
+        return _make(app)
 
 
 @dataclass(frozen=True)
 class Answerer:
-    """What a worker process needs to answer requests, made when the first one comes."""
+    """What a worker process needs to answer requests."""
 
     client: redis.Redis
     watch: Watch
@@ -68,7 +41,7 @@ class Answerer:
     servers: ModelServers
 
     def answer(self, request: SampleRequest) -> SampleResult:
-        """Sample the request's completions."""
+        """Sample the request's completions, by whatever its policy is served with."""
         started = time.monotonic()
         backend: Backend = self.servers.backend(request) if request.server else self.local
         stream = Stream(self.client, request.stream_key) if request.stream_key else None
@@ -94,6 +67,26 @@ class Answerer:
             device=backend.device,
         )
 
+    def describe(self, name: str, started_at: str) -> Worker:
+        """What the worker of this name, which is this process, is and is at."""
+        return Worker(
+            name=name,
+            queue=SAMPLE_QUEUE,
+            device=self.local.device,
+            started_at=started_at,
+            policies=tuple(self.local.resident()),
+            servers=configuration().backend_hosts,
+            running=self.watch.run_ids(),
+        )
+
+    def serving(self) -> dict[str, Any]:
+        """What this process serves, for whoever looks after it."""
+        return {
+            "device": self.local.device,
+            "policies": self.local.resident(),
+            "servers": list(configuration().backend_hosts),
+        }
+
 
 def _sample(
     request: SampleRequest, run: Run, backend: Backend, stream: Stream | None
@@ -108,10 +101,6 @@ _making = threading.Lock()
 
 
 @cache
-def _answerer() -> Answerer:
-    client = _client()
+def _make(app: Celery) -> Answerer:
+    client = redis.Redis.from_url(environment_redis_url(), socket_timeout=3, socket_connect_timeout=3)
     return Answerer(client, Watch(client, app), LocalBackend(configuration()), ModelServers(configuration()))
-
-
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(environment_redis_url(), socket_timeout=3, socket_connect_timeout=3)

@@ -6,13 +6,13 @@ from records import EmbedRequest, SampleRequest, decode, encode
 from records.names import EMBED, SAMPLE
 from sampler import embedding
 from sampler.app import app
-from sampler.sampling import answer
+from sampler.sampling import answerer
 
 
 @app.task(name=SAMPLE)
 def sample(*, request: dict[str, Any]) -> dict[str, Any]:
     """Sample the completions of a SampleRequest; returns a SampleResult."""
-    return encode(answer(decode(SampleRequest, request)))
+    return encode(answerer(app).answer(decode(SampleRequest, request)))
 
 
 @app.task(name=EMBED)
