@@ -1,15 +1,13 @@
 """Imports from the browser: a file that was brought, what Parley understood of it, and the work of taking it in."""
 
-import uuid
-
 from django.db import models
 from django.db.models import Q
 
-from labeling.models.people import User
+from labeling.models.leased import LeasedRow
 from labeling.models.projects import Project
 
 
-class Import(models.Model):
+class Import(LeasedRow):
     class Kind(models.TextChoices):
         DIALOGUES = "dialogues", "Dialogues"
         RANKINGS = "rankings", "Rankings"
@@ -22,9 +20,6 @@ class Import(models.Model):
         FAILED = "failed", "Failed"
         DISCARDED = "discarded", "Discarded"  # looked at and not wanted; the file is deleted
 
-    MAX_ATTEMPTS = 3
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="imports")
     kind = models.CharField(max_length=16, choices=Kind.choices)
     format = models.CharField(max_length=40)
@@ -34,17 +29,9 @@ class Import(models.Model):
     store_path = models.CharField(max_length=300)  # relative to the model store
     num_bytes = models.PositiveBigIntegerField()
     state = models.CharField(max_length=16, choices=State.choices, default=State.PREVIEWED)
-    attempt = models.PositiveIntegerField(default=0)  # the fencing token
-    lease_until = models.DateTimeField(null=True, blank=True)
-    fraction = models.FloatField(default=0.0)
     report = models.JSONField(default=dict, blank=True)  # labeling.imports.ImportReport
-    error = models.TextField(blank=True)
-    requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
-        ordering = ("-created_at",)
+    class Meta(LeasedRow.Meta):
         indexes = (
             models.Index(fields=("project", "-created_at", "-id"), name="import_newest"),
             models.Index(fields=("lease_until",), condition=Q(state__in=("waiting", "running")), name="import_leases"),
@@ -52,8 +39,3 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return f"import of {self.file_name}"
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether somebody works on it, or will."""
-        return self.state in (self.State.WAITING, self.State.RUNNING)

@@ -1,17 +1,15 @@
 """Training jobs: SFT, reward model and PPO, run by train workers, which have no access to the database."""
 
-import uuid
-
 from django.db import models
 from django.db.models import Q
 
 from labeling.models.exports import Export
-from labeling.models.people import User
+from labeling.models.leased import LeasedRow
 from labeling.models.projects import Project, Round
 from labeling.models.registry import Policy, RewardModel
 
 
-class TrainingJob(models.Model):
+class TrainingJob(LeasedRow):
     class Kind(models.TextChoices):
         SFT = "sft", "Supervised fine-tuning"
         REWARD_MODEL = "reward_model", "Reward model"
@@ -25,9 +23,9 @@ class TrainingJob(models.Model):
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
+    ALIVE = (State.WAITING, State.SENT, State.RUNNING)
     MAX_ATTEMPTS = 3  # attempts that a worker began; a lost message does not count
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="training_jobs")
     round = models.ForeignKey(Round, null=True, blank=True, on_delete=models.PROTECT, related_name="training_jobs")
     kind = models.CharField(max_length=16, choices=Kind.choices)
@@ -43,19 +41,11 @@ class TrainingJob(models.Model):
     # Not trained against: it chooses the best epoch of SFT, or monitors PPO for overoptimisation.
     watching_model = models.ForeignKey(RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
-    attempt = models.PositiveIntegerField(default=0)  # the fencing token
     num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and failed
-    lease_until = models.DateTimeField(null=True, blank=True)
-    fraction = models.FloatField(default=0.0)
     metrics = models.JSONField(default=dict, blank=True)
-    error = models.TextField(blank=True)
-    requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
-        ordering = ("-created_at",)
+    class Meta(LeasedRow.Meta):
         constraints = (
             # No two jobs may make a model of the same name, unless the other has failed or was cancelled.
             models.UniqueConstraint(
@@ -73,8 +63,3 @@ class TrainingJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.output_name}"
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether somebody works on it, or will."""
-        return self.state in (self.State.WAITING, self.State.SENT, self.State.RUNNING)
