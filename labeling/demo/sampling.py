@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from labeling.demo.polling import StepFailed, follow
+from labeling.demo.seeds import derived_seed
 from labeling.demo.state import Loop
 from labeling.demo.workers import log_folder
 from labeling.models import Comparison, Dialogue, Message, Prompt, SamplingRun
@@ -24,10 +25,8 @@ def sample(loop: Loop) -> str:
     """Chats in which the policy answers; among its messages some chosen at random; K completions of each."""
     options = loop.options
     num_chats = round(options.comparisons * _CHATS_PER_COMPARISON)
-    num_answered = _hold_chats(loop, num=num_chats, seed=options.seed)
-    comparisons = sampled_comparisons.make_comparisons(
-        loop.project, num=options.comparisons, seed=options.seed, by=None
-    )
+    num_answered = _hold_chats(loop, num=num_chats, round_number=1)
+    comparisons = _make_comparisons(loop, num=options.comparisons, round_number=1)
     _await_comparisons(loop, comparisons)
     num_open = _require_open(comparisons)
     loop.sizes["comparisons"] = num_open
@@ -53,11 +52,8 @@ def rank(loop: Loop) -> str:
 
 def begin_next_round(loop: Loop) -> str:
     """The new policy answers in its turn, and the first comparisons of round two are sampled from it."""
-    options, project = loop.options, loop.project
-    _hold_chats(loop, num=options.next_comparisons, seed=options.seed + 1)
-    comparisons = sampled_comparisons.make_comparisons(
-        project, num=options.next_comparisons, seed=options.seed + 1, by=None
-    )
+    _hold_chats(loop, num=loop.options.next_comparisons, round_number=2)
+    comparisons = _make_comparisons(loop, num=loop.options.next_comparisons, round_number=2)
     _await_comparisons(loop, comparisons)
     num_open = _require_open(comparisons)
     policies = set(
@@ -77,6 +73,18 @@ def draw_prompts(loop: Loop, *, num: int, seed: int) -> list[Prompt]:
         if sum(len(message["content"]) for message in prompt.messages) <= loop.options.prompt_characters
     ]
     return random.Random(f"prompts/{seed}").sample(usable, min(num, len(usable)))
+
+
+def request_answers(loop: Loop, *, num: int, round_number: int) -> list[SamplingRun]:
+    """Ask the project's policy to answer `num` prompts of the pool, each in a chat of its own."""
+    loop.project.refresh_from_db(fields=("policy",))
+    seed = loop.options.seed
+    prompts = draw_prompts(loop, num=num, seed=derived_seed(seed, "prompts", round_number))
+    with transaction.atomic():
+        return [
+            _ask_for_answer(loop, prompt, seed=derived_seed(seed, "answer", round_number, number))
+            for number, prompt in enumerate(prompts)
+        ]
 
 
 def await_runs(loop: Loop, runs: Sequence[SamplingRun], *, doing: str, share: tuple[float, float] = (0.0, 1.0)) -> None:
@@ -101,12 +109,9 @@ def await_runs(loop: Loop, runs: Sequence[SamplingRun], *, doing: str, share: tu
         raise StepFailed(f"{failed.count()} of {len(ids)} sampling runs failed: {first.error}")
 
 
-def _hold_chats(loop: Loop, *, num: int, seed: int) -> int:
-    """Have the project's policy answer `num` prompts of the pool in chats of their own; returns how many it did."""
-    loop.project.refresh_from_db(fields=("policy",))
-    prompts = draw_prompts(loop, num=num, seed=seed)
-    with transaction.atomic():
-        runs = [_ask_for_answer(loop, prompt, seed=seed * 1_000_000 + number) for number, prompt in enumerate(prompts)]
+def _hold_chats(loop: Loop, *, num: int, round_number: int) -> int:
+    """Have the project's policy answer `num` prompts and wait for the answers; returns how many it gave."""
+    runs = request_answers(loop, num=num, round_number=round_number)
     await_runs(loop, runs, doing="answers", share=(0.0, 0.2))
     answered = Message.objects.filter(
         dialogue__in=[run.dialogue_id for run in runs], authorship=Message.Authorship.POLICY
@@ -148,6 +153,11 @@ def _ask_for_answer(loop: Loop, prompt: Prompt, *, seed: int) -> SamplingRun:
         dialogue=dialogue,
         position=len(prompt.messages),
     )
+
+
+def _make_comparisons(loop: Loop, *, num: int, round_number: int) -> list[Comparison]:
+    seed = derived_seed(loop.options.seed, "comparisons", round_number)
+    return sampled_comparisons.make_comparisons(loop.project, num=num, seed=seed, by=None)
 
 
 def _await_comparisons(loop: Loop, comparisons: Sequence[Comparison]) -> None:
