@@ -1,6 +1,6 @@
-"""Data that goes out: immutable sets of records, each with a manifest and a card; knows nothing of training.
+"""Exports: immutable sets of records, each with a manifest and a card; knows nothing of training.
 
-docs/records.md says what every field means.
+docs/records.md describes every field.
 """
 
 from labeling.exports.builder import build

@@ -1,4 +1,4 @@
-"""Rankings of comparisons on which trainers agree: the one filter that must see several rankings at once."""
+"""The filter by agreement, the only one that compares several rankings. Knows no other filter."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,11 @@ from labeling.models import Ranking
 from labeling.statistics.agreement import PairCounts, Tiers, compare_rankings
 
 
-def keep_agreed(chunks: Iterable[Sequence[str]], target: Path, *, at_least: int) -> int:
-    """Write to `target` those ids of rankings whose comparison reaches `at_least` percent; returns how many.
+def keep_agreeing(chunks: Iterable[Sequence[str]], target: Path, *, at_least: int) -> int:
+    """Write to `target` the ids of rankings whose comparison reaches `at_least` percent agreement; returns how many.
 
-    The rate is that of all rankings of the comparison that count: pairs of completions that two trainers ordered
-    alike, of those that both ordered. Where there is no such pair nobody knows, and the ranking is left out.
+    The rate is over all rankings of the comparison that count: pairs of completions that two trainers ordered alike,
+    out of the pairs that both ordered. A comparison without such a pair has no rate, and its rankings are left out.
     """
     num = 0
     with open(target, "w") as file:

@@ -1,7 +1,7 @@
-"""Building an export: ids frozen, rows read in chunks, records written, one directory published.
+"""Building an export: freeze the ids, read rows in chunks, write records, publish one directory.
 
-Killed at any moment, the next attempt begins anew and nothing half-written is ever seen. The same rows
-under the same filters give the same bytes, manifest and card included.
+An attempt may be killed at any moment: nothing half-written is ever visible, and the next attempt starts from the
+beginning. The same rows under the same filters give the same bytes, manifest and card included.
 """
 
 import logging
@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.exports.agreement_filter import keep_agreed
+from labeling.exports.agreement_filter import keep_agreeing
 from labeling.exports.card import card_text
 from labeling.exports.filters import FilterError, Filters, read_filters
 from labeling.exports.formats import OutputFormat, find_format
@@ -36,18 +36,19 @@ from records.manifest import flush
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 1_000  # rows read at once
+CHUNK = 1_000  # rows read in one query
 CARD = "card.md"
-_IDS, _AGREED = "ids", "agreed"
-_RENEW_SECONDS = 2.0
+_IDS, _AGREEING_IDS = "ids", "agreeing-ids"
+_RENEW_SECONDS = 2.0  # between renewals of the lease; far below its length, and cheap for the database
 
 OnProgress = Callable[[float], None]
 
 
 def build(export_id: uuid.UUID | str, *, on_progress: OnProgress | None = None) -> bool:
-    """Build the export if nobody else does; returns whether it is done.
+    """Build the export unless another worker has its lease; returns whether it is done.
 
-    What a person can mend ends the export with a sentence; anything else is left for the next attempt.
+    An error that a person can correct (store, filters, records) fails the export with a message; any other is left to
+    the next attempt.
     """
     export = leases.claim(Export, export_id)
     if export is None:
@@ -55,7 +56,7 @@ def build(export_id: uuid.UUID | str, *, on_progress: OnProgress | None = None) 
     staging = exports_folder() / f"tmp-{export.id}-{export.attempt}"
     whole = staging.with_name(f"{staging.name}-whole")
     try:
-        _build(export, staging, whole, on_progress or _nobody_watches)
+        _build(export, staging, whole, on_progress or _ignore_progress)
     except leases.FenceLost:
         logger.info("export %s attempt %s: stopped, or taken over by another attempt", export.id, export.attempt)
         return False
@@ -90,7 +91,7 @@ def _build(export: Export, staging: Path, whole: Path, on_progress: OnProgress) 
     )
     (staging / CARD).write_text(card, encoding="utf-8")
     counts = {**statistics.counts(), "left_out": left_out} | ({"lost": lost} if output else {})
-    manifest_sha256 = publish_directory(staging, whole, **_facts(export, filters, statistics, counts))
+    manifest_sha256 = publish_directory(staging, whole, **_manifest_fields(export, filters, statistics, counts))
     _finish(export, whole, manifest_sha256, statistics.num, counts)
     on_progress(1.0)
 
@@ -104,12 +105,12 @@ def _write_records(
     output: OutputFormat | None,
     on_progress: OnProgress,
 ) -> dict[str, int]:
-    """Write every record, in its format; returns what the format lost."""
+    """Write every record in the export's format; returns the counts of what the format lost."""
     ids = staging / _IDS
-    total = _freeze(source.rows(export.project, filters), ids)
+    total = _freeze_ids(source.rows(export.project, filters), ids)
     if filters.agreement_at_least is not None:
-        total = keep_agreed(_chunks(ids), staging / _AGREED, at_least=filters.agreement_at_least)
-        (staging / _AGREED).replace(ids)
+        total = keep_agreeing(_chunks(ids), staging / _AGREEING_IDS, at_least=filters.agreement_at_least)
+        (staging / _AGREEING_IDS).replace(ids)
     done, renewal_due = 0, 0.0
     with closing(FormatWriter(staging, output) if output else RecordsWriter(staging, source.file_name)) as writer:
         for chunk in _chunks(ids):
@@ -136,11 +137,15 @@ def _write_chunk(
         writer.write(kept)
 
 
-def _freeze(rows: QuerySet[Any], path: Path) -> int:
-    """Write the ids of the rows to a file, in order; returns how many. One short statement, no long snapshot."""
+def _freeze_ids(rows: QuerySet[Any], path: Path) -> int:
+    """Write the ids of the rows to a file, in order; returns how many.
+
+    One COPY holds a snapshot for seconds; held for the whole build, it would keep dead index entries at the head of
+    the trainers' queue alive and slow claiming tenfold (docs/decisions/0005-exports-freeze-ids.md).
+    """
     statement, values = rows.values("id").query.sql_with_params()
     with open(path, "w") as file, transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = '10min'")
+        cursor.execute("SET LOCAL statement_timeout = '10min'")  # the settings' limit is for web requests
         copied = cursor.mogrify(statement, values).decode()
         cursor.copy_expert(f"COPY ({copied}) TO STDOUT", file)
         return int(cursor.rowcount)
@@ -152,8 +157,10 @@ def _chunks(path: Path) -> Iterator[list[str]]:
             yield chunk
 
 
-def _facts(export: Export, filters: Filters, statistics: Statistics, counts: dict[str, Any]) -> dict[str, Any]:
-    """What the manifest says besides the files: nothing that changes while the rows and filters do not."""
+def _manifest_fields(
+    export: Export, filters: Filters, statistics: Statistics, counts: dict[str, Any]
+) -> dict[str, Any]:
+    """The manifest's fields besides its files. Only values that stay the same while rows and filters do."""
     return {
         "format_version": FORMAT_VERSION,
         "format": export.format,
@@ -172,12 +179,15 @@ def _facts(export: Export, filters: Filters, statistics: Statistics, counts: dic
 
 
 def _finish(export: Export, whole: Path, manifest_sha256: str, num_records: int, counts: dict[str, Any]) -> None:
-    """Give the directory its name and the row its end, if this attempt still has the work."""
+    """Rename the directory to its final name and mark the row done, in one transaction that holds this attempt's lease.
+
+    The lease is checked under a row lock: an attempt that lost it must not replace the directory of its successor.
+    """
     target = exports_folder() / str(export.id)
     num_bytes = sum(path.stat().st_size for path in whole.iterdir())
     with transaction.atomic():
         held = leases.lock_attempt(export)
-        shutil.rmtree(target, ignore_errors=True)  # of an attempt that died between the name and the row
+        shutil.rmtree(target, ignore_errors=True)  # left by an attempt that died between rename and commit
         whole.rename(target)
         flush(target.parent)
         held.state, held.fraction, held.lease_until, held.finished_at = Export.State.DONE, 1.0, None, Now()
@@ -193,5 +203,5 @@ def _finish(export: Export, whole: Path, manifest_sha256: str, num_records: int,
         announce(export.project, Webhook.Event.EXPORT_READY, **facts)
 
 
-def _nobody_watches(_fraction: float) -> None:
+def _ignore_progress(_fraction: float) -> None:
     return

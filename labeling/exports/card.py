@@ -1,6 +1,6 @@
-"""The card that lies in every export: what is in it, how it was split, and what to beware of.
+"""The card of an export: its contents, how it was split, and its known biases, as Markdown.
 
-Plain Markdown, a pure function of the statistics, so that equal data has an equal card.
+A pure function of the statistics, so that equal data gives an equal card.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ from labeling.exports.statistics import (
 from labeling.models import Project
 from labeling.statistics.intervals import proportion
 
-_WHAT = {
+_DESCRIPTIONS = {
     "rankings": "Rankings: what trainers preferred among completions of one prompt, best first, ties kept.",
     "demonstrations": "Demonstrations: accepted dialogues with answers that people wrote or chose.",
     "prompts": "Prompts: openings that end with a user's message, to be answered.",
 }
-_HOW_SCRUBBED = (
+_SCRUBBING = (
     "E-mail addresses, phone numbers in international form, card numbers, IBANs and public IP addresses were replaced "
     "by their names in brackets. Names of people, postal addresses and phone numbers without their country are not "
     "found: whoever passes this on looks at it first."
@@ -40,8 +40,7 @@ def card_text(
     loses: str = "",
     lost: Mapping[str, int] | None = None,
 ) -> str:
-    """The card as Markdown."""
-    lines = [f"# {project.name}: {kind}", "", _WHAT[kind], ""]
+    lines = [f"# {project.name}: {kind}", "", _DESCRIPTIONS[kind], ""]
     lines += _table("Contents", _contents(statistics))
     title = f"Splits, by {filters.split_by}"
     lines += _table(title, {name: f"{num:,}" for name, num in sorted(statistics.splits.items())})
@@ -52,7 +51,7 @@ def card_text(
         lines += ["## What this format cannot hold", "", loses, ""]
         lines += _table("Lost here", {name: f"{num:,}" for name, num in (lost or {}).items()})
     if filters.scrubs_personal_data:
-        lines += ["## Personal data", "", _HOW_SCRUBBED, ""]
+        lines += ["## Personal data", "", _SCRUBBING, ""]
         lines += _table("Taken out", {name: f"{num:,}" for name, num in sorted(statistics.scrubbed.items())})
     for title, counts in _breakdowns(statistics):
         lines += _table(title, {name: f"{num:,}" for name, num in counts.items()})
@@ -164,7 +163,7 @@ def _table(title: str, rows: Mapping[str, str]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Text of people in a table: no line ends, no bars, no markup."""
+    """A text for a table cell: no line ends, and Markdown's characters escaped, since people wrote it."""
     return " ".join(text.split()).translate({ord(mark): f"\\{mark}" for mark in "\\|`*_<>[]#"})[:120]
 
 

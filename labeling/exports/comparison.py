@@ -1,6 +1,7 @@
-"""What came, what went and what changed between two exports, by the ids of records.
+"""Differences between two exports by the ids of records: added, removed and changed.
 
-Both files are sorted by key and lines are canonical, so one walk along both tells; equal lines are not even parsed.
+Both files are sorted by key and their lines are canonical, so one merge pass over both finds all differences, and equal
+lines need no parsing.
 """
 
 import json
@@ -14,13 +15,13 @@ from labeling.exports.formats import RECORDS
 from labeling.exports.lookup import Key, key_of, records_path
 from labeling.models import Export
 
-MOST_COUNTED = 100_000  # differences; beyond them two exports are two exports
-MOST_SHOWN = 20  # of each kind
+MOST_COUNTED = 100_000  # differences; counting stops there: such exports have little in common
+MOST_SHOWN = 20  # records of each kind
 
 
 @dataclass
 class Differences:
-    """Counts, and the first records of each kind: what is said in them, and which fields changed."""
+    """Counts of each kind of difference, the first records of each, and for changed ones the fields that differ."""
 
     num_same: int = 0
     num_added: int = 0
@@ -37,7 +38,7 @@ class Differences:
 
 
 def compare_exports(older: Export, newer: Export) -> Differences:
-    """How `newer` differs from `older`. Raises ValueError with a sentence where they cannot be compared."""
+    """How `newer` differs from `older`. Raises ValueError with a message for people where they cannot be compared."""
     if older.kind != newer.kind:
         raise ValueError(_("Exports of two kinds hold different things; choose two of one kind."))
     for export in (older, newer):
@@ -50,11 +51,11 @@ def compare_exports(older: Export, newer: Export) -> Differences:
         found.num_same = older.num_records
         return found
     with open(records_path(older), "rb") as before, open(records_path(newer), "rb") as after:
-        _walk(iter(before), iter(after), found)
+        _merge(iter(before), iter(after), found)
     return found
 
 
-def _walk(before: Iterator[bytes], after: Iterator[bytes], found: Differences) -> None:
+def _merge(before: Iterator[bytes], after: Iterator[bytes], found: Differences) -> None:
     old, new = next(before, None), next(after, None)
     while old is not None or new is not None:
         if old == new:

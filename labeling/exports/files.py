@@ -1,4 +1,4 @@
-"""The files of a finished export, as its manifest lists them. Only these are ever sent to anybody."""
+"""The files of a finished export, as its manifest lists them. Downloads serve these names and no others."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ def directory_of(export: Export) -> Path:
 
 
 def files_of(export: Export) -> list[dict[str, Any]]:
-    """Name, size and sha256 of each; none where the export is unfinished, or gone from the store."""
+    """Name, size in bytes and SHA-256 of each file; none for an export that is unfinished or gone from the store."""
     if export.state != Export.State.DONE:
         return []
     try:

@@ -1,4 +1,4 @@
-"""What goes into an export: which rows, and how many of their prompts are held out. Read strictly."""
+"""Filters of an export: which rows it contains, and how many prompts are held out. What does not fit is refused."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ STATES: dict[str, tuple[str, ...]] = {
 }
 TRAINER_KINDS = ("person", "simulated", "imported")
 SPLIT_BY = ("prompt", "trainer")
-_APPLY = {
+_FILTERS_BY_KIND = {
     Kind.RANKINGS: {
         "rounds",
         "since",
@@ -47,17 +47,17 @@ _APPLY = {
 
 
 class FilterError(ValueError):
-    """A filter that cannot be: which, why, what there is instead. The text is for people."""
+    """A filter that is refused. The message is for people: which filter, why, and what is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which rows; an empty tuple or None means all of them.
+    """The filters of one export; an empty tuple or None selects all.
 
-    Rankings count by the day they were made, demonstrations by the day they were accepted, prompts by the
-    day they came in; `until` is included. `states` are of comparisons for rankings, of dialogues for
-    demonstrations (accepted alone, unless others are named). `agreement_at_least` is a percentage of ordered pairs,
-    over all rankings of a comparison; comparisons with one ranking have none and are left out.
+    Rankings are dated by the day they were made, demonstrations by the day they were accepted, prompts by the day they
+    came in; both `since` and `until` are inclusive. `states` are of comparisons for rankings, of dialogues for
+    demonstrations (accepted only, unless others are named). `agreement_at_least` is a percentage of ordered pairs over
+    all rankings of a comparison; comparisons with a single ranking have no agreement and are left out.
     """
 
     rounds: tuple[int, ...] = ()
@@ -69,13 +69,13 @@ class Filters:
     states: tuple[str, ...] = ()
     guideline_versions: tuple[int, ...] = ()
     agreement_at_least: int | None = None
-    split_by: str = "prompt"  # or by trainer: then each person's work is on one side
+    split_by: str = "prompt"  # or "trainer": then all of a trainer's work is in one split
     scrubs_personal_data: bool = False
     validation_percent: int = 10
     test_percent: int = 10
 
     def encoded(self) -> dict[str, Any]:
-        """As JSON values; what is not set is left out, the held-out shares are always said."""
+        """The filters that are set as JSON values, and always the held-out percentages."""
         values: dict[str, Any] = {}
         for spec in fields(self):
             value = getattr(self, spec.name)
@@ -86,7 +86,7 @@ class Filters:
 
 
 def read_filters(kind: str, values: Mapping[str, Any]) -> Filters:
-    """The filters that JSON or command-line values name. Raises FilterError."""
+    """Filters from JSON or command-line values. Raises FilterError."""
     known = {spec.name for spec in fields(Filters)}
     read: dict[str, Any] = {}
     for name, value in values.items():
@@ -96,12 +96,12 @@ def read_filters(kind: str, values: Mapping[str, Any]) -> Filters:
             continue
         read[name] = _READERS[name](name, value)
     filters = Filters(**read)
-    _require_sense(kind, filters)
+    _require_consistent(kind, filters)
     return filters
 
 
 def filters_in_words(filters: Mapping[str, Any]) -> str:
-    """What an export was narrowed to, in a line."""
+    """The filters that are set, as one line for people."""
     words = {
         "rounds": _("round"),
         "since": _("from"),
@@ -113,17 +113,17 @@ def filters_in_words(filters: Mapping[str, Any]) -> str:
         "guideline_versions": _("guidelines"),
         "split_by": _("split by"),
     }
-    said = [f"{word} {_listed(filters[name])}" for name, word in words.items() if filters.get(name)]
+    parts = [f"{word} {_listed(filters[name])}" for name, word in words.items() if filters.get(name)]
     if "agreement_at_least" in filters:
-        said.append(_("agreement from %(n)d %%") % {"n": filters["agreement_at_least"]})
+        parts.append(_("agreement from %(n)d %%") % {"n": filters["agreement_at_least"]})
     if filters.get("scrubs_personal_data"):
-        said.append(_("personal data taken out"))
-    return "; ".join(said) or _("everything")
+        parts.append(_("personal data taken out"))
+    return "; ".join(parts) or _("everything")
 
 
-def _require_sense(kind: str, filters: Filters) -> None:
+def _require_consistent(kind: str, filters: Filters) -> None:
     given = {name for name in filters.encoded() if not name.endswith("_percent")}
-    for name in sorted(given - _APPLY[Kind(kind)]):
+    for name in sorted(given - _FILTERS_BY_KIND[Kind(kind)]):
         raise FilterError(_("The filter “%(name)s” does not apply to %(kind)s.") % {"name": name, "kind": kind})
     _require_among("states", filters.states, STATES[kind])
     _require_among("split_by", (filters.split_by,), SPLIT_BY)

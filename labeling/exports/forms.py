@@ -23,7 +23,7 @@ _STATES = (
 
 
 class ExportForm(forms.Form):
-    """What to export. Filters that do not apply to the kind are refused by labeling.exports."""
+    """What to export. labeling.exports refuses filters that do not apply to the kind."""
 
     KINDS = (
         (Export.Kind.RANKINGS.value, _("Rankings, for a reward model")),
@@ -72,14 +72,14 @@ class ExportForm(forms.Form):
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._offer(
+        self._set_choices(
             "rounds", project.rounds.order_by("-number").annotate(name=F("number")).values_list("number", "name")
         )
         versions = project.guideline_versions.order_by("-version").annotate(name=F("version"))
-        self._offer("guideline_versions", versions.values_list("version", "name"))
-        self._offer("topics", ((topic, topic) for topic in topics_of(project)))
+        self._set_choices("guideline_versions", versions.values_list("version", "name"))
+        self._set_choices("topics", ((topic, topic) for topic in topics_of(project)))
         people = User.objects.filter(memberships__project=project).order_by("pseudonym")
-        self._offer("trainers", people.annotate(name=F("pseudonym")).values_list("pseudonym", "name"))
+        self._set_choices("trainers", people.annotate(name=F("pseudonym")).values_list("pseudonym", "name"))
 
     def clean(self) -> dict[str, Any]:
         values = dict(super().clean() or {})
@@ -93,7 +93,7 @@ class ExportForm(forms.Form):
                 raise forms.ValidationError(str(error)) from error
         return values
 
-    def _offer(self, name: str, choices: Any) -> None:
+    def _set_choices(self, name: str, choices: Any) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
         field.choices = list(choices)
@@ -101,7 +101,7 @@ class ExportForm(forms.Form):
 
 
 class OtherExportForm(forms.Form):
-    """An earlier finished export of the same kind and project, to see what changed since."""
+    """Choice of an earlier finished export of the same kind and project to compare with."""
 
     other = forms.ModelChoiceField(label=_("Compare with"), queryset=Export.objects.none(), empty_label=None)
 
@@ -111,7 +111,7 @@ class OtherExportForm(forms.Form):
         field = self.fields["other"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = others.filter(format=RECORDS, created_at__lt=export.created_at)
-        field.label_from_instance = _called  # type: ignore[method-assign, assignment]
+        field.label_from_instance = _label_of  # type: ignore[method-assign, assignment]
 
     @property
     def has_others(self) -> bool:
@@ -120,8 +120,8 @@ class OtherExportForm(forms.Form):
         return field.queryset is not None and field.queryset.exists()
 
 
-def _called(export: Export) -> str:
-    """An export in a list: when it was asked for, and what was in it."""
+def _label_of(export: Export) -> str:
+    """The label of an export in a list: when it was requested, its size and its filters."""
     when = date_format(timezone.localtime(export.created_at), "j M Y, H:i")
     return f"{when} · {export.num_records:,} · {filters_in_words(export.filters)}"
 

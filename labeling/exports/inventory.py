@@ -1,4 +1,4 @@
-"""What a project has to give: the figures at the head of its data page."""
+"""What a project has to export: the figures at the top of its data page."""
 
 from dataclasses import dataclass
 
@@ -13,27 +13,27 @@ from labeling.prompts import near_duplicates
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holding:
-    """One figure with what it counts and what is behind it."""
+class InventoryFigure:
+    """One figure: what is counted, how many, and a note."""
 
     label: str
     num: int
     note: str
 
 
-def inventory(project: Project) -> list[Holding]:
-    """Demonstrations, rankings, prompts and comparisons of a project, as an export would find them."""
+def inventory(project: Project) -> list[InventoryFigure]:
+    """Demonstrations, rankings, prompts and comparisons of a project, counted as an export would select them."""
     return [_demonstrations(project), _rankings(project), _prompts(project), _comparisons(project)]
 
 
-def _demonstrations(project: Project) -> Holding:
+def _demonstrations(project: Project) -> InventoryFigure:
     num = demonstration_rows(project, Filters()).count()
     waiting = project.dialogues.filter(state=Dialogue.State.SUBMITTED).count()
     note = ngettext("%(n)d more waits for review", "%(n)d more wait for review", waiting) % {"n": waiting}
-    return Holding(label=_("Demonstrations"), num=num, note=note if waiting else _("accepted dialogues"))
+    return InventoryFigure(label=_("Demonstrations"), num=num, note=note if waiting else _("accepted dialogues"))
 
 
-def _rankings(project: Project) -> Holding:
+def _rankings(project: Project) -> InventoryFigure:
     counts = (
         ranking_rows(project, Filters())
         .order_by()
@@ -48,20 +48,20 @@ def _rankings(project: Project) -> Holding:
         _("%(n)s simulated") % {"n": f"{counts['simulated']:,}"},
         _("%(n)s imported") % {"n": f"{counts['imported']:,}"},
     ]
-    return Holding(label=_("Rankings"), num=counts["all"], note=", ".join(parts))
+    return InventoryFigure(label=_("Rankings"), num=counts["all"], note=", ".join(parts))
 
 
-def _prompts(project: Project) -> Holding:
+def _prompts(project: Project) -> InventoryFigure:
     in_use = Prompt.objects.in_use().filter(project=project)
     num_pairs = near_duplicates.pairs(project).count()
     note = ngettext("%(n)s is nearly an earlier one", "%(n)s are nearly earlier ones", num_pairs) % {
         "n": f"{num_pairs:,}"
     }
-    return Holding(label=_("Prompts"), num=in_use.count(), note=note if num_pairs else _("in the pool"))
+    return InventoryFigure(label=_("Prompts"), num=in_use.count(), note=note if num_pairs else _("in the pool"))
 
 
-def _comparisons(project: Project) -> Holding:
+def _comparisons(project: Project) -> InventoryFigure:
     waiting = project.comparisons.filter(state=Comparison.State.OPEN, use=Comparison.Use.WORK).count()
     sampling = project.comparisons.filter(state=Comparison.State.SAMPLING).count()
     note = ngettext("%(n)d is being sampled", "%(n)d are being sampled", sampling) % {"n": sampling}
-    return Holding(label=_("Comparisons to rank"), num=waiting, note=note)
+    return InventoryFigure(label=_("Comparisons to rank"), num=waiting, note=note)

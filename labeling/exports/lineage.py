@@ -1,7 +1,7 @@
-"""From any model back to every export that it learned from, and from any export forward to every model.
+"""Lineage of models: the exports that a model was trained on, and the models that were trained on an export.
 
-A model names the job that made it; a job its export, its start and its reward model; an export its rows.
-The registry is small and is read whole, so that a page of it asks the database a fixed number of times.
+A model names the job that made it; a job its export, its start and its reward model; an export its rows. The registry
+is small and is read whole, so that a page asks the database a fixed number of times.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from labeling.exports.retractions import TakenBack, affected
+from labeling.exports.retractions import Retractions, with_retractions
 from labeling.models import Export, Policy, RewardModel, TrainingJob
 
 Model = Policy | RewardModel
@@ -17,21 +17,21 @@ Model = Policy | RewardModel
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A model, the job that made it where one did, and what that job was given."""
+    """A model with the job that made it, if any, and that job's inputs."""
 
     model: Model
     job: TrainingJob | None
     export: Export | None
-    made_from: tuple["Origin", ...]  # the policy it started from, and the reward models that scored or watched
+    made_from: tuple["Origin", ...]  # the policy it started from, the reward models that scored or watched
 
     @property
     def exports(self) -> list[Export]:
-        """What the model itself was trained on: its export, and the demonstrations beside it."""
-        beside = self.job.demonstrations if self.job is not None else None
-        return [export for export in (self.export, beside) if export is not None]
+        """The exports that the model itself was trained on: its own, and the demonstrations that were mixed in."""
+        mixed_in = self.job.demonstrations if self.job is not None else None
+        return [export for export in (self.export, mixed_in) if export is not None]
 
     def walk(self) -> Iterator["Origin"]:
-        """This and everything behind it, each model once, nearest first."""
+        """This origin and all its ancestors, each model once, nearest first."""
         seen: set[UUID] = set()
         waiting = [self]
         while waiting:
@@ -43,7 +43,7 @@ class Origin:
 
 
 class Registry:
-    """All models with the jobs and exports behind them, as they stand now."""
+    """All models with their jobs and exports, as of when it was created."""
 
     def __init__(self) -> None:
         self.policies = list(Policy.objects.select_related("promoted_by"))
@@ -59,7 +59,7 @@ class Registry:
         return self._models.get(identifier)
 
     def origin_of(self, model: Model) -> Origin:
-        """The model with everything behind it."""
+        """The model with all its ancestors."""
         job = self._jobs.get(model.training_job_id) if model.training_job_id else None
         if job is None:
             parents = [model.parent_id] if isinstance(model, Policy) else []
@@ -69,7 +69,7 @@ class Registry:
         )
 
     def models_after(self, *sources: Export | Model) -> list[Model]:
-        """Every model that was made of any of these, directly or by way of another model; oldest first."""
+        """Every model that descends from any of these, oldest first."""
         reached: dict[UUID, Model] = {}
         waiting = {source.id for source in sources}
         while waiting:
@@ -90,11 +90,11 @@ class Registry:
 
 
 def exports_behind(model: Model) -> list[Export]:
-    """The exports that the model and all models behind it were trained on, nearest first, each once."""
+    """The exports that the model and all its ancestors were trained on, nearest first, each once."""
     found = (export for origin in Registry().origin_of(model).walk() for export in origin.exports)
     return list({export.id: export for export in found}.values())
 
 
-def taken_back_behind(model: Model) -> list[TakenBack]:
-    """The exports behind a model that hold what was retracted or withdrawn since."""
-    return affected(exports_behind(model))
+def retractions_behind(model: Model) -> list[Retractions]:
+    """The exports behind a model that contain records retracted or withdrawn since."""
+    return with_retractions(exports_behind(model))

@@ -1,4 +1,4 @@
-"""Whether a row is in an export, read from the export itself: its lines are sorted, so a few of them tell."""
+"""Whether an export contains a row, looked up in its file by bisection: the lines are sorted by key."""
 
 import json
 from pathlib import Path
@@ -20,8 +20,10 @@ Key = tuple[str, ...]
 
 
 def holds(export: Export, row: Row) -> bool:
-    """Whether the export's file has this row. False as well where the file is no longer in the store, and for
-    exports in other formats, on which nothing is trained here."""
+    """Whether the export's file contains this row.
+
+    False also where the file is no longer in the store, and for exports in other formats, which nothing is trained on.
+    """
     path = records_path(export)
     if KINDS[type(row)] != export.kind or export.format != RECORDS or not path.is_file():
         return False
@@ -35,14 +37,14 @@ def records_path(export: Export) -> Path:
 
 
 def key_of(values: dict[str, Any]) -> Key:
-    """What the lines of a file are sorted by."""
+    """The key that the lines of a file are sorted by."""
     return (values["comparison_id"], values["id"]) if "comparison_id" in values else (values["id"],)
 
 
 def _find(path: Path, key: Key) -> bool:
-    """Bisection over the bytes of a file whose lines are sorted by key."""
+    """Bisection over the byte offsets of a file whose lines are sorted by key."""
     with open(path, "rb") as file:
-        low, high = 0, path.stat().st_size  # the line, if it is there, begins in [low, high)
+        low, high = 0, path.stat().st_size  # invariant: the line, if present, starts in [low, high)
         while low < high:
             middle = (low + high) // 2
             start = _next_line_start(file, middle)
@@ -61,7 +63,7 @@ def _find(path: Path, key: Key) -> bool:
 
 
 def _next_line_start(file: Any, place: int) -> int:
-    """Where the first line begins that does not begin before `place`; the file stands there afterwards."""
+    """The offset of the first line that starts at or after `place`; leaves the file positioned there."""
     if place == 0:
         file.seek(0)
         return 0

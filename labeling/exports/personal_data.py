@@ -1,8 +1,8 @@
-"""Personal data taken out of texts: e-mail addresses, phone and card numbers, IBANs, addresses of machines.
+"""Scrubbing of personal data: e-mail addresses, phone and card numbers, IBANs and public IP addresses.
 
-Only what has a form that can be checked: a card number or IBAN whose check digits are right, a phone number that
-exists in its country's plan and is written with it (+49 …), an address that is reachable from outside. Names of
-people have no such form and stay; the card says so. Validators are python-stdnum's and phonenumbers'.
+Only what has a checkable form is replaced: card numbers and IBANs with valid check digits, phone numbers that exist in
+the country they are written with (+49 …), IP addresses that are reachable from outside. Names of people have no such
+form and stay; the card says so. The validators are python-stdnum and phonenumbers.
 """
 
 import dataclasses
@@ -20,26 +20,30 @@ _EMAIL = re.compile(r"[\w.+%-]+@(?:[\w-]+\.)+[\w-]{2,}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
 _CARD = re.compile(r"\b[3-6]\d{3}(?:[ -]?\d){9,15}\b")
 _IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4})(?![\w:]|\.\d)")
-_GIVEN_OUT = ipaddress.ip_network("2000::/3")  # all that providers have of the newer kind; 3:2::1 is a ratio
-_TELLING = re.compile(r"[@+]|\d.*\d|::", re.DOTALL)  # nothing else can hold any of these
+_ALLOCATED_IPV6 = ipaddress.ip_network(
+    "2000::/3"
+)  # all that providers are assigned of IPv6; without it 3:2::1, a ratio, would count
+_MAY_MATCH = re.compile(
+    r"[@+]|\d.*\d|::", re.DOTALL
+)  # a quick test: a text without one of these matches none of the patterns
 
 
 def scrub_text(text: str, found: Counter[str]) -> str:
-    """The text with a mark where personal data stood; `found` counts them by kind."""
-    if not _TELLING.search(text):
+    """The text with a placeholder for each piece of personal data; `found` counts them by kind."""
+    if not _MAY_MATCH.search(text):
         return text
-    text = _marked(text, _EMAIL.finditer(text), lambda match: match.end(), "e-mail address", found)
-    text = _marked(text, _IBAN.finditer(text), _iban_end, "IBAN", found)
-    text = _marked(text, _CARD.finditer(text), _card_end, "card number", found)
+    text = _replace_matches(text, _EMAIL.finditer(text), lambda match: match.end(), "e-mail address", found)
+    text = _replace_matches(text, _IBAN.finditer(text), _iban_end, "IBAN", found)
+    text = _replace_matches(text, _CARD.finditer(text), _card_end, "card number", found)
     if "+" in text:
-        text = _put_in(text, _phone_numbers(text), "phone number", found)
-    return _marked(text, _IP.finditer(text), _ip_end, "IP address", found)
+        text = _replace_spans(text, _phone_numbers(text), "phone number", found)
+    return _replace_matches(text, _IP.finditer(text), _ip_end, "IP address", found)
 
 
 def scrub(record: Any, found: Counter[str]) -> Any:
-    """A record of any kind without personal data in its texts.
+    """A record of any kind with its texts scrubbed.
 
-    A completion whose text changed loses its number of tokens and its logprob, which are of another text.
+    A completion whose text changed loses its number of tokens and its logprob: they belong to the original text.
     """
     messages = tuple(_message(message, found) for message in record.messages)
     changed: Prompt | Demonstration | Ranking = dataclasses.replace(record, messages=messages)
@@ -65,13 +69,13 @@ def _completion(completion: Completion, found: Counter[str]) -> Completion:
 
 
 def _phone_numbers(text: str) -> Iterator[tuple[int, int]]:
-    import phonenumbers  # the plans of all countries; loaded by those alone who scrub
+    import phonenumbers  # loads the numbering plans of all countries; only scrubbing needs them
 
     for number in phonenumbers.PhoneNumberMatcher(text, None, leniency=phonenumbers.Leniency.VALID):
         yield number.start, number.end
 
 
-def _marked(
+def _replace_matches(
     text: str,
     matches: Iterable["re.Match[str]"],
     end_of: Callable[["re.Match[str]"], int | None],
@@ -79,10 +83,10 @@ def _marked(
     found: Counter[str],
 ) -> str:
     spans = ((match.start(), end) for match in matches if (end := end_of(match)) is not None)
-    return _put_in(text, spans, kind, found)
+    return _replace_spans(text, spans, kind, found)
 
 
-def _put_in(text: str, spans: Iterable[tuple[int, int]], kind: str, found: Counter[str]) -> str:
+def _replace_spans(text: str, spans: Iterable[tuple[int, int]], kind: str, found: Counter[str]) -> str:
     pieces: list[str] = []
     done = 0
     for start, end in spans:
@@ -93,7 +97,7 @@ def _put_in(text: str, spans: Iterable[tuple[int, int]], kind: str, found: Count
 
 
 def _iban_end(match: "re.Match[str]") -> int | None:
-    """Where the IBAN ends: capital letters that follow it are not of it."""
+    """Where the IBAN ends: the match may include capital letters that follow it."""
     whole = match.group()
     ends = (end for end in range(len(whole), 14, -1) if whole[end - 1] != " ")
     return next((match.start() + end for end in ends if iban.is_valid(whole[:end])), None)
@@ -104,10 +108,10 @@ def _card_end(match: "re.Match[str]") -> int | None:
 
 
 def _ip_end(match: "re.Match[str]") -> int | None:
-    """Addresses of private networks and of nobody stay: they tell nothing of a person."""
+    """Where a public address ends. Private and reserved addresses stay: they identify nobody."""
     try:
         address = ipaddress.ip_address(match.group())
     except ValueError:
         return None
-    given_out = address.version == 4 or address in _GIVEN_OUT
-    return match.end() if given_out and address.is_global else None
+    is_allocated = address.version == 4 or address in _ALLOCATED_IPV6
+    return match.end() if is_allocated and address.is_global else None

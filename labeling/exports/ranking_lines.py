@@ -1,8 +1,8 @@
-"""Rankings as lines of the records format, without a record in between: PostgreSQL writes the long texts as JSON.
+"""Rankings as lines of the records format without building records: PostgreSQL writes the long texts as JSON.
 
-One COPY a chunk, so that the server works while its rows are taken apart here. What comes out is byte for byte what
-labeling.exports.ranking_records and records.to_line give, at a fraction of their cost. A row in which anything is
-out of the ordinary goes that longer way, and is refused there where it makes no sense.
+One COPY a chunk, so that the server works while its rows are parsed here. The lines equal, byte for byte, those of
+labeling.exports.ranking_records with records.to_line, at a fraction of the cost. A row with anything unusual falls back
+to that slower path, which also refuses invalid rows.
 """
 
 import json
@@ -25,13 +25,13 @@ _PLAIN_MESSAGE = {"role", "content"}
 
 
 class Odd(Exception):
-    """A row that is not like others. Not an error: the longer way decides."""
+    """A row with something unusual. Not an error: the slower path decides about it."""
 
 
 def write_ranking_lines(ids: Sequence[str], filters: Filters, statistics: RankingStatistics, file: IO[bytes]) -> None:
     """Write the lines of these rankings, in this order, and count them; without those that no longer count.
 
-    Raises RecordError that names the row that makes no sense.
+    Raises RecordError that names a row which is not a valid record.
     """
     lines = _Lines(filters, statistics)
     with connection.cursor() as cursor:
@@ -40,7 +40,7 @@ def write_ranking_lines(ids: Sequence[str], filters: Filters, statistics: Rankin
 
 
 class _Lines:
-    """Takes the rows as PostgreSQL sends them, one a call, and counts them in their order."""
+    """The file that COPY writes to: receives one row a call and counts the rows in their order."""
 
     def __init__(self, filters: Filters, statistics: RankingStatistics) -> None:
         self._filters, self._statistics = filters, statistics
@@ -62,7 +62,7 @@ class _Lines:
             self._keep(*read)
 
     def all(self) -> list[bytes]:
-        """Every line. Odd rows are read only now, when the connection is free again, and what followed them waited."""
+        """Every line. Unusual rows are read only now, when the connection is free; the rows after them have waited."""
         for read in self._later:
             if isinstance(read, str):
                 for record in read_rankings([read], self._filters):
@@ -134,13 +134,13 @@ class _Lines:
         return said, facts
 
     def _text(self, text: bytes) -> Any:
-        """A JSON text that recurs from row to row."""
+        """The value of a JSON text that recurs from row to row, parsed once."""
         if text not in self._texts:
             self._texts[text] = loads(text)
         return self._texts[text]
 
     def _side(self, messages: bytes, trainer: bytes) -> tuple[bytes, str]:
-        """The prompt as it is written, and its side; rankings of one comparison follow each other."""
+        """The prompt as it is written, and its split; cached, since rankings of one comparison follow each other."""
         key = messages if self._filters.split_by == "prompt" else messages + trainer
         if key != self._prompt[0]:
             said = loads(messages)
@@ -152,7 +152,7 @@ class _Lines:
         return self._prompt[1:]
 
     def _sampling(self, text: bytes) -> bytes:
-        """How a completion was sampled, as it is written. PostgreSQL puts the seed first: its key is the shortest."""
+        """A completion's sampling as it is written. jsonb sorts shorter keys first, so the seed comes first."""
         first, _, rest = text.partition(b", ")
         seed = first.removeprefix(b'{"seed": ')
         if not seed.isdigit() or not rest:
@@ -184,7 +184,7 @@ def _is_plain(message: Any) -> bool:
 def _require_sense(
     names: list[str], order: list[list[str]], seen: list[str], abstained: bytes, line: bytes, seconds: bytes
 ) -> None:
-    """What records.Ranking requires of these. Raises Odd."""
+    """Check what records.Ranking requires of these. Raises Odd."""
     present = sorted(names)
     placed = [] if abstained else present
     if (

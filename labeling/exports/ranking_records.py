@@ -1,6 +1,6 @@
-"""Rankings as records: three statements a chunk, in plain SQL, since this is where an export spends its time.
+"""Rankings as records, read by three plain SQL statements a chunk: the ORM took most of an export's time here.
 
-Ids stay text from the table to the file; nothing else is made of a row than its record.
+Ids stay text from the table to the file, and no object is made of a row but its record.
 """
 
 import json
@@ -18,9 +18,9 @@ Row = tuple[Any, ...]
 
 
 def read_rankings(ids: Sequence[str], filters: Filters) -> list[Ranking]:
-    """The records of these rankings, in this order; without those that no longer count.
+    """The records of these rankings, in this order, without those that no longer count.
 
-    Raises RecordError that names the row that makes no sense.
+    Raises RecordError that names a row which is not a valid record.
     """
     rows = {row[0]: row for row in _select(_RANKINGS, ids)}
     completions = _completions({row[1] for row in rows.values()})

@@ -1,7 +1,7 @@
-"""How the rows of an export become records, and what each kind of export is made of.
+"""Rows of each kind of export as records.
 
-Rows are read in chunks of ids that were frozen when the export began: no long snapshot, which would slow the
-trainers' queue tenfold. What is retracted or withdrawn meanwhile is left out.
+Rows are read in chunks of ids that were frozen when the export started. One long snapshot instead would slow the
+trainers' queue tenfold. Rows that were retracted or withdrawn in between are left out.
 """
 
 from collections import defaultdict
@@ -32,9 +32,9 @@ from records.names import DEMONSTRATIONS_FILE, PROMPTS_FILE, RANKINGS_FILE
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One kind of export. `rows` is ordered, and what it selects are the ids; `read` keeps their order.
+    """One kind of export: `rows` selects the ids in order; `read` turns a chunk of ids into records in that order.
 
-    `write_lines`, where there is one, writes and counts what `read` and records.to_line would give, but sooner.
+    `write_lines`, where present, writes and counts exactly what `read` and records.to_line would, but faster.
     """
 
     file_name: str
@@ -56,17 +56,17 @@ def read_demonstrations(ids: Sequence[str], filters: Filters) -> list[Demonstrat
     def record(one: str) -> Demonstration:
         return _demonstration_record(rows[one], tuple(messages[one]), filters)
 
-    return [_made(record, one, "dialogue") for one in ids if one in rows]
+    return [_make_record(record, one, "dialogue") for one in ids if one in rows]
 
 
 def read_prompts(ids: Sequence[str], filters: Filters) -> list[PromptRecord]:
     found = Prompt.objects.filter(id__in=ids).values("id", "messages", "topic", "source")
     rows = {str(row["id"]): row for row in found}
-    return [_made(lambda one: _prompt_record(rows[one], filters), one, "prompt") for one in ids if one in rows]
+    return [_make_record(lambda one: _prompt_record(rows[one], filters), one, "prompt") for one in ids if one in rows]
 
 
-def _made(make: Callable[[str], Any], identifier: str, name: str) -> Any:
-    """The record of a row. Raises RecordError that names the row which makes no sense."""
+def _make_record(make: Callable[[str], Any], identifier: str, name: str) -> Any:
+    """The record of a row. Raises RecordError that names a row which is not a valid record."""
     try:
         return make(identifier)
     except ValueError as error:

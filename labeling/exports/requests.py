@@ -1,4 +1,4 @@
-"""Exports, asked for, stopped and swept. The row is the work; the message on the broker only says "look"."""
+"""Requesting, cancelling and sweeping exports. The Export row is the job; the broker's message only wakes a worker."""
 
 import shutil
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def request_export(
     format: str = "records",
     notify_worker: bool = True,
 ) -> Export:
-    """Ask for an export; a worker begins once this transaction has committed. Raises FilterError.
+    """Create an export; a worker starts once this transaction has committed. Raises FilterError.
 
     With `notify_worker` False no worker is told: the caller builds it at once.
     """
@@ -41,7 +41,7 @@ def request_export(
         )
         AuditEvent.note("request export", export, by=by, kind=kind, format=format, filters=export.filters)
         if notify_worker:
-            transaction.on_commit(partial(_ring, export.id), robust=True)
+            transaction.on_commit(partial(_dispatch, export.id), robust=True)
     return export
 
 
@@ -53,7 +53,7 @@ def _require_format(name: str, kind: str) -> None:
 
 
 def cancel_export(export: Export, *, by: User | None) -> bool:
-    """Stop an export that is not done; its worker notices within a chunk."""
+    """Cancel an export that is not finished; its worker stops before the next chunk of rows."""
     with transaction.atomic():
         alive = Export.objects.filter(id=export.id, state__in=(State.WAITING, State.RUNNING))
         stopped = alive.update(state=State.CANCELLED, lease_until=None, finished_at=Now())
@@ -64,18 +64,18 @@ def cancel_export(export: Export, *, by: User | None) -> bool:
 
 
 def sweep_exports() -> int:
-    """Ring again for what was lost, and fail what has used up its attempts. Safe to repeat."""
-    unheard = leases.find_lost(Export)
-    for identifier in unheard:
-        _ring(identifier)
+    """Dispatch lost exports again and fail those that have used up their attempts. Safe to repeat."""
+    lost = leases.find_lost(Export)
+    for identifier in lost:
+        _dispatch(identifier)
     given_up = leases.give_up(Export, _("Every attempt stopped without a word; the workers' log says more."))
     for identifier in given_up:
         remove_leftovers(identifier)
-    return len(unheard) + len(given_up)
+    return len(lost) + len(given_up)
 
 
 def remove_leftovers(export_id: Any, *, below_attempt: int | None = None) -> None:
-    """Delete what earlier attempts left half-written."""
+    """Delete the staging directories of earlier attempts."""
     for path in exports_folder().glob(f"tmp-{export_id}-*"):
         attempt = path.name.split("-")[6]
         if below_attempt is None or int(attempt) < below_attempt:
@@ -86,5 +86,5 @@ def exports_folder() -> Path:
     return Path(settings.PARLEY_STORE) / "exports"
 
 
-def _ring(export_id: Any) -> None:
+def _dispatch(export_id: Any) -> None:
     dispatch.send_task(BUILD_EXPORT, export_id=str(export_id))

@@ -1,4 +1,4 @@
-"""Which rows belong in an export, by kind and filters, in the order in which they are written."""
+"""Which rows an export contains, by its kind and filters, in the order in which they are written."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, time
@@ -13,7 +13,7 @@ from labeling.models import Comparison, Dialogue, Message, Project, Prompt, Rank
 
 
 def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
-    """Rankings that count, those of one comparison together."""
+    """Rankings that count, ordered so that those of one comparison stand together."""
     rows = Ranking.objects.filter(comparison__project=project, retracted_at=None, comparison__use=Comparison.Use.WORK)
     rows = rows.exclude(comparison__state=Comparison.State.WITHDRAWN)
     if filters.states:
@@ -22,7 +22,7 @@ def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
 
 
 def ranking_matches(rows: QuerySet[Ranking], filters: Filters) -> QuerySet[Ranking]:
-    """Those that fit the filters, whatever became of them."""
+    """Rankings that match the filters, retracted and withdrawn ones included."""
     if filters.rounds:
         rows = rows.filter(comparison__round__number__in=filters.rounds)
     if filters.guideline_versions:
@@ -37,13 +37,13 @@ def ranking_matches(rows: QuerySet[Ranking], filters: Filters) -> QuerySet[Ranki
 
 
 def demonstration_rows(project: Project, filters: Filters) -> QuerySet[Dialogue]:
-    """Dialogues with a person's answers. In a chat the policy answers, so it is none."""
+    """Dialogues with a person's answers. A chat is not among them: its answers are the policy's."""
     rows = project.dialogues.filter(state__in=filters.states or (Dialogue.State.ACCEPTED,))
     return demonstration_matches(rows, filters).order_by("id")
 
 
 def demonstration_matches(rows: QuerySet[Dialogue], filters: Filters) -> QuerySet[Dialogue]:
-    """Those that fit the filters, whatever became of them."""
+    """Dialogues that match the filters, whatever their state."""
     rows = rows.exclude(kind=Dialogue.Kind.CHAT)
     rows = rows.filter(Exists(Message.objects.filter(dialogue=OuterRef("id"), role=Message.Role.ASSISTANT)))
     if filters.guideline_versions:
@@ -59,7 +59,7 @@ def demonstration_matches(rows: QuerySet[Dialogue], filters: Filters) -> QuerySe
 
 
 def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
-    """The pool of prompts, without the retired."""
+    """Prompts of the pool that match the filters, without the retired ones."""
     rows = Prompt.objects.in_use().filter(project=project)
     if filters.topics:
         rows = rows.filter(topic__in=filters.topics)
@@ -67,7 +67,7 @@ def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
 
 
 def rankings_left_out(project: Project) -> dict[str, int]:
-    """Rankings that no filter can bring back, by reason."""
+    """Number of rankings that are never exported, by reason."""
     rows = Ranking.objects.filter(comparison__project=project)
     return _positive(
         retracted=rows.exclude(retracted_at=None).count(),

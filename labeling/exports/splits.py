@@ -1,8 +1,8 @@
-"""Which prompts train and which judge: a pure function of what a prompt says, or of who judged.
+"""The split of a record: train, validation or test, a pure function of the prompt's words or of the trainer.
 
-A prompt never changes sides, whatever else is exported and when. Prompts that begin alike, and all that are
-cut from one dialogue, share a side (but for those cut so early that they hold nothing but a greeting).
-rewardmodel.splits checks the same from the other end, and leaves out of training what is nearly the same too.
+The split of a prompt depends neither on the other rows of the export nor on its date. Prompts with the same opening,
+and all prompts cut from one dialogue, share a split, except those cut so early that they hold only a greeting.
+rewardmodel.splits checks the same when it trains, and also drops near-duplicates across splits.
 """
 
 import re
@@ -13,19 +13,27 @@ from records import Message
 from records.sides import BEGINNING, drawn, normal_form, trainer_key
 from records.types import Split
 
-SAYS_SOMETHING = 24  # characters of the user; "Hello!" alone would put half of all chats on one side
-
-
+SAYS_SOMETHING = 24  # characters of the user; by "Hello!" alone, half of all chats would share one split
 _NO_LETTER = re.compile(r"[\W_]+")
 _ASCII_NO_LETTER = {code: " " for code in range(128) if not chr(code).isalnum()}
+
+
+def side_of(messages: Sequence[Message], filters: Filters, *, trainer: str | None = None) -> Split:
+    """The split under an export's filters. A record without a trainer is always split by its prompt."""
+    return split_of(
+        messages,
+        validation_percent=filters.validation_percent,
+        test_percent=filters.test_percent,
+        trainer=trainer if filters.split_by == "trainer" else None,
+    )
 
 
 def split_of(
     messages: Sequence[Message], *, validation_percent: int, test_percent: int, trainer: str | None = None
 ) -> Split:
-    """The side of a prompt, or of a dialogue by its beginning. A larger share takes in all of a smaller one.
+    """The split of a prompt, or of a dialogue by its opening; with `trainer`, the trainer's, whatever the prompt.
 
-    With `trainer` it is the trainer's side, whatever was said.
+    A larger test share includes all prompts of a smaller one.
     """
     percentile = drawn(split_key(messages) if trainer is None else trainer_key(trainer)) * 100 >> 64
     if percentile < test_percent:
@@ -34,9 +42,9 @@ def split_of(
 
 
 def split_key(messages: Sequence[Message]) -> str:
-    """What the user says at the beginning, up to the message that says something, in normal form.
+    """What is hashed: the user's opening messages in normal form, up to the one that brings SAYS_SOMETHING characters.
 
-    Letters and digits alone count, so that prompts that differ in case, spacing, punctuation and Unicode forms are one.
+    Only letters and digits count: prompts that differ in case, spacing, punctuation or Unicode form share a key.
     """
     opening: list[str] = []
     num_said, room = 0, BEGINNING
@@ -55,17 +63,7 @@ def split_key(messages: Sequence[Message]) -> str:
 
 
 def _letters_of(text: str) -> str:
-    """Letters and digits alone, other runs as one space. Translating is twice as fast where it can be done."""
+    """The letters and digits, other runs as one space. `translate` is twice as fast, but handles only ASCII."""
     if text.isascii():
         return " ".join(text.translate(_ASCII_NO_LETTER).split())
     return _NO_LETTER.sub(" ", text).strip()
-
-
-def side_of(messages: Sequence[Message], filters: Filters, *, trainer: str | None = None) -> Split:
-    """By trainer, what nobody's name is on goes by its prompt."""
-    return split_of(
-        messages,
-        validation_percent=filters.validation_percent,
-        test_percent=filters.test_percent,
-        trainer=trainer if filters.split_by == "trainer" else None,
-    )

@@ -1,6 +1,6 @@
-"""What an export holds, counted while it is written, in memory that does not grow with it.
+"""Statistics of an export, counted while it is written; memory does not grow with its size.
 
-Counts are of records; the biases are what a reward model would learn from these rankings besides quality.
+Counts are of records. The biases (length, position) are what a reward model would learn besides quality.
 """
 
 from collections import Counter
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 from labeling.statistics.agreement import PairCounts, compare_rankings, ordered_pairs, shown_earlier_wins, tied_pairs
 from records import Demonstration, Prompt, Ranking
 
-LENGTHS_DIFFER = 30  # characters; AlpacaEval's P(prefer longer) counts pairs that differ by more
-_LONGEST_SECONDS = 3_600
-_MOST_TOPICS = 50
-_MOST_RANKINGS_COMPARED = 12  # of one comparison; 66 pairs of trainers
+LENGTHS_DIFFER = 30  # characters; AlpacaEval counts only pairs that differ by more in P(prefer longer)
+_LONGEST_SECONDS = 3_600  # longer times are counted as an hour, so that the counter stays small
+_MOST_TOPICS = 50  # names listed of one breakdown
+_MOST_RANKINGS_COMPARED = 12  # of one comparison: 66 pairs of trainers; the work grows with the square
 
 
 class Facts(NamedTuple):
-    """What is counted of a ranking: its order and what surrounds it, without the texts."""
+    """The fields of a ranking that are counted: its order and its circumstances, without the texts."""
 
     split: str | None
     topic: str | None
@@ -80,7 +80,7 @@ class Statistics:
         self.sources[record.source or ""] += 1
 
     def counts(self) -> dict[str, Any]:
-        """As JSON values, for the manifest and the row."""
+        """The counts as JSON values, for the manifest and the Export row."""
         return {
             "records": self.num,
             "by_split": _sorted(self.splits),
@@ -147,7 +147,7 @@ class RankingStatistics(Statistics):
     seconds: Counter[int] = field(default_factory=Counter)
     agreement: PairCounts = field(default_factory=PairCounts)
     _comparison: str = ""
-    _orders: list[Any] = field(default_factory=list, compare=False)  # so far, of the comparison at hand
+    _orders: list[Any] = field(default_factory=list, compare=False)  # seen so far of the current comparison
 
     def add(self, record: Ranking) -> None:
         self.add_facts(facts_of(record))
@@ -200,7 +200,7 @@ class RankingStatistics(Statistics):
         if facts.shown_order:
             self._add_position(facts.tiers, facts.shown_order)
         if facts.is_choice:
-            return  # of all pairs but the chosen's it says nothing that could agree
+            return  # a choice orders too few pairs to be compared with rankings of the whole
         for earlier in self._orders:
             self.agreement = self.agreement + compare_rankings(earlier, facts.tiers)
         if len(self._orders) < _MOST_RANKINGS_COMPARED:
@@ -224,7 +224,7 @@ def new_statistics(kind: str) -> Statistics:
 
 
 def quantile_of(counts: Counter[int], share: float) -> int | None:
-    """The smallest value that at least `share` of all counted do not exceed; None where nothing was counted."""
+    """The smallest value that at least `share` of all counted values do not exceed; None where nothing was counted."""
     wanted, reached = share * counts.total(), 0
     for value in sorted(counts):
         reached += counts[value]
@@ -238,7 +238,7 @@ def _sorted(counter: Counter[str]) -> dict[str, int]:
 
 
 def _largest(counter: Counter[str]) -> dict[str, int]:
-    """The largest counts by name, the rest in one; nothing where no record has a name."""
+    """The largest counts by name, the rest summed as "all others"; empty where no record has a name."""
     if set(counter) <= {""}:
         return {}
     shown = sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_TOPICS]

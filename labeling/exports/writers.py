@@ -1,4 +1,4 @@
-"""The files of an export while it is built: one of records, or one for each split in another format."""
+"""Writers of an export's files: one file of records, or one file per split in another format."""
 
 import gzip
 import json
@@ -12,11 +12,11 @@ from records.lines import to_line
 
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 README = "README.md"
-_TREES = ".jsonl.gz"  # trees of any depth, which are no table
+_TREES = ".jsonl.gz"  # trees of any depth; `datasets` reads tables only, so they get no README
 
 
 class RecordsWriter:
-    """All records in one file, each with its split in it."""
+    """All records in one JSON Lines file; each record names its split."""
 
     lost: Counter[str]
 
@@ -32,7 +32,7 @@ class RecordsWriter:
 
 
 class FormatWriter:
-    """A file for each split, as Hugging Face's `datasets` finds them; counts what the format loses."""
+    """One file per split, named as Hugging Face `datasets` expects; counts what the format loses."""
 
     def __init__(self, folder: Path, output: OutputFormat) -> None:
         self._folder, self._output = folder, output
@@ -49,9 +49,8 @@ class FormatWriter:
         for file in self._files.values():
             file.close()
         splits = sorted(self._files, key=["train", "validation", "test"].index)
-        if (
-            splits and self._output.ending != _TREES
-        ):  # without a split of abstentions alone; `datasets` cannot read an empty file
+        # A split of which nothing was written, as one of abstentions only, has no file: `datasets` rejects empty ones.
+        if splits and self._output.ending != _TREES:
             names = {split: self._path(split).name for split in splits}
             (self._folder / README).write_text(_readme(names), encoding="utf-8")
 
@@ -71,7 +70,7 @@ class _Rows(Protocol):
 
 
 class _LinesFile:
-    """JSON Lines; in gzip where the name says so, without the time, so that the same lines give the same bytes."""
+    """JSON Lines, gzipped where the name ends in .gz; the header has no time, so that equal lines give equal bytes."""
 
     def __init__(self, path: Path) -> None:
         self._raw: Any = open(path, "wb")  # noqa: SIM115 (closed by `close`)
@@ -86,6 +85,6 @@ class _LinesFile:
 
 
 def _readme(files: dict[str, str]) -> str:
-    """What tells `datasets.load_dataset(directory)` which file is which split."""
+    """A README whose YAML header tells `datasets.load_dataset(directory)` which file is which split."""
     listed = "".join(f"  - split: {split}\n    path: {name}\n" for split, name in files.items())
     return f"---\nconfigs:\n- config_name: default\n  data_files:\n{listed}---\n\nWhat is in it is in card.md.\n"

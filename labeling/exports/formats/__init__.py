@@ -1,7 +1,7 @@
-"""Other formats, written from records as they stream by, each saying what it cannot hold.
+"""Output formats for other tools, written record by record; each says what it cannot hold.
 
-The records format loses nothing and is what Parley trains on. These are for the tools of others. A line of
-one of them is part of one record, so nothing here needs to see two records at once.
+The records format loses nothing and is what Parley trains on. A line of another format is made from one record, so no
+format needs to see two records at once.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from labeling.exports.formats.choices import apart
+from labeling.exports.formats.choices import as_pairwise_rankings
 from labeling.exports.formats.oasst import lost_in_tree, tree_lines
 from labeling.exports.formats.parquet import row_of
 from labeling.models import Export
@@ -30,7 +30,7 @@ _LOST_IN_DIALOGUES = _("Who wrote what and under which guidelines, topics and so
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFormat:
-    """How one record becomes lines, in which kind of file, and what of it is lost: in words, and counted."""
+    """How a record becomes lines, in which kind of file, and what is lost: `loses` says it, `count_lost` counts it."""
 
     name: str
     label: Any
@@ -59,16 +59,20 @@ def names_for(kind: str) -> list[str]:
 
 
 def trl_lines(ranking: Ranking) -> Lines:
-    """trl's preference format, conversational, explicit prompt; DPOTrainer and RewardTrainer read it."""
+    """trl's preference format, conversational, explicit prompt; for DPOTrainer and RewardTrainer."""
     for chosen, rejected, _margin in _pairs(ranking):
-        yield {"prompt": _plain(ranking.messages), "chosen": [_said(chosen)], "rejected": [_said(rejected)]}
+        yield {
+            "prompt": _message_dicts(ranking.messages),
+            "chosen": [_assistant_message(chosen)],
+            "rejected": [_assistant_message(rejected)],
+        }
 
 
 def trl_implicit_lines(ranking: Ranking) -> Lines:
-    """The same with the prompt inside both, as trl's RewardTrainer likes it."""
+    """trl's preference format with the prompt inside both answers, as RewardTrainer prefers it."""
     for chosen, rejected, _margin in _pairs(ranking):
-        prompt = _plain(ranking.messages)
-        yield {"chosen": [*prompt, _said(chosen)], "rejected": [*prompt, _said(rejected)]}
+        prompt = _message_dicts(ranking.messages)
+        yield {"chosen": [*prompt, _assistant_message(chosen)], "rejected": [*prompt, _assistant_message(rejected)]}
 
 
 def openrlhf_lines(ranking: Ranking) -> Lines:
@@ -81,29 +85,31 @@ def openai_dpo_lines(ranking: Ranking) -> Lines:
     """OpenAI's preference fine-tuning."""
     for chosen, rejected, _margin in _pairs(ranking):
         yield {
-            "input": {"messages": _plain(ranking.messages)},
-            "preferred_output": [_said(chosen)],
-            "non_preferred_output": [_said(rejected)],
+            "input": {"messages": _message_dicts(ranking.messages)},
+            "preferred_output": [_assistant_message(chosen)],
+            "non_preferred_output": [_assistant_message(rejected)],
         }
 
 
 def hh_lines(ranking: Ranking) -> Lines:
-    """Anthropic's HH: two whole transcripts. Texts that hold a speaker's mark are left out."""
+    """Anthropic HH: two whole transcripts. A text that contains a role marker would read as two turns, so its pairs are
+    left out.
+    """
     for chosen, rejected, _margin in _pairs(ranking):
-        if not any(_holds_mark(text) for text in (chosen.content, rejected.content, *_contents(ranking.messages))):
+        if not any(_has_role_marker(text) for text in (chosen.content, rejected.content, *_contents(ranking.messages))):
             yield {"chosen": _transcript(ranking, chosen), "rejected": _transcript(ranking, rejected)}
 
 
 def k_way_lines(ranking: Ranking) -> Lines:
-    """One line a ranking: all completions, and the tier of each, 0 best. An abstention has no tiers.
+    """One line per ranking: all completions and the tier of each, 0 the best. An abstention gives no line.
 
-    A choice says nothing of the others among themselves, so it is a line for each pair that it orders.
+    A choice does not order the others among themselves, so it gives one line for each pair that it orders.
     """
-    for one in apart(ranking):
+    for one in as_pairwise_rankings(ranking):
         if one.abstained is None:
             tier = places_of(one.tiers)
             yield {
-                "prompt": _plain(one.messages),
+                "prompt": _message_dicts(one.messages),
                 "completions": [completion.content for completion in one.completions],
                 "tiers": [tier[completion.id] for completion in one.completions],
             }
@@ -114,25 +120,25 @@ def k_way_lines(ranking: Ranking) -> Lines:
 
 def openai_chat_lines(demonstration: Demonstration) -> Lines:
     """OpenAI's chat fine-tuning; trl's SFTTrainer reads it too."""
-    yield {"messages": _plain(demonstration.messages)}
+    yield {"messages": _message_dicts(demonstration.messages)}
 
 
 def prompt_completion_lines(demonstration: Demonstration) -> Lines:
-    """trl's prompt-completion format, conversational: one line an answer, the loss on the answer alone.
+    """trl's prompt-completion format, conversational: one line per answer, the loss on the answer only.
 
-    An answer that is wholly a policy's is only read, as policy.sft reads it.
+    Answers that are wholly a policy's are context and not learnt from, as in policy.sft.
     """
     for place, message in enumerate(demonstration.messages):
         if message.role == "assistant" and message.authorship != "policy":
-            yield {"prompt": _plain(demonstration.messages[:place]), "completion": _plain((message,))}
+            yield {"prompt": _message_dicts(demonstration.messages[:place]), "completion": _message_dicts((message,))}
 
 
 # Prompts, and every kind.
 
 
 def prompt_lines(prompt: Prompt) -> Lines:
-    """trl's prompt-only format, conversational; its online trainers read it."""
-    yield {"prompt": _plain(prompt.messages)}
+    """trl's prompt-only format, conversational; for its online trainers."""
+    yield {"prompt": _message_dicts(prompt.messages)}
 
 
 def row_lines(record: Any) -> Lines:
@@ -141,7 +147,7 @@ def row_lines(record: Any) -> Lines:
 
 
 def _pairs(ranking: Ranking) -> Iterator[tuple[Completion, Completion, int]]:
-    """(better, worse, tiers between them) of every two completions that are not tied."""
+    """(better, worse, number of tiers between) of every two completions that are not tied."""
     by_id = {completion.id: completion for completion in ranking.completions}
     tier = places_of(ranking.tiers)
     for better, worse in ordered_pairs(ranking.tiers):
@@ -176,11 +182,11 @@ def _lost_in_dialogue(demonstration: Demonstration) -> Counter[str]:
     return +Counter({"messages that a policy had a part in": taken})
 
 
-def _plain(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+def _message_dicts(messages: tuple[Message, ...]) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in messages]
 
 
-def _said(completion: Completion) -> dict[str, str]:
+def _assistant_message(completion: Completion) -> dict[str, str]:
     return {"role": "assistant", "content": completion.content}
 
 
@@ -194,7 +200,7 @@ def _transcript(ranking: Ranking, completion: Completion) -> str:
     return "".join([*spoken, f"{_ASSISTANT} {completion.content}"])
 
 
-def _holds_mark(text: str) -> bool:
+def _has_role_marker(text: str) -> bool:
     return _HUMAN in f"\n\n{text}" or _ASSISTANT in f"\n\n{text}"
 
 

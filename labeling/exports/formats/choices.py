@@ -1,4 +1,4 @@
-"""A choice among several, for formats that have no word for it: one order of two for each pair that it gives."""
+"""Choices (one completion preferred to each other) as pairwise rankings, for formats that cannot express them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,8 +7,8 @@ from labeling.statistics.agreement import ordered_pairs
 from records import Ranking
 
 
-def apart(ranking: Ranking) -> Iterator[Ranking]:
-    """The ranking itself; of a choice one ranking of two completions for each pair, since it says no more."""
+def as_pairwise_rankings(ranking: Ranking) -> Iterator[Ranking]:
+    """The ranking itself; for a choice, one ranking of two completions for each pair that it orders."""
     if not ranking.choice:
         yield ranking
         return

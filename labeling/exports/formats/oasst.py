@@ -1,13 +1,13 @@
-"""Open-Assistant's trees: one a ranking, with the prompt as its trunk and the completions as ranked replies.
+"""Open-Assistant trees: one per ranking, the prompt as its trunk and the completions as ranked replies.
 
-What labeling.imports.formats.oasst reads back is the same order over the same texts, ties included.
+labeling.imports.formats.oasst reads back the same order over the same texts, ties included.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.exports.formats.choices import apart
+from labeling.exports.formats.choices import as_pairwise_rankings
 from labeling.statistics.agreement import places_of
 from records import Completion, Ranking
 
@@ -15,11 +15,10 @@ Node = dict[str, Any]
 
 
 def tree_lines(ranking: Ranking) -> Iterator[Node]:
-    """One tree, or none where the trainer gave no order. Rank 0 is the best; completions of one tier share a rank.
-
-    A choice is one tree for each pair that it orders.
+    """One tree, or none for an abstention; a choice gives one tree for each pair that it orders. Rank 0 is the best,
+    and completions of one tier share a rank.
     """
-    for one in apart(ranking):
+    for one in as_pairwise_rankings(ranking):
         yield from _tree(one)
 
 
@@ -36,7 +35,7 @@ def _tree(ranking: Ranking) -> Iterator[Node]:
 
 
 def lost_in_tree(ranking: Ranking) -> Counter[str]:
-    """What of a ranking its tree does not hold."""
+    """Counts of what a ranking has that its tree cannot hold."""
     return +Counter(
         {
             "abstentions": int(ranking.abstained is not None),

@@ -1,7 +1,7 @@
-"""Parquet: records as they are, nested, with a schema made from their classes. Loses nothing.
+"""Parquet: records nested as they are, under a schema made from their classes. Loses nothing.
 
-The yes/no flags of a rating are a list of name and value, since their names are the project's own.
-pyarrow is loaded only here, and only once a Parquet export is written.
+The yes/no flags of a rating are a list of name and value, since each project names its own. pyarrow is imported only
+once a Parquet export is written.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import Any
 
 from records import Demonstration, Prompt, Ranking, encode
 
-ROWS_AT_ONCE = 1_000  # of one row group: what a reader takes in at once, and what is held here
+ROW_GROUP_SIZE = 1_000  # rows; a reader loads a group at a time, and a group is held in memory here
 
 CLASSES: Mapping[str, type] = {"rankings": Ranking, "demonstrations": Demonstration, "prompts": Prompt}
 
@@ -27,7 +27,7 @@ def row_of(record: Any) -> dict[str, Any]:
 
 
 class ParquetFile:
-    """A table of one kind of record, written in row groups as the rows come."""
+    """A table of one kind of record, written one row group at a time."""
 
     def __init__(self, path: Path, kind: str) -> None:
         import pyarrow as pa
@@ -40,7 +40,7 @@ class ParquetFile:
 
     def write(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        if len(self._rows) >= ROWS_AT_ONCE:
+        if len(self._rows) >= ROW_GROUP_SIZE:
             self._flush()
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ def _hints(cls: type) -> list[tuple[str, Any]]:
 
 
 def _type(hint: Any) -> Any:
-    """The column type of a record's field."""
+    """The Arrow type of a record's field."""
     import pyarrow as pa
 
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

@@ -1,4 +1,4 @@
-"""One export: how far it is, what is in it, its files, and what was made of it."""
+"""One export: its progress, contents and files, and the models trained on it."""
 
 import uuid
 from typing import Any
@@ -14,7 +14,7 @@ from labeling.exports.downloads import export_file_response
 from labeling.exports.files import directory_of, files_of
 from labeling.exports.forms import OtherExportForm
 from labeling.exports.lineage import Registry
-from labeling.exports.retractions import taken_back
+from labeling.exports.retractions import retractions_in
 from labeling.models import Export
 from labeling.web import access
 from labeling.web.access import ENGINEERS
@@ -41,7 +41,7 @@ def export_state(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpR
 @access.role_required(*ENGINEERS)
 @require_GET
 def export_row(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
-    """Its line in the table of the data page."""
+    """The export's row in the table of the data page."""
     found = access.export_for(request, export_id, slug=slug)
     return render(request, "labeling/exports/_export_row.html", {"project": found.project, "export": found})
 
@@ -49,7 +49,7 @@ def export_row(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpRes
 @access.role_required(*ENGINEERS)
 @require_GET
 def export_differences(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
-    """What came, went and changed since an earlier export, which the query names."""
+    """Records added, removed and changed since an earlier export, which the query names."""
     found = access.export_for(request, export_id, slug=slug)
     form = OtherExportForm(request.GET, export=found)
     context: dict[str, Any] = {"section": "data", "project": found.project, "export": found, "other_form": form}
@@ -77,7 +77,7 @@ def cancel_export(request: HttpRequest, slug: str, export_id: uuid.UUID) -> Http
 @access.role_required(*ENGINEERS)
 @require_GET
 def export_file(request: HttpRequest, slug: str, export_id: uuid.UUID, name: str) -> HttpResponseBase:
-    """One file of a finished export. Only names that its manifest holds are files of it."""
+    """One file of a finished export; 404 for a name that is not in its manifest."""
     found = access.export_for(request, export_id, slug=slug)
     return export_file_response(request, found, name, by=access.person(request))
 
@@ -91,13 +91,13 @@ def _context(found: Export) -> dict[str, Any]:
         "is_missing": found.state == Export.State.DONE and not files,
         "card": _card(found) if files else "",
         "models": Registry().models_after(found) if files else [],
-        "taken_back": taken_back(found) if files else None,
+        "taken_back": retractions_in(found) if files else None,
         "other_form": OtherExportForm(export=found) if files else None,
     }
 
 
 def _kinds_of(found: Differences) -> list[tuple[Any, int, list[dict[str, Any]]]]:
-    """(what, how many, the first of them) of each kind of difference."""
+    """(label, number, first records) of each kind of difference."""
     changed = [{**_shown(record), "fields": fields} for record, fields in found.changed]
     return [
         (_("Came"), found.num_added, list(map(_shown, found.added))),
@@ -107,7 +107,7 @@ def _kinds_of(found: Differences) -> list[tuple[Any, int, list[dict[str, Any]]]]
 
 
 def _shown(record: dict[str, Any]) -> dict[str, Any]:
-    """What tells a person which record it is."""
+    """What a person recognises a record by."""
     return {"id": record["id"], "text": record["messages"][-1]["content"], "trainer": record.get("trainer")}
 
 

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from labeling.exports.lineage import Registry, taken_back_behind
+from labeling.exports.lineage import Registry, retractions_behind
 from labeling.models import Project
 from labeling.rounds.metrics_table import metric_rows
 from labeling.web import access
@@ -43,7 +43,7 @@ def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
         "origin": registry.origin_of(found),
         "after": registry.models_after(found),
         "visible": visible,
-        "taken_back": taken_back_behind(found),
+        "taken_back": retractions_behind(found),
         "metrics": metric_rows(found.metrics),
     }
     return render(request, "labeling/rounds/model.html", context)

@@ -104,14 +104,14 @@ def test_every_changed_byte_is_found(project: Project) -> None:
 
 def test_a_ranking_taken_back_while_it_is_built_is_left_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, taken_back = make_ranking(project=project), make_ranking(project=project)
-    frozen = builder._freeze
+    frozen = builder._freeze_ids
 
     def freeze_then_retract(*arguments: Any) -> int:
         total = frozen(*arguments)
         Ranking.objects.filter(id=taken_back.id).update(retracted_at="2026-01-01T00:00Z")
         return total
 
-    monkeypatch.setattr(builder, "_freeze", freeze_then_retract)
+    monkeypatch.setattr(builder, "_freeze_ids", freeze_then_retract)
     export = exported(project)
     assert [record.id for record in rankings_in(export)] == [str(kept.id)]
     assert export.num_records == 1
@@ -155,8 +155,8 @@ def test_a_cancelled_export_stops_and_leaves_nothing(project: Project, monkeypat
     make_ranking(project=project)
     export = asked(project)
     adam = make_user(username="adam", role=User.Role.ADMIN)
-    freeze = builder._freeze
-    monkeypatch.setattr(builder, "_freeze", lambda *args: (freeze(*args), cancel_export(export, by=adam))[0])
+    freeze = builder._freeze_ids
+    monkeypatch.setattr(builder, "_freeze_ids", lambda *args: (freeze(*args), cancel_export(export, by=adam))[0])
     assert not build(export.id)
     export.refresh_from_db()
     assert export.state == State.CANCELLED

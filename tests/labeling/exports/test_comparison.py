@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from labeling.exports import build, comparison, request_export
 from labeling.exports.comparison import Differences, compare_exports
-from labeling.exports.lineage import taken_back_behind
-from labeling.exports.retractions import affected, taken_back
+from labeling.exports.lineage import retractions_behind
+from labeling.exports.retractions import retractions_in, with_retractions
 from labeling.models import Comparison, Dialogue, Export, Project, Ranking, RewardModel
 from tests.labeling.exports.material import directory_of, exported, make_ranking
 from tests.labeling.factories import make_dialogue, make_project
@@ -76,9 +76,9 @@ def test_what_cannot_be_compared_says_why(project: Project) -> None:
 
 @given(st.dictionaries(st.integers(0, 30), st.integers(0, 2)), st.dictionaries(st.integers(0, 30), st.integers(0, 2)))
 @settings(max_examples=200)
-def test_the_walk_agrees_with_sets(before: dict[int, int], after: dict[int, int]) -> None:
+def test_the_merge_agrees_with_sets(before: dict[int, int], after: dict[int, int]) -> None:
     found = Differences()
-    comparison._walk(lines_of(before), lines_of(after), found)
+    comparison._merge(lines_of(before), lines_of(after), found)
     assert found.num_added == len(after.keys() - before.keys())
     assert found.num_removed == len(before.keys() - after.keys())
     both = before.keys() & after.keys()
@@ -100,12 +100,12 @@ def test_a_ranking_retracted_later_marks_the_export(project: Project, name: str)
     export = request_export(project, kind="rankings", format=name, by=None, notify_worker=False)
     assert build(export.id)
     export.refresh_from_db()
-    assert taken_back(export).num == 0
+    assert retractions_in(export).num == 0
     retract(rankings[0])
     Comparison.objects.filter(id=rankings[1].comparison_id).update(state=Comparison.State.WITHDRAWN)
     retract(make_ranking(project=project))  # after: it was never in
-    assert taken_back(export).num == 2
-    assert [found.export for found in affected([export, exported(project)])] == [export]
+    assert retractions_in(export).num == 2
+    assert [found.export for found in with_retractions([export, exported(project)])] == [export]
 
 
 def test_filters_decide_what_was_in_it(project: Project) -> None:
@@ -117,27 +117,27 @@ def test_filters_decide_what_was_in_it(project: Project) -> None:
     assert build(export.id)
     export.refresh_from_db()
     retract(outside)
-    assert taken_back(export).num == 0
+    assert retractions_in(export).num == 0
     retract(inside)
-    assert taken_back(export).num == 1
+    assert retractions_in(export).num == 1
 
 
 def test_a_dialogue_withdrawn_later_marks_the_export(project: Project) -> None:
     dialogue = make_dialogue(project=project, state=Dialogue.State.ACCEPTED)
     make_dialogue(project=project, state=Dialogue.State.WITHDRAWN)
     export = exported(project, "demonstrations")
-    assert taken_back(export).num == 0
+    assert retractions_in(export).num == 0
     Dialogue.objects.filter(id=dialogue.id).update(state=Dialogue.State.WITHDRAWN)
-    assert taken_back(export).num == 1
+    assert retractions_in(export).num == 1
 
 
 def test_models_made_of_a_marked_export_are_marked(project: Project) -> None:
     ranking = make_ranking(project=project)
     export = exported(project)
     model = RewardModel.objects.create(name="rm-1", store_path="rewardmodels/rm-1", manifest_sha256="0", export=export)
-    assert taken_back_behind(model) == []
+    assert retractions_behind(model) == []
     retract(ranking)
-    (found,) = taken_back_behind(model)
+    (found,) = retractions_behind(model)
     assert (found.export, found.num) == (export, 1)
 
 
@@ -147,5 +147,5 @@ def test_where_too_many_were_taken_back_the_number_is_a_bound(project: Project, 
     monkeypatch.setattr("labeling.exports.retractions.MOST_LOOKED_UP", 2)
     for ranking in rankings:
         retract(ranking)
-    found = taken_back(Export.objects.get(id=export.id))
+    found = retractions_in(Export.objects.get(id=export.id))
     assert (found.num, found.is_whole) == (2, False)

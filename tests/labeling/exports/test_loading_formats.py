@@ -122,7 +122,7 @@ def test_row_groups_of_one_size_give_the_same_rows_as_one(project: Project, monk
 
     fill(project)
     whole = pq.read_table(exported_as(project, "rankings", "parquet", test_percent=0) / "train.parquet")
-    monkeypatch.setattr("labeling.exports.formats.parquet.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("labeling.exports.formats.parquet.ROW_GROUP_SIZE", 3)
     path = exported_as(project, "rankings", "parquet", test_percent=0) / "train.parquet"
     assert pq.ParquetFile(path).num_row_groups > 2
     assert pq.read_table(path).equals(whole)

@@ -8,7 +8,7 @@ from django.apps import apps
 from labeling.dialogues import chat as dialogues_chat
 from labeling.exports.filters import Filters
 from labeling.exports.formats import find_format
-from labeling.exports.formats.choices import apart
+from labeling.exports.formats.choices import as_pairwise_rankings
 from labeling.exports.ranking_records import read_rankings
 from labeling.exports.statistics import RankingStatistics
 from labeling.imports.rankings import store_rankings
@@ -90,7 +90,7 @@ def test_a_line_of_k_completions_holds_two_of_a_choice(chosen: Ranking) -> None:
 def test_apart_leaves_an_order_whole(chosen: Ranking) -> None:
     Ranking.objects.update(is_choice=False)
     record = record_of(chosen)
-    assert list(apart(record)) == [record]
+    assert list(as_pairwise_rankings(record)) == [record]
 
 
 def test_it_comes_back_as_a_choice(chosen: Ranking) -> None:
