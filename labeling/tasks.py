@@ -61,7 +61,7 @@ def build_export(*, export_id: str) -> None:
 
 @shared_task(name=TAKE_IN)
 def take_in(*, import_id: str) -> None:
-    uploads.take_in(import_id)
+    uploads.run_import(import_id)
 
 
 @shared_task(name=DELIVER)

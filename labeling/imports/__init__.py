@@ -1,6 +1,6 @@
-"""Data that comes in: dialogues, prompts and rankings from files; knows nothing of queues, boards or exports.
+"""Imports: dialogues, prompts and rankings from files; knows nothing of queues, boards or exports.
 
-docs/records.md says what each format gives and what of it Parley does not keep.
+docs/records.md lists what each format gives and what of it Parley does not keep.
 """
 
 from labeling.imports.detection import detect, names_of

@@ -1,4 +1,4 @@
-"""What the two import commands share: their arguments, their progress, and how they tell what came of it."""
+"""The shared part of the two import commands: arguments, progress and the printed report."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ _REFUSALS_SHOWN = 20
 
 
 class ImportCommand(BaseCommand):
-    """A command that takes in one file. Exit code 2 where the file or the arguments are at fault."""
+    """A command that imports one file. Exit status 2 where the file or the arguments are at fault."""
 
     kind: ClassVar[Kind]
     requires_system_checks = ()
@@ -37,7 +37,7 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--limit", type=int, metavar="N", help="take only the first N entries")
 
     def report_on(self, path: Path, options: dict[str, Any], work: Callable[..., ImportReport], **more: Any) -> None:
-        """Run the import and tell what came of it."""
+        """Run the import and print its report. Raises CommandError."""
         project, by = _project(options["project"]), _user(options["by"])
         try:
             with CommandProgress(sys.stderr, description=path.name) as progress:

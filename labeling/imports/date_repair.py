@@ -1,7 +1,7 @@
-"""Dates of rankings that no import would take today: found and set to one that can be kept.
+"""Repair of ranking dates that an import would refuse today: they are found and replaced.
 
-Only a ranking's `ranked_at` ever came from a file. Such a date may be one that Python cannot read, so the rows
-are read and written by plain SQL, the old date as text.
+Only a ranking's `ranked_at` ever came from a file. Python may be unable to read such a date, so rows are read and
+written by plain SQL, with the old date as text.
 """
 
 import uuid
@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from labeling.imports.dates import EARLIEST, latest
 from labeling.models import AuditEvent, Project, User
 
-_AT_ONCE = 500  # rankings of one transaction, whose old dates its audit events hold
+_AT_ONCE = 500  # rankings of one transaction; their old dates go into its audit events
 _FIND = """
     SELECT ranking.id::text, comparison.project_id, ranking.ranked_at::text, comparison.created_at::text
     FROM labeling_ranking ranking JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id
@@ -29,8 +29,8 @@ _FIRST_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
-class StrangeDate:
-    """A ranking's date as PostgreSQL spells it, and what it becomes: when its comparison came into the database."""
+class DateOutOfRange:
+    """A date out of range, as PostgreSQL writes it, and its replacement: when the comparison was created."""
 
     ranking: str
     project: uuid.UUID
@@ -38,12 +38,12 @@ class StrangeDate:
     becomes: str
 
 
-def mend_dates(*, by: User | None, dry_run: bool = False, tell: Callable[[StrangeDate], None]) -> int:
-    """Set every date that cannot be kept to its comparison's `created_at`; returns how many. Again, it finds none."""
+def mend_dates(*, by: User | None, dry_run: bool = False, tell: Callable[[DateOutOfRange], None]) -> int:
+    """Set every date out of range to its comparison's `created_at`; returns how many. Safe to repeat."""
     num, after = 0, _FIRST_ID
     while True:
         with transaction.atomic():
-            found = _strange_dates(after)
+            found = _find_dates(after)
             if found and not dry_run:
                 _mend(found, by=by)
         for one in found:
@@ -53,13 +53,13 @@ def mend_dates(*, by: User | None, dry_run: bool = False, tell: Callable[[Strang
         num, after = num + len(found), found[-1].ranking
 
 
-def _strange_dates(after: str) -> list[StrangeDate]:
+def _find_dates(after: str) -> list[DateOutOfRange]:
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [EARLIEST, latest(), after, _AT_ONCE])
-        return [StrangeDate(*row) for row in cursor.fetchall()]
+        return [DateOutOfRange(*row) for row in cursor.fetchall()]
 
 
-def _mend(found: list[StrangeDate], *, by: User | None) -> None:
+def _mend(found: list[DateOutOfRange], *, by: User | None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_MEND, [[one.ranking for one in found]])
     projects = Project.objects.in_bulk({one.project for one in found})

@@ -1,13 +1,13 @@
-"""Which moments of other people's files can be kept. Knows neither files nor rows.
+"""Which dates of imported files can be stored. Knows neither files nor rows.
 
-PostgreSQL holds years that Python cannot read back, and a year 1 with an offset fails in every page that shows it.
+PostgreSQL stores years that Python cannot read back, and a year 1 with an offset fails on every page that shows it.
 """
 
 from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # nothing that people did on a computer's screen is older
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # nobody ranked on a screen before
 CLOCKS_DIFFER = timedelta(days=1)  # how far another machine's clock may be ahead of ours
 
 
@@ -16,13 +16,13 @@ def latest() -> datetime:
 
 
 def moment_of(text: str, name: str) -> datetime:
-    """The moment in ISO 8601, UTC where it has no offset. Raises ValueError where it cannot be kept."""
+    """The time in ISO 8601, UTC where it has no offset. Raises ValueError where it cannot be stored."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f'"{name}" is no date and time: {text[:80]}') from error
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not EARLIEST <= aware <= latest():  # compared as it is: to convert it may itself overflow
+    if not EARLIEST <= aware <= latest():  # compared without conversion to UTC, which may overflow
         raise ValueError(
             f'"{name}" is {text[:80]}; a date from {EARLIEST:%Y-%m-%d} to a day from now can be kept. '
             "Mend it, or leave it out: then the time of the import counts"

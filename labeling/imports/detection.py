@@ -1,4 +1,4 @@
-"""Which format a file is in: told from its first readable entry, or a sentence that says why not."""
+"""Detection of a file's format from its first readable entry. Raises FileRefused where no format matches."""
 
 from itertools import islice
 from pathlib import Path
@@ -13,21 +13,21 @@ from labeling.imports.formats import (
     instructions,
     label_studio,
     oasst,
-    own,
+    parley_records,
     preference,
     questions,
     rated,
     sharegpt,
 )
-from labeling.imports.messages import kind_of
+from labeling.imports.messages import json_type_of
 from labeling.imports.reader import Entry, EntryReader, FileRefused
 
 Kind = Literal["dialogues", "rankings"]
 
-# The more particular come first: a preference pair has a prompt, but is more than a prompt.
+# More specific formats come first: a preference pair has a prompt too, so it would match `questions`.
 FORMATS = (
-    own.RANKINGS,
-    own.SAID,
+    parley_records.RANKINGS,
+    parley_records.DIALOGUES,
     oasst.TREES,
     oasst.MESSAGES,
     hh.FORMAT,
@@ -49,11 +49,11 @@ ALIASES = {
     "ultrafeedback": "rated",
     "openai-dpo": "trl",
 }
-_LOOKED_AT = 50  # entries, the first of which that can be read decides
+_LOOKED_AT = 50  # entries; the first readable one of them decides
 
 
 def detect(path: Path, *, kind: Kind) -> Format:
-    """The format of the file. Raises FileRefused where there is none for `kind`, and says what it saw."""
+    """The format of the file. Raises FileRefused where none holds `kind`; the message says what was found."""
     entry = _first_entry(path)
     matching = [known for known in FORMATS if known.recognises(entry)]
     for known in matching:
@@ -68,7 +68,7 @@ def detect(path: Path, *, kind: Kind) -> Format:
 
 
 def find_format(name: str, *, kind: Kind, path: Path) -> Format:
-    """The format of this name, or for "auto" the one that the file is in."""
+    """The format of this name; for "auto" the detected one. Raises FileRefused."""
     if name == "auto":
         return detect(path, kind=kind)
     wanted = ALIASES.get(name, name)
@@ -79,7 +79,7 @@ def find_format(name: str, *, kind: Kind, path: Path) -> Format:
 
 
 def names_of(kind: Kind) -> list[str]:
-    """Names of the formats that hold this kind of thing."""
+    """Names of the formats that hold this kind of record."""
     return [known.name for known in FORMATS if _can_read(known, kind)]
 
 
@@ -98,5 +98,5 @@ def _can_read(known: Format, kind: Kind) -> bool:
 
 def _shape_of(entry: Entry) -> str:
     if not isinstance(entry.value, dict):
-        return kind_of(entry.value)
+        return json_type_of(entry.value)
     return f"an object with the keys {', '.join(sorted(map(str, entry.value))[:12])}"

@@ -1,4 +1,4 @@
-"""Imported dialogues and prompts as rows. Known ones, told by the hash of what is said, change nothing."""
+"""Storing imported dialogues and prompts. Those whose content hash is known already change nothing."""
 
 import json
 import uuid
@@ -24,28 +24,30 @@ _PROMPTS = CopyTarget(
     Prompt, "id", "project_id", "messages", "topic", "source", "content_sha256", "created_by_id", "created_at"
 )
 
-Said = Demonstration | PromptRecord
+DialogueOrPrompt = Demonstration | PromptRecord
 
 
-def store_said(project: Project, records: Sequence[Said], *, source: str, by: User | None) -> int:
-    """Add the dialogues and prompts that are new, in one transaction; returns how many."""
+def store_dialogues_and_prompts(
+    project: Project, records: Sequence[DialogueOrPrompt], *, source: str, by: User | None
+) -> int:
+    """Store the dialogues and prompts that are new, in one transaction; returns how many."""
     demonstrations = {fingerprint(one.messages): one for one in records if isinstance(one, Demonstration)}
     prompts = {fingerprint(one.messages): one for one in records if isinstance(one, PromptRecord)}
     with transaction.atomic():
         with connection.cursor() as cursor:  # one import at a time, or two would both find a dialogue new
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"parley: import into {project.id}"])
-        num = _store_dialogues(project, _unknown(Dialogue, project, demonstrations), source, by)
-        return num + _store_prompts(project, _unknown(Prompt, project, prompts), source, by)
+        num = _store_dialogues(project, _new_among(Dialogue, project, demonstrations), source, by)
+        return num + _store_prompts(project, _new_among(Prompt, project, prompts), source, by)
 
 
-def opening_of(record: Said, *, num_turns: int = 1) -> PromptRecord:
-    """A prompt from a dialogue: everything up to the n-th message of the user, or the last there is."""
+def opening_of(record: DialogueOrPrompt, *, num_turns: int = 1) -> PromptRecord:
+    """The opening of a dialogue as a prompt: up to the user's `num_turns`-th message, or the last there is."""
     places = [place for place, message in enumerate(record.messages) if message.role == "user"]
     end = places[min(num_turns, len(places)) - 1] + 1
     return PromptRecord(id=record.id, messages=record.messages[:end], topic=record.topic, source=record.source)
 
 
-def _unknown(model: Any, project: Project, records: dict[str, Any]) -> dict[str, Any]:
+def _new_among(model: Any, project: Project, records: dict[str, Any]) -> dict[str, Any]:
     if not records:
         return {}
     known = set(
@@ -69,7 +71,7 @@ def _store_dialogues(project: Project, new: dict[str, Demonstration], source: st
             now,
             now,
             reviewer,
-            now + timedelta(microseconds=place),  # rows stand in the order of their file
+            now + timedelta(microseconds=place),  # keeps the rows in the order of the file
         )
         for place, (sha256, record) in enumerate(new.items())
     )

@@ -1,4 +1,4 @@
-"""What makes an imported thing the same thing: ids and hashes made from content, so that it comes in once."""
+"""Ids and hashes of imported things, made from their content, so that the same thing is imported once."""
 
 import hashlib
 import uuid
@@ -10,9 +10,9 @@ from records import Completion, Ranking
 
 
 def comparison_id(project_id: uuid.UUID, ranking: Ranking, completions: list[Completion]) -> uuid.UUID:
-    """The same for every ranking of the same completions of the same prompt in a project."""
-    said = [(message.role, message.content) for message in ranking.messages]
-    return _identified(project_id, "comparison", said, [_content(completion) for completion in completions])
+    """The same id for every ranking of the same completions of the same prompt in a project."""
+    content = [(message.role, message.content) for message in ranking.messages]
+    return _uuid_of(project_id, "comparison", content, [_content(completion) for completion in completions])
 
 
 def completion_id(comparison: uuid.UUID, index: int) -> str:
@@ -20,22 +20,22 @@ def completion_id(comparison: uuid.UUID, index: int) -> str:
 
 
 def submission_key(comparison: uuid.UUID, ranking: Ranking, places: dict[str, int]) -> uuid.UUID:
-    """The same for the same judgement by the same trainer; `places` are the completions' indexes in the comparison.
+    """The same key for the same judgement by the same trainer; `places` are the completions' indexes in the comparison.
 
-    Two lines of a file that has no ids are one judgement where they say the same.
+    In a file without ids, two lines with equal content are one judgement.
     """
     tiers = [sorted(places[identifier] for identifier in tier) for tier in ranking.tiers]
-    said = (tiers, ranking.unacceptable_from, ranking.abstained, ranking.trainer, ranking.ranked_at)
-    return _identified(comparison, "ranking", ranking.id if ranking.comparison_id else "", *said)
+    content = (tiers, ranking.unacceptable_from, ranking.abstained, ranking.trainer, ranking.ranked_at)
+    return _uuid_of(comparison, "ranking", ranking.id if ranking.comparison_id else "", *content)
 
 
 def in_neutral_order(completions: tuple[Completion, ...]) -> list[Completion]:
-    """The completions in an order that says nothing of their rank: by the hash of what they are."""
+    """The completions ordered by the hash of their content, so that the stored order does not reveal their rank."""
     return sorted(completions, key=lambda completion: hashlib.sha256(repr(_content(completion)).encode()).digest())
 
 
 def _uuid5(namespace: uuid.UUID, name: str) -> str:
-    """The text of uuid.uuid5, without an object that nobody needs: there is one for every completion."""
+    """The text of uuid.uuid5 without building a UUID object, since there is one call per completion."""
     digest = bytearray(hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16])
     digest[6], digest[8] = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
     text = digest.hex()
@@ -46,5 +46,5 @@ def _content(completion: Completion) -> tuple[str, str | None]:
     return completion.content, completion.policy
 
 
-def _identified(namespace: uuid.UUID, *parts: Any) -> uuid.UUID:
+def _uuid_of(namespace: uuid.UUID, *parts: Any) -> uuid.UUID:
     return uuid.uuid5(namespace, orjson.dumps(parts).decode())

@@ -1,6 +1,6 @@
-"""Imports, whole: a file is read as a stream, what is new is stored in chunks, what is bad is reported by line.
+"""Importing a file: read it as a stream, store new records in chunks, report refused entries by line.
 
-A crash in the middle leaves whole chunks; the same import again adds the rest and nothing twice.
+A crash leaves whole chunks stored; the same import again adds the rest and nothing twice.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from django.db import IntegrityError
 
 from labeling.imports.detection import Kind, find_format
-from labeling.imports.dialogues import opening_of, store_said
+from labeling.imports.dialogues import opening_of, store_dialogues_and_prompts
 from labeling.imports.formats import Entries, Format
 from labeling.imports.rankings import store_rankings
 from labeling.imports.reader import Entry, EntryReader, FileRefused, Refusal
@@ -26,15 +26,15 @@ OnError = Literal["stop", "skip"]
 OnProgress = Callable[[float, ImportReport], None]
 
 CHUNK = 1_000  # records stored in one transaction
-CHUNK_CHARACTERS = 8 * 2**20  # of the file; the chunk ends here where records are long
-HELD_CHARACTERS = 64 * 2**20  # of a file that is kept while all of it is checked; a larger one is read twice
+CHUNK_CHARACTERS = 8 * 2**20  # of the file; ends a chunk early where records are long
+HELD_CHARACTERS = 64 * 2**20  # kept in memory between check and storing; a larger file is read twice
 _MOST_TRIES = 3
 _LONGEST_REASON = 500  # characters; some reasons repeat a value of the file, which may be megabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one entry gave."""
+    """The records that one entry of a file gave, and the entry's size in characters."""
 
     records: list[Any]
     size: int
@@ -42,7 +42,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The beginning of a file as Parley understands it."""
+    """The first records and refusals of a file."""
 
     format: Format
     records: list[Any]
@@ -62,17 +62,17 @@ def import_dialogues(
     source: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> ImportReport:
-    """Take in dialogues that somebody answered, as accepted dialogues, and questions that nobody did, as prompts.
+    """Import answered dialogues as accepted dialogues, and unanswered ones as prompts.
 
-    `into_prompts` keeps only the opening of each, up to the user's `num_turns`-th message. `limit` is a number
-    of entries; `source` is what the rows say they come from, the file's name unless given.
-    Raises FileRefused where the file cannot be read at all.
+    `into_prompts` keeps only the opening of each, up to the user's `num_turns`-th message. `limit` is a number of
+    entries; `source` is recorded as where the rows come from, the file's name by default. Raises FileRefused where the
+    file cannot be read at all.
     """
     known = find_format(format, kind="dialogues", path=path)
     change = partial(opening_of, num_turns=num_turns) if into_prompts else lambda record: record
     name = source or path.name
-    store = lambda records: store_said(project, list(map(change, records)), source=name, by=by)  # noqa: E731
-    report = _take_in(path, known, "dialogues", store, on_error=on_error, limit=limit, on_progress=on_progress)
+    store = lambda records: store_dialogues_and_prompts(project, list(map(change, records)), source=name, by=by)  # noqa: E731
+    report = _run(path, known, "dialogues", store, on_error=on_error, limit=limit, on_progress=on_progress)
     _note("import dialogues", project, by, name, report)
     return report
 
@@ -88,17 +88,17 @@ def import_rankings(
     source: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> ImportReport:
-    """Take in rankings with their comparisons and completions. Raises FileRefused as import_dialogues does."""
+    """Import rankings with their comparisons and completions. Raises FileRefused as import_dialogues does."""
     known = find_format(format, kind="rankings", path=path)
     name = source or path.name
     store = partial(store_rankings, project, source=name)
-    report = _take_in(path, known, "rankings", store, on_error=on_error, limit=limit, on_progress=on_progress)
+    report = _run(path, known, "rankings", store, on_error=on_error, limit=limit, on_progress=on_progress)
     _note("import rankings", project, by, name, report)
     return report
 
 
 def preview(path: Path, *, kind: Kind, format: str = "auto", num: int = 5) -> Preview:
-    """The first records and refusals of a file; nothing is stored. Raises FileRefused."""
+    """The first records and refusals of a file; stores nothing. Raises FileRefused."""
     known = find_format(format, kind=kind, path=path)
     records: list[Any] = []
     refused: list[Refusal] = []
@@ -113,22 +113,22 @@ def preview(path: Path, *, kind: Kind, format: str = "auto", num: int = 5) -> Pr
 
 
 def read_records(entries: EntryReader | Entries, known: Format, kind: Kind) -> Iterator[Read | Refusal]:
-    """What each entry of a file gives, or why it gives nothing."""
+    """The records of each entry of a file, or the reason why it is refused."""
     reader = known.dialogues if kind == "dialogues" else known.rankings
     assert reader is not None
-    for entry in known.gather(_recognised(iter(entries), known)):
+    for entry in known.gather(_refuse_unrecognised(iter(entries), known)):
         if isinstance(entry, Refusal):
             yield entry
             continue
         try:
             yield Read(list(reader(entry)), entry.size)
-        except ValueError as error:  # of the format, or of the records' own sense
+        except ValueError as error:  # from the format's reader or from a record's own checks
             yield Refusal(entry.line, (f"{entry.key}: {error}" if entry.key else str(error))[:_LONGEST_REASON])
-        except RecursionError:  # of a value that was read, but is too deep to be walked or shown
+        except RecursionError:  # the value could be parsed, but is too deep to be walked or shown
             yield Refusal(entry.line, "nested too deeply")
 
 
-def _recognised(entries: Entries, known: Format) -> Entries:
+def _refuse_unrecognised(entries: Entries, known: Format) -> Entries:
     for entry in entries:
         if isinstance(entry, Entry) and not known.recognises(entry):
             yield Refusal(entry.line, f"does not look like {known.label}, as the file's beginning does")
@@ -136,7 +136,7 @@ def _recognised(entries: Entries, known: Format) -> Entries:
             yield entry
 
 
-def _take_in(
+def _run(
     path: Path,
     known: Format,
     kind: Kind,
@@ -146,7 +146,7 @@ def _take_in(
     limit: int | None,
     on_progress: OnProgress | None,
 ) -> ImportReport:
-    before = _stamp(path)
+    before = _version_of(path)
     held: deque[Read] | None = None
     if on_error == "stop":
         report, held = _check(path, known, kind, limit)
@@ -155,20 +155,20 @@ def _take_in(
     report = ImportReport(known.name)
     entries = EntryReader(path)
     total = len(held) if held is not None else 0
-    reads = _taken_from(held) if held is not None else read_records(entries, known, kind)
-    for chunk in _ahead(_chunks(islice(reads, limit), report)):
-        imported = _stored(store, chunk)
+    reads = _drain(held) if held is not None else read_records(entries, known, kind)
+    for chunk in _prefetched(_chunks(islice(reads, limit), report)):
+        imported = _store_with_retries(store, chunk)
         report.imported += imported
         report.repeated += len(chunk) - imported
         if on_progress is not None:
             on_progress(entries.fraction if held is None else 1 - len(held) / total, report)
-    if _stamp(path) != before:
+    if _version_of(path) != before:
         raise FileRefused(f"{path.name}: changed while it was imported; import it again, what came in stays once")
     return report
 
 
 def _check(path: Path, known: Format, kind: Kind, limit: int | None) -> tuple[ImportReport, deque[Read] | None]:
-    """Read the whole file without storing anything. What was read is kept, unless that is too much."""
+    """Read the whole file without storing anything. The records are kept, unless they take too much memory."""
     report = ImportReport(known.name, stopped=True)
     held: deque[Read] | None = deque()
     size = 0
@@ -183,8 +183,8 @@ def _check(path: Path, known: Format, kind: Kind, limit: int | None) -> tuple[Im
     return report, held
 
 
-def _taken_from(held: deque[Read]) -> Iterator[Read]:
-    """What was kept, let go as it is used."""
+def _drain(held: deque[Read]) -> Iterator[Read]:
+    """The records that were kept, each released from memory as it is used."""
     while held:
         yield held.popleft()
 
@@ -206,8 +206,8 @@ def _chunks(reads: Iterator[Read | Refusal], report: ImportReport) -> Iterator[l
         yield chunk
 
 
-def _ahead(chunks: Iterator[list[Any]]) -> Iterator[list[Any]]:
-    """The chunks, each read while the database still works on the one before."""
+def _prefetched(chunks: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    """The chunks, each read in a thread while the database still stores the one before."""
     with ThreadPoolExecutor(max_workers=1) as reader:
         coming = reader.submit(next, chunks, None)
         while (chunk := coming.result()) is not None:
@@ -215,8 +215,8 @@ def _ahead(chunks: Iterator[list[Any]]) -> Iterator[list[Any]]:
             yield chunk
 
 
-def _stored(store: Callable[[list[Any]], int], chunk: list[Any]) -> int:
-    """Store a chunk; where somebody else wrote the same prompt in that moment, look again."""
+def _store_with_retries(store: Callable[[list[Any]], int], chunk: list[Any]) -> int:
+    """Store a chunk; again where a trainer's submission wrote the same prompt between the look-up and the insert."""
     for attempt in range(1, _MOST_TRIES + 1):
         try:
             return store(chunk)
@@ -226,7 +226,7 @@ def _stored(store: Callable[[list[Any]], int], chunk: list[Any]) -> int:
     raise AssertionError("unreachable")
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _version_of(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:

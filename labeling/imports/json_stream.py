@@ -1,6 +1,6 @@
 """One JSON document of many values, read a window at a time: a list, or an object of objects.
 
-The standard library reads a document whole or not at all; this reads the values inside it one by one.
+The standard library parses a document only as a whole; this reads the values inside it one by one.
 """
 
 import codecs
@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-_WINDOW = 2**18  # bytes read at once; doubled while one value does not fit
+_WINDOW = 2**18  # bytes read at once; doubled until the value fits
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class DocumentError(ValueError):
-    """The document breaks off or is not JSON; nothing after this place can be trusted."""
+    """The document is truncated or not JSON; nothing after this place can be read."""
 
 
 class Document:
-    """The values of one document. `line` is where the value being read begins."""
+    """The values of one document. `line` is where the current value starts."""
 
     def __init__(self, stream: IO[bytes], decoder: json.JSONDecoder, *, longest: int) -> None:
         self._stream, self._decoder, self._longest = stream, decoder, longest
@@ -80,13 +80,13 @@ class Document:
                 return
 
     def _take(self) -> tuple[int, Any, str]:
-        """The next value, with the line that it begins on and its text."""
+        """The next value, with its first line and its text."""
         self._peek()
         line = self.line
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._window, self._at)
-                if end < len(self._window) or self._ended:  # else a number might go on
+                if end < len(self._window) or self._ended:  # else a number might continue in the next window
                     text = self._window[self._at : end]
                     self._advance(end)
                     return line, value, text

@@ -1,6 +1,6 @@
-"""What a file says, as messages that Parley can keep: text checked, one role at a time.
+"""Values of a file as messages that Parley can store: checked texts and roles, in order.
 
-Every complaint is a sentence of a FormatError; the line number is added by whoever reads the file.
+Every error is a FormatError whose text completes a sentence; the reader of the file adds the line number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,13 +28,13 @@ _ROLES: dict[str, Role] = {
 
 
 class FormatError(ValueError):
-    """A value that is not what its format says; the text completes "line 7: …"."""
+    """A value that does not fit its format; the text completes "line 7: …"."""
 
 
 def text_of(value: Any, name: str, *, may_be_empty: bool = False) -> str:
-    """The value, which must be text of a length that can be kept."""
+    """The value, checked to be a text of at most LONGEST_TEXT characters. Raises FormatError."""
     if not isinstance(value, str):
-        raise FormatError(f'"{name}" must be text, not {kind_of(value)}')
+        raise FormatError(f'"{name}" must be text, not {json_type_of(value)}')
     if not may_be_empty and (not value or value.isspace()):
         raise FormatError(f'"{name}" is empty')
     if len(value) > LONGEST_TEXT:
@@ -43,13 +43,13 @@ def text_of(value: Any, name: str, *, may_be_empty: bool = False) -> str:
 
 
 def optional_text(value: Any, name: str) -> str | None:
-    """None for a missing or empty value, else text."""
+    """The text, or None where the value is missing or empty."""
     return text_of(value, name) if value else None
 
 
 def list_of(value: Any, name: str) -> list[Any]:
     if not isinstance(value, list):
-        raise FormatError(f'"{name}" must be a list, not {kind_of(value)}')
+        raise FormatError(f'"{name}" must be a list, not {json_type_of(value)}')
     return value
 
 
@@ -61,15 +61,15 @@ def role_of(value: Any, name: str) -> Role:
 
 
 def system_of(fields: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The system message that stands in a field of its own beside what is said; empty where there is none."""
+    """The system message that a row has in a field of its own; empty where there is none."""
     for name in ("system", "system_prompt"):
         if content := optional_text(fields.get(name), name):
             return (Message(role="system", content=content),)
     return ()
 
 
-def take_turns(messages: Iterable[Message], *, joint: str = "\n\n") -> tuple[Message, ...]:
-    """Neighbours of one role joined into one message; then a system message at most, and the user first."""
+def merge_consecutive(messages: Iterable[Message], *, joint: str = "\n\n") -> tuple[Message, ...]:
+    """Messages with consecutive ones of a role merged into one. Raises FormatError as require_alternating does."""
     joined: list[Message] = []
     for message in messages:
         if joined and joined[-1].role == message.role:
@@ -80,14 +80,14 @@ def take_turns(messages: Iterable[Message], *, joint: str = "\n\n") -> tuple[Mes
     return tuple(joined)
 
 
-def require_turns(messages: Sequence[Message]) -> None:
-    """Raise FormatError unless user and assistant take turns, the user first, after a system message at most."""
+def require_alternating(messages: Sequence[Message]) -> None:
+    """Raise FormatError unless user and assistant alternate, the user first, after at most one system message."""
     if any(message.role == before.role for before, message in pairwise(messages)):
         raise FormatError("user and assistant do not take turns")
     _require_order(messages)
 
 
-def kind_of(value: Any) -> str:
+def json_type_of(value: Any) -> str:
     if value is None:
         return "missing"
     names = {dict: "an object", list: "a list", bool: "true or false", str: "text"}

@@ -1,7 +1,7 @@
-"""Imported rankings as rows: a comparison that is done, its completions, and who preferred what.
+"""Storing imported rankings: a finished comparison, its completions, and who preferred what.
 
-Ids come from content, so that the same file twice adds nothing and two judgements of the same completions
-meet in one comparison. Completions are stored in an order that says nothing of their rank.
+Ids are made from content, so that the same file twice adds nothing and two judgements of the same completions share one
+comparison. Completions are stored in an order that does not reveal their rank.
 """
 
 import uuid
@@ -43,7 +43,7 @@ _RATINGS = CopyTarget(Rating, "ranking_id", "completion_id", "overall", "flags",
 
 @dataclass(frozen=True, slots=True)
 class _Identified:
-    """A ranking with the ids that its content gives it."""
+    """A ranking with the ids made from its content."""
 
     record: RankingRecord
     comparison: uuid.UUID
@@ -52,16 +52,16 @@ class _Identified:
     completions: tuple[CompletionRecord, ...]
     ids: dict[str, str]  # of completions: the record's to ours
 
-    def in_our_ids(self, names: Iterable[str]) -> list[str]:
+    def stored_ids(self, names: Iterable[str]) -> list[str]:
         return [self.ids[name] for name in names]
 
 
 def store_rankings(project: Project, records: Sequence[RankingRecord], *, source: str) -> int:
-    """Add those that are new, in one transaction; returns how many. Those known already change nothing."""
+    """Store the rankings that are new, in one transaction; returns how many. Known ones change nothing."""
     identified = {one.key: one for one in (_identify(project, record) for record in records)}
     with transaction.atomic():
-        _take_turns(project)
-        new = _unknown(project, identified)
+        _lock_project(project)
+        new = _new_among(project, identified)
         if new:
             _store(project, new, source)
     return len(new)
@@ -82,13 +82,13 @@ def _identify(project: Project, record: RankingRecord) -> _Identified:
     )
 
 
-def _take_turns(project: Project) -> None:
+def _lock_project(project: Project) -> None:
     """One import at a time writes to a project, so that what one looked up is still true when it writes."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"parley: import into {project.id}"])
 
 
-def _unknown(project: Project, identified: dict[uuid.UUID, _Identified]) -> list[_Identified]:
+def _new_among(project: Project, identified: dict[uuid.UUID, _Identified]) -> list[_Identified]:
     known = set(Ranking.objects.filter(submission_key__in=identified).values_list("submission_key", flat=True))
     own = _own_ids(identified.values())
     made_here = Ranking.objects.filter(id__in=own, comparison__project=project).values_list("id", flat=True)
@@ -97,7 +97,7 @@ def _unknown(project: Project, identified: dict[uuid.UUID, _Identified]) -> list
 
 
 def _own_ids(identified: Iterable[_Identified]) -> list[str]:
-    """Ids that could be of rankings made here: an export that comes back adds nothing."""
+    """Ids that may be of rankings made here: re-importing an export adds nothing."""
     return [one.record.id for one in identified if len(one.record.id) == 36 and _is_uuid(one.record.id)]
 
 
@@ -116,11 +116,11 @@ def _store(project: Project, new: list[_Identified], source: str) -> None:
     if ratings:
         _RATINGS.copy(ratings)
     if present:
-        _count_again(present)
+        _recount(present)
 
 
 def _policies(identified: Iterable[_Identified]) -> dict[str, str]:
-    """The ids of policies of our registry by name: only completions with all their provenance are theirs."""
+    """Ids of registered policies by name. Only completions with sampling parameters are attributed to them."""
     names = {completion.policy for one in identified for completion in one.completions if completion.policy}
     found = Policy.objects.filter(name__in=names).values_list("name", "id") if names else []
     return {name: str(identifier) for name, identifier in found}
@@ -165,11 +165,11 @@ def _ranking_row(identifier: str, one: _Identified, source: str, now: datetime) 
         identifier,
         one.place,
         one.key,
-        _json([one.in_our_ids(tier) for tier in record.tiers]),
+        _json([one.stored_ids(tier) for tier in record.tiers]),
         record.unacceptable_from,
         record.abstained,
         bool(record.choice),
-        _json(one.in_our_ids(record.shown_order)),
+        _json(one.stored_ids(record.shown_order)),
         record.seconds,
         (record.source or source)[:200],
         (record.trainer or "")[:80],
@@ -182,8 +182,8 @@ def _rating_rows(identifier: str, one: _Identified) -> Iterable[tuple[Any, ...]]
         yield identifier, one.ids[rating.completion_id], rating.overall, _json(rating.flags), rating.note or ""
 
 
-def _count_again(comparisons: set[uuid.UUID]) -> None:
-    """An imported comparison that got another ranking wants the rankings that it has."""
+def _recount(comparisons: set[uuid.UUID]) -> None:
+    """Set the counters of imported comparisons that got another ranking: they want as many rankings as they have."""
     counted = (
         Ranking.objects.filter(comparison=OuterRef("id"), retracted_at=None)
         .order_by()

@@ -1,7 +1,7 @@
-"""A file as a stream of JSON values, each with the line on which it begins, in bounded memory.
+"""A file as a stream of JSON values, each with the line on which it starts, in bounded memory.
 
-JSON Lines, one JSON list, or one JSON object of many values; plain or gzip, told by content. What
-cannot be read becomes a Refusal with its line, never an exception. Knows no format.
+Reads JSON Lines, one JSON list, or one JSON object of many values, plain or gzipped, detected by content. What cannot
+be read becomes a Refusal with its line, never an exception. Knows no format.
 """
 
 import gzip
@@ -20,20 +20,20 @@ import orjson
 from labeling.imports.json_stream import Document, DocumentError
 
 LONGEST_VALUE = 16 * 2**20  # bytes of one line or one value; memory stays a small multiple of it
-MOST_REFUSALS_IN_A_ROW = 10_000  # then the file is no list of JSON values at all
-_HEAD = 2**20  # bytes looked at to tell lines from one document
-_BOMB_SIZE, _BOMB_RATIO = 64 * 2**20, 200  # real text in JSON shrinks to a tenth or so; a bomb to a thousandth
-_UNKEEPABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+MOST_REFUSALS_IN_A_ROW = 10_000  # after so many the file is taken not to be JSON values at all
+_HEAD = 2**20  # bytes read to tell JSON Lines from one document
+_BOMB_SIZE, _BOMB_RATIO = 64 * 2**20, 200  # bytes, ratio: gzip shrinks real JSON about tenfold, a bomb a thousandfold
+_MAYBE_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _BOM = b"\xef\xbb\xbf"
 
 
 class FileRefused(ValueError):
-    """A file that cannot be imported at all: which, why, what to do."""
+    """A file that cannot be imported at all. The message says which, why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One JSON value, `size` characters of the file. `key` is its name where the file is one object of many values."""
+    """One JSON value and its size in characters. `key` is its name where the file is one object of many values."""
 
     line: int
     value: Any
@@ -43,14 +43,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Something that is not imported: the line it is on, and why."""
+    """An entry that is not imported: its line, and why."""
 
     line: int
     reason: str
 
 
 class EntryReader:
-    """Iterate over the entries and refusals of one file; `fraction` says how far it has got."""
+    """Iterates over the entries and refusals of one file; `fraction` is the share of the file that is read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,16 +73,16 @@ class EntryReader:
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """The file itself, and the stream of its content: unzipped where its first two bytes say gzip."""
+    """The raw file and the stream of its content, decompressed where the first two bytes are gzip's."""
     with open(path, "rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        stream: Any = _Unzipped(raw) if zipped else raw
+        stream: Any = _BoundedGzipFile(raw) if zipped else raw
         yield raw, stream
 
 
-class _Unzipped(gzip.GzipFile):
-    """A gzip file that stops a bomb: content out of all proportion to the file."""
+class _BoundedGzipFile(gzip.GzipFile):
+    """A gzip file that refuses a decompression bomb."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         super().__init__(fileobj=raw, mode="rb")
@@ -128,14 +128,14 @@ def _entries_of_lines(stream: IO[bytes]) -> Iterator[Entry | Refusal]:
 
 def _entry_of_line(number: int, line: bytes) -> Entry | Refusal:
     try:
-        return Entry(number, _read_quickly(line), size=len(line))
+        return Entry(number, _read_ordinary(line), size=len(line))
     except ValueError:
-        pass  # not to be read quickly; the standard library decides, and says what is wrong
+        pass  # not an ordinary line: the standard library decides, and its errors say what is wrong
     try:
         text = line.decode("utf-8").rstrip()
         value = DECODER.decode(text)
-        if _UNKEEPABLE.search(text):
-            _require_keepable(value)
+        if _MAYBE_UNSTORABLE.search(text):
+            _require_storable(value)
     except ValueError as error:
         return Refusal(number, _explain(error, line))
     except RecursionError:
@@ -143,12 +143,13 @@ def _entry_of_line(number: int, line: bytes) -> Entry | Refusal:
     return Entry(number, value, size=len(text))
 
 
-def _read_quickly(line: bytes) -> Any:
-    """The value of an ordinary line, three times as fast. Raises ValueError on any other.
+def _read_ordinary(line: bytes) -> Any:
+    """The value of an ordinary line by orjson, three times as fast as the standard library. Raises ValueError on any
+    other.
 
-    Whole numbers beyond 64 bits come as floats, which no field for whole numbers takes.
+    Integers beyond 64 bits become floats, which every field for integers refuses.
     """
-    if b"\\u" in line:  # what the escape stands for may be no text
+    if b"\\u" in line:  # the escape may stand for a NUL or half a surrogate pair
         raise ValueError
     return orjson.loads(line)
 
@@ -165,8 +166,8 @@ def _entries_of_document(stream: IO[bytes]) -> Iterator[Entry | Refusal]:
     try:
         for line, key, value, text in document.values():
             try:
-                if _UNKEEPABLE.search(text):
-                    _require_keepable(value)
+                if _MAYBE_UNSTORABLE.search(text):
+                    _require_storable(value)
                 yield Entry(line, value, key, len(text))
             except ValueError as error:
                 yield Refusal(line, str(error))
@@ -174,8 +175,8 @@ def _entries_of_document(stream: IO[bytes]) -> Iterator[Entry | Refusal]:
         yield Refusal(document.line, f"{error}; the rest of the file cannot be read")
 
 
-def _require_keepable(value: Any) -> None:
-    """Raise ValueError where a text somewhere in `value` is one that PostgreSQL cannot hold."""
+def _require_storable(value: Any) -> None:
+    """Raise ValueError where `value` contains a text that PostgreSQL cannot store."""
     text = json.dumps(value, ensure_ascii=False)
     if "\\u0000" in text.replace("\\\\", ""):
         raise ValueError("has a NUL character")

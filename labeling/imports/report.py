@@ -1,4 +1,4 @@
-"""What an import came to: how much came in, how much was there already, what was refused and why."""
+"""The report of an import: how many records were imported, were there already, or were refused and why."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,12 +10,12 @@ MOST_REFUSALS_KEPT = 200
 
 @dataclass
 class ImportReport:
-    """Counts of records, and of entries that gave none. `refused` keeps the first refusals of `num_refused`."""
+    """Counts of records, and of entries without any. `refused` keeps the first of the `num_refused` refusals."""
 
     format: str
     imported: int = 0
     repeated: int = 0
-    num_empty: int = 0  # sound entries that hold nothing of the kind that was wanted
+    num_empty: int = 0  # valid entries without a record of the wanted kind
     num_refused: int = 0
     refused: list[Refusal] = field(default_factory=list)
     stopped: bool = False  # something was refused and on_error was stop: nothing was imported
@@ -26,5 +26,5 @@ class ImportReport:
             self.refused.append(refusal)
 
     def encoded(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The report as JSON values."""
         return asdict(self)

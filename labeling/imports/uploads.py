@@ -1,6 +1,6 @@
-"""Imports from the browser: a file is brought, looked at, confirmed by a person, and taken in by a worker.
+"""Imports from the browser: a file is uploaded, previewed, confirmed by a person, and imported by a worker.
 
-The row is the work, as for exports. An import that broke off is begun anew; what came in stays once.
+The Import row is the job, as for exports. An interrupted import starts from the beginning and adds nothing twice.
 """
 
 import logging
@@ -27,14 +27,14 @@ from records.names import TAKE_IN
 
 logger = logging.getLogger(__name__)
 
-KEPT_UNCONFIRMED = timedelta(days=7)  # then a file that nobody took in is thrown away
+KEPT_UNCONFIRMED = timedelta(days=7)  # then an unconfirmed file is deleted
 State = Import.State
-_RENEW_SECONDS = 2.0
+_RENEW_SECONDS = 2.0  # between renewals of the lease
 _ENDINGS = (".jsonl.gz", ".json.gz", ".jsonl", ".json", ".gz")
 
 
 class UploadError(ValueError):
-    """A file that is not taken; the text is for the person who brought it."""
+    """An upload that is refused; the message is for the person who sent it."""
 
 
 def bring(
@@ -46,62 +46,60 @@ def bring(
     by: User | None,
     into_prompts: bool = False,
 ) -> Import:
-    """Keep the file and look at its beginning; nothing is imported until `confirm`. Raises UploadError."""
-    brought = Import(
-        project=project, kind=kind, into_prompts=into_prompts, file_name=_plain_name(name), requested_by=by
-    )
-    brought.store_path = f"imports/{brought.id}/file{_ending(name)}"
-    path = path_of(brought)
+    """Store the file and read its first records; nothing is imported until `confirm`. Raises UploadError."""
+    upload = Import(project=project, kind=kind, into_prompts=into_prompts, file_name=_plain_name(name), requested_by=by)
+    upload.store_path = f"imports/{upload.id}/file{_ending(name)}"
+    path = path_of(upload)
     try:
-        brought.num_bytes = _write(path, content)
-        brought.format = preview(path, kind=kind).format.name
+        upload.num_bytes = _write(path, content)
+        upload.format = preview(path, kind=kind).format.name
     except FileRefused as error:
-        _delete_file(brought)
-        raise UploadError(str(error).replace(path.name, brought.file_name)) from error
+        _delete_file(upload)
+        raise UploadError(str(error).replace(path.name, upload.file_name)) from error
     except UploadError:
-        _delete_file(brought)
+        _delete_file(upload)
         raise
     with transaction.atomic():
-        brought.save()
-        AuditEvent.note("bring file", brought, by=by, file=brought.file_name, num_bytes=brought.num_bytes)
-    return brought
+        upload.save()
+        AuditEvent.note("bring file", upload, by=by, file=upload.file_name, num_bytes=upload.num_bytes)
+    return upload
 
 
-def look_at(brought: Import) -> Preview:
-    """The first records of the file as Parley understands them. Raises FileRefused."""
-    return preview(path_of(brought), kind=_kind(brought), format=brought.format)
+def look_at(upload: Import) -> Preview:
+    """The first records of the file as Parley reads them. Raises FileRefused."""
+    return preview(path_of(upload), kind=_kind(upload), format=upload.format)
 
 
-def confirm(brought: Import, *, by: User | None, skips_bad_lines: bool) -> bool:
-    """Let it be imported; a worker begins once this transaction has committed."""
+def confirm(upload: Import, *, by: User | None, skips_bad_lines: bool) -> bool:
+    """Confirm the import; a worker starts once this transaction has committed. False where it no longer waits."""
     with transaction.atomic():
-        waiting = Import.objects.filter(id=brought.id, state=State.PREVIEWED)
-        # The clock of what is unheard (labeling.jobs.leases) starts here, not when the file was brought.
+        waiting = Import.objects.filter(id=upload.id, state=State.PREVIEWED)
+        # leases.unheard counts from created_at: from the confirmation, not from the upload.
         confirmed = waiting.update(state=State.WAITING, skips_bad_lines=skips_bad_lines, created_at=Now())
         if confirmed:
-            AuditEvent.note("confirm import", brought, by=by, skips_bad_lines=skips_bad_lines)
-            transaction.on_commit(partial(_ring, brought.id), robust=True)
+            AuditEvent.note("confirm import", upload, by=by, skips_bad_lines=skips_bad_lines)
+            transaction.on_commit(partial(_dispatch, upload.id), robust=True)
     return bool(confirmed)
 
 
-def discard(brought: Import, *, by: User | None) -> bool:
-    """Throw the file away, unimported."""
+def discard(upload: Import, *, by: User | None) -> bool:
+    """Delete the file without importing it. False where it no longer waits for confirmation."""
     with transaction.atomic():
-        waiting = Import.objects.filter(id=brought.id, state=State.PREVIEWED)
+        waiting = Import.objects.filter(id=upload.id, state=State.PREVIEWED)
         discarded = waiting.update(state=State.DISCARDED, finished_at=Now())
         if discarded:
-            AuditEvent.note("discard import", brought, by=by)
-            transaction.on_commit(partial(_delete_file, brought), robust=True)
+            AuditEvent.note("discard import", upload, by=by)
+            transaction.on_commit(partial(_delete_file, upload), robust=True)
     return bool(discarded)
 
 
-def take_in(import_id: Any) -> bool:
-    """Import a confirmed file if nobody else does; returns whether it is done."""
+def run_import(import_id: Any) -> bool:
+    """Import a confirmed file unless another worker has its lease; returns whether it is done."""
     work = leases.claim(Import, import_id)
     if work is None:
         return False
     try:
-        report = _take_in(work)
+        report = _import_file(work)
         _finish(work, report)
     except leases.FenceLost:
         logger.info("import %s attempt %s: taken over by another attempt", work.id, work.attempt)
@@ -115,28 +113,28 @@ def take_in(import_id: Any) -> bool:
 
 
 def sweep_imports() -> int:
-    """Ring again for what was lost, and fail what has used up its attempts. Safe to repeat."""
-    unheard = leases.find_lost(Import)
-    for identifier in unheard:
-        _ring(identifier)
+    """Dispatch lost imports again, fail those out of attempts, and discard old unconfirmed ones. Safe to repeat."""
+    lost = leases.find_lost(Import)
+    for identifier in lost:
+        _dispatch(identifier)
     given_up = leases.give_up(Import, _("Every attempt stopped without a word; the workers' log says more."))
     forgotten = list(Import.objects.filter(state=State.PREVIEWED, created_at__lt=Now() - KEPT_UNCONFIRMED)[:100])
-    for brought in forgotten:
-        discard(brought, by=None)
-    return len(unheard) + len(given_up) + len(forgotten)
+    for upload in forgotten:
+        discard(upload, by=None)
+    return len(lost) + len(given_up) + len(forgotten)
 
 
-def path_of(brought: Import) -> Path:
-    return Path(settings.PARLEY_STORE) / brought.store_path
+def path_of(upload: Import) -> Path:
+    return Path(settings.PARLEY_STORE) / upload.store_path
 
 
-def _take_in(work: Import) -> ImportReport:
-    due = 0.0
+def _import_file(work: Import) -> ImportReport:
+    renewal_due = 0.0
 
     def renew(fraction: float, _report: ImportReport) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            due = time.monotonic() + _RENEW_SECONDS
+        nonlocal renewal_due
+        if time.monotonic() >= renewal_due:
+            renewal_due = time.monotonic() + _RENEW_SECONDS
             leases.renew(work, fraction=fraction)
 
     given: dict[str, Any] = {
@@ -163,7 +161,7 @@ def _finish(work: Import, report: ImportReport) -> None:
 
 
 def _write(path: Path, content: Iterable[bytes]) -> int:
-    """Write the file as it comes. Raises UploadError once it is too large."""
+    """Write the file as it arrives. Raises UploadError once it is too large."""
     path.parent.mkdir(parents=True)
     num_bytes = 0
     with open(path, "wb") as file:
@@ -176,12 +174,12 @@ def _write(path: Path, content: Iterable[bytes]) -> int:
     return num_bytes
 
 
-def _delete_file(brought: Import) -> None:
-    shutil.rmtree(path_of(brought).parent, ignore_errors=True)
+def _delete_file(upload: Import) -> None:
+    shutil.rmtree(path_of(upload).parent, ignore_errors=True)
 
 
 def _plain_name(name: str) -> str:
-    """The name without folders and without characters that have no place in a name."""
+    """The name without folders and unprintable characters, at most 200 characters."""
     last = PurePosixPath(name.replace("\\", "/")).name
     plain = "".join(letter for letter in last if letter.isprintable())[-200:]
     return plain if plain.strip(". ") else "file"
@@ -191,9 +189,9 @@ def _ending(name: str) -> str:
     return next((ending for ending in _ENDINGS if name.lower().endswith(ending)), "")
 
 
-def _kind(brought: Import) -> Kind:
-    return "rankings" if brought.kind == Import.Kind.RANKINGS else "dialogues"
+def _kind(upload: Import) -> Kind:
+    return "rankings" if upload.kind == Import.Kind.RANKINGS else "dialogues"
 
 
-def _ring(import_id: Any) -> None:
+def _dispatch(import_id: Any) -> None:
     dispatch.send_task(TAKE_IN, import_id=str(import_id))

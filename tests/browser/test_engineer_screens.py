@@ -156,7 +156,7 @@ def test_a_file_is_looked_at_and_then_imported(open_page: OpenPage, erin: User, 
     page.get_by_label("Leave bad lines out").check()
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", name="Waiting for a worker")).to_be_visible()
-    assert uploads.take_in(Import.objects.get().id)
+    assert uploads.run_import(Import.objects.get().id)
     expect(page.get_by_text("Came in")).to_be_visible()
     expect(page.get_by_role("cell", name="not JSON at column 2")).to_be_visible()
     assert Ranking.objects.count() == num_before + 2
@@ -278,7 +278,7 @@ def addresses(project: Project, erin: User, tmp_path: Path, store: Path) -> dict
         uploads.bring(project, name="pairs.jsonl", content=content, kind="rankings", by=erin) for _ in range(2)
     )
     uploads.confirm(taken, by=erin, skips_bad_lines=True)
-    uploads.take_in(taken.id)
+    uploads.run_import(taken.id)
     return {
         "data": "/p/bread/data/",
         "export": f"/p/bread/data/exports/{export.id}/",

@@ -1,7 +1,7 @@
-"""The formats that can be imported, one module each; none knows the database or where its values come from.
+"""The formats that can be imported, one module each; none knows the database or the source of its values.
 
-A format turns one JSON value into records: a Demonstration where someone answered, a Prompt where
-nobody did, Rankings where people said what is better. It raises FormatError on what makes no sense.
+A format turns one JSON value into records: a Demonstration where it is answered, a Prompt where it is not, Rankings
+where people gave an order. It raises FormatError for what it cannot read.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,21 +11,18 @@ from typing import Any
 from labeling.imports.reader import Entry, Refusal
 from records import Demonstration, Prompt, Ranking
 
-Said = Demonstration | Prompt
+DialogueOrPrompt = Demonstration | Prompt
 Entries = Iterator[Entry | Refusal]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How one format looks and what can be read from it.
-
-    `gather` joins lines that belong together before they are read.
-    """
+    """How one format is recognised and what can be read from it. `gather` joins lines that form one entry."""
 
     name: str
     label: str
     recognises: Callable[[Entry], bool]
-    dialogues: Callable[[Entry], Iterator[Said]] | None = None
+    dialogues: Callable[[Entry], Iterator[DialogueOrPrompt]] | None = None
     rankings: Callable[[Entry], Iterator[Ranking]] | None = None
     gather: Callable[[Entries], Entries] = iter
 

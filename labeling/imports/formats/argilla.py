@@ -1,9 +1,9 @@
 """Argilla's exports of ranking questions: records of 1.x and 2.x, nested or flat.
 
-Nested: {"fields": {"prompt", "response-1", …}, "responses": …}, the responses a list of people's (1.x) or an object
-of questions (2.x). Flat: the fields beside "<question>.responses" with ".users" and ".status" (2.x), or the question's
-own name with a list of {"user_id", "value", "status"} (1.x). What is ordered are names of fields: as {"value", "rank"},
-where equal ranks are a tie, or best first. Only what was submitted counts.
+Nested: {"fields": {"prompt", "response-1", …}, "responses": …}, the responses a list by person (1.x) or an object by
+question (2.x). Flat: the fields beside "<question>.responses", ".users" and ".status" (2.x), or the question's name
+with a list of {"user_id", "value", "status"} (1.x). Orders are of field names: as {"value", "rank"}, where equal ranks
+are a tie, or best first. Only submitted answers count.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from itertools import zip_longest
 from typing import Any
 
 from labeling.imports.formats import Format, has_keys
-from labeling.imports.formats.orders import Placed, number_of, person, ranking_of
 from labeling.imports.formats.prompts import prompt_among
+from labeling.imports.formats.ranking_tiers import Placed, number_of, ranking_of, trainer_name
 from labeling.imports.messages import FormatError, list_of, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Ranking
 
 _RESPONSES = ".responses"
-Answer = tuple[Any, Any, Any]  # who, what they answered, its status
+Answer = tuple[Any, Any, Any]  # user, answer, status
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
@@ -28,7 +28,7 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
         order = _order(value) if status in ("submitted", None) else None
         if order:
             placed = [_placed(fields, name, rank) for name, rank in order]
-            yield ranking_of(prompt_among(fields), placed, trainer=person(user), trainer_kind="imported")
+            yield ranking_of(prompt_among(fields), placed, trainer=trainer_name(user), trainer_kind="imported")
 
 
 def _answers(value: dict[str, Any]) -> Iterator[Answer]:
@@ -61,8 +61,8 @@ def _of_people(given: Any) -> Iterator[Answer]:
 
 
 def _order(value: Any) -> list[tuple[Any, float]] | None:
-    """(name, rank) of each; None for the answer to a question of another kind."""
-    if has_keys(value, "rank", "value"):  # columns, as tables keep it
+    """(name, rank) of each; None for an answer to another kind of question."""
+    if has_keys(value, "rank", "value"):  # a list of structs as columns, as in a table
         value = [
             {"rank": rank, "value": name}
             for rank, name in zip(list_of(value["rank"], "rank"), list_of(value["value"], "value"), strict=False)

@@ -1,24 +1,26 @@
-"""Chat messages: OpenAI's {"messages": [{"role", "content"}]} and ChatML transcripts of the same."""
+"""Chat messages: OpenAI's {"messages": [{"role", "content"}]}, and the same as ChatML transcripts."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.imports.formats import Format, Said, has_keys
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.verdicts import require_learnable, require_learnable_message
-from labeling.imports.messages import FormatError, kind_of, list_of, role_of, take_turns, text_of
+from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, role_of, text_of
 from labeling.imports.reader import Entry
 from records import Demonstration, Message, Prompt
 
 _TURN = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n?", re.DOTALL)
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
-    yield said(_messages_of(entry.value), row=entry.value)
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
+    yield dialogue_or_prompt(_messages_of(entry.value), row=entry.value)
 
 
-def said(messages: tuple[Message, ...], *, row: Any, identifier: str = "", topic: str | None = None) -> Said:
-    """A demonstration where somebody answered, else a prompt. FormatError where the row speaks against the answer."""
+def dialogue_or_prompt(
+    messages: tuple[Message, ...], *, row: Any, identifier: str = "", topic: str | None = None
+) -> DialogueOrPrompt:
+    """A demonstration where there is an answer, else a prompt. Raises FormatError where the row marks it as bad."""
     if any(message.role == "assistant" for message in messages):
         require_learnable(row)
         return Demonstration(id=identifier, messages=messages)
@@ -27,7 +29,7 @@ def said(messages: tuple[Message, ...], *, row: Any, identifier: str = "", topic
 
 def read_messages(value: Any, name: str) -> tuple[Message, ...]:
     """The messages of a list of {"role", "content"}."""
-    return take_turns(_message(spoken, f"{name}[{index}]") for index, spoken in enumerate(list_of(value, name)))
+    return merge_consecutive(_message(spoken, f"{name}[{index}]") for index, spoken in enumerate(list_of(value, name)))
 
 
 def read_chatml(value: Any, name: str) -> tuple[Message, ...]:
@@ -35,7 +37,7 @@ def read_chatml(value: Any, name: str) -> tuple[Message, ...]:
     text = text_of(value, name)
     if _TURN.sub("", text).strip():
         raise FormatError(f'"{name}" is not ChatML: something stands outside <|im_start|> … <|im_end|>')
-    return take_turns(
+    return merge_consecutive(
         Message(role=role_of(role, name), content=text_of(content, name)) for role, content in _TURN.findall(text)
     )
 
@@ -48,7 +50,7 @@ def _messages_of(value: Any) -> tuple[Message, ...]:
 
 def _message(value: Any, name: str) -> Message:
     if not isinstance(value, dict):
-        raise FormatError(f'"{name}" must be an object, not {kind_of(value)}')
+        raise FormatError(f'"{name}" must be an object, not {json_type_of(value)}')
     if value.get("tool_calls") or value.get("function_call"):
         raise FormatError(f'"{name}" calls a tool; dialogues of text alone can be kept')
     role = role_of(value.get("role"), f"{name}.role")

@@ -1,7 +1,7 @@
 """The chitchat data set: conversations of two people, each a list of turns of messages with their sender.
 
-Whoever speaks first is the user, the other the assistant; what one says in a row is one message.
-The wheel `chitchat-dataset` carries the file; where it is installed, `dataset_path` finds it.
+The first speaker becomes the user, the other the assistant; consecutive messages of one are merged. The wheel
+`chitchat-dataset` contains the file.
 """
 
 import importlib.util
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labeling.imports.formats import Format, Said, has_keys
-from labeling.imports.formats.chat import said
-from labeling.imports.messages import FormatError, kind_of, list_of, take_turns, text_of
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.chat import dialogue_or_prompt
+from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, text_of
 from labeling.imports.reader import Entry
 from records import Message
 
@@ -25,20 +25,20 @@ def dataset_path() -> Path | None:
     return path if path.is_file() else None
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
     spoken = list(_spoken(entry.value))
     senders = list(dict.fromkeys(sender for sender, _ in spoken))
     if len(senders) != 2:
         raise FormatError(f"has {len(senders)} speakers; a dialogue has two")
     messages = [Message(role="user" if sender == senders[0] else "assistant", content=text) for sender, text in spoken]
-    yield said(take_turns(messages, joint="\n"), row=entry.value, identifier=entry.key or "")
+    yield dialogue_or_prompt(merge_consecutive(messages, joint="\n"), row=entry.value, identifier=entry.key or "")
 
 
 def _spoken(value: Any) -> Iterator[tuple[str, str]]:
     for turn in list_of(value.get("messages"), "messages"):
         for message in list_of(turn, "messages[]"):
             if not isinstance(message, dict):
-                raise FormatError(f'"messages[][]" must be an object, not {kind_of(message)}')
+                raise FormatError(f'"messages[][]" must be an object, not {json_type_of(message)}')
             text = text_of(message.get("text"), "text", may_be_empty=True)
             if text.strip():
                 yield text_of(message.get("sender"), "sender"), text

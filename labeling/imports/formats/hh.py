@@ -1,16 +1,16 @@
 """Anthropic HH: pairs of whole dialogues, "\\n\\nHuman: … \\n\\nAssistant: …", one chosen and one rejected.
 
-The last answer is the completion, all before it the prompt. A pair that parts earlier is refused: its two
-last answers answer different prompts.
+The last answer is the completion, everything before it the prompt. A pair that differs earlier is refused: its
+two completions answer different prompts.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.imports.formats import Format, Said, has_keys
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.verdicts import require_learnable
-from labeling.imports.messages import FormatError, system_of, take_turns, text_of
+from labeling.imports.messages import FormatError, merge_consecutive, system_of, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Demonstration, Message, Ranking
 from records.types import Role
@@ -27,15 +27,15 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
     yield pair((*system, *chosen), (*system, *rejected))
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
-    """The dialogue that was chosen."""
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
+    """The chosen dialogue."""
     require_learnable(entry.value)
     chosen = parse_transcript(entry.value["chosen"], "chosen")
     yield Demonstration(id="", messages=(*system_of(entry.value), *chosen))
 
 
 def parse_transcript(value: Any, name: str) -> tuple[Message, ...]:
-    """The messages of a transcript."""
+    """The messages of a transcript. Raises FormatError."""
     before, *parts = _SPEAKER.split("\n\n" + text_of(value, name).lstrip(_LINE_ENDS))
     if before.strip():
         raise FormatError(f'"{name}" must begin with "\\n\\nHuman:"')
@@ -45,15 +45,17 @@ def parse_transcript(value: Any, name: str) -> tuple[Message, ...]:
     ]
     if any(not message.content for message in spoken):
         raise FormatError(f'"{name}" has an empty message')
-    return take_turns(spoken)
+    return merge_consecutive(spoken)
 
 
 def pair(chosen: tuple[Message, ...], rejected: tuple[Message, ...]) -> Ranking:
-    """The ranking that two dialogues stand for, which must differ in their last answer alone."""
+    """The ranking of two dialogues, which may differ only in their last answer. Raises FormatError."""
     for name, messages in (("chosen", chosen), ("rejected", rejected)):
         if not messages or messages[-1].role != "assistant":
             raise FormatError(f'"{name}" does not end with an answer')
-    if [spoken(message) for message in chosen[:-1]] != [spoken(message) for message in rejected[:-1]]:
+    if [role_and_content(message) for message in chosen[:-1]] != [
+        role_and_content(message) for message in rejected[:-1]
+    ]:
         raise FormatError("chosen and rejected part before their last answer, so they answer different prompts")
     return ranking_of_pair(chosen[:-1], chosen[-1].content, rejected[-1].content)
 
@@ -67,7 +69,7 @@ def ranking_of_pair(prompt: tuple[Message, ...], chosen: str, rejected: str) -> 
     )
 
 
-def spoken(message: Message) -> tuple[str, str]:
+def role_and_content(message: Message) -> tuple[str, str]:
     return message.role, message.content
 
 

@@ -1,28 +1,27 @@
-"""Instructions with answers, which become dialogues of one turn, as OpenAI did with the InstructGPT data.
+"""Instructions with answers, as dialogues of one turn, as OpenAI did with the InstructGPT data.
 
-Alpaca {"instruction", "input", "output"}; self-instruct seed tasks {"instruction", "instances": [{"input",
-"output"}]}; Dolly {"instruction", "context", "response", "category"};
-trl's {"prompt", "completion"}, as text or messages.
-The user says the instruction and, after a blank line, the input; the assistant says the output.
+Reads Alpaca {"instruction", "input", "output"}, self-instruct seed tasks {"instruction", "instances": [{"input",
+"output"}]}, Dolly {"instruction", "context", "response", "category"}, and trl's {"prompt", "completion"} as text or
+messages. The user's message is the instruction and, after a blank line, the input; the answer is the output.
 """
 
 from collections.abc import Iterator
 
-from labeling.imports.formats import Format, Said, has_keys
-from labeling.imports.formats.chat import read_messages, said
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.chat import dialogue_or_prompt, read_messages
 from labeling.imports.formats.verdicts import require_learnable
-from labeling.imports.messages import FormatError, list_of, optional_text, take_turns, text_of
+from labeling.imports.messages import FormatError, list_of, merge_consecutive, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Demonstration, Message
 
 
-def alpaca(entry: Entry) -> Iterator[Said]:
+def alpaca(entry: Entry) -> Iterator[DialogueOrPrompt]:
     value = entry.value
-    is_trl = has_keys(value, "prompt", "completion")  # else a prompt beside an instruction is one filled in from it
+    is_trl = has_keys(value, "prompt", "completion")  # else "prompt" may be a filled-in template
     require_learnable(value, label_is_verdict=is_trl)
     if is_trl and isinstance(value["prompt"], list):
         whole = [*value["prompt"], *list_of(value["completion"], "completion")]
-        yield said(read_messages(whole, "prompt and completion"), row=value)
+        yield dialogue_or_prompt(read_messages(whole, "prompt and completion"), row=value)
         return
     if is_trl:
         yield _turn(text_of(value["prompt"], "prompt"), None, text_of(value["completion"], "completion").strip())
@@ -37,17 +36,17 @@ def alpaca(entry: Entry) -> Iterator[Said]:
         yield _turn(instruction, given, text_of(instance["output"], "output"))
 
 
-def dolly(entry: Entry) -> Iterator[Said]:
+def dolly(entry: Entry) -> Iterator[DialogueOrPrompt]:
     value = entry.value
     require_learnable(value)
     given = optional_text(value.get("context"), "context")
     yield _turn(text_of(value["instruction"], "instruction"), given, text_of(value["response"], "response"))
 
 
-def _turn(instruction: str, given: str | None, answer: str) -> Said:
+def _turn(instruction: str, given: str | None, answer: str) -> DialogueOrPrompt:
     asked = f"{instruction}\n\n{given}" if given else instruction
     messages = (Message(role="user", content=asked), Message(role="assistant", content=answer))
-    return Demonstration(id="", messages=take_turns(messages))
+    return Demonstration(id="", messages=merge_consecutive(messages))
 
 
 def _is_alpaca(entry: Entry) -> bool:

@@ -1,7 +1,7 @@
-"""Label Studio's exports of ranking projects: JSON, a task with its annotations, and JSON_MIN, one flat object each.
+"""Label Studio's exports of ranking projects: JSON (a task with its annotations) and JSON_MIN (a flat object each).
 
-A Ranker over a List gives {"rank": [ids, best first]}; with buckets, {bucket: [ids]}. Which bucket is better the
-file does not say, so they count only where their names end in a number, 1 best; who lies in one is tied. A
+A Ranker over a List gives {"rank": [ids, best first]}; with buckets, {bucket: [ids]}. The file does not say which
+bucket is better, so buckets count only where their names end in a number, 1 the best; ids in one bucket are tied. A
 Pairwise of two texts gives {"selected": "left" or "right"}. Answers that were not placed are left out.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.imports.formats import Format, has_keys
-from labeling.imports.formats.orders import Placed, person, ranking_of, seconds_of
 from labeling.imports.formats.prompts import prompt_among
-from labeling.imports.messages import FormatError, kind_of, list_of, text_of
+from labeling.imports.formats.ranking_tiers import Placed, ranking_of, seconds_of, trainer_name
+from labeling.imports.messages import FormatError, json_type_of, list_of, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Ranking
 
@@ -22,16 +22,16 @@ _SIDES = ("left", "right")
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
-    """One ranking an annotation; skipped ones are none."""
+    """One ranking per annotation; skipped ones give none."""
     value = entry.value
     if "annotations" not in value:
         yield _ranking(value, value, value)
         return
     if not isinstance(value.get("data"), dict):
-        raise FormatError(f'"data" must be an object, not {kind_of(value.get("data"))}')
+        raise FormatError(f'"data" must be an object, not {json_type_of(value.get("data"))}')
     for annotation in list_of(value["annotations"], "annotations"):
         if not isinstance(annotation, dict):
-            raise FormatError(f'"annotations" must hold objects, not {kind_of(annotation)}')
+            raise FormatError(f'"annotations" must hold objects, not {json_type_of(annotation)}')
         results = [one for one in list_of(annotation.get("result"), "result") if isinstance(one, dict)]
         found = next((one for one in results if one.get("type") in ("ranker", "pairwise")), None)
         if found is not None and not annotation.get("was_cancelled"):
@@ -43,7 +43,7 @@ def _ranking(fields: dict[str, Any], result: dict[str, Any], annotation: dict[st
     return ranking_of(
         prompt_among(fields),
         placed,
-        trainer=person(annotation.get("completed_by", annotation.get("annotator"))),
+        trainer=trainer_name(annotation.get("completed_by", annotation.get("annotator"))),
         trainer_kind="imported",
         seconds=seconds_of(annotation.get("lead_time"), "lead_time"),
     )
@@ -74,7 +74,7 @@ def _sides(fields: dict[str, Any], names: Any, selected: str) -> Iterator[Placed
 
 
 def _answers(fields: dict[str, Any]) -> Iterator[tuple[str, Completion]]:
-    """The list of {"id", "body"}; whoever made the project named the field."""
+    """The list of {"id", "body"}, whatever name the project gave its field. Raises FormatError."""
     for name, value in fields.items():
         if isinstance(value, list) and value and all(has_keys(one, "id") for one in value):
             for index, one in enumerate(value):
@@ -88,7 +88,7 @@ def _answers(fields: dict[str, Any]) -> Iterator[tuple[str, Completion]]:
 
 
 def _order_in(value: Any, ids: set[str], *, depth: int = 0) -> dict[str, list[Any]] | None:
-    """The object of lists of ids, wherever a form of export has put it."""
+    """The object of lists of ids, which stands at different depths in different exports."""
     if not isinstance(value, dict) or depth > 3:
         return None
     lists = {name: one for name, one in value.items() if isinstance(one, list) and one and {str(x) for x in one} <= ids}

@@ -1,15 +1,15 @@
 """Open-Assistant: conversation trees, and the same as flat lists of messages.
 
-A tree is {"message_tree_id", "prompt": message}, a message {"message_id", "text", "role": "prompter" or
-"assistant", "replies": [message], "rank"}. Among the answers to one message, rank 0 is the best.
-Messages that were deleted or failed review are cut off with everything below them.
+A tree is {"message_tree_id", "prompt": message}, a message {"message_id", "text", "role": "prompter" or "assistant",
+"replies": [message], "rank"}. Among the answers to a message, rank 0 is the best. Messages that were deleted or failed
+review are dropped with everything below them.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.imports.formats import Entries, Format, Said, has_keys
-from labeling.imports.messages import FormatError, kind_of, list_of, role_of, text_of
+from labeling.imports.formats import DialogueOrPrompt, Entries, Format, has_keys
+from labeling.imports.messages import FormatError, json_type_of, list_of, role_of, text_of
 from labeling.imports.reader import Entry, Refusal
 from records import Completion, Demonstration, Message, Prompt, Ranking
 
@@ -28,8 +28,8 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
             yield _ranking(node, path, ranked)
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
-    """Every path from the root to a last answer, by way of the best-ranked answers. An unanswered root is a prompt."""
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
+    """Every path from the root to a last answer along the best-ranked answers. An unanswered root is a prompt."""
     root = _root(entry.value)
     num_found = 0
     for node, path in _walk(root, best_only=True):
@@ -41,7 +41,7 @@ def dialogues(entry: Entry) -> Iterator[Said]:
 
 
 def gather(entries: Entries) -> Entries:
-    """Trees from flat messages. Those of one tree stand together, a parent before its replies."""
+    """Trees from flat messages. The file must list a tree's messages together, parents before their replies."""
     lines: list[Entry] = []
     for entry in entries:
         if isinstance(entry, Refusal) or not has_keys(entry.value, "message_id", "message_tree_id", "text", "role"):
@@ -64,14 +64,14 @@ def _tree_of(lines: list[Entry]) -> Entries:
         node = {**entry.value, "replies": []}
         identifier, parent = node["message_id"], node.get("parent_id")
         if not isinstance(identifier, str) or identifier in nodes:
-            yield Refusal(entry.line, f'"message_id" {_named(identifier)} is used twice in its tree, or is not text')
+            yield Refusal(entry.line, f'"message_id" {_shown_id(identifier)} is used twice in its tree, or is not text')
         elif parent is None and root is None:
             root = nodes[identifier] = node
         elif isinstance(parent, str) and parent in nodes:
             nodes[identifier] = node
             nodes[parent]["replies"].append(node)
         else:
-            yield Refusal(entry.line, f"its parent {_named(parent)} does not stand before it; sort the file by tree")
+            yield Refusal(entry.line, f"its parent {_shown_id(parent)} does not stand before it; sort the file by tree")
     if root is not None:
         tree = {"message_tree_id": lines[0].value["message_tree_id"], "prompt": root}
         yield Entry(lines[0].line, tree, size=sum(entry.size for entry in lines))
@@ -80,8 +80,8 @@ def _tree_of(lines: list[Entry]) -> Entries:
 def _root(value: Any) -> Node:
     root = value.get("prompt") if isinstance(value, dict) else None
     if not isinstance(root, dict):
-        raise FormatError(f'"prompt" must be an object, not {kind_of(root)}')
-    if _is_cut_off(root):
+        raise FormatError(f'"prompt" must be an object, not {json_type_of(root)}')
+    if _is_dropped(root):
         raise FormatError("its first message was deleted or failed review")
     return root
 
@@ -111,17 +111,17 @@ def _replies(node: Node) -> list[Node]:
     replies = list_of(node.get("replies") or [], "replies")
     if not all(isinstance(reply, dict) for reply in replies):
         raise FormatError('"replies" must hold objects')
-    return [reply for reply in replies if not _is_cut_off(reply)]
+    return [reply for reply in replies if not _is_dropped(reply)]
 
 
 def _best(node: Node) -> list[Node]:
-    """The replies that a reader would follow: of ranked answers the best, of others all."""
+    """The replies on the best path: the best of ranked answers, all of unranked ones."""
     replies = _replies(node)
     ranked = [reply for reply in replies if reply.get("rank") is not None and reply.get("role") == "assistant"]
     return [min(ranked, key=_rank)] if ranked else replies
 
 
-def _is_cut_off(node: Node) -> bool:
+def _is_dropped(node: Node) -> bool:
     return node.get("deleted") is True or node.get("review_result") is False
 
 
@@ -135,9 +135,9 @@ def _identifier(node: Node) -> str:
     return text_of(node.get("message_id"), "message_id")
 
 
-def _named(identifier: Any) -> str:
-    """An id for a complaint, which may be anything: what is no text may be too large or too deep to be shown."""
-    return repr(identifier[:80]) if isinstance(identifier, str) else kind_of(identifier)
+def _shown_id(identifier: Any) -> str:
+    """An id for an error message: a value that is no text may be too large or too deep to show."""
+    return repr(identifier[:80]) if isinstance(identifier, str) else json_type_of(identifier)
 
 
 def _policy(node: Node) -> str | None:

@@ -1,8 +1,8 @@
-"""trl preference pairs: {"prompt", "chosen", "rejected"}, or the last two as messages with the prompt inside both.
+"""trl preference pairs: {"prompt", "chosen", "rejected"}, or the last two as messages that include the prompt.
 
-Each is text or a list of {"role", "content"}; other tools call the prompt "instruction" or "question" (asked.py).
-Two texts without a prompt are refused: where in them the answer begins, nobody can tell from the letters they
-share. OpenAI says {"input": {"messages"}, "preferred_output", "non_preferred_output"} for the same.
+Each is text or a list of {"role", "content"}; preference_prompts.py reads other names of the prompt. Two texts without
+a prompt are refused: a shared beginning does not tell where the answer starts. OpenAI's form is {"input": {"messages"},
+"preferred_output", "non_preferred_output"}.
 """
 
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from labeling.imports.formats import Format, Said, has_keys
-from labeling.imports.formats.asked import NO_PROMPT, asked_in
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.chat import read_messages
 from labeling.imports.formats.hh import is_transcript, pair, ranking_of_pair
+from labeling.imports.formats.preference_prompts import NO_PROMPT, prompt_messages_of
 from labeling.imports.formats.prompts import read_prompt
 from labeling.imports.formats.verdicts import require_learnable
 from labeling.imports.messages import FormatError, text_of
@@ -25,12 +25,12 @@ _OPENAI = ("input", "preferred_output", "non_preferred_output")
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
     value = _as_trl(entry.value)
-    before = asked_in(value)
+    before = prompt_messages_of(value)
     is_asked = any(_role(message) != "system" for message in before)
     chosen, rejected = (value[name] if is_asked else _messages_in(value[name]) for name in ("chosen", "rejected"))
     if isinstance(chosen, list):
         is_given = isinstance(value.get("prompt"), list)
-        whole = _whole(before, chosen, is_given=is_given), _whole(before, rejected, is_given=is_given)
+        whole = _whole_dialogue(before, chosen, is_given=is_given), _whole_dialogue(before, rejected, is_given=is_given)
         yield pair(read_messages(whole[0], "chosen"), read_messages(whole[1], "rejected"))
     elif is_asked:
         prompt = read_prompt(before, "prompt")
@@ -40,8 +40,8 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
         raise FormatError(NO_PROMPT)
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
-    """The prompt with the answer that was chosen."""
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
+    """The prompt with the chosen answer."""
     require_learnable(entry.value)
     for ranking in rankings(entry):
         chosen = next(completion.content for completion in ranking.completions if completion.id == "chosen")
@@ -59,7 +59,7 @@ def _as_trl(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _messages_in(answer: Any) -> Any:
-    """A text may be JSON: messages in a table that holds texts alone."""
+    """The messages of an answer that is JSON in a text, as in tables of texts; any other answer as it is."""
     if not isinstance(answer, str) or answer.lstrip()[:1] not in ("{", "["):
         return answer
     try:
@@ -70,10 +70,10 @@ def _messages_in(answer: Any) -> Any:
     return messages if isinstance(messages, list) else answer
 
 
-def _whole(before: list[Any], answers: Any, *, is_given: bool) -> list[Any]:
-    """All messages up to and with the answer. Where the answer's own hold what was asked, it is not said twice.
+def _whole_dialogue(before: list[Any], answers: Any, *, is_given: bool) -> list[Any]:
+    """All messages up to and including the answer. A prompt that the answer's messages repeat is not added twice.
 
-    `is_given` is a prompt that came as messages: the answer's may go on from it, with the user again.
+    `is_given` says that the prompt came as messages: then the answer may continue it, with another turn of the user.
     """
     if not isinstance(answers, list):
         raise FormatError('"chosen" and "rejected" must both be text or both be messages')
@@ -83,15 +83,15 @@ def _whole(before: list[Any], answers: Any, *, is_given: bool) -> list[Any]:
         if _content(answers[0]) != _content(system[0]):
             raise FormatError('"chosen" or "rejected" has a system message other than the one beside it; leave one')
         answers = answers[1:]
-    holds = list(map(_spoken, answers[: len(asked)])) == list(map(_spoken, asked))
+    holds = list(map(_role_and_content, answers[: len(asked)])) == list(map(_role_and_content, asked))
     if not holds and not is_given and answers and _role(answers[0]) != "assistant":
-        _require_held(asked[-1], answers)
+        _require_overlap(asked[-1], answers)
         holds = True
     return [*system, *answers] if holds else [*before, *answers]
 
 
-def _require_held(asked: Any, answers: list[Any]) -> None:
-    """A prompt beside whole dialogues may be a part of them or, as a template filled in, hold a part of them."""
+def _require_overlap(asked: Any, answers: list[Any]) -> None:
+    """A prompt beside whole dialogues must be a part of a message or, as a filled-in template, contain one."""
     wanted = _content(asked).strip()
     said = [_content(message).strip() for message in answers if _role(message) != "assistant"]
     if not any(one and (one in wanted or wanted in one) for one in said):
@@ -108,7 +108,7 @@ def _content(message: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _spoken(message: Any) -> tuple[str, Any]:
+def _role_and_content(message: Any) -> tuple[str, Any]:
     return _role(message), message.get("content") if isinstance(message, dict) else message
 
 

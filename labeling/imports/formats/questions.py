@@ -1,18 +1,18 @@
-"""Prompts without answers: MT-bench questions {"turns": [first, second], "category"}, or {"prompt"}, text or messages.
+"""Prompts without answers: MT-bench {"turns": [first, second], "category"}, or {"prompt"} as text or messages.
 
-Only the first turn is kept: the second speaks of an answer that is not there yet.
+Only the first turn is kept: the second refers to an answer that does not exist yet.
 """
 
 from collections.abc import Iterator
 
-from labeling.imports.formats import Format, Said, has_keys
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.prompts import read_prompt
 from labeling.imports.messages import FormatError, list_of, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Message, Prompt
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
     value = entry.value
     if "turns" in value:
         turns = list_of(value["turns"], "turns")

@@ -1,26 +1,26 @@
-"""Lists of rated answers to one prompt, as UltraFeedback has them, and lists with the tier of each.
+"""Lists of rated answers to one prompt, as in UltraFeedback, and lists with the tier of each answer.
 
-UltraFeedback {"instruction", "completions": [{"response", "model", "annotations": {aspect: {"Rating"}}}]}: of the
-aspects the mean counts, as in its binarised versions ("overall_score" is known to be wrong there, and counts only
-where there is nothing else). Other lists {"prompt", "completions" or "responses": [{"text", "score"}]}, or the
-texts and the "scores" beside each other; or "tiers", 0 best. Equal ratings are a tie; who is unrated is left out.
+UltraFeedback {"instruction", "completions": [{"response", "model", "annotations": {aspect: {"Rating"}}}]}: the mean of
+the aspects counts, as in its binarised versions ("overall_score" is known to be wrong and is a last resort). Other
+lists {"prompt", "completions" or "responses": [{"text", "score"}]}, or texts beside a list of "scores" or of "tiers", 0
+the best. Equal ratings are a tie; unrated answers are left out.
 """
 
 from collections.abc import Iterator
 from statistics import fmean
 from typing import Any
 
-from labeling.imports.formats import Format, Said, has_keys
-from labeling.imports.formats.orders import Placed, number_of, ranking_of
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.prompts import prompt_among
-from labeling.imports.messages import FormatError, kind_of, list_of, optional_text, text_of
+from labeling.imports.formats.ranking_tiers import Placed, number_of, ranking_of
+from labeling.imports.messages import FormatError, json_type_of, list_of, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Demonstration, Message, Ranking
 
 _LISTS = ("completions", "responses", "answers", "candidates")
 _NUMBERS = ("scores", "ratings", "tiers")  # beside a list of texts
 _TEXTS = ("response", "completion", "content", "text", "output", "answer")
-_MEAN = "fine-grained_score"  # the mean of its aspects, where the file has it
+_MEAN = "fine-grained_score"  # the mean of the aspects, where the file has it
 _SCORES = ("score", "rating", "overall_score")
 _UNRATED = (None, "", "N/A")
 
@@ -32,8 +32,8 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
         yield ranking_of(prompt_among(value), placed, source=optional_text(value.get("source"), "source"))
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
-    """The prompt with the answer that is rated best; the first of them where several are."""
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
+    """The prompt with the best-rated answer; the first of them where several tie."""
     for ranking in rankings(entry):
         contents = {completion.id: completion.content for completion in ranking.completions}
         best = Message(role="assistant", content=contents[ranking.tiers[0][0]])
@@ -53,7 +53,7 @@ def _placed(value: dict[str, Any]) -> Iterator[Placed | None]:
 
 
 def _order(given: Any, name: str) -> float | None:
-    """Smaller is better: a tier as it is, a rating below zero."""
+    """A number that is smaller for the better: a tier as it is, a rating negated."""
     if given in _UNRATED:
         return None
     return number_of(given, name) if name == "tiers" else -number_of(given, name)
@@ -80,7 +80,7 @@ def _completion(answer: Any, index: int, where: str) -> Completion:
     if isinstance(answer, str):
         return Completion(id=str(index), content=text_of(answer, where))
     if not isinstance(answer, dict):
-        raise FormatError(f'"{where}" must be text or an object, not {kind_of(answer)}')
+        raise FormatError(f'"{where}" must be text or an object, not {json_type_of(answer)}')
     name = next((name for name in _TEXTS if name in answer), None)
     if name is None:
         raise FormatError(f'"{where}" has no text; it may be called {", ".join(_TEXTS)}')

@@ -3,23 +3,23 @@
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.imports.formats import Format, Said, has_keys
-from labeling.imports.formats.chat import said
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.chat import dialogue_or_prompt
 from labeling.imports.formats.verdicts import require_learnable_message
-from labeling.imports.messages import FormatError, kind_of, list_of, role_of, take_turns, text_of
+from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, role_of, text_of
 from labeling.imports.reader import Entry
 from records import Message
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
     turns = list_of(entry.value.get("conversations"), "conversations")
-    messages = take_turns(_message(turn, f"conversations[{index}]") for index, turn in enumerate(turns))
-    yield said(messages, row=entry.value)
+    messages = merge_consecutive(_message(turn, f"conversations[{index}]") for index, turn in enumerate(turns))
+    yield dialogue_or_prompt(messages, row=entry.value)
 
 
 def _message(value: Any, name: str) -> Message:
     if not isinstance(value, dict):
-        raise FormatError(f'"{name}" must be an object, not {kind_of(value)}')
+        raise FormatError(f'"{name}" must be an object, not {json_type_of(value)}')
     role = role_of(value.get("from"), f"{name}.from")
     if role == "assistant":
         require_learnable_message(value, name)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from labeling.imports.date_repair import StrangeDate, mend_dates
+from labeling.imports.date_repair import DateOutOfRange, mend_dates
 
 
 class Command(BaseCommand):
@@ -22,5 +22,5 @@ class Command(BaseCommand):
         num = mend_dates(by=None, dry_run=dry_run, tell=self._tell)
         self.stdout.write(f"{num:,} dates {'would be mended' if dry_run else 'mended'}")
 
-    def _tell(self, one: StrangeDate) -> None:
+    def _tell(self, one: DateOutOfRange) -> None:
         self.stdout.write(f"ranking {one.ranking}: {one.was} becomes {one.becomes}")

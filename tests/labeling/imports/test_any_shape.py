@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.imports.detection import FORMATS
-from labeling.imports.dialogues import store_said
+from labeling.imports.dialogues import store_dialogues_and_prompts
 from labeling.imports.formats import chat
 from labeling.imports.importer import read_records
 from labeling.imports.rankings import store_rankings
@@ -213,7 +213,7 @@ def test_what_was_read_can_be_stored(row: dict[str, Any]) -> None:
         project = Project.objects.create(slug="any-shape", name="Any shape")
         store_rankings(project, [one for one in records if isinstance(one, Ranking)], source="file.jsonl")
         said = [one for one in records if not isinstance(one, Ranking)]
-        store_said(project, said, source="file.jsonl", by=None)
+        store_dialogues_and_prompts(project, said, source="file.jsonl", by=None)
         transaction.set_rollback(True)
 
 

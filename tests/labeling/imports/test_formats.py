@@ -20,7 +20,7 @@ from tests.labeling.imports.files import (
     write_lines,
 )
 
-Said = list[tuple[str, str]]
+DialogueOrPrompt = list[tuple[str, str]]
 CHITCHAT = {
     "messages": [
         [{"text": "Hello", "sender": "a"}, {"text": "there", "sender": "a"}],
@@ -29,7 +29,7 @@ CHITCHAT = {
         [{"text": "Bye", "sender": "a"}],
     ]
 }
-DIALOGUES: list[tuple[str, Any, Said]] = [
+DIALOGUES: list[tuple[str, Any, DialogueOrPrompt]] = [
     ("openai", {"messages": [user("Q"), assistant("A")]}, [("user", "Q"), ("assistant", "A")]),
     (
         "openai",
@@ -93,7 +93,7 @@ def read(tmp_path: Path, kind: Any, *values: Any) -> tuple[str, list[Any], list[
     return known.name, records, [one.reason for one in reads if isinstance(one, Refusal)]
 
 
-def spoken(record: Demonstration | Prompt) -> Said:
+def spoken(record: Demonstration | Prompt) -> DialogueOrPrompt:
     return [(message.role, message.content) for message in record.messages]
 
 
@@ -103,7 +103,7 @@ def preference(ranking: Ranking) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), DIALOGUES)
-def test_a_dialogue_is_recognised_and_read(tmp_path: Path, name: str, value: Any, expected: Said) -> None:
+def test_a_dialogue_is_recognised_and_read(tmp_path: Path, name: str, value: Any, expected: DialogueOrPrompt) -> None:
     found, records, refused = read(tmp_path, "dialogues", value)
     assert (found, refused) == (name, [])
     assert [spoken(record) for record in records] == [expected]

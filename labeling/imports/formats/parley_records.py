@@ -1,37 +1,37 @@
-"""Parley's own records, as an export in the records format holds them; read as strictly as everywhere."""
+"""Parley's own records, as in an export in the records format; unknown fields are refused."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from labeling.imports.dates import moment_of
-from labeling.imports.formats import Format, Said, has_keys
-from labeling.imports.formats.orders import seconds_of
-from labeling.imports.messages import FormatError, require_turns, text_of
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.ranking_tiers import seconds_of
+from labeling.imports.messages import FormatError, require_alternating, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Demonstration, Message, Prompt, Ranking, decode
 
-_SPLIT = ": "
-_LONGEST = {"ranked_at": 80, "trainer": 80, "abstained": 200}  # characters, as the columns have them
+_EMPTY_WHERE = ": "
+_MOST_CHARACTERS = {"ranked_at": 80, "trainer": 80, "abstained": 200}  # as the columns are long
 
 
-def dialogues(entry: Entry) -> Iterator[Said]:
+def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
     cls: Any = Prompt if _is_prompt(entry.value) else Demonstration
     said = _decoded(cls, entry.value)
-    require_turns(said.messages)
+    require_alternating(said.messages)
     yield said
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
     ranking = _decoded(Ranking, entry.value)
-    require_turns(ranking.messages)
-    _require_keepable(ranking)
+    require_alternating(ranking.messages)
+    _require_storable(ranking)
     yield ranking
 
 
-def _require_keepable(ranking: Ranking) -> None:
+def _require_storable(ranking: Ranking) -> None:
     for completion in ranking.completions:
-        _require_keepable_completion(completion)
-    for name, longest in _LONGEST.items():
+        _require_storable_completion(completion)
+    for name, longest in _MOST_CHARACTERS.items():
         value = getattr(ranking, name)
         if value is not None and len(value) > longest:
             raise FormatError(f'"{name}" has more than {longest} characters')
@@ -40,7 +40,7 @@ def _require_keepable(ranking: Ranking) -> None:
         moment_of(ranking.ranked_at, "ranked_at")
 
 
-def _require_keepable_completion(completion: Completion) -> None:
+def _require_storable_completion(completion: Completion) -> None:
     text_of(completion.content, "content", may_be_empty=True)
     if not 0 <= (completion.num_tokens or 0) < 2**31:
         raise FormatError(f'"num_tokens" cannot be {completion.num_tokens}')
@@ -53,11 +53,11 @@ def _decoded(cls: Any, value: Any) -> Any:
     try:
         return decode(cls, value, where="")
     except ValueError as error:
-        raise FormatError(str(error).removeprefix(_SPLIT)) from error
+        raise FormatError(str(error).removeprefix(_EMPTY_WHERE)) from error
 
 
 def _is_prompt(value: dict[str, Any]) -> bool:
-    """Both end with a user's message at times; then only a demonstration says who wrote it, and under what."""
+    """Whether it is a prompt. A demonstration may also end with the user, but it has a trainer or guidelines."""
     messages = value["messages"] if isinstance(value["messages"], list) else []
     unanswered = bool(messages) and has_keys(messages[-1], "role") and messages[-1]["role"] == "user"
     return unanswered and not ("trainer" in value or "guideline_version" in value)
@@ -78,5 +78,7 @@ def _is_dialogue(entry: Entry) -> bool:
     )
 
 
-SAID = Format(name="records", label="Parley's demonstrations or prompts", recognises=_is_dialogue, dialogues=dialogues)
+DIALOGUES = Format(
+    name="records", label="Parley's demonstrations or prompts", recognises=_is_dialogue, dialogues=dialogues
+)
 RANKINGS = Format(name="records", label="Parley's rankings", recognises=_is_ranking, rankings=rankings)

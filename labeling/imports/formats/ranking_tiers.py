@@ -1,19 +1,19 @@
-"""An order as files give it, by numbers or by position, made the tiers of a ranking. Ties stay ties."""
+"""An order as files give it, by numbers or by position, as the tiers of a ranking. Equal numbers are a tie."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from labeling.imports.messages import FormatError, kind_of, text_of
+from labeling.imports.messages import FormatError, json_type_of, text_of
 from records import Completion, Message, Ranking
 
 Placed = tuple[Completion, float]
 
-_LARGEST = 1e15  # beyond it a float no longer tells one whole number from the next, and a mean may overflow
-_LONGEST_SECONDS = 366 * 24 * 3600  # a tab left open over the holidays; more is no time that somebody took
+_LARGEST = 1e15  # beyond, a float cannot tell neighbouring integers apart, and a mean may overflow
+_LONGEST_SECONDS = 366 * 24 * 3600  # a year; a longer time was not spent ranking
 
 
 def ranking_of(prompt: tuple[Message, ...], placed: Sequence[Placed], **fields: Any) -> Ranking:
-    """The ranking of completions by their numbers, the smallest best; equal numbers are a tie."""
+    """The ranking of completions by their numbers, the smallest best. Raises FormatError for fewer than two."""
     if len(placed) < 2:
         raise FormatError(f"orders {len(placed)} answers; a ranking needs at least 2")
     require_different(completion.content for completion, _ in placed)
@@ -29,7 +29,7 @@ def ranking_of(prompt: tuple[Message, ...], placed: Sequence[Placed], **fields: 
 
 
 def require_different(contents: Iterable[str]) -> None:
-    """Raise FormatError where two answers are one text: whatever was preferred, it was not the text."""
+    """Raise FormatError where two answers are the same text: an order between them says nothing about the text."""
     seen: set[str] = set()
     for content in contents:
         if content in seen:
@@ -38,21 +38,21 @@ def require_different(contents: Iterable[str]) -> None:
 
 
 def number_of(value: Any, name: str) -> float:
-    """The value, a number or the text of one."""
+    """The value as a number; texts of numbers are read. Raises FormatError."""
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             raise FormatError(f'"{name}" must be a number, not {value[:40]!r}') from None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
-        raise FormatError(f'"{name}" must be a number, not {kind_of(value)}')
+        raise FormatError(f'"{name}" must be a number, not {json_type_of(value)}')
     if abs(value) > _LARGEST:
         raise FormatError(f'"{name}" is too large a number; at most {_LARGEST:g} can be kept')
     return float(value)
 
 
 def seconds_of(value: Any, name: str) -> float | None:
-    """How long somebody took; None where the file does not say."""
+    """How long the ranking took in seconds; None where the file does not say. Raises FormatError."""
     if value is None:
         return None
     seconds = number_of(value, name)
@@ -61,8 +61,8 @@ def seconds_of(value: Any, name: str) -> float | None:
     return seconds
 
 
-def person(value: Any) -> str | None:
-    """A name for whoever ranked, as far as the file has one that is no address."""
+def trainer_name(value: Any) -> str | None:
+    """A name for whoever ranked; None where the file has none, or only an e-mail address."""
     if isinstance(value, dict):
         value = value.get("id")
     if value is None or isinstance(value, bool | float | list | dict):
