@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from labeling.imports.bulk_copy import CopyTarget
+from labeling.imports.project_lock import lock_project
 from labeling.models import Dialogue, Message, Project, Prompt, User
 from labeling.models.content_hash import fingerprint
 from records import Demonstration
@@ -34,8 +35,7 @@ def store_dialogues_and_prompts(
     demonstrations = {fingerprint(one.messages): one for one in records if isinstance(one, Demonstration)}
     prompts = {fingerprint(one.messages): one for one in records if isinstance(one, PromptRecord)}
     with transaction.atomic():
-        with connection.cursor() as cursor:  # one import at a time, or two would both find a dialogue new
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"parley: import into {project.id}"])
+        lock_project(project)
         num = _store_dialogues(project, _new_among(Dialogue, project, demonstrations), source, by)
         return num + _store_prompts(project, _new_among(Prompt, project, prompts), source, by)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -20,6 +20,7 @@ from django.utils import timezone
 from labeling.imports import identity
 from labeling.imports.bulk_copy import CopyTarget
 from labeling.imports.dates import moment_of
+from labeling.imports.project_lock import lock_project
 from labeling.models import Comparison, Completion, Policy, Project, Ranking, Rating
 from labeling.models.content_hash import fingerprint
 from records import Completion as CompletionRecord
@@ -60,7 +61,7 @@ def store_rankings(project: Project, records: Sequence[RankingRecord], *, source
     """Store the rankings that are new, in one transaction; returns how many. Known ones change nothing."""
     identified = {one.key: one for one in (_identify(project, record) for record in records)}
     with transaction.atomic():
-        _lock_project(project)
+        lock_project(project)
         new = _new_among(project, identified)
         if new:
             _store(project, new, source)
@@ -80,12 +81,6 @@ def _identify(project: Project, record: RankingRecord) -> _Identified:
         tuple(completions),
         ids,
     )
-
-
-def _lock_project(project: Project) -> None:
-    """One import at a time writes to a project, so that what one looked up is still true when it writes."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"parley: import into {project.id}"])
 
 
 def _new_among(project: Project, identified: dict[uuid.UUID, _Identified]) -> list[_Identified]:
