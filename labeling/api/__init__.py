@@ -1,4 +1,4 @@
-"""The API, version 1: operations for programs that carry a token; knows no page and no rule of its own.
+"""The REST API, version 1: operations for programs that carry a token; knows no page and has no rules of its own.
 
-An operation is what a view is elsewhere: access, one domain call, an answer. docs/api.md says how it is used.
+An operation has the beats of a view: access, one domain call, a response. docs/api.md describes its use.
 """

@@ -1,7 +1,7 @@
-"""The door of the API: who asks, whether not too often, and whether it was asked before. Knows no resource.
+"""Authentication of API requests: token, rate limit, project, scope and idempotency. Knows no resource.
 
-Rights are those of labeling.web.access for the token's owner. What a token adds can only take away: its scopes,
-and the one project that it may be bound to.
+The rights are those of labeling.web.access for the token's owner. A token only narrows them: to its scopes, and to one
+project where it is bound to one.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja.security import HttpBearer
 
 from labeling.accounts.api_tokens import find_token
-from labeling.api.errors import ApiError, not_allowed, nothing_here, response_of
-from labeling.api.idempotency import once
+from labeling.api.errors import ApiError, not_allowed, not_found, response_of
+from labeling.api.idempotency import answer_once
 from labeling.api.rate_limit import seconds_to_wait
 from labeling.models import ApiToken
 from labeling.web import access
@@ -25,37 +25,40 @@ View = Callable[..., Any]
 
 
 class Bearer(HttpBearer):
-    """For the document only: by the time an operation is reached, the door has let the token in."""
+    """Tells django-ninja of the scheme, for the OpenAPI document; `authenticated` has checked the token before."""
 
     def __call__(self, request: HttpRequest) -> ApiToken:
         return token_of(request)
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken:
-        raise AssertionError("the door has asked already")
+        raise AssertionError("`authenticated` has checked the token already")
 
 
-def behind_the_door(view: View, *, rule: Any) -> View:
-    """The view of one address, for those with a token. `rule` is who may use it, for the test of access rules."""
+def authenticated(view: View, *, rule: Any) -> View:
+    """The view of one address for requests with a valid token; ApiError becomes a response.
 
-    @csrf_exempt  # nothing here listens to cookies
+    `rule` is who may use it; the test of access rules reads it from the view.
+    """
+
+    @csrf_exempt  # no session cookie is read here, so there is nothing to forge
     @access.public
     @wraps(view)
-    def entered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def authenticated_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            token = _let_in(request, kwargs.get("slug"))
-            response = once(request, token, lambda: view(request, *args, **kwargs))
+            token = _authenticate(request, kwargs.get("slug"))
+            response = answer_once(request, token, lambda: view(request, *args, **kwargs))
         except ApiError as error:
             return response_of(error)
         if isinstance(response, HttpResponseNotAllowed):
             return response_of(not_allowed(request, response["Allow"]))
         return response
 
-    entered.access = rule  # type: ignore[attr-defined]
-    return entered
+    authenticated_view.access = rule  # type: ignore[attr-defined]
+    return authenticated_view
 
 
-def needs(scope: ApiToken.Scope) -> Callable[[View], View]:
-    """Only tokens with this scope may use the operation."""
+def scope_required(scope: ApiToken.Scope) -> Callable[[View], View]:
+    """Restrict an operation to tokens with this scope. Raises ApiError 403."""
 
     def guard(operation: View) -> View:
         @wraps(operation)
@@ -76,14 +79,18 @@ def needs(scope: ApiToken.Scope) -> Callable[[View], View]:
 
 
 def token_of(request: HttpRequest) -> ApiToken:
-    """The token that this request carries."""
+    """The token of an authenticated request."""
     token = request.api_token  # type: ignore[attr-defined]
     assert isinstance(token, ApiToken)
     return token
 
 
-def _let_in(request: HttpRequest, slug: str | None) -> ApiToken:
-    """The token and its owner, set on the request in place of whoever a session may have named."""
+def _authenticate(request: HttpRequest, slug: str | None) -> ApiToken:
+    """The token of the request; sets its owner as the request's user, in place of any user of a session.
+
+    Raises ApiError: 401 without a valid token, 429 over the rate limit, 404 for another project than the token's, 413
+    for too large a body. The rate limit comes first of those a valid token can cause, so that no other check is free.
+    """
     kind, _blank, text = request.headers.get("Authorization", "").partition(" ")
     token = find_token(text.strip()) if kind.lower() == "bearer" else None
     if token is None:
@@ -94,15 +101,15 @@ def _let_in(request: HttpRequest, slug: str | None) -> ApiToken:
             what_to_do="Send “Authorization: Bearer parley_…”; tokens are made on the account page.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    _hold_back(token)
+    _require_rate(token)
     if slug is not None and token.project is not None and token.project.slug != slug:
-        raise nothing_here(request)
-    _require_short(request)
+        raise not_found(request)
+    _require_body_size(request)
     request.user, request.api_token = token.owner, token  # type: ignore[attr-defined]
     return token
 
 
-def _hold_back(token: ApiToken) -> None:
+def _require_rate(token: ApiToken) -> None:
     seconds = seconds_to_wait(token)
     if seconds:
         raise ApiError(
@@ -114,7 +121,7 @@ def _hold_back(token: ApiToken) -> None:
         )
 
 
-def _require_short(request: HttpRequest) -> None:
+def _require_body_size(request: HttpRequest) -> None:
     try:
         _body = request.body
     except RequestDataTooBig as error:

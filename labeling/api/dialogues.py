@@ -1,4 +1,4 @@
-"""Prompts and dialogues: what there is, and what is brought in, by the same reader that imports files."""
+"""Operations on prompts and dialogues: list them, and add new ones through the importer of files."""
 
 import json
 import tempfile
@@ -14,7 +14,7 @@ from ninja import Query, Router, Status
 
 from labeling import models
 from labeling.api import schemas
-from labeling.api.authentication import needs
+from labeling.api.authentication import scope_required
 from labeling.api.errors import ApiError
 from labeling.api.pagination import Page, Place, page_of
 from labeling.imports import import_dialogues
@@ -28,7 +28,7 @@ router = Router()
 
 
 @router.get("/projects/{slug}/prompts", response=Page[schemas.Prompt])
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_prompts(request: HttpRequest, slug: str, place: Query[Place], topic: str | None = None) -> Any:
     """The project's pool of prompts."""
@@ -37,17 +37,17 @@ def list_prompts(request: HttpRequest, slug: str, place: Query[Place], topic: st
 
 
 @router.post("/projects/{slug}/prompts", response={201: schemas.Imported})
-@needs(WRITE)
+@scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def add_prompts(request: HttpRequest, slug: str, given: schemas.NewPrompts) -> Any:
     """Add prompts to the pool; what is there already is not added again."""
     project = access.project_for(request, slug)
     _require_each(given.prompts, "prompts", answered=False)
-    return _taken_in(project, given.prompts, "prompts", given.on_error, by=access.person(request))
+    return _import(project, given.prompts, "prompts", given.on_error, by=access.person(request))
 
 
 @router.get("/projects/{slug}/dialogues", response=Page[schemas.Dialogue])
-@needs(READ)
+@scope_required(READ)
 @access.signed_in
 def list_dialogues(request: HttpRequest, slug: str, place: Query[Place], state: str | None = None) -> Any:
     """One's own; for reviewers also what was handed in, for engineers what is accepted."""
@@ -56,20 +56,20 @@ def list_dialogues(request: HttpRequest, slug: str, place: Query[Place], state: 
 
 
 @router.get("/projects/{slug}/dialogues/{dialogue_id}", response=schemas.Dialogue)
-@needs(READ)
+@scope_required(READ)
 @access.signed_in
 def get_dialogue(request: HttpRequest, slug: str, dialogue_id: UUID) -> Any:
     return get_object_or_404(_dialogues(request, access.project_for(request, slug)), id=dialogue_id)
 
 
 @router.post("/projects/{slug}/dialogues", response={201: schemas.Imported})
-@needs(WRITE)
+@scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def add_dialogues(request: HttpRequest, slug: str, given: schemas.NewDialogues) -> Any:
     """Bring dialogues in, accepted as they are; what is there already is not added again."""
     project = access.project_for(request, slug)
     _require_each(given.dialogues, "dialogues", answered=True)
-    return _taken_in(project, given.dialogues, "dialogues", given.on_error, by=access.person(request))
+    return _import(project, given.dialogues, "dialogues", given.on_error, by=access.person(request))
 
 
 def _dialogues(request: HttpRequest, project: Project) -> QuerySet[models.Dialogue]:
@@ -78,7 +78,10 @@ def _dialogues(request: HttpRequest, project: Project) -> QuerySet[models.Dialog
 
 
 def _require_each(said: Sequence[schemas.NewSaid], what: str, *, answered: bool) -> None:
-    """A prompt waits for an answer, and a dialogue has one: else one would come in as the other."""
+    """Require that prompts end with the user and dialogues with an answer, since the importer tells them apart by that.
+
+    Raises ApiError.
+    """
     wrong = [num for num, one in enumerate(said) if (one.messages[-1].role == "user") == answered]
     if wrong:
         wanted = "end with an answer" if answered else "end with the message of a user"
@@ -91,10 +94,10 @@ def _require_each(said: Sequence[schemas.NewSaid], what: str, *, answered: bool)
         )
 
 
-def _taken_in(
+def _import(
     project: Project, said: Sequence[schemas.NewSaid], what: str, on_error: str, *, by: User
 ) -> Status[schemas.Imported]:
-    """Through the importer, by way of a file: it is what knows a bad line from a good one."""
+    """Import through a temporary file: the importer's checks and reports are those of files."""
     with tempfile.TemporaryDirectory(prefix="parley-api-") as folder:
         path = Path(folder) / "body.jsonl"
         path.write_text("".join(map(_line, range(len(said)), said)), encoding="utf-8")
@@ -108,11 +111,11 @@ def _taken_in(
         )
     refused = [schemas.Problem(where=f"body.{what}.{one.line - 1}", what=one.reason) for one in report.refused]
     if report.stopped and refused:
-        raise _refusal_of(refused)
+        raise _error_of(refused)
     return Status(201, schemas.Imported(imported=report.imported, repeated=report.repeated, refused=refused))
 
 
-def _refusal_of(refused: list[schemas.Problem]) -> ApiError:
+def _error_of(refused: list[schemas.Problem]) -> ApiError:
     return ApiError(
         422,
         where=refused[0].where,

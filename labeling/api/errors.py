@@ -1,4 +1,4 @@
-"""Errors of the API in one shape: where, what, and what to do. Whatever goes wrong, a program reads the same."""
+"""Errors of the API, all in one JSON form: where, what, and what to do."""
 
 import logging
 import re
@@ -19,11 +19,11 @@ from labeling.webhooks.deliveries import WebhookError
 
 logger = logging.getLogger(__name__)
 
-_REFUSALS = (AssignmentError, FilterError, FileRefused, RoundError, WebhookError)  # each has a sentence for a person
+_REFUSALS = (AssignmentError, FilterError, FileRefused, RoundError, WebhookError)  # their messages are for people
 
 
 class ApiError(Exception):
-    """An answer that is not what was asked for. `others` are more of the same, as {"where", "what"}."""
+    """An error response. `others` are further problems of the same kind, as {"where", "what"}."""
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ def response_of(error: ApiError) -> HttpResponse:
     return JsonResponse(error.body, status=error.status, headers=error.headers)
 
 
-def nothing_here(request: HttpRequest) -> ApiError:
-    """The same for what is missing and for what is somebody else's."""
+def not_found(request: HttpRequest) -> ApiError:
+    """404, the same for what does not exist and for what the token may not see, so that ids cannot be probed."""
     return ApiError(
         404,
         where=request.path,
@@ -65,15 +65,15 @@ def not_allowed(request: HttpRequest, allowed: str) -> ApiError:
 
 
 def explain_errors(api: NinjaAPI) -> None:
-    """Have every exception of an operation answered in our shape."""
+    """Register a handler for every exception that an operation can raise."""
     api.exception_handler(ApiError)(lambda request, error: response_of(error))
-    api.exception_handler(Http404)(lambda request, error: response_of(nothing_here(request)))
+    api.exception_handler(Http404)(lambda request, error: response_of(not_found(request)))
     api.exception_handler(PermissionDenied)(_role_missing)
     api.exception_handler(ValidationError)(_invalid)
     api.exception_handler(HttpError)(_unreadable)
-    api.exception_handler(Exception)(_broken)
-    for unkeepable in (DataError, ValueError):
-        api.exception_handler(unkeepable)(_unkeepable)
+    api.exception_handler(Exception)(_internal_error)
+    for unstorable in (DataError, ValueError):
+        api.exception_handler(unstorable)(_unstorable)
     for refusal in _REFUSALS:
         api.exception_handler(refusal)(_refused)
 
@@ -88,7 +88,7 @@ def _role_missing(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
-    """What does not fit the document; ninja puts the parameter's own name between "body" and the field."""
+    """A body or query that does not fit the schema. Ninja puts the parameter's name between "body" and the field."""
     problems = [{"where": ".".join(map(str, one["loc"])), "what": str(one["msg"])} for one in error.errors]
     what_to_do = "Send what /api/v1/openapi.json says for this address."
     where, what = problems[0]["where"], problems[0]["what"]
@@ -106,17 +106,17 @@ def _refused(request: HttpRequest, error: Any) -> HttpResponse:
     )
 
 
-def _unkeepable(request: HttpRequest, error: Any) -> HttpResponse:
-    """PostgreSQL keeps no NUL, and its driver no half of a surrogate pair; either may stand in any text of a body."""
+def _unstorable(request: HttpRequest, error: Any) -> HttpResponse:
+    """PostgreSQL stores no NUL, and its driver no half of a surrogate pair; either may be in any text of a body."""
     if not isinstance(error, UnicodeError) and not re.search(r"NUL|\\u0000|surrogate", str(error)):
-        return _broken(request, error)
+        return _internal_error(request, error)
     what_to_do = "Take NUL characters and lone surrogates out of the texts."
     return response_of(
         ApiError(422, where=request.path, what="A text holds a character that cannot be kept.", what_to_do=what_to_do)
     )
 
 
-def _broken(request: HttpRequest, error: Any) -> HttpResponse:
+def _internal_error(request: HttpRequest, error: Any) -> HttpResponse:
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
     what_to_do = "Try again; if it stays, an admin finds the reason in the log of the web server."
     return response_of(ApiError(500, where=request.path, what="Parley made a mistake here.", what_to_do=what_to_do))

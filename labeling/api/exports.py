@@ -1,4 +1,4 @@
-"""Exports: asked for, watched, stopped, and their files."""
+"""Operations on exports: request, follow and cancel them, and download their files."""
 
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Status
 
 from labeling.api import schemas
-from labeling.api.authentication import needs
+from labeling.api.authentication import scope_required
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
 from labeling.exports import cancel_export, request_export
 from labeling.exports.downloads import export_file_response
@@ -21,7 +21,7 @@ router = Router()
 
 
 @router.get("/projects/{slug}/exports", response=Page[schemas.Export])
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_exports(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
     """Exports of a project, newest first."""
@@ -29,7 +29,7 @@ def list_exports(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 
 
 @router.post("/projects/{slug}/exports", response={201: schemas.Export})
-@needs(WRITE)
+@scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def build_export(request: HttpRequest, slug: str, given: schemas.NewExport) -> Any:
     """Ask for an export; a worker builds it."""
@@ -38,7 +38,7 @@ def build_export(request: HttpRequest, slug: str, given: schemas.NewExport) -> A
 
 
 @router.get("/projects/{slug}/exports/{export_id}", response=schemas.ExportWithFiles)
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def get_export(request: HttpRequest, slug: str, export_id: UUID) -> Any:
     """How far it is, and once it is done its files."""
@@ -48,7 +48,7 @@ def get_export(request: HttpRequest, slug: str, export_id: UUID) -> Any:
 
 
 @router.post("/projects/{slug}/exports/{export_id}/cancel", response=schemas.Export)
-@needs(WRITE)
+@scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def cancel(request: HttpRequest, slug: str, export_id: UUID) -> Any:
     """Stop an export that is not done; one that is stays."""
@@ -58,7 +58,7 @@ def cancel(request: HttpRequest, slug: str, export_id: UUID) -> Any:
 
 
 @router.get("/projects/{slug}/exports/{export_id}/files/{name}")
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def get_file(request: HttpRequest, slug: str, export_id: UUID, name: str) -> Any:
     """One file; with `Range` the rest of one whose download broke off."""

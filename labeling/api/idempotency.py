@@ -1,6 +1,6 @@
-"""Writes under an `Idempotency-Key`: the same request again is answered as before and not done again.
+"""Idempotency keys: a repeated write with the same `Idempotency-Key` gets the stored response and is not done again.
 
-Only what succeeded is remembered: a refused request changed nothing, and may be tried anew under its key.
+Only successful responses are stored: a refused request changed nothing and may be tried again under its key.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from labeling.models import ApiAnswer, ApiToken
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 200
-_LONGEST_WORK = timedelta(minutes=2)  # after which whoever began is taken for dead
+_ABANDONED_AFTER = timedelta(minutes=2)  # then the process of the first request is taken to have died
 
 
-def once(request: HttpRequest, token: ApiToken, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    """The answer, made now or remembered. Raises ApiError where the key is misused or still being worked on."""
+def answer_once(request: HttpRequest, token: ApiToken, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """The response, made now or stored. Raises ApiError: 422 for a misused key, 409 while the first request runs."""
     key = request.headers.get(HEADER, "").strip()
     if not key or request.method == "GET":
         return answer()
@@ -33,16 +33,16 @@ def once(request: HttpRequest, token: ApiToken, answer: Callable[[], HttpRespons
             what="This key is too long.",
             what_to_do=f"Use at most {LONGEST_KEY} characters.",
         )
-    known = _begin(token, key, _fingerprint(request))
+    known = _claim_key(token, key, _fingerprint(request))
     if known.status is not None:
         return HttpResponse(
             known.body, status=known.status, content_type="application/json", headers={"Idempotency-Replayed": "true"}
         )
-    return _remembered(known, answer())
+    return _store_answer(known, answer())
 
 
-def _begin(token: ApiToken, key: str, fingerprint: str) -> ApiAnswer:
-    """The row of this key: a new one, one whose work was left lying, or one that has its answer."""
+def _claim_key(token: ApiToken, key: str, fingerprint: str) -> ApiAnswer:
+    """The row of this key: a new one, one whose request was abandoned, or one with its response. Raises ApiError."""
     ApiAnswer.objects.filter(token=token, key=key, begun_at__lt=Now() - ANSWERS_KEPT).delete()
     known, is_new = ApiAnswer.objects.get_or_create(token=token, key=key, defaults={"request_sha256": fingerprint})
     if known.request_sha256 != fingerprint:
@@ -52,7 +52,7 @@ def _begin(token: ApiToken, key: str, fingerprint: str) -> ApiAnswer:
             what="This key was used for another request within the last 24 hours.",
             what_to_do="Make a new key for every new request.",
         )
-    if not is_new and known.status is None and not _taken_over(known):
+    if not is_new and known.status is None and not _take_over(known):
         raise ApiError(
             409,
             where=f"header.{HEADER}",
@@ -63,12 +63,13 @@ def _begin(token: ApiToken, key: str, fingerprint: str) -> ApiAnswer:
     return known
 
 
-def _taken_over(known: ApiAnswer) -> bool:
-    left = ApiAnswer.objects.filter(id=known.id, status=None, begun_at__lt=timezone.now() - _LONGEST_WORK)
+def _take_over(known: ApiAnswer) -> bool:
+    """Whether this request takes over one that was abandoned. One UPDATE, so that only one of several can."""
+    left = ApiAnswer.objects.filter(id=known.id, status=None, begun_at__lt=timezone.now() - _ABANDONED_AFTER)
     return bool(left.update(begun_at=Now()))
 
 
-def _remembered(known: ApiAnswer, response: HttpResponseBase) -> HttpResponseBase:
+def _store_answer(known: ApiAnswer, response: HttpResponseBase) -> HttpResponseBase:
     if isinstance(response, HttpResponse) and response.status_code < 400:
         known.status, known.body = response.status_code, response.content.decode()
         known.save(update_fields=["status", "body"])

@@ -1,4 +1,4 @@
-"""Whose token it is, projects with their rounds, and the policies that answer in them."""
+"""Operations on the token itself, projects, rounds and policies."""
 
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
 from labeling.api import schemas
-from labeling.api.authentication import needs, token_of
+from labeling.api.authentication import scope_required, token_of
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
 from labeling.models import ApiToken, Policy, Project, Round
 from labeling.rounds import promotion as rounds_promotion
@@ -21,7 +21,7 @@ router = Router()
 
 
 @router.get("/me", response=schemas.Bearer)
-@needs(READ)
+@scope_required(READ)
 @access.signed_in
 def me(request: HttpRequest) -> Any:
     """Whose token this is, and what it opens."""
@@ -32,7 +32,7 @@ def me(request: HttpRequest) -> Any:
 
 
 @router.get("/projects", response=Page[schemas.Project])
-@needs(READ)
+@scope_required(READ)
 @access.signed_in
 def list_projects(request: HttpRequest, place: Query[Place]) -> Any:
     """Projects that the token's owner works in, newest first."""
@@ -42,14 +42,14 @@ def list_projects(request: HttpRequest, place: Query[Place]) -> Any:
 
 
 @router.get("/projects/{slug}", response=schemas.Project)
-@needs(READ)
+@scope_required(READ)
 @access.signed_in
 def get_project(request: HttpRequest, slug: str) -> Any:
     return access.project_for(request, slug)
 
 
 @router.get("/projects/{slug}/rounds", response=Page[schemas.Round])
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_rounds(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
     """Rounds of a project, newest first."""
@@ -58,7 +58,7 @@ def list_rounds(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 
 
 @router.post("/projects/{slug}/promote", response={201: schemas.Round})
-@needs(PROMOTE)
+@scope_required(PROMOTE)
 @access.role_required(*ENGINEERS)
 def promote(request: HttpRequest, slug: str, promotion: schemas.Promotion) -> Any:
     """Let this policy answer from now on; gives the round that opens with it."""
@@ -68,7 +68,7 @@ def promote(request: HttpRequest, slug: str, promotion: schemas.Promotion) -> An
 
 
 @router.get("/policies", response=Page[schemas.Policy])
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_policies(request: HttpRequest, place: Query[Place], name: str | None = None) -> Any:
     """The registry of policies, newest first."""
@@ -77,7 +77,7 @@ def list_policies(request: HttpRequest, place: Query[Place], name: str | None = 
 
 
 @router.get("/policies/{policy_id}", response=schemas.Policy)
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def get_policy(request: HttpRequest, policy_id: UUID) -> Any:
     return get_object_or_404(_policies(request), id=policy_id)

@@ -1,4 +1,4 @@
-"""Comparisons and rankings: for engineers all that counts, for trainers the next one to rank and what they ranked."""
+"""Operations on comparisons and rankings: engineers read all that count; trainers claim, rank, and read their own."""
 
 import uuid
 from typing import Any
@@ -10,7 +10,7 @@ from ninja import Query, Router, Status
 
 from labeling import models
 from labeling.api import schemas
-from labeling.api.authentication import needs
+from labeling.api.authentication import scope_required
 from labeling.api.pagination import Page, Place, page_of
 from labeling.models import ApiToken, Comparison, Lease, Project
 from labeling.rankings import assignment
@@ -24,7 +24,7 @@ router = Router()
 
 
 @router.get("/projects/{slug}/comparisons", response=Page[schemas.Comparison])
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_comparisons(request: HttpRequest, slug: str, place: Query[Place], state: str | None = None) -> Any:
     """Comparisons that are work; practice and gold items are never given away."""
@@ -33,14 +33,14 @@ def list_comparisons(request: HttpRequest, slug: str, place: Query[Place], state
 
 
 @router.get("/projects/{slug}/comparisons/{comparison_id}", response=schemas.Comparison)
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def get_comparison(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> Any:
     return get_object_or_404(_comparisons(access.project_for(request, slug)), id=comparison_id)
 
 
 @router.get("/projects/{slug}/rankings", response=Page[schemas.Ranking])
-@needs(READ)
+@scope_required(READ)
 @access.signed_in
 def list_rankings(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
     """One's own rankings; for engineers everybody's."""
@@ -48,7 +48,7 @@ def list_rankings(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 
 
 @router.post("/projects/{slug}/claim", response=schemas.Claimed)
-@needs(RANK)
+@scope_required(RANK)
 @access.role_required(*RANKERS)
 def claim(request: HttpRequest, slug: str) -> Any:
     """The next comparison to rank, or the one in hand."""
@@ -59,19 +59,21 @@ def claim(request: HttpRequest, slug: str) -> Any:
 
 
 @router.post("/projects/{slug}/leases/{lease_id}/ranking", response={201: schemas.Submitted})
-@needs(RANK)
+@scope_required(RANK)
 @access.role_required(*RANKERS)
 def submit(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: schemas.NewRanking) -> Any:
     """Rank the comparison of this lease. The same ranking again is the same ranking."""
     held = access.own_lease(request, lease_id, slug=slug)
-    key = uuid.uuid5(held.id, "submission")  # as the ranking page has it
+    key = uuid.uuid5(
+        held.id, "submission"
+    )  # the ranking page derives the same key, so a retry from either is one ranking
     outcome = assignment.submit(held, _submission(given), key=key, by=access.person(request))
     ranking = outcome.ranking and _with_all(models.Ranking.objects.all()).get(id=outcome.ranking.id)
     return Status(201, {"counts": not outcome.kept, "ranking": ranking, "sentence": outcome.sentence})
 
 
 @router.post("/projects/{slug}/leases/{lease_id}/skip", response={204: None})
-@needs(RANK)
+@scope_required(RANK)
 @access.role_required(*RANKERS)
 def skip(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: schemas.Skip) -> Any:
     """Give the place back for good."""

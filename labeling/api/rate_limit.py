@@ -1,4 +1,4 @@
-"""How often a token may ask: so many times a minute, counted in Valkey. With the broker away nobody is held up."""
+"""The rate limit of tokens: requests per minute, counted in Valkey. Without the broker nothing is limited."""
 
 import logging
 import math
@@ -16,7 +16,7 @@ WINDOW_SECONDS = 60
 
 
 def seconds_to_wait(token: ApiToken) -> int:
-    """Count one request; 0 where it is within the limit, else the seconds until the next minute begins."""
+    """Count one request; 0 within the limit, else the seconds until the next minute starts."""
     window, gone = divmod(time.time(), WINDOW_SECONDS)
     key = f"parley:api:{token.id}:{window:.0f}"
     try:
@@ -32,5 +32,5 @@ def seconds_to_wait(token: ApiToken) -> int:
 
 @cache
 def _valkey() -> redis.Redis:
-    """One pool of connections for the process; a request would otherwise open one of its own."""
+    """One connection pool for the process; otherwise every request would open a connection."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)

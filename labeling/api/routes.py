@@ -1,4 +1,4 @@
-"""Every address of the API, each behind the door, and the document that describes them."""
+"""The URL patterns of the API, each authenticated, and the OpenAPI document."""
 
 import json
 from functools import cache
@@ -11,8 +11,8 @@ from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 
 from labeling.api import dialogues, exports, projects, rankings, schemas, webhooks
-from labeling.api.authentication import Bearer, behind_the_door
-from labeling.api.errors import explain_errors, nothing_here, response_of
+from labeling.api.authentication import Bearer, authenticated
+from labeling.api.errors import explain_errors, not_found, response_of
 from labeling.api.idempotency import HEADER, LONGEST_KEY
 from labeling.web import access
 
@@ -48,20 +48,20 @@ for _router in (projects.router, dialogues.router, rankings.router, exports.rout
 
 @access.public
 def document(request: HttpRequest) -> HttpResponse:
-    """OpenAPI 3.1. It says nothing of what is in the platform, so it needs no token."""
+    """The OpenAPI 3.1 document. It contains no data of the platform, so it needs no token."""
     return JsonResponse(_document())
 
 
 @csrf_exempt
 @access.public
 def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """A program that mistypes an address reads JSON, not a page."""
-    return response_of(nothing_here(request))
+    """An unknown address under /api/ answers JSON, since programs read it."""
+    return response_of(not_found(request))
 
 
 @cache
 def _document() -> dict[str, Any]:
-    """Ninja's document, with what the door adds to every operation."""
+    """Ninja's document with what `authenticated` adds to every operation: errors and the idempotency key."""
     found = json.loads(json.dumps(api.get_openapi_schema(path_prefix=f"/{PREFIX}")))
     found["components"]["schemas"]["Error"] = schemas.Error.model_json_schema()
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
@@ -75,14 +75,14 @@ def _document() -> dict[str, Any]:
 
 def _addresses() -> list[URLPattern]:
     return [
-        path(f"{PREFIX}{route}", behind_the_door(one.get_view(), rule=_rule(one)), name=f"api_{_name(one)}")
+        path(f"{PREFIX}{route}", authenticated(one.get_view(), rule=_rule(one)), name=f"api_{_name(one)}")
         for bound in api._get_bound_routers()
         for route, one in zip(_routes(bound), bound.path_operations.values(), strict=True)
     ]
 
 
 def _routes(bound: Any) -> list[str]:
-    """Ninja lists an address once for each of its methods."""
+    """The distinct routes of a router: Ninja lists an address once for each of its methods."""
     return list(dict.fromkeys(str(pattern.pattern) for pattern in bound.urls_paths("")))
 
 

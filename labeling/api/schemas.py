@@ -1,4 +1,4 @@
-"""What the API gives and takes, as the document names it. People appear by their pseudonym only, as in exports."""
+"""Schemas of requests and responses. People appear by their pseudonym only, as in exports."""
 
 from datetime import datetime
 from typing import Any, Literal

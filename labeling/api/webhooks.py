@@ -1,4 +1,4 @@
-"""Webhooks of a project: added, closed, and the log of what they were told."""
+"""Operations on webhooks of a project: add and close them, and read their deliveries."""
 
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Status
 
 from labeling.api import schemas
-from labeling.api.authentication import needs
+from labeling.api.authentication import scope_required
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
 from labeling.models import ApiToken, Webhook
 from labeling.web import access
@@ -19,7 +19,7 @@ router = Router()
 
 
 @router.get("/projects/{slug}/webhooks", response=Page[schemas.Webhook])
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_webhooks(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
     """Webhooks of a project, closed ones too, newest first."""
@@ -27,7 +27,7 @@ def list_webhooks(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 
 
 @router.post("/projects/{slug}/webhooks", response={201: schemas.AddedWebhook})
-@needs(WRITE)
+@scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def add_webhook(request: HttpRequest, slug: str, given: schemas.NewWebhook) -> Any:
     """Tell an address of events; the secret of its signatures is given in this answer only."""
@@ -36,7 +36,7 @@ def add_webhook(request: HttpRequest, slug: str, given: schemas.NewWebhook) -> A
 
 
 @router.post("/projects/{slug}/webhooks/{webhook_id}/close", response=schemas.Webhook)
-@needs(WRITE)
+@scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def close_webhook(request: HttpRequest, slug: str, webhook_id: UUID) -> Any:
     """Tell this address nothing more."""
@@ -47,7 +47,7 @@ def close_webhook(request: HttpRequest, slug: str, webhook_id: UUID) -> Any:
 
 
 @router.get("/projects/{slug}/webhooks/{webhook_id}/deliveries", response=Page[schemas.Delivery])
-@needs(READ)
+@scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_deliveries(request: HttpRequest, slug: str, webhook_id: UUID, place: Query[Place]) -> Any:
     """What this address was told, and how it answered, newest first."""
