@@ -1,4 +1,4 @@
-"""The demo's last steps: is the new policy better, and from here on it is the one that answers."""
+"""The demo's last steps: compare the new policy with the old one on held-out prompts, then promote it."""
 
 import random
 
@@ -19,7 +19,7 @@ NUM_SAMPLES = 3
 
 
 def compare_policies(loop: Loop) -> str:
-    """Old and new answer held-out prompts through the sampler; the gold preference judges."""
+    """Both policies answer held-out prompts through the sampler; the gold preference judges."""
     prompts = draw_held_out(loop)
     evaluation = ask_both(
         loop.project,
@@ -40,7 +40,7 @@ def compare_policies(loop: Loop) -> str:
 
 
 def promote_new_policy(loop: Loop) -> str:
-    """Whatever the figures say: the demo shows the whole loop. A person would look at them first."""
+    """Promote the new policy whatever the figures, to show the whole loop; a person would look at them first."""
     promote(loop.new_policy, project=loop.project, by=None)
     loop.project.refresh_from_db()
     loop.new_policy.refresh_from_db()
@@ -53,7 +53,7 @@ def promote_new_policy(loop: Loop) -> str:
 
 
 def draw_held_out(loop: Loop) -> list[Prompt]:
-    """Prompts that no model was trained on: the held-out part of the very export that PPO read."""
+    """Prompts that no model was trained on: from the held-out part of the export that PPO read. Raises StepFailed."""
     export = loop.exports[Export.Kind.PROMPTS]
     held_out = [
         prompt
@@ -63,7 +63,9 @@ def draw_held_out(loop: Loop) -> list[Prompt]:
     ]
     if not held_out:
         raise StepFailed("No prompt was held out; raise --conversations.")
-    held_out.sort(key=lambda prompt: [message.content for message in prompt.messages])  # ids are random
+    held_out.sort(
+        key=lambda prompt: [message.content for message in prompt.messages]
+    )  # not by id: ids are random, so the sample would differ from run to run
     return random.Random(f"held out/{loop.options.seed}").sample(held_out, min(loop.options.held_out, len(held_out)))
 
 

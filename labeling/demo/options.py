@@ -1,4 +1,4 @@
-"""How large a run of the demo is, and from what it begins. Each field is an option of `manage.py demo`."""
+"""The options of a demo run. Each field is an option of `manage.py demo`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of the command line: its name in Python, what it takes, what it says of itself."""
+    """One option of the command line."""
 
     name: str
     default: Any
@@ -25,7 +25,7 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DemoOptions:
-    """Sizes are chosen for two CPU cores and 20 minutes; nothing else was in mind when they were."""
+    """The defaults are chosen for 20 minutes on two CPU cores, and for nothing else."""
 
     policy: Annotated[Path | None, "directory of the policy to begin with (default: the bundled one)"] = None
     rankings: Annotated[Path | None, "people's rankings, in place of the simulated trainer's"] = None
@@ -58,7 +58,7 @@ class DemoOptions:
 
 
 def options() -> Iterator[Option]:
-    """The options in the order in which they are explained."""
+    """The options in the order of the fields."""
     hints = get_type_hints(DemoOptions, include_extras=True)
     for spec in fields(DemoOptions):
         yield Option(spec.name, spec.default, hints[spec.name].__metadata__[0])

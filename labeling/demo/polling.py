@@ -1,26 +1,26 @@
-"""Waiting for work that others do: runs, exports and jobs whose rows say how far they are."""
+"""Waiting for work of other processes (runs, exports, jobs), whose rows say how far it is."""
 
 import time
 from collections.abc import Callable
 
 Show = Callable[[float, str], None]
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 class StepFailed(RuntimeError):
-    """A step that did not do its work: what, why, what to do. One sentence or two."""
+    """A step that failed; the message says what, why, and what to do."""
 
 
 def follow(progress: Callable[[], tuple[float, str]], *, show: Show, patience: float, where: str) -> None:
-    """Wait until `progress` says 1.0, showing it. Raises StepFailed once it has said the same for `patience` seconds.
+    """Wait until `progress` returns 1.0, showing it. Raises StepFailed where it has not changed for `patience` seconds.
 
-    `where` names what to look at then.
+    `where` is what the error tells to look at.
     """
     last, since = progress(), time.monotonic()
     while last[0] < 1.0:
         show(*last)
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
         found = progress()
         if found != last:
             last, since = found, time.monotonic()

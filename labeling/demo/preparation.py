@@ -1,4 +1,4 @@
-"""The demo's first steps: a platform of its own, and what it is to work on."""
+"""The demo's first steps: a platform of its own, the policy, and the project with its prompts."""
 
 import json
 import random
@@ -16,31 +16,31 @@ from labeling.models import Dialogue, Membership, Policy, Prompt, User
 from labeling.projects.first_project import ensure_starting_project
 from labeling.sampling.policies import register_policy
 
-NUM_TURNS = 3  # of a conversation that become a prompt: the second thing that the first speaker says ends it
-SHORTEST_OPENING = 60  # characters; "Hi!", "Hello.", "Hi!" says nothing to answer
+NUM_TURNS = 3  # of a conversation that become a prompt, which ends with the first speaker's second message
+SHORTEST_OPENING = 60  # characters; "Hi!", "Hello.", "Hi!" gives nothing to answer
 TRAINER = "simulated-trainer"
 
 
 def prepare(loop: Loop) -> str:
-    """An empty database, the policy in the store, workers that answer."""
+    """Create the tables, put the policy into the store, and wait for the workers."""
     call_command("migrate", interactive=False, verbosity=0)
     loop.show(0.1, "the policy")
-    store_path = workspace.bring_policy(loop.options.policy)
+    store_path = workspace.install_policy(loop.options.policy)
     loop.start = register_policy(store_path, note="The demo begins with it.")
     await_workers(lambda fraction, note: loop.show(0.2 + 0.8 * fraction, note))
     return f"policy {loop.start.name}; database, broker and workers of the demo's own"
 
 
 def import_prompts(loop: Loop) -> str:
-    """The project with its seed, and openings of conversations that people had with people."""
+    """The project with its seed, and openings of human conversations as prompts."""
     options, project = loop.options, ensure_starting_project()
     project.policy, project.num_completions, project.max_new_tokens = (
         loop.start,
         options.completions,
         options.new_tokens,
     )
-    project.comparisons_ready = 0  # the demo makes its comparisons itself, and the sweeper none beside them
-    project.grace_minutes = 0  # what is submitted can be exported at once
+    project.comparisons_ready = 0  # the demo makes its own comparisons; the sweep must not add any
+    project.grace_minutes = 0  # so that rankings can be exported at once
     project.save(update_fields=["policy", "num_completions", "max_new_tokens", "comparisons_ready", "grace_minutes"])
     project.rounds.filter(closed_at=None).update(policy=loop.start, seed=options.seed)
     Policy.objects.filter(id=loop.start.id).update(state=Policy.State.PROMOTED)
@@ -54,7 +54,7 @@ def import_prompts(loop: Loop) -> str:
 
 
 def import_human_rankings(loop: Loop) -> str:
-    """People's rankings, in place of the simulated trainer's."""
+    """Import people's rankings, in place of the simulated trainer's."""
     path = loop.options.rankings
     assert path is not None
     try:
@@ -72,7 +72,7 @@ def import_human_rankings(loop: Loop) -> str:
 
 
 def draw_conversations(whole: dict[str, Any], *, num: int, seed: int, longest: int) -> dict[str, Any]:
-    """`num` conversations whose opening is neither empty talk nor too long; a function of its arguments."""
+    """`num` conversations whose opening has between SHORTEST_OPENING and `longest` characters; a pure function."""
     usable = [key for key in sorted(whole) if SHORTEST_OPENING <= _length_of_opening(whole[key]) <= longest]
     chosen = random.Random(f"conversations/{seed}").sample(usable, min(num, len(usable)))
     return {key: whole[key] for key in chosen}
@@ -93,7 +93,7 @@ def _import_conversations(loop: Loop) -> ImportReport:
         project=loop.project,
         by=None,
         format="chitchat",
-        on_error="skip",  # half of a surrogate pair in somebody's emoji is no reason to stop
+        on_error="skip",  # some conversations have half a surrogate pair of an emoji
         into_prompts=True,
         num_turns=2,
         on_progress=_shown(loop),
@@ -104,7 +104,7 @@ def _import_conversations(loop: Loop) -> ImportReport:
 
 
 def _simulated_trainer() -> User:
-    """A program, and called one. It cannot sign in: it has no password."""
+    """The simulated trainer's account. It has no password, so nobody can sign in as it."""
     user = User.objects.filter(username=TRAINER).first()
     return user or User.objects.create_user(
         TRAINER, None, role=User.Role.TRAINER, display_name="Simulated trainer", is_simulated=True
@@ -112,7 +112,7 @@ def _simulated_trainer() -> User:
 
 
 def _length_of_opening(conversation: dict[str, Any]) -> int:
-    """Characters up to the second thing that the first speaker says; 0 where two people do not get that far."""
+    """Characters up to the first speaker's second message; 0 where the two speakers do not get that far."""
     turns = [turn for turn in conversation.get("messages", []) if turn]
     senders = [turn[0].get("sender") for turn in turns[:NUM_TURNS]]
     if len(senders) < NUM_TURNS or senders[0] != senders[2] or senders[0] == senders[1]:

@@ -1,7 +1,7 @@
-"""What a run of the demo found, as plain values, and the same in JSON.
+"""The results of a demo run as plain values and as JSON. Knows nothing of rows or jobs.
 
-A part that was not reached is None: a run that stopped half-way is reported as far as it came.
-Figures are reported as they are; the page says how sure they are. Knows nothing of rows or jobs.
+A part that the run did not reach is None: a run that stopped half-way is reported as far as it came. Figures are
+reported as measured; the page adds how certain they are.
 """
 
 import json
@@ -19,7 +19,7 @@ Judge = Literal["simulated", "people"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One step of the loop. `summary` says what it did, `error` why it could not."""
+    """One step of the loop. `summary` says what it did, `error` why it failed."""
 
     name: str
     seconds: float
@@ -39,7 +39,7 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SftFigures:
-    """`loss_before` and `loss_after` are per token, in nats, on dialogues that were not trained on."""
+    """`loss_before` and `loss_after` are per token, in nats, on held-out dialogues."""
 
     curves: tuple[Curve, ...]
     loss_before: float | None = None
@@ -48,7 +48,7 @@ class SftFigures:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RewardModelFigures:
-    """Shares of held-out ordered pairs that the model, and "the longer wins", put in the judge's order."""
+    """Shares of held-out ordered pairs in the judge's order: by the model, and by "the longer wins"."""
 
     accuracy: Estimate
     longer_baseline: Estimate
@@ -78,7 +78,7 @@ class SideBySide:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DemoReport:
-    """Everything that is told of one run."""
+    """Everything that is reported of one run."""
 
     started_at: str
     seconds: float
@@ -98,12 +98,12 @@ class DemoReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every step did its work."""
+        """Whether every step succeeded."""
         return bool(self.steps) and all(step.ok for step in self.steps)
 
 
 def as_json(report: DemoReport) -> dict[str, Any]:
-    """The report in JSON values, with the names that scripts rely on; what is not finite becomes null."""
+    """The report as JSON values, under the keys that scripts rely on; numbers that are not finite become null."""
     values: dict[str, Any] = {"ok": report.ok, **asdict(report)}
     if report.reward_model:
         values["reward_model"] |= {
@@ -123,7 +123,7 @@ def as_json(report: DemoReport) -> dict[str, Any]:
 
 
 def read_curve(metrics_file: Path, name: str, *, label: str | None = None) -> Curve:
-    """One metric out of a trainer's metrics.jsonl; lines that lack it are passed over."""
+    """One metric of a trainer's metrics.jsonl; lines without it are skipped."""
     lines = (json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines() if line.strip())
     points = tuple((float(values["step"]), float(values[name])) for values in lines if name in values)
     return Curve(name=label or name, points=points)

@@ -1,4 +1,7 @@
-"""The demo's report as one HTML page that needs nothing else: styles and charts are inside it."""
+"""The demo's report as one self-contained HTML page, and the writing of page and JSON into the demo's folder.
+
+Knows only the values of labeling.demo.report.
+"""
 
 import json
 import os
@@ -15,11 +18,20 @@ from labeling.statistics.intervals import Estimate
 from labeling.web.chart_scales import format_number
 from labeling.web.charts import Bar, Series, Svg, bar_chart, line_chart
 
+JSON_FILE, PAGE_FILE = "report.json", "report.html"
 HERE = Path(__file__).parent
 STYLES = (
     *(HERE.parent / "static" / "labeling" / "web" / name for name in ("parley.css", "charts.css")),
     HERE / "report.css",
 )
+
+
+def write_report(directory: Path, report: DemoReport) -> Path:
+    """Write report.json and report.html into `directory`; returns the path of the page."""
+    directory.mkdir(parents=True, exist_ok=True)
+    _write(directory / JSON_FILE, json.dumps(as_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    _write(directory / PAGE_FILE, render_page(report))
+    return directory / PAGE_FILE
 
 
 def render_page(report: DemoReport) -> str:
@@ -29,13 +41,13 @@ def render_page(report: DemoReport) -> str:
 
 
 def page_context(report: DemoReport) -> dict[str, Any]:
-    """What the template shows, with every figure already written out."""
+    """The template's context, with every figure already formatted."""
     return {
         "report": report,
         "styles": _styles(),
-        "duration": in_words(report.seconds),
+        "duration": format_duration(report.seconds),
         "failed": next((step for step in report.steps if not step.ok), None),
-        "steps": [{"step": step, "duration": in_words(step.seconds)} for step in report.steps],
+        "steps": [{"step": step, "duration": format_duration(step.seconds)} for step in report.steps],
         "steps_chart": _steps_chart(report),
         "comparison": report.comparison and _comparison(report.comparison),
         "sft": report.sft and {"charts": _charts(report.sft.curves), "figures": _sft_figures(report)},
@@ -49,7 +61,7 @@ def page_context(report: DemoReport) -> dict[str, Any]:
 
 
 def verdict(rate: Estimate) -> str:
-    """What a win rate of new over old allows one to say, and no more."""
+    """The conclusion that a win rate of new over old allows."""
     if rate.low > 0.5:
         return "The new policy is preferred to the old one."
     if rate.high < 0.5:
@@ -57,8 +69,8 @@ def verdict(rate: Estimate) -> str:
     return "At this size no difference between the policies can be shown."
 
 
-def in_words(seconds: float) -> str:
-    """A duration as people say it: 0.4 s, 12 s, 3 min 05 s."""
+def format_duration(seconds: float) -> str:
+    """A duration: 0.4 s, 12 s, 3 min 05 s."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -66,12 +78,12 @@ def in_words(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in whole per cent, one digit more below ten and above ninety."""
+    """A share in per cent, with one decimal below ten and above ninety."""
     return f"{100 * share:.0f} %" if 0.1 <= share <= 0.9 else f"{100 * share:.1f} %"
 
 
 def interval(estimate: Estimate) -> str:
-    """The figure with its interval, in per cent."""
+    """The estimate with its interval, in per cent."""
     return f"{percent(estimate.value)} ({percent(estimate.low)} to {percent(estimate.high)})"
 
 
@@ -145,12 +157,12 @@ def _charts(curves: Sequence[Curve]) -> list[dict[str, Any]]:
 
 
 def _last(curve: Curve) -> str:
-    """What stands at the end of the line: the title says already what it is."""
+    """The label at the end of the line; the title says already what is measured."""
     return f"last {format_number(curve.points[-1][1])}" if curve.points else ""
 
 
 def _thinned(points: Sequence[tuple[float, float]], *, limit: int = 12) -> list[tuple[float, float]]:
-    """At most `limit` points, evenly spread, the first and the last among them."""
+    """At most `limit` points, evenly spread, including the first and the last."""
     if len(points) <= limit:
         return list(points)
     return [points[round(index * (len(points) - 1) / (limit - 1))] for index in range(limit)]
@@ -166,18 +178,8 @@ def _styles() -> SafeString:
     return mark_safe(text)  # noqa: S308  our own files, checked above
 
 
-JSON_FILE, PAGE_FILE = "report.json", "report.html"
-
-
-def write_report(directory: Path, report: DemoReport) -> Path:
-    """Write report.json and report.html into `directory`; returns the path of the page."""
-    directory.mkdir(parents=True, exist_ok=True)
-    _write(directory / JSON_FILE, json.dumps(as_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    _write(directory / PAGE_FILE, render_page(report))
-    return directory / PAGE_FILE
-
-
 def _write(path: Path, text: str) -> None:
+    """Replace the file in one step, so that a browser never reads half of it."""
     staging = path.with_name(f".{path.name}.{os.getpid()}")
     staging.write_text(text, encoding="utf-8", errors="replace")  # a model may write half a surrogate pair
     staging.replace(path)

@@ -1,4 +1,4 @@
-"""One run of the demo: the steps in order, a line for each, and the report of how far it came."""
+"""One run of the demo: the steps in order, and the report of how far it came."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from labeling.demo.options import DemoOptions
 from labeling.demo.polling import Show, StepFailed
 from labeling.demo.preparation import import_human_rankings, import_prompts, prepare
 from labeling.demo.report import DemoReport, Step
-from labeling.demo.report_page import in_words
+from labeling.demo.report_page import format_duration
 from labeling.demo.sampling import begin_next_round, rank, sample
 from labeling.demo.state import Loop, Work
 from labeling.demo.training import export, fine_tune, optimise, train_reward_model
@@ -22,11 +22,11 @@ from labeling.demo.training import export, fine_tune, optimise, train_reward_mod
 logger = logging.getLogger(__name__)
 
 Tell = Callable[[Step], None]
-Follow = Callable[[str], Show]  # a step's name → how its progress is shown
+Follow = Callable[[str], Show]  # a step's name → the function that shows its progress
 
 
 def steps_of(options: DemoOptions) -> tuple[tuple[str, Work], ...]:
-    """The loop, once round. With people's rankings nothing needs to be sampled and ranked first."""
+    """The steps of one round. With people's rankings, nothing is sampled or ranked."""
     if options.rankings is not None:
         ranked: tuple[tuple[str, Work], ...] = (("import rankings", import_human_rankings),)
     else:
@@ -46,7 +46,7 @@ def steps_of(options: DemoOptions) -> tuple[tuple[str, Work], ...]:
 
 
 def run_loop(options: DemoOptions, *, follow: Follow, tell: Tell) -> DemoReport:
-    """Do every step until one fails, and report. Does not raise for what a step could not do."""
+    """Do the steps until one fails, and report. A step's failure is reported, not raised."""
     started_at, clock = datetime.now(UTC), time.monotonic()
     loop = Loop(options=options)
     steps: list[Step] = []
@@ -60,7 +60,7 @@ def run_loop(options: DemoOptions, *, follow: Follow, tell: Tell) -> DemoReport:
 
 
 def do_step(name: str, work: Work, loop: Loop) -> Step:
-    """Do it, and say how long it took and what came of it."""
+    """Do one step; the result has its duration and its summary or error."""
     clock = time.monotonic()
     summary = error = ""
     try:
@@ -76,7 +76,7 @@ def do_step(name: str, work: Work, loop: Loop) -> Step:
 
 
 def make_report(loop: Loop, steps: tuple[Step, ...], *, started_at: datetime, seconds: float) -> DemoReport:
-    """All that is known, however far the run came."""
+    """The report of what is known, however far the run came."""
     rankings = loop.options.rankings
     return DemoReport(
         started_at=started_at.strftime("%Y-%m-%d %H:%M UTC"),
@@ -98,13 +98,13 @@ def make_report(loop: Loop, steps: tuple[Step, ...], *, started_at: datetime, se
 
 
 def describe_machine() -> dict[str, str]:
-    """What the wall times depend on. The number of cores is the one that this process may use."""
+    """What the durations depend on. Counts only the cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cores": f"{cores} cores", "processor": platform.machine(), "system": platform.system()}
 
 
-def say_where(report: DemoReport) -> str:
-    """The last words at the terminal."""
+def closing_line(report: DemoReport) -> str:
+    """The last line at the terminal: how long it took and how to open the demo's platform."""
     var = settings.PARLEY_VAR
     end = "done" if report.ok else "stopped"
-    return f"{end} after {in_words(report.seconds)}. Look around in what it made: PARLEY_VAR={var} make run"
+    return f"{end} after {format_duration(report.seconds)}. Look around in what it made: PARLEY_VAR={var} make run"

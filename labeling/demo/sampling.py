@@ -1,4 +1,4 @@
-"""The demo's steps around completions: the policy answers prompts, its messages are compared, comparisons ranked."""
+"""The demo's steps around sampling: the policy answers prompts, its answers become comparisons, these are ranked."""
 
 import random
 from collections.abc import Sequence
@@ -16,13 +16,15 @@ from labeling.sampling import runs as sampling_runs
 from records import Message as MessageRecord
 
 State = SamplingRun.State
-PATIENCE = 420.0  # seconds; a busy machine samples slowly, but it samples
-_CHATS_PER_COMPARISON = 1.25  # so that there is something to choose from
+PATIENCE = 420.0  # seconds without progress; a busy machine samples slowly
+_CHATS_PER_COMPARISON = 1.25  # more answers than comparisons, so that there is a choice
 _RANKED_AT_ONCE = 10
 
 
 def sample(loop: Loop) -> str:
-    """Chats in which the policy answers; among its messages some chosen at random; K completions of each."""
+    """The policy answers prompts in chats; some of its answers, chosen at random, become comparisons of K
+    completions.
+    """
     options = loop.options
     num_chats = round(options.comparisons * _CHATS_PER_COMPARISON)
     num_answered = _hold_chats(loop, num=num_chats, round_number=1)
@@ -36,7 +38,7 @@ def sample(loop: Loop) -> str:
 
 
 def rank(loop: Loop) -> str:
-    """The simulated trainer ranks by the same door as people: claim, submit."""
+    """The simulated trainer ranks through the queue as people do: claim, submit."""
     num_open = Comparison.objects.filter(
         project=loop.project, state=Comparison.State.OPEN, use=Comparison.Use.WORK
     ).count()
@@ -51,7 +53,7 @@ def rank(loop: Loop) -> str:
 
 
 def begin_next_round(loop: Loop) -> str:
-    """The new policy answers in its turn, and the first comparisons of round two are sampled from it."""
+    """The new policy answers prompts, and the first comparisons of round two are sampled from it."""
     _hold_chats(loop, num=loop.options.next_comparisons, round_number=2)
     comparisons = _make_comparisons(loop, num=loop.options.next_comparisons, round_number=2)
     _await_comparisons(loop, comparisons)
@@ -66,7 +68,7 @@ def begin_next_round(loop: Loop) -> str:
 
 
 def draw_prompts(loop: Loop, *, num: int, seed: int) -> list[Prompt]:
-    """`num` prompts, short enough for a small machine; which ones, only their words and the seed decide."""
+    """`num` prompts of at most --prompt-characters; only their texts and the seed decide which."""
     usable = [
         prompt
         for prompt in Prompt.objects.in_use().filter(project=loop.project).order_by("content_sha256")
@@ -82,13 +84,16 @@ def request_answers(loop: Loop, *, num: int, round_number: int) -> list[Sampling
     prompts = draw_prompts(loop, num=num, seed=derived_seed(seed, "prompts", round_number))
     with transaction.atomic():
         return [
-            _ask_for_answer(loop, prompt, seed=derived_seed(seed, "answer", round_number, number))
+            _request_answer(loop, prompt, seed=derived_seed(seed, "answer", round_number, number))
             for number, prompt in enumerate(prompts)
         ]
 
 
 def await_runs(loop: Loop, runs: Sequence[SamplingRun], *, doing: str, share: tuple[float, float] = (0.0, 1.0)) -> None:
-    """Wait until every run has ended. Raises StepFailed with the sampler's own words where one failed."""
+    """Wait until every run has ended. Raises StepFailed with the sampler's message where one failed.
+
+    `share` is the part of the step's progress that this wait covers.
+    """
     ids = [run.id for run in runs]
     low, high = share
 
@@ -121,10 +126,10 @@ def _hold_chats(loop: Loop, *, num: int, round_number: int) -> int:
     return answered.count()
 
 
-def _ask_for_answer(loop: Loop, prompt: Prompt, *, seed: int) -> SamplingRun:
-    """A chat that opens with the prompt; the answer goes into it when it comes.
+def _request_answer(loop: Loop, prompt: Prompt, *, seed: int) -> SamplingRun:
+    """A chat that opens with the prompt and receives the answer.
 
-    It is nobody's: who wrote in a dialogue is not asked to rank what is said in it.
+    It has no author: a dialogue's author is never asked to rank completions of it.
     """
     dialogue = Dialogue.objects.create(
         project=loop.project,
@@ -168,7 +173,7 @@ def _await_comparisons(loop: Loop, comparisons: Sequence[Comparison]) -> None:
 
 
 def _require_open(comparisons: Sequence[Comparison]) -> int:
-    """How many came to be ranked. Some may not: completions can come out the same, word for word."""
+    """How many comparisons can be ranked. Raises StepFailed below half: equal completions leave nothing to rank."""
     ids = [comparison.id for comparison in comparisons]
     num_open = Comparison.objects.filter(id__in=ids, state=Comparison.State.OPEN).count()
     if num_open * 2 < len(ids):

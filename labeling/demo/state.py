@@ -1,4 +1,4 @@
-"""What a run of the demo knows so far: what it was asked for, its rows, and what it has found."""
+"""The state of a demo run: its options, its rows, and its results so far."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ def _show_nothing(fraction: float, note: str) -> None: ...
 
 @dataclass(kw_only=True)
 class Loop:
-    """Each step reads what earlier ones left here and leaves its own."""
+    """Each step reads what earlier steps left here and adds its own."""
 
     options: DemoOptions
-    show: Show = _show_nothing  # of the step under way
+    show: Show = _show_nothing  # shows the progress of the current step
     project: Project = field(init=False)
     trainer: User = field(init=False)
     start: Policy = field(init=False)
@@ -36,4 +36,4 @@ class Loop:
     samples: tuple[SideBySide, ...] = ()
 
 
-Work = Callable[[Loop], str]  # does a step and says in half a sentence what it did; raises StepFailed
+Work = Callable[[Loop], str]  # does a step and returns its summary; raises StepFailed

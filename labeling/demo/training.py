@@ -1,4 +1,4 @@
-"""The demo's steps around training: exports, then SFT, reward model and PPO as jobs of the train worker."""
+"""The demo's training steps: exports, then SFT, reward model and PPO as jobs of the train worker."""
 
 import json
 import subprocess
@@ -19,14 +19,17 @@ from labeling.rounds.training_jobs import start_job
 from labeling.statistics.intervals import Estimate
 from records import read_manifest
 
-HELD_OUT = {"validation_percent": 10, "test_percent": 15}  # of the prompts; more than usual, as there are few
-EXPORT_PATIENCE = 120.0
-JOB_PATIENCE = 420.0  # seconds without a sign of life
+HELD_OUT = {
+    "validation_percent": 10,
+    "test_percent": 15,
+}  # of the prompts; more than the default, since there are few prompts
+EXPORT_PATIENCE = 120.0  # seconds without progress
+JOB_PATIENCE = 420.0  # seconds without progress
 METRICS = "metrics.jsonl"
 
 
 def export(loop: Loop) -> str:
-    """Three immutable exports: rankings, demonstrations, prompts, split alike."""
+    """Three immutable exports with the same split: rankings, demonstrations, prompts."""
     for kind in (Export.Kind.RANKINGS, Export.Kind.DEMONSTRATIONS, Export.Kind.PROMPTS):
         loop.exports[kind] = request_export(loop.project, kind=kind, filters=HELD_OUT, by=None)
     for number, asked in enumerate(loop.exports.values()):
@@ -38,7 +41,7 @@ def export(loop: Loop) -> str:
 
 
 def fine_tune(loop: Loop) -> str:
-    """SFT on the seed's demonstrations: what the reward model and PPO begin with."""
+    """SFT on the seed's demonstrations; reward model and PPO start from the result."""
     options = loop.options
     job = _train(
         loop,
@@ -61,7 +64,7 @@ def fine_tune(loop: Loop) -> str:
 
 
 def train_reward_model(loop: Loop) -> str:
-    """A reward model on the training rankings, from the fine-tuned policy; judged on those that were held out."""
+    """A reward model on the training rankings, from the fine-tuned policy, evaluated on the held-out ones."""
     options = loop.options
     job = _train(
         loop,
@@ -138,7 +141,7 @@ def optimise(loop: Loop) -> str:
 
 
 def _train(loop: Loop, kind: TrainingJob.Kind, *, name: str, **job_arguments: Any) -> TrainingJob:
-    """Start a job and follow it to its end. Raises StepFailed with the trainer's own words where it failed."""
+    """Start a job and wait for its end. Raises StepFailed with the trainer's message where it failed."""
     job = start_job(loop.project, kind=kind, output_name=name, by=None, **job_arguments)
 
     def progress() -> tuple[float, str]:
@@ -175,7 +178,7 @@ def _await_export(loop: Loop, asked: Export, *, share: tuple[float, float]) -> N
 
 
 def _evaluate(model: Path, rankings: Path) -> dict[str, Any]:
-    """In a process of its own: this side imports no model library."""
+    """Evaluate in a process of its own: labeling may not import model libraries. Raises StepFailed."""
     command = [sys.executable, "-m", "rewardmodel.evaluate", "--model", str(model), "--data", str(rankings), "--json"]
     done = subprocess.run(command, check=False, cwd=environment.CHECKOUT, capture_output=True, text=True)
     if done.returncode != 0:
@@ -186,7 +189,7 @@ def _evaluate(model: Path, rankings: Path) -> dict[str, Any]:
 
 
 def _estimate(values: dict[str, Any]) -> Estimate:
-    """With one prompt there is no interval: then nothing is known."""
+    """An estimate; with a single prompt there is no interval, so it spans 0 to 1."""
     low, high = values["low"], values["high"]
     return Estimate(
         value=values["value"],
@@ -197,7 +200,7 @@ def _estimate(values: dict[str, Any]) -> Estimate:
 
 
 def _require_changed(made: Policy, start: Policy) -> None:
-    """A policy whose weights are those that it began with was not trained."""
+    """Raise StepFailed where the policy's weights are those that it started from."""
     weights = [
         {name: file["sha256"] for name, file in read_manifest(directory_of(policy))["files"].items()}
         for policy in (made, start)
@@ -208,7 +211,7 @@ def _require_changed(made: Policy, start: Policy) -> None:
 
 
 def directory_of(published: Policy | RewardModel | Export) -> Path:
-    """Where its files are."""
+    """The model's or export's directory in the store."""
     return Path(settings.PARLEY_STORE) / published.store_path
 
 

@@ -1,4 +1,4 @@
-"""The platform's workers without its pages, kept alive by supervisord as `manage.py run` does it."""
+"""The platform's workers without its web pages, run by supervisord as `manage.py run` does."""
 
 import configparser
 import os
@@ -17,21 +17,21 @@ from labeling.demo.polling import Show, StepFailed, follow
 from labeling.embedded import processes
 
 CONFIGURATION = Path(__file__).parents[1] / "supervisord.conf"
-WORKERS = ("web", "sample", "train")  # as their nodes are called
-_START_SECONDS = 180.0  # two of them import torch, on a machine that may be busy
-_STOP_SECONDS = 40.0
+WORKERS = ("web", "sample", "train")  # the names of their Celery nodes
+_START_SECONDS = 180.0  # two workers import torch, which is slow on a busy machine
+_STOP_SECONDS = 40.0  # longer than every stopwaitsecs of the configuration
 
 
 @contextmanager
 def running_workers() -> Iterator[None]:
-    """Start web worker, sample worker, train worker and beat; stop them at the end, whatever happens."""
+    """Start the web, sample and train workers and beat; stop them on exit, whatever happens."""
     configuration = _write_configuration()
     end_orphans()
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
         cwd=environment.CHECKOUT,
-        env=os.environ | _variables(),
-        start_new_session=True,  # Ctrl-C at the terminal is for us, and we stop them in order
+        env=os.environ | _environment(),
+        start_new_session=True,  # Ctrl-C must reach this process only, which stops the workers in order
     )
     try:
         yield
@@ -40,7 +40,7 @@ def running_workers() -> Iterator[None]:
 
 
 def await_workers(show: Show) -> None:
-    """Wait until every worker answers over the broker. Raises StepFailed, naming the log of one that does not."""
+    """Wait until every worker answers a ping over the broker. Raises StepFailed that names the folder of logs."""
     answered: set[str] = set()
 
     def progress() -> tuple[float, str]:
@@ -52,9 +52,9 @@ def await_workers(show: Show) -> None:
 
 
 def end_orphans() -> None:
-    """End the supervisor, and with it the workers, of a run that was killed."""
+    """End the supervisor of a run that was killed, and with it its workers."""
     pid_file = settings.PARLEY_VAR / "supervisord.pid"
-    for process in processes.find_by_command_line(str(_written()), pid_file=pid_file):
+    for process in processes.find_by_command_line(str(_configuration_path()), pid_file=pid_file):
         processes.end([process], by=signal.SIGTERM, patience=_STOP_SECONDS)
 
 
@@ -63,7 +63,7 @@ def log_folder() -> Path:
 
 
 def _write_configuration() -> Path:
-    """The platform's own configuration less its pages, with fresh logs."""
+    """Write the platform's supervisord configuration without the web pages, and delete old logs."""
     configuration = configparser.RawConfigParser()
     configuration.read(CONFIGURATION)
     if not configuration.remove_section("program:web"):
@@ -71,19 +71,19 @@ def _write_configuration() -> Path:
     log_folder().mkdir(parents=True, exist_ok=True)
     for section in configuration.sections():
         (log_folder() / f"{section.removeprefix('program:')}.log").unlink(missing_ok=True)
-    with open(_written(), "w") as file:
+    with open(_configuration_path(), "w") as file:
         configuration.write(file)
-    return _written()
+    return _configuration_path()
 
 
-def _written() -> Path:
+def _configuration_path() -> Path:
     return Path(settings.PARLEY_VAR) / "supervisord.conf"
 
 
-def _variables() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     return {
         "PARLEY_RUN_VAR": str(settings.PARLEY_VAR),
-        "PARLEY_RUN_PORT": "0",  # of the pages, which are left out
+        "PARLEY_RUN_PORT": "0",  # for the web pages, which are left out
         "PARLEY_RUN_PYTHON": sys.executable,
         "PARLEY_RUN_REDIS_URL": settings.REDIS_URL,
     }

@@ -1,7 +1,7 @@
-"""The demo's own folder: servers, database and model store of its own, empty at the start of every run.
+"""The demo's own folder: servers, database and model store of its own, emptied at the start of every run.
 
-What people did on this machine's platform is in other servers and is never touched. The run can be looked
-at afterwards as a platform of its own: PARLEY_VAR=var/demo make run.
+The platform of this machine runs on other servers and is never touched. The result can be opened as a platform:
+PARLEY_VAR=var/demo make run.
 """
 
 import fcntl
@@ -25,11 +25,11 @@ from labeling.sampling.policies import BUNDLED
 from records import ManifestError, publish_directory, verify_directory
 from records.manifest import MANIFEST
 
-_STORE_BEFORE = "PARLEY_DEMO_STORE"  # the store of the platform from which the demo was called
+_STORE_BEFORE = "PARLEY_DEMO_STORE"  # the store of the platform that started the demo
 
 
 def environment_of_demo() -> dict[str, str]:
-    """What a process must find in its environment to work in the demo's folder."""
+    """The environment variables with which a process works in the demo's folder."""
     var = Path(settings.PARLEY_VAR) / "demo"
     return {
         "PARLEY_VAR": str(var),
@@ -37,27 +37,27 @@ def environment_of_demo() -> dict[str, str]:
         "PARLEY_ENV": "development",
         "DATABASE_URL": "",
         "REDIS_URL": "",
-        # Threads of one operation wait for one another asleep. By default they spin, and where another process
-        # wants the cores as well the one that all wait for does not get one: twenty times slower, measured.
+        # Threads that wait for each other sleep. By default they spin, and when other processes use the cores
+        # too, the spinning ones keep the last thread from its core: measured, twenty times slower.
         "OMP_WAIT_POLICY": environment.text("OMP_WAIT_POLICY", default="passive"),
         _STORE_BEFORE: str(settings.PARLEY_STORE),
     }
 
 
 def is_entered() -> bool:
-    """Whether this process works in the demo's folder already."""
+    """Whether this process works in the demo's folder."""
     return bool(environment.text(_STORE_BEFORE))
 
 
 def demo_folder() -> Path:
-    """Where this process works."""
+    """The folder that this process works in."""
     assert is_entered(), "outside, this would be the platform's own folder"
     return Path(settings.PARLEY_VAR)
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """One run to a folder, and no platform on it meanwhile: `manage.py run` holds the same lock."""
+def exclusive_lock() -> Iterator[None]:
+    """Lock the folder: one demo at a time, and no platform on it, since `manage.py run` takes the same lock."""
     environment.make_var_directory(settings.PARLEY_VAR)
     with open(settings.PARLEY_VAR / "run.lock", "a") as lock:
         try:
@@ -67,8 +67,8 @@ def alone() -> Iterator[None]:
         yield
 
 
-def empty() -> None:
-    """Start the servers and remove what the last run left: database, messages, store, logs of workers, report."""
+def reset() -> None:
+    """Start the servers and delete what the last run left: database, messages, store and report."""
     embedded.ensure()
     _make_database()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
@@ -79,8 +79,11 @@ def empty() -> None:
         (settings.PARLEY_VAR / name).unlink(missing_ok=True)
 
 
-def bring_policy(directory: Path | None) -> str:
-    """Put the policy to begin with into the demo's store; returns its path in it. Bundled unless one is given."""
+def install_policy(directory: Path | None) -> str:
+    """Put the starting policy, by default the bundled one, into the demo's store; returns its path in the store.
+
+    Raises StepFailed where the directory holds no usable model.
+    """
     source = directory or _bundled_policy()
     if not (source / "config.json").is_file():
         raise StepFailed(f"{source} holds no model: a directory with config.json, *.safetensors and a tokenizer.")
@@ -102,7 +105,9 @@ def bring_policy(directory: Path | None) -> str:
 
 
 def _bundled_policy() -> Path:
-    """Converted once, in the store of the platform, in a process of its own: this side imports no model library."""
+    """The bundled policy in the platform's store; converted there once, by a process of its own, since labeling may not
+    import model libraries. Raises StepFailed.
+    """
     store = environment.text(_STORE_BEFORE)
     command = [sys.executable, "-m", "language.bundled", "--store", store]
     done = subprocess.run(command, check=False, cwd=environment.CHECKOUT, stdout=subprocess.DEVNULL)
@@ -112,7 +117,7 @@ def _bundled_policy() -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for the same bytes, which nobody changes; a copy where the store is on another disk."""
+    """A hard link, since published files never change; a copy where the store is on another disk."""
     try:
         os.link(source, target)
     except OSError:

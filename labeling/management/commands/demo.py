@@ -1,4 +1,4 @@
-"""manage.py demo: the whole loop once round, unattended, in a folder of its own; ends with a report."""
+"""manage.py demo: one round of the loop, unattended, in a folder of its own; ends with a report."""
 
 import os
 import signal
@@ -14,8 +14,8 @@ from labeling.demo import workspace
 from labeling.demo.options import DemoOptions, options
 from labeling.demo.polling import Show, StepFailed
 from labeling.demo.report import Step
-from labeling.demo.report_page import in_words, write_report
-from labeling.demo.run import run_loop, say_where
+from labeling.demo.report_page import format_duration, write_report
+from labeling.demo.run import closing_line, run_loop
 from labeling.demo.workers import running_workers
 from labeling.imports import FileRefused, preview
 from labeling.jobs.terminal_progress import CommandProgress
@@ -42,10 +42,12 @@ class Command(BaseCommand):
         if not workspace.is_entered():
             _enter()
         self._follower = _Follower()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # both kinds of stopping write the report
+        signal.signal(
+            signal.SIGTERM, signal.default_int_handler
+        )  # SIGTERM is handled as Ctrl-C: either still writes the report
         try:
-            with workspace.alone():
-                workspace.empty()
+            with workspace.exclusive_lock():
+                workspace.reset()
                 self._say(", ".join(f"{name} {num}" for name, num in chosen.sizes.items()))
                 with running_workers():
                     report = run_loop(chosen, follow=self._follower.begin, tell=self._tell)
@@ -54,7 +56,7 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         except KeyboardInterrupt:
             raise CommandError("interrupted before the first step", returncode=130) from None
-        self._say(say_where(report))
+        self._say(closing_line(report))
         self._say(f"report: {page}")
         if not report.ok:
             failed = next(step for step in report.steps if not step.ok)
@@ -62,7 +64,7 @@ class Command(BaseCommand):
 
     def _tell(self, step: Step) -> None:
         self._follower.end()
-        self._say(f"{step.name:<16} {in_words(step.seconds):>12}   {step.summary if step.ok else 'FAILED'}")
+        self._say(f"{step.name:<16} {format_duration(step.seconds):>12}   {step.summary if step.ok else 'FAILED'}")
 
     def _say(self, line: str) -> None:
         self.stdout.write(f"parley: {line}")
@@ -70,7 +72,7 @@ class Command(BaseCommand):
 
 
 class _Follower:
-    """The progress of one step after the other. What was just said is not said again."""
+    """Shows the progress of one step after another; a line that equals the last one is not repeated."""
 
     def __init__(self) -> None:
         self._progress: CommandProgress | None = None
@@ -92,7 +94,7 @@ class _Follower:
 
 
 def _read_options(values: dict[str, Any]) -> DemoOptions:
-    """Refuse what cannot be before anything is started or emptied."""
+    """The options, refused before anything is started or emptied. Raises CommandError."""
     chosen = DemoOptions(**{option.name: values[option.name] for option in options()})
     for option in options():
         least = 0 if option.name in ("seed", "conversations") else 1
@@ -114,5 +116,5 @@ def _read_options(values: dict[str, Any]) -> DemoOptions:
 
 
 def _enter() -> None:
-    """Begin again as a process of the demo's folder: settings are read once, and say where everything is."""
+    """Restart this command as a process of the demo's folder: Django reads its settings only once per process."""
     os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | workspace.environment_of_demo())  # noqa: S606 (ourselves)

@@ -57,7 +57,7 @@ def store(tmp_path: Path, settings: Any) -> Path:
 
 def test_a_published_policy_is_linked_and_not_copied(tiny_policy: Path, store: Path) -> None:
     before = read_manifest(tiny_policy)
-    assert workspace.bring_policy(tiny_policy) == "policies/tiny"
+    assert workspace.install_policy(tiny_policy) == "policies/tiny"
     verify_directory(store / "policies" / "tiny")
     assert (store / "policies" / "tiny" / "config.json").samefile(tiny_policy / "config.json")
     assert read_manifest(tiny_policy) == before
@@ -69,7 +69,7 @@ def test_a_policy_from_elsewhere_gets_a_manifest_of_its_own(tiny_policy: Path, s
     for path in tiny_policy.iterdir():
         if path.name != "manifest.json":
             (elsewhere / path.name).write_bytes(path.read_bytes())
-    assert workspace.bring_policy(elsewhere) == "policies/my-model"
+    assert workspace.install_policy(elsewhere) == "policies/my-model"
     verify_directory(store / "policies" / "my-model")
     assert not (elsewhere / "manifest.json").exists()
 
@@ -81,12 +81,12 @@ def test_a_damaged_policy_is_refused_by_name(tiny_policy: Path, store: Path, tmp
         (damaged / path.name).write_bytes(path.read_bytes())
     (damaged / "config.json").write_text("{}")
     with pytest.raises(StepFailed, match=r"config\.json is damaged"):
-        workspace.bring_policy(damaged)
+        workspace.install_policy(damaged)
 
 
 def test_a_folder_without_a_model_is_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="holds no model"):
-        workspace.bring_policy(tmp_path)
+        workspace.install_policy(tmp_path)
 
 
 def write_rankings(path: Path, num: int, *, last: str = "") -> Path:

@@ -20,7 +20,7 @@ from labeling.demo.report import (
     as_json,
     read_curve,
 )
-from labeling.demo.report_page import in_words, percent, render_page, verdict, write_report
+from labeling.demo.report_page import format_duration, percent, render_page, verdict, write_report
 from labeling.rounds.policy_evaluation import ComparisonFigures
 from labeling.statistics.intervals import Estimate
 from records import Message
@@ -225,7 +225,7 @@ def test_a_curve_is_read_from_the_metrics_of_a_trainer(tmp_path: Path) -> None:
 
 
 def test_durations_and_shares_are_written_for_people() -> None:
-    assert [in_words(seconds) for seconds in (0.44, 12.2, 59.7, 724.4)] == [
+    assert [format_duration(seconds) for seconds in (0.44, 12.2, 59.7, 724.4)] == [
         "0.4 s",
         "12 s",
         "1 min 00 s",
