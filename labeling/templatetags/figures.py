@@ -1,4 +1,4 @@
-"""Template filters for figures: shares as percentages, intervals beside them, times as people say them."""
+"""Template filters for figures: percentages, intervals and durations."""
 
 from django import template
 
@@ -9,13 +9,13 @@ register = template.Library()
 
 @register.filter
 def percent(value: object) -> str:
-    """0.726 becomes 73 %; what is no number (a figure that has no value yet) becomes a dash."""
+    """0.726 becomes 73 %; a figure without a value becomes a dash."""
     return f"{100 * value:.0f} %" if isinstance(value, int | float) else "–"
 
 
 @register.filter
 def interval(estimate: object) -> str:
-    """The interval of an estimate in per cent, with its n; nothing where there is no estimate."""
+    """The interval of an estimate in per cent, with its n; empty without an estimate."""
     if not isinstance(estimate, Estimate):
         return ""
     return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f} %, n = {estimate.n}"
@@ -23,7 +23,7 @@ def interval(estimate: object) -> str:
 
 @register.filter
 def span(estimate: object, digits: int) -> str:
-    """A figure that is no share, with its interval: 412 (380–450); a dash where there is none."""
+    """A figure that is no share, with its interval: 412 (380 – 450); a dash without an estimate."""
     if not isinstance(estimate, Estimate):
         return "–"
     return f"{estimate.value:,.{digits}f} ({estimate.low:,.{digits}f} – {estimate.high:,.{digits}f})"

@@ -1,4 +1,4 @@
-"""The template filter `prose`: text of people and models as safe HTML."""
+"""The template filter `prose`: Markdown of people and models as safe HTML."""
 
 from django import template
 from django.utils.safestring import SafeString

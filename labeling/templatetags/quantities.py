@@ -1,4 +1,4 @@
-"""Numbers and states as people read them, and the filters of an export."""
+"""Template filters for numbers and states, and for the filters of an export."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ register.filter(filters_in_words)
 
 @register.filter
 def thousands(value: Any) -> str:
-    """1234567 as 1,234,567; anything that is no whole number as it is."""
+    """1234567 as 1,234,567; other values unchanged."""
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @register.filter
 def short(value: Any) -> str:
-    """A number in few digits, true and false as yes and no, words as they are."""
+    """A number in at most three significant digits, booleans as yes and no, texts unchanged."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if not isinstance(value, int | float):
@@ -30,7 +30,7 @@ def short(value: Any) -> str:
 
 @register.filter
 def state_in_words(state: str) -> str:
-    """How a step of the loop stands."""
+    """The state of a step of a round, in words."""
     words = {
         "waiting": _("not yet"),
         "ready": _("ready"),

@@ -1,4 +1,4 @@
-"""manage.py export DIR: an immutable export, built here and now, and copied to DIR."""
+"""manage.py export DIR: build an immutable export in this process and copy it to DIR."""
 
 import argparse
 import shutil
@@ -86,7 +86,7 @@ def _build(options: dict[str, Any]) -> Export:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a published directory, whole or not at all."""
+    """Copy a published directory, whole or not at all. Raises CommandError."""
     manifest = verify_directory(source)
     staging = target.with_name(f".{target.name}.writing")
     try:

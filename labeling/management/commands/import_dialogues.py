@@ -1,4 +1,4 @@
-"""manage.py import_dialogues FILE: dialogues, demonstrations and prompts from a file."""
+"""manage.py import_dialogues FILE: import dialogues, demonstrations and prompts from a file."""
 
 import argparse
 from pathlib import Path
@@ -39,6 +39,7 @@ class Command(ImportCommand):
 
 
 def _path(name: str) -> Path:
+    """The file; for "chitchat", the one of the installed wheel, unless a file has that name."""
     path = Path(name)
     installed = chitchat.dataset_path() if name == "chitchat" and not path.exists() else None
     return installed or path

@@ -1,4 +1,4 @@
-"""manage.py import_rankings FILE: who preferred what, from a file."""
+"""manage.py import_rankings FILE: import rankings from a file."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""manage.py mend_dates: give rankings whose date cannot be kept one that can, so that their project's pages work."""
+"""manage.py mend_dates: replace ranking dates that pages cannot show, so that their project's pages work again."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""manage.py register_server NAME: bring a policy into the registry that an OpenAI-compatible server samples for."""
+"""manage.py register_server NAME: register a policy that an OpenAI-compatible server samples from."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,7 +1,7 @@
-"""`manage.py run`: set up what is missing, then the whole platform on this machine until Ctrl-C.
+"""`manage.py run`: set up what is missing, then run the whole platform on this machine until Ctrl-C.
 
-supervisord keeps the processes of labeling/supervisord.conf alive; this command keeps the embedded
-servers alive, and stops everything on its way out.
+supervisord keeps the processes of labeling/supervisord.conf alive; this command keeps the embedded servers alive and
+stops everything on exit.
 """
 
 import fcntl
@@ -28,8 +28,8 @@ from records import ManifestError, verify_directory
 
 CONFIGURATION = Path(__file__).parents[2] / "supervisord.conf"
 _HOST = "127.0.0.1"
-_WATCH_SECONDS = 2.0
-_WEB_SECONDS = 120.0
+_WATCH_SECONDS = 2.0  # between looks at the embedded servers
+_WEB_SECONDS = 120.0  # for the pages to answer; afterwards only a message says that they do not
 _STOP_SECONDS = 40.0  # longer than every stopwaitsecs of the configuration
 
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, **options: Any) -> None:
         try:
-            with _alone():
+            with _exclusive_lock():
                 self._run(port)
         except KeyboardInterrupt:
             self._say("stopped before it was ready; the next start goes on from here")
@@ -80,7 +80,7 @@ class Command(BaseCommand):
         self._say(f"the pages do not answer yet; see {_log_folder() / 'web.log'}")
 
     def _watch(self, supervisor: subprocess.Popen[bytes], stopping: threading.Event) -> None:
-        """Bring an embedded server back that was killed; end when told to, or when supervisord ended."""
+        """Restart an embedded server that was killed, until we are stopped. Raises CommandError if supervisord ends."""
         while not stopping.wait(_WATCH_SECONDS):
             if supervisor.poll() is not None:
                 raise CommandError(f"supervisord ended ({supervisor.returncode}); see {_log_folder()}/supervisord.log")
@@ -102,8 +102,8 @@ def _stop_on_signals() -> threading.Event:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One run to a var folder; a supervisord that a killed run left behind is ended first."""
+def _exclusive_lock() -> Iterator[None]:
+    """Lock the var folder for this run; end the supervisord of a run that was killed."""
     environment.make_var_directory(settings.PARLEY_VAR)
     with open(settings.PARLEY_VAR / "run.lock", "a") as lock:
         try:
@@ -132,7 +132,7 @@ def _require_free(port: int) -> None:
 
 
 def _ensure_bundled_model() -> None:
-    """Converted in a process of its own: this side imports no model library."""
+    """Convert the bundled model in a process of its own, since labeling may not import model libraries."""
     try:
         verify_directory(settings.PARLEY_STORE / "policies" / BUNDLED)
     except ManifestError:
@@ -146,7 +146,7 @@ def _ensure_bundled_model() -> None:
 
 
 def _start_supervisor(*, port: int, redis_url: str) -> subprocess.Popen[bytes]:
-    """A session of its own: Ctrl-C at the terminal is for us, and we pass it on in order."""
+    """Start supervisord in a session of its own, so that Ctrl-C reaches only us, who stop the processes in order."""
     variables = {
         "PARLEY_RUN_VAR": str(settings.PARLEY_VAR),
         "PARLEY_RUN_PORT": str(port),
@@ -154,7 +154,7 @@ def _start_supervisor(*, port: int, redis_url: str) -> subprocess.Popen[bytes]:
         "PARLEY_RUN_REDIS_URL": redis_url,
         "PARLEY_VAR": str(settings.PARLEY_VAR),
         "PARLEY_STORE": str(settings.PARLEY_STORE),
-        # Left to itself, uvicorn believes every process of this machine, also where none is a proxy.
+        # By default, uvicorn trusts forwarded addresses from every local process, even without a proxy.
         "FORWARDED_ALLOW_IPS": settings.FORWARDED_ALLOW_IPS or (f"{_HOST},::1" if settings.BEHIND_PROXY else ""),
     }
     _log_folder().mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""`manage.py set_up`: tables, first accounts, and the project that a new Parley begins with.
+"""`manage.py set_up`: create or update the tables, the first accounts and the first project.
 
-Each step finds its own work done the second time, so every start and every deployment may call it.
+Every step is safe to repeat, so every start and every deployment may call it.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         ensure_starting_project()
 
     def _show(self, accounts: list[tuple[str, str]]) -> None:
-        """At once: a step that fails after this must not take the only copy of the passwords with it."""
+        """Print the passwords now: they are stored only as hashes, and a later step may fail."""
         if accounts:
             self.stdout.write("parley: the first accounts; their passwords are shown this once:")
         for username, password in accounts:

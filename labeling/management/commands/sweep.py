@@ -1,4 +1,4 @@
-"""manage.py sweep: do the chores of the beat by hand, once or for as long as the command runs."""
+"""manage.py sweep: run the periodic sweep by hand, once or until the command is stopped."""
 
 import time
 from argparse import ArgumentParser
