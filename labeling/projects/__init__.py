@@ -1,1 +1,1 @@
-"""A project: its settings, its people, its pages and what to do next in it; knows no training."""
+"""Projects: settings, people, pages and what to do next; knows no training."""

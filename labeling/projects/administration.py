@@ -1,6 +1,6 @@
-"""Projects as admins set them up: begun, changed, archived, their guidelines and their people.
+"""Administration of projects: create, change and archive them, publish guidelines, choose members.
 
-Every change leaves an audit event that says what was before. Who may do it is decided by the views.
+Every change leaves an audit event with the earlier values. The views decide who may make it.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ from labeling.models import AuditEvent, GuidelineVersion, Membership, Project, R
 
 
 class ProjectError(ValueError):
-    """A project that cannot be made or changed; the text is for the person who tried."""
+    """A project that cannot be created or changed; the message is for the person who tried."""
 
 
 def begin_project(*, name: str, description: str, guidelines: str, by: User) -> Project:
-    """A new project with its first guidelines and its first round. Raises ProjectError on a name that is taken."""
+    """A new project with its first guidelines and first round. Raises ProjectError where the name is taken."""
     project = Project(slug=slugify(name)[:60], name=name, description=description, created_by=by)
     try:
         with transaction.atomic():
@@ -33,7 +33,7 @@ def begin_project(*, name: str, description: str, guidelines: str, by: User) -> 
 
 
 def change_project(project: Project, *, values: dict[str, Any], by: User) -> None:
-    """Set the given fields. A first policy also becomes the open round's, which had none to sample from."""
+    """Set the given fields. A project's first policy is also set on its open round, which could not sample before."""
     before = Project.objects.get(pk=project.pk)
     changes = {name: value for name, value in values.items() if getattr(before, name) != value}
     if not changes:
@@ -49,7 +49,7 @@ def change_project(project: Project, *, values: dict[str, Any], by: User) -> Non
 
 
 def set_archived(project: Project, *, archived: bool, by: User) -> None:
-    """Take a project out of the trainers' sight, or bring it back. Nothing is deleted."""
+    """Archive a project, which hides it from trainers, or bring it back. Nothing is deleted."""
     project.archived_at = timezone.now() if archived else None
     with transaction.atomic():
         project.save(update_fields=["archived_at"])
@@ -57,9 +57,9 @@ def set_archived(project: Project, *, archived: bool, by: User) -> None:
 
 
 def publish_guidelines(project: Project, *, text: str, by: User) -> GuidelineVersion:
-    """A new version of the guidelines; the same text again is the version that is there."""
+    """A new version of the guidelines; the newest version where the text is the same."""
     with transaction.atomic():
-        Project.objects.select_for_update().get(pk=project.pk)  # two who publish at once get two numbers
+        Project.objects.select_for_update().get(pk=project.pk)  # or two publishing at once would take the same number
         newest = project.guidelines
         if newest is not None and newest.text == text:
             return newest
@@ -72,7 +72,7 @@ def publish_guidelines(project: Project, *, text: str, by: User) -> GuidelineVer
 def mark_guidelines_read(project: Project, *, version: int, by: User) -> int:
     """Note that this person has opened a version; returns the newest that they had opened before.
 
-    An admin has no membership to note it on.
+    Without a membership, as an admin, nothing is noted and `version` is returned.
     """
     membership = Membership.objects.filter(project=project, user=by).first()
     if membership is None:
@@ -83,10 +83,10 @@ def mark_guidelines_read(project: Project, *, version: int, by: User) -> int:
 
 
 def choose_members(project: Project, *, members: Iterable[User], by: User) -> None:
-    """Make exactly these people the project's. Whoever leaves keeps their name on what they did."""
+    """Set the project's members to exactly these people. Whoever is removed stays the author of their work."""
     chosen = {user.pk for user in members}
     with transaction.atomic():
-        Project.objects.select_for_update().get(pk=project.pk)
+        Project.objects.select_for_update().get(pk=project.pk)  # or two admins at once would both add the same person
         present = set(project.memberships.values_list("user_id", flat=True))
         project.memberships.filter(user_id__in=present - chosen).delete()
         Membership.objects.bulk_create(Membership(project=project, user_id=pk) for pk in chosen - present)

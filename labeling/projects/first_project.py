@@ -1,7 +1,7 @@
-"""The project that a new Parley begins with: guidelines, prompts, demonstrations and practice of its own.
+"""The project of a new Parley, with guidelines, prompts, demonstrations and a practice set from seed/.
 
-Everything is found again by its content, so starting twice changes nothing, and a project that people
-have worked in keeps what they made of it.
+Everything is identified by its content, so a second start changes nothing, and what people changed in the project
+stays.
 """
 
 import json
@@ -35,10 +35,10 @@ SLUG = "first-steps"
 
 
 def ensure_starting_project() -> Project:
-    """The project first-steps with all its seed, its policy and its first round; what is missing is made."""
+    """The project first-steps with its seed, policy and first round; creates what is missing."""
     policy = register_bundled_policy()
     with transaction.atomic():
-        with connection.cursor() as cursor:  # two starts at once make one project
+        with connection.cursor() as cursor:  # of two starts at once, one must wait, or both would create the project
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('parley: starting project'))")
         project = _ensure_project(policy)
         _ensure_guidelines(project)
@@ -58,7 +58,7 @@ def _ensure_project(policy: Policy | None) -> Project:
     )
     if created:
         Round.objects.create(project=project, number=1)
-        _let_everybody_in(project)
+        _add_all_users(project)
         AuditEvent.note("begin project", project, by=None)
     if policy is not None and project.policy is None:
         project.policy = policy
@@ -126,7 +126,7 @@ def _ensure_demonstrations(project: Project) -> None:
 
 
 def _ensure_practice(project: Project) -> None:
-    """Comparisons whose order is known and explained; they are no part of the queue."""
+    """Comparisons with a reference ranking and its explanation; they are not part of the queue."""
     if project.comparisons.filter(use=Comparison.Use.PRACTICE).exists():
         return
     explanations = json.loads((SEED / "practice_explanations.json").read_text(encoding="utf-8"))
@@ -159,7 +159,7 @@ def _add_practice(project: Project, record: Ranking, explained: dict[str, Any]) 
     )
 
 
-def _let_everybody_in(project: Project) -> None:
-    """Once: whom an admin takes out later stays out."""
+def _add_all_users(project: Project) -> None:
+    """Add all users, only when the project is created: whom an admin removes later stays out."""
     people = User.objects.filter(is_active=True)
     Membership.objects.bulk_create(Membership(project=project, user=person) for person in people)

@@ -1,4 +1,4 @@
-"""Forms of a project: begin one, set it up, write its guidelines, choose who works in it."""
+"""Forms of a project: create it, change its settings, write its guidelines, choose its members."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ class NewProjectForm(forms.Form):
 
 
 class ProjectForm(forms.ModelForm[Project]):
-    """Everything that can be set while people work; what is done already keeps what it was done under."""
+    """The settings of a project. A change does not affect work that is done already."""
 
     GROUPS = (
         (_("The project"), "", ("name", "description")),
@@ -164,7 +164,7 @@ class ProjectForm(forms.ModelForm[Project]):
         return int(self.cleaned_data["gold_every"] or 0)
 
     def groups(self) -> list[tuple[Any, Any, list[forms.BoundField]]]:
-        """The fields as the page shows them: heading, sentence, fields."""
+        """The fields in the groups of the page: heading, sentence, fields."""
         return [(heading, sentence, [self[name] for name in names]) for heading, sentence, names in self.GROUPS]
 
 
@@ -173,7 +173,7 @@ class GuidelinesForm(forms.Form):
 
 
 class MembershipForm(forms.Form):
-    """Who works in the project. Admins are in every project without being chosen."""
+    """The members of a project. Admins are in every project without being members."""
 
     members = forms.ModelMultipleChoiceField(
         label=_("People in this project"),

@@ -1,6 +1,6 @@
-"""What waits for a person in each of their projects, and the one thing to do next.
+"""What waits for a person in each of their projects, and the one next step in each.
 
-Reads counts for all projects at once, so that a page of many projects costs no more queries than one.
+The counts of all projects are read together: a page of many projects costs no more queries than a page of one.
 """
 
 from collections import defaultdict
@@ -16,12 +16,12 @@ from django.utils.translation import ngettext
 
 from labeling.models import Comparison, Dialogue, GuidelineVersion, Lease, Membership, Project, User
 
-MOST_COUNTED = 100  # comparisons; a longer queue is "99+", since counting a million rows helps nobody
+MOST_COUNTED = 100  # comparisons; a longer queue is shown as "99+" instead of counting a million rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One thing to do: why, in a sentence; what, on a button; where."""
+    """One thing to do: `sentence` says why, `label` is the button, `url` where it leads."""
 
     sentence: str
     label: str
@@ -30,12 +30,12 @@ class Step:
 
 @dataclass(kw_only=True)
 class ProjectStatus:
-    """Where one person stands in one project."""
+    """One person's counts in one project."""
 
-    guidelines: int = 0  # the newest version; 0: none is written
+    guidelines: int = 0  # the newest version; 0 where there is none
     guidelines_read: int = 0
     num_members: int = 0
-    dialogues: dict[str, int] = field(default_factory=dict)  # my own, by state
+    dialogues: dict[str, int] = field(default_factory=dict)  # the person's own, by state
     num_to_review: int = 0
     practice_waits: bool = False
     holds_lease: bool = False
@@ -46,15 +46,15 @@ class ProjectStatus:
 
 
 def project_statuses(projects: Sequence[Project], *, user: User) -> dict[Any, ProjectStatus]:
-    """ProjectStatus by project id."""
+    """The status of each project for this person, by project id."""
     found: dict[Any, ProjectStatus] = defaultdict(ProjectStatus)
     ids = [project.pk for project in projects]
     newest = GuidelineVersion.objects.filter(project__in=ids).values("project").annotate(newest=Max("version"))
     for pk, version in newest.values_list("project", "newest"):
         found[pk].guidelines = version
-    mine_there = Membership.objects.filter(project__in=ids, user=user)
+    memberships = Membership.objects.filter(project__in=ids, user=user)
     unpractised_in = []
-    for pk, version, practised_at in mine_there.values_list("project", "guidelines_read", "practised_at"):
+    for pk, version, practised_at in memberships.values_list("project", "guidelines_read", "practised_at"):
         found[pk].guidelines_read = version
         unpractised_in += [pk] * (practised_at is None)
     for pk in _with_practice(unpractised_in, user=user).values_list("pk", flat=True):
@@ -73,27 +73,27 @@ def project_statuses(projects: Sequence[Project], *, user: User) -> dict[Any, Pr
     held = Lease.objects.filter(trainer=user, state=Lease.State.OPEN, expires_at__gt=timezone.now())
     for pk in held.filter(comparison__project__in=ids).values_list("comparison__project", flat=True):
         found[pk].holds_lease = True
-    with_queue = Project.objects.filter(Exists(_open_to(user).filter(project=OuterRef("pk"))), pk__in=ids)
+    with_queue = Project.objects.filter(Exists(_rankable_by(user).filter(project=OuterRef("pk"))), pk__in=ids)
     for pk in with_queue.values_list("pk", flat=True):
         found[pk].comparisons_wait = True
     return found
 
 
 def _with_practice(ids: Sequence[Any], *, user: User) -> QuerySet[Project]:
-    """Projects whose practice set this person should do first: it is required, or they have not yet begun to rank."""
+    """Projects whose practice set this person should do now: it is required, or they have not ranked there yet."""
     practice = Comparison.objects.unpractised_by(user).filter(project=OuterRef("pk"))
     begun = Lease.objects.filter(trainer=user, comparison__project=OuterRef("pk"))
     return Project.objects.current().filter(Q(practice_required=True) | ~Exists(begun), Exists(practice), pk__in=ids)
 
 
 def num_to_rank(project: Project, *, user: User) -> str:
-    """How many comparisons of a project wait for this person, counted no further than is of use."""
-    num = _open_to(user).filter(project=project)[:MOST_COUNTED].count()
+    """How many comparisons of a project this person could rank, as text: at most "99+"."""
+    num = _rankable_by(user).filter(project=project)[:MOST_COUNTED].count()
     return f"{MOST_COUNTED - 1}+" if num == MOST_COUNTED else str(num)
 
 
 def next_step(project: Project, status: ProjectStatus, *, user: User) -> Step:
-    """The one thing for this person to do next in this project."""
+    """The one next step for this person in this project."""
     if project.why_no_new_work:
         return _finish(project, status, user)
     if user.is_admin and (step := _setting_up(project, status)):
@@ -113,7 +113,7 @@ def next_step(project: Project, status: ProjectStatus, *, user: User) -> Step:
     )
 
 
-def _open_to(user: User) -> QuerySet[Comparison]:
+def _rankable_by(user: User) -> QuerySet[Comparison]:
     mine = Lease.objects.filter(comparison=OuterRef("pk"), trainer=user)
     wanted = Q(state=Comparison.State.OPEN, open_slots__gt=0, use=Comparison.Use.WORK)
     own_text = Q(project__forbids_own_text=True, dialogue__author=user)
@@ -121,7 +121,7 @@ def _open_to(user: User) -> QuerySet[Comparison]:
 
 
 def _finish(project: Project, status: ProjectStatus, user: User) -> Step:
-    """In an archived project: what they have in hand, else what there is to read."""
+    """In an archived project: finish what is begun, or read what is there."""
     in_hand = status.num_dialogues(Dialogue.State.RETURNED) or status.num_dialogues(Dialogue.State.DRAFT)
     if user.can_write_and_rank and (status.holds_lease or in_hand):
         return _write_or_rank(project, status)

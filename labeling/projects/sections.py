@@ -1,4 +1,4 @@
-"""The sections of a project as its page lists them: what each is for, and the one number that matters there."""
+"""The sections of a project on its page: each with its purpose and its one important number."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Section:
 
 
 def sections(project: Project, status: ProjectStatus, *, user: User) -> list[Section]:
-    """Those that this person may enter, in the order of the loop."""
+    """The sections that this person's role opens, in the order of the loop."""
     found = []
     if user.can_write_and_rank:
         found += [_write(project, status), _chat(project, user), _rank(project, user)]

@@ -1,1 +1,1 @@
-"""The pages of projects: views of five beats, which know requests and decide nothing."""
+"""Views of projects: access, a form, one domain call, a response."""

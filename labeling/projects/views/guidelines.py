@@ -1,4 +1,4 @@
-"""Guidelines: read by those who work, written by admins, each version kept."""
+"""Guidelines: everybody in the project reads them, admins write them, every version is kept."""
 
 import difflib
 
@@ -19,7 +19,7 @@ from labeling.web.markdown import render_prose
 @access.signed_in
 @require_GET
 def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
-    """The newest version, noted as read, with what changed since the last one read; or an earlier version."""
+    """An earlier version, or the newest, which is then noted as read, with the changes since the last version read."""
     project = access.project_for(request, slug)
     newest = project.guidelines
     shown = _version(project, request.GET.get("version")) or newest
@@ -63,7 +63,7 @@ def edit_guidelines(request: HttpRequest, slug: str) -> HttpResponse:
 @access.signed_in
 @require_POST
 def preview(request: HttpRequest) -> HttpResponse:
-    """A text as its readers will see it."""
+    """The Markdown of a text as readers will see it."""
     form = TextForm(request.POST)
     if not form.is_valid():
         return HttpResponse(status=422)
@@ -80,7 +80,7 @@ def _version(project: Project, number: str | None) -> GuidelineVersion | None:
 
 
 def _changes(project: Project, *, since: int, until: GuidelineVersion | None) -> list[tuple[str, str]]:
-    """Lines that went and came between two versions; empty for a first reading."""
+    """Removed and added lines between two versions; empty for a first reading."""
     before = project.guideline_versions.filter(version=since).first()
     if before is None or until is None or before.version == until.version:
         return []

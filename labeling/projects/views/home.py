@@ -1,4 +1,4 @@
-"""The first page: my projects, each with the one thing to do next."""
+"""The first page: a person's projects, each with its next step."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render

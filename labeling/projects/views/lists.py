@@ -1,4 +1,4 @@
-"""Everything of a kind that a project has, however much: prompts, dialogues, exports, imports, training jobs."""
+"""Full lists of a project's prompts, dialogues, exports, imports and training jobs, filtered and in pages."""
 
 import uuid
 
@@ -18,7 +18,7 @@ from labeling.web.access import ENGINEERS, REVIEWERS
 from labeling.web.listing import NEWEST, OLDEST, ListFilter, Listing, Order, by_column, listing
 from labeling.web.redirects import return_url
 
-MOST_TOPICS = 200  # of a choice; more belong into a search
+MOST_TOPICS = 200  # offered as a filter; search finds the others
 
 
 @access.role_required(*ENGINEERS)
@@ -45,7 +45,7 @@ def prompts(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*ENGINEERS)
 @require_POST
 def retire_prompt(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> HttpResponse:
-    """Take a prompt out of use, or back into it; leads back to where it was asked."""
+    """Retire a prompt or bring it back; redirects to the page it was asked from."""
     prompt = access.prompt_of(access.project_for(request, slug), prompt_id)
     retired = request.POST.get("retired") == "yes"
     near_duplicates.set_retired(prompt, retired=retired, by=access.person(request))
@@ -55,7 +55,7 @@ def retire_prompt(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> Http
 @access.role_required(*REVIEWERS)
 @require_GET
 def dialogues(request: HttpRequest, slug: str) -> HttpResponse:
-    """All that its author has handed in, and one's own."""
+    """Dialogues that their authors have submitted, and the person's own."""
     project = access.project_for(request, slug)
     states = [(value, label) for value, label in Dialogue.State.choices if value != Dialogue.State.WITHDRAWN]
     found = listing(
@@ -109,10 +109,10 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def jobs(request: HttpRequest, slug: str) -> HttpResponse:
     project = access.project_for(request, slug)
-    material = ("export", "policy", "reward_model", "requested_by", "round")
+    related = ("export", "policy", "reward_model", "requested_by", "round")
     found = listing(
         request.GET,
-        project.training_jobs.select_related(*material),
+        project.training_jobs.select_related(*related),
         orders=(NEWEST, OLDEST),
         filters=(
             by_column("kind", _("What"), TrainingJob.Kind.choices),

@@ -1,4 +1,4 @@
-"""A project: its page, and how an admin begins it, sets it up and chooses its people."""
+"""A project's page, and how an admin creates it, changes its settings and chooses its people."""
 
 from django.contrib import messages
 from django.db import transaction
@@ -20,7 +20,7 @@ from labeling.web import access
 @access.signed_in
 @require_GET
 def project(request: HttpRequest, slug: str) -> HttpResponse:
-    """What is next here for this person, and the sections of the project that they may enter."""
+    """The next step for this person, and the sections of the project that their role opens."""
     found = access.project_for(request, slug)
     user = access.person(request)
     status = project_statuses([found], user=user)[found.pk]
@@ -56,7 +56,7 @@ def new_project(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
     found = access.project_for(request, slug)
-    # The form writes into its instance even where it does not hold, so it gets a copy of its own.
+    # Validation writes into the form's instance even where it fails, so it gets a row of its own.
     form = ProjectForm(request.POST or None, instance=access.project_for(request, slug))
     mixture = mixture_forms(found, request.POST or None)
     if request.method == "POST" and all([form.is_valid(), mixture.is_valid()]):
@@ -83,7 +83,7 @@ def archive_project(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def project_people(request: HttpRequest, slug: str) -> HttpResponse:
     found = access.project_for(request, slug)
-    # Nobody chosen posts no field at all, so the method decides, not whether something was sent.
+    # With nobody chosen the POST is empty, so the method decides whether the form is bound.
     form = MembershipForm(request.POST if request.method == "POST" else None, project=found)
     if request.method == "POST" and form.is_valid():
         administration.choose_members(found, members=form.cleaned_data["members"], by=access.person(request))
