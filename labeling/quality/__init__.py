@@ -1,1 +1,1 @@
-"""Agreement, bias and one's own work, as pages show them; knows only how to read, and changes nothing."""
+"""Quality: agreement, bias, and a person's own statistics, as pages show them; reads only."""

@@ -1,4 +1,4 @@
-"""A person's own work, counted kindly: what they did lately and what became of it. Nothing here ranks people."""
+"""A person's own recent work, shown to themselves: counts, speed and agreement. Ranks nobody against others."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from labeling.rankings.reference_agreement import gold_agreement_until_today, pr
 from labeling.statistics.agreement import PairCounts, compare_rankings
 
 NUM_DAYS = 14
-DAY_WIDTH = 20  # of the drawing, in its own units
+DAY_WIDTH = 20  # units of the drawing
 DRAWING_HEIGHT = 64
-FEWEST_TIMES = 3  # a median of fewer says nothing
-FEWEST_PAIRS = 10  # nor does a share of fewer
-NEWEST_RANKINGS = 200  # agreement is of late, not of a beginner's first week
+FEWEST_TIMES = 3  # a median of fewer would be noise
+FEWEST_PAIRS = 10  # a share of fewer would be noise
+NEWEST_RANKINGS = 200  # so that agreement is recent and not a beginner's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """One bar: `y` and `height` in the units of the drawing."""
+    """One bar of the chart: `y` and `height` in the units of the drawing."""
 
     title: str
     x: int
@@ -42,24 +42,24 @@ class Day:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class PersonalStatistics:
     figures: list[Figure]
     days: list[Day]
     summary: str
 
 
-def pace_of(user: User) -> Pace:
+def personal_statistics(user: User) -> PersonalStatistics:
     since = timezone.localdate() - timedelta(days=NUM_DAYS - 1)
     per_day = _per_day(user, since)
     days = [since + timedelta(days=number) for number in range(NUM_DAYS)]
     total = sum(per_day.values())
-    return Pace(
+    return PersonalStatistics(
         figures=[
             _accepted(user),
             _rankings(user),
             _time_per_ranking(user),
             _agreement(user),
-            *_where_order_is_known(user),
+            *_reference_figures(user),
         ],
         days=_bars(days, per_day),
         summary=ngettext(
@@ -72,7 +72,7 @@ def pace_of(user: User) -> Pace:
 
 
 def _per_day(user: User, since: date) -> Counter[date]:
-    """Dialogues submitted and rankings made on each day of the person's own calendar."""
+    """Dialogues submitted and rankings made on each day, by the calendar of the person's time zone."""
     counts: Counter[date] = Counter()
     submitted = Dialogue.objects.filter(author=user, submitted_at__date__gte=since).annotate(
         day=TruncDate("submitted_at")
@@ -133,7 +133,7 @@ def _time_per_ranking(user: User) -> Figure:
 
 
 def _agreement(user: User) -> Figure:
-    """How often others who ranked the same comparison put two completions in the same order."""
+    """How often others who ranked the same comparison ordered two completions alike."""
     standing = Ranking.objects.filter(retracted_at=None, abstained=None, comparison__use=Comparison.Use.WORK)
     mine = dict(
         standing.filter(trainer=user).order_by("-ranked_at").values_list("comparison_id", "tiers")[:NEWEST_RANKINGS]
@@ -149,8 +149,8 @@ def _agreement(user: User) -> Figure:
     return Figure(label=_("Agreement with others"), value=f"{rate.value:.0%}", note=note)
 
 
-def _where_order_is_known(user: User) -> list[Figure]:
-    """Practice and gold, each once there is something to say."""
+def _reference_figures(user: User) -> list[Figure]:
+    """Agreement with reference rankings, in practice and on gold items, where there are enough pairs."""
     figures = []
     practice, gold = practice_agreement(user), gold_agreement_until_today(user)
     if practice is not None:

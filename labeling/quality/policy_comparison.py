@@ -1,7 +1,7 @@
-"""How the sources of completions fare against each other where people ranked them on one board.
+"""Policies compared by people's rankings: win rates and Elo of the sources of completions within comparisons.
 
-A source is a policy at a temperature, or a person. Only pairs of two sources count, so that a policy's figures
-say nothing of how its own completions differ, and each completion counts for the source that wrote it.
+A source is a policy at a temperature, or a person. Only pairs of two different sources count, and each completion
+counts for the source that wrote it.
 """
 
 from collections import defaultdict
@@ -14,18 +14,18 @@ from labeling.statistics.agreement import ordered_pairs, tied_pairs
 from labeling.statistics.intervals import Estimate
 from labeling.statistics.paired_comparisons import bradley_terry, elo, win_rate_by_prompt
 
-ROUNDS = 200  # of the bootstrap: a page should not take seconds
+ROUNDS = 200  # of the bootstrap; more would make the page take seconds
 
 
 class Source(NamedTuple):
-    """Who wrote a completion: a policy's name and the temperature, as far as they are known. No name: a person."""
+    """Who wrote a completion: a policy's name and temperature, as far as known. An empty name is a person."""
 
     policy: str
     temperature: float | None
 
 
-class Judged(Protocol):
-    """One ranking, as far as it is looked at here."""
+class RankingLike(Protocol):
+    """The fields of a ranking that are read here."""
 
     @property
     def comparison_id(self) -> str: ...
@@ -39,7 +39,7 @@ class Judged(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFigures:
-    """Pairs against other sources: how many, the share won with ties half, and a strength in Elo around 0."""
+    """Pairs against other sources: their number, the share won (ties count half), and a strength in Elo around 0."""
 
     source: Source
     num_pairs: int
@@ -48,7 +48,7 @@ class SourceFigures:
 
 
 def source_of(completion: Completion) -> Source | None:
-    """None where nobody knows."""
+    """The source of a completion; None where it is unknown."""
     if completion.author_id is not None:
         return Source("", None)
     name = completion.policy.name if completion.policy else completion.outside_policy
@@ -56,12 +56,12 @@ def source_of(completion: Completion) -> Source | None:
     return Source(name, sampling.get("temperature")) if name else None
 
 
-def source_figures(rankings: Iterable[Judged]) -> list[SourceFigures]:
-    """The best first; nothing where no two sources met. Intervals come from drawing comparisons."""
+def source_figures(rankings: Iterable[RankingLike]) -> list[SourceFigures]:
+    """The figures, best source first; empty where no pair has two sources. Intervals: bootstrap over comparisons."""
     outcomes: defaultdict[Source, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     wins: defaultdict[tuple[Source, Source], float] = defaultdict(float)
     for ranking in rankings:
-        for better, worse, won in _meetings(ranking):
+        for better, worse, won in _pair_outcomes(ranking):
             outcomes[better][ranking.comparison_id].append(won)
             outcomes[worse][ranking.comparison_id].append(1 - won)
             wins[better, worse] += won
@@ -79,8 +79,8 @@ def source_figures(rankings: Iterable[Judged]) -> list[SourceFigures]:
     return sorted(figures, key=lambda one: (-one.wins.value, one.source.policy, one.source.temperature or 0.0))
 
 
-def _meetings(ranking: Judged) -> Iterable[tuple[Source, Source, float]]:
-    """Every two completions of two sources, with what the first won of the second: 1, or half for a tie."""
+def _pair_outcomes(ranking: RankingLike) -> Iterable[tuple[Source, Source, float]]:
+    """(first, second, share that the first won) of every two completions of two sources: 1, or 0.5 for a tie."""
     sources = ranking.sources
     ties: Sequence[tuple[str, str]] = [] if ranking.is_choice else list(tied_pairs(ranking.tiers))
     for pairs, won in ((ordered_pairs(ranking.tiers), 1.0), (ties, 0.5)):

@@ -1,7 +1,7 @@
-"""What a project's rankings say about themselves: agreement, ties, and what beside quality moved the hand.
+"""Quality of a project's rankings: agreement, ties, and biases of position and length, with intervals.
 
-Reads the newest rankings of a project and turns them into figures with intervals. Simulated and
-imported rankings are counted apart from people's, never mixed into their agreement.
+Reads the newest rankings. Rankings by simulated trainers and imported ones are counted apart and never enter people's
+agreement.
 """
 
 import math
@@ -28,12 +28,12 @@ from labeling.statistics.agreement import (
 from labeling.statistics.intervals import Estimate, bootstrap, proportion, ratio_of_sums
 from labeling.statistics.length_bias import preference_for_longer
 
-NEWEST = 5000  # rankings that the page looks at
+NEWEST = 5000  # rankings that are read, so that the page stays fast
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
-    """One ranking as the statistics see it."""
+class RankingFields:
+    """The fields of a ranking that the statistics read."""
 
     comparison_id: str
     trainer: User | None
@@ -60,7 +60,7 @@ class TrainerFigures:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QualityFigures:
-    """All figures of one project. None where there is nothing to compute one from."""
+    """All figures of one project; None where nothing can be computed."""
 
     num_rankings: int
     num_abstained: int
@@ -79,12 +79,12 @@ class QualityFigures:
 
 
 def quality_figures(project: Project) -> QualityFigures:
-    """Figures over the newest rankings of people, with the others counted beside them."""
+    """Figures over the newest rankings of people, and the numbers of the others."""
     kept = _newest(project)
     people = [ranking for ranking in kept if ranking.kind == "person"]
     judged = [ranking for ranking in people if not ranking.abstained]
     pairs = _pairs_by_comparison([ranking for ranking in judged if not ranking.is_choice])
-    together = sum((counts for per in pairs.values() for _, _, counts in per), PairCounts())
+    totals = sum((counts for per in pairs.values() for _, _, counts in per), PairCounts())
     earlier_won, earlier_total = _earlier_wins(judged)
     earlier = position_bias(earlier_won, earlier_total) if earlier_total else None
     return QualityFigures(
@@ -93,8 +93,8 @@ def quality_figures(project: Project) -> QualityFigures:
         num_simulated=sum(ranking.kind == "simulated" for ranking in kept),
         num_imported=sum(ranking.kind == "imported" for ranking in kept),
         agreement=_clustered(pairs.values()),
-        agreement_ties_half=together.rate("half"),
-        chance_ties_half=together.chance("half"),
+        agreement_ties_half=totals.rate("half"),
+        chance_ties_half=totals.chance("half"),
         tied=_tied(judged),
         earlier_wins=earlier.share if earlier else None,
         earlier_wins_p=earlier.p if earlier else None,
@@ -105,7 +105,7 @@ def quality_figures(project: Project) -> QualityFigures:
     )
 
 
-def _newest(project: Project) -> list[Kept]:
+def _newest(project: Project) -> list[RankingFields]:
     rankings = (
         Ranking.objects.filter(comparison__project=project, comparison__use=Comparison.Use.WORK, retracted_at=None)
         .select_related("trainer")
@@ -113,7 +113,7 @@ def _newest(project: Project) -> list[Kept]:
         .order_by("-ranked_at")[:NEWEST]
     )
     return [
-        Kept(
+        RankingFields(
             comparison_id=str(ranking.comparison_id),
             trainer=ranking.trainer,
             kind=_kind(ranking.trainer),
@@ -138,9 +138,9 @@ def _kind(trainer: User | None) -> str:
 PairsByComparison = dict[str, list[tuple[User, User, PairCounts]]]
 
 
-def _pairs_by_comparison(rankings: Sequence[Kept]) -> PairsByComparison:
-    """Every two trainers of every comparison that has several, with their pair counts."""
-    by_comparison: defaultdict[str, list[Kept]] = defaultdict(list)
+def _pairs_by_comparison(rankings: Sequence[RankingFields]) -> PairsByComparison:
+    """Pair counts of every two trainers, for comparisons with several rankings."""
+    by_comparison: defaultdict[str, list[RankingFields]] = defaultdict(list)
     for ranking in rankings:
         by_comparison[ranking.comparison_id].append(ranking)
     return {
@@ -155,7 +155,7 @@ def _pairs_by_comparison(rankings: Sequence[Kept]) -> PairsByComparison:
 
 
 def _clustered(comparisons: Iterable[list[tuple[User, User, PairCounts]]]) -> Estimate | None:
-    """Pairwise agreement, ties excluded, with an interval that resamples whole comparisons."""
+    """Pairwise agreement without ties; the bootstrap is over comparisons, since the pairs of one are dependent."""
     clusters = [
         (float(sum(counts.alike for _, _, counts in per)), float(sum(counts.trials() for _, _, counts in per)))
         for per in comparisons
@@ -163,12 +163,12 @@ def _clustered(comparisons: Iterable[list[tuple[User, User, PairCounts]]]) -> Es
     clusters = [cluster for cluster in clusters if cluster[1]]
     if not clusters:
         return None
-    if len(clusters) < 5:  # too few to resample; the pairs' own interval is too narrow, but it is there
+    if len(clusters) < 5:  # too few to resample; an interval over pairs is too narrow, but better than none
         return proportion(math.fsum(one for one, _ in clusters), int(math.fsum(n for _, n in clusters)))
     return bootstrap(clusters, ratio_of_sums, rounds=400)
 
 
-def _tied(rankings: Iterable[Kept]) -> Estimate | None:
+def _tied(rankings: Iterable[RankingFields]) -> Estimate | None:
     tied = ordered = 0
     for ranking in rankings:
         tied += 0 if ranking.is_choice else sum(1 for _ in tied_pairs(ranking.tiers))
@@ -176,13 +176,13 @@ def _tied(rankings: Iterable[Kept]) -> Estimate | None:
     return proportion(tied, tied + ordered) if tied + ordered else None
 
 
-def _earlier_wins(rankings: Iterable[Kept]) -> tuple[int, int]:
-    """Over ordered pairs: how often the completion that was shown earlier is ranked better, and of how many."""
+def _earlier_wins(rankings: Iterable[RankingFields]) -> tuple[int, int]:
+    """Over ordered pairs: how often the completion shown earlier is ranked better, and the number of pairs."""
     outcomes = [shown_earlier_wins(ranking.tiers, ranking.shown_order) for ranking in rankings if ranking.shown_order]
     return sum(won for won, _ in outcomes), sum(total for _, total in outcomes)
 
 
-def _lengths(rankings: Iterable[Kept]) -> list[tuple[int, int]]:
+def _lengths(rankings: Iterable[RankingFields]) -> list[tuple[int, int]]:
     return [
         (ranking.lengths[better], ranking.lengths[worse])
         for ranking in rankings
@@ -197,9 +197,9 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 
 def _trainer_figures(
-    people: Sequence[Kept], pairs: PairsByComparison, gold: Mapping[UUID, Estimate]
+    people: Sequence[RankingFields], pairs: PairsByComparison, gold: Mapping[UUID, Estimate]
 ) -> list[TrainerFigures]:
-    by_trainer: defaultdict[User, list[Kept]] = defaultdict(list)
+    by_trainer: defaultdict[User, list[RankingFields]] = defaultdict(list)
     for ranking in people:
         if ranking.trainer is not None:
             by_trainer[ranking.trainer].append(ranking)

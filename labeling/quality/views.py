@@ -1,4 +1,4 @@
-"""The quality page: how far trainers agree, and what beside quality moves their hands; and reports of outputs."""
+"""The quality page of a project with its reports of outputs, and the page of a person's own work."""
 
 import uuid
 from typing import Any
@@ -12,11 +12,14 @@ from django.views.decorators.http import require_GET, require_POST
 from labeling.dialogues.control_arm import arm_figures, has_control_arm
 from labeling.dialogues.listing import with_opening
 from labeling.models import AuditEvent, Dialogue, Ranking, Report, User
-from labeling.quality.personal_statistics import pace_of
+from labeling.quality.personal_statistics import personal_statistics
 from labeling.quality.report import quality_figures
 from labeling.rankings.views import board
 from labeling.web import access
 from labeling.web.access import WATCHERS, WRITERS
+
+PAGE = 25  # dialogues and rankings on a page of one's own work
+MOST_REPORTS = 50  # shown at once; the others follow as these are handled
 
 
 @access.role_required(*WATCHERS)
@@ -29,7 +32,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         "section": "quality",
         "figures": quality_figures(project),
         "arms": arm_figures(project) if has_control_arm(project) else None,
-        "reports": project.reports.filter(state=Report.State.OPEN).select_related("completion__policy")[:50],
+        "reports": project.reports.filter(state=Report.State.OPEN).select_related("completion__policy")[:MOST_REPORTS],
     }
     return render(request, "labeling/quality/quality.html", context)
 
@@ -37,7 +40,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(User.Role.ADMIN)
 @require_POST
 def handle_report(request: HttpRequest, slug: str, report_id: uuid.UUID) -> HttpResponse:
-    """Mark a report as read and dealt with."""
+    """Mark a report as handled."""
     project = access.project_for(request, slug)
     report = get_object_or_404(Report, id=report_id, project=project)
     report.state = Report.State.HANDLED
@@ -46,12 +49,10 @@ def handle_report(request: HttpRequest, slug: str, report_id: uuid.UUID) -> Http
     return redirect("quality", slug)
 
 
-PAGE = 25
-
-
 @access.role_required(*WRITERS)
 @require_GET
 def history(request: HttpRequest) -> HttpResponse:
+    """A page of the person's own dialogues and rankings, newest first, with their statistics."""
     user = access.person(request)
     page = _page_number(request)
     start, end = page * PAGE, (page + 1) * PAGE
@@ -60,7 +61,7 @@ def history(request: HttpRequest) -> HttpResponse:
     has_more = len(dialogues) > PAGE or len(rankings) > PAGE
     context = {
         "section": "history",
-        "pace": pace_of(user),
+        "pace": personal_statistics(user),
         "dialogues": [_with_url(dialogue) for dialogue in dialogues[:PAGE]],
         "rankings": [_row(ranking, user) for ranking in rankings[:PAGE]],
         "more_url": f"{reverse('history')}?page={page + 1}" if has_more else "",
@@ -100,7 +101,7 @@ def _row(ranking: Ranking, user: User) -> dict[str, Any]:
 
 
 def _reference_url(ranking: Ranking, user: User) -> str:
-    """Where a reviewer makes this order a reference ranking. A gold item has the link too: it looks like the rest."""
+    """Where a reviewer adopts this order as a reference ranking. Gold items have it too, or they would stand out."""
     if not user.can_review or ranking.abstained is not None:
         return ""
     url = reverse("new_reference", args=(ranking.comparison.project.slug, ranking.comparison_id))
@@ -108,7 +109,7 @@ def _reference_url(ranking: Ranking, user: User) -> str:
 
 
 def _order(ranking: Ranking) -> str:
-    """The order in the letters that were shown: B > A = C; of a choice, B > A, C."""
+    """The order in the letters that were shown: B > A = C; for a choice B > A, C."""
     if ranking.abstained is not None:
         return _("abstained: %(reason)s") % {"reason": ranking.abstained}
     letters = board.letters(ranking.shown_order)

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Comparison, Dialogue, Project, Ranking, User
-from labeling.quality.personal_statistics import pace_of
+from labeling.quality.personal_statistics import personal_statistics
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_user
 from tests.labeling.signed_in import as_user
 
@@ -57,11 +57,11 @@ def test_the_work_of_others_is_not_there(client: Client, project: Project) -> No
 
 def test_pace_counts_what_stands_and_says_nothing_of_too_few_times(project: Project, alice: User) -> None:
     make_ranking(trainer=alice, project=project)
-    pace = pace_of(alice)
+    pace = personal_statistics(alice)
     assert [figure.value for figure in pace.figures] == ["0", "1", "–", "–"]
     for seconds in (30.0, 90.0):
         make_ranking(trainer=alice, project=project, seconds=seconds)
-    pace = pace_of(alice)
+    pace = personal_statistics(alice)
     assert [figure.value for figure in pace.figures] == ["0", "3", "1:05", "–"]
     assert len(pace.days) == 14
     assert pace.days[-1].height == 64
@@ -75,7 +75,7 @@ def test_agreement_is_with_people_who_ranked_the_same_and_with_nobody_else(proje
         a, b, c, d = mine.shown_order  # mine is B > A = C > D: five ordered pairs
         for trainer, tiers in ((bob, [[a], [b], [c], [d]]), (robot, [[d], [c], [b], [a]])):
             make_ranking(trainer=trainer, project=project, comparison=mine.comparison, tiers=tiers)
-    assert pace_of(alice).figures[3].value == "80%"  # Bob turned one of the five round
+    assert personal_statistics(alice).figures[3].value == "80%"  # Bob turned one of the five round
 
 
 def test_earlier_work_is_on_further_pages(client: Client, project: Project, alice: User) -> None:
