@@ -9,7 +9,7 @@ from labeling.demo.state import Loop
 from labeling.demo.training import directory_of
 from labeling.gold.preference import score
 from labeling.models import Export, Policy, SamplingRun
-from labeling.rounds.policy_evaluation import Answers, answers_of, ask_both, compare
+from labeling.rounds.policy_evaluation import Answers, answers_of, compare, request_answers
 from labeling.rounds.promotion import promote
 from labeling.sampling.runs import default_sampling
 from records import Prompt, read_jsonl
@@ -21,7 +21,7 @@ NUM_SAMPLES = 3
 def compare_policies(loop: Loop) -> str:
     """Both policies answer held-out prompts through the sampler; the gold preference judges."""
     prompts = draw_held_out(loop)
-    evaluation = ask_both(
+    evaluation = request_answers(
         loop.project,
         old=loop.start,
         new=loop.new_policy,

@@ -14,6 +14,7 @@ from labeling.imports.dates import EARLIEST, latest
 from labeling.models import AuditEvent, Project, User
 
 _AT_ONCE = 500  # rankings of one transaction; their old dates go into its audit events
+# The lock keeps the old date, which the audit event records, the one that _MEND replaces.
 _FIND = """
     SELECT ranking.id::text, comparison.project_id, ranking.ranked_at::text, comparison.created_at::text
     FROM labeling_ranking ranking JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id

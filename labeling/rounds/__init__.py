@@ -1,1 +1,1 @@
-"""A round: its steps, training jobs, evaluation and promotion; knows no other project."""
+"""Rounds: steps, training jobs, policy evaluation and promotion; knows no other project than its round's."""

@@ -1,4 +1,4 @@
-"""Old policy against new, asked for from the rounds page and read again from what was noted then."""
+"""Policy evaluations from the rounds page: requested here, and read back from the audit event of the request."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,20 +13,20 @@ from labeling.rounds.policy_evaluation import (
     ComparisonFigures,
     PolicyEvaluation,
     answers_of,
-    ask_both,
     compare,
+    request_answers,
 )
 from labeling.rounds.promotion import RoundError
 from labeling.sampling.runs import default_sampling
 from records import Message, decode
 
 NUM_PROMPTS = 40
-_LOOKED_AT = 5_000  # prompts of the pool
+_LOOKED_AT = 5_000  # prompts of the pool whose split is computed for one request
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationStatus:
-    """An evaluation as it stands: how much is answered, and what that says so far."""
+    """An evaluation as it stands: how many prompts are answered, and the figures so far."""
 
     evaluation: PolicyEvaluation
     num_asked: int
@@ -39,7 +39,7 @@ class EvaluationStatus:
 def begin_evaluation(
     project: Project, policy: Policy, *, by: User | None, num_prompts: int = NUM_PROMPTS
 ) -> PolicyEvaluation:
-    """Have this policy and the project's own answer held-out prompts. Raises RoundError."""
+    """Request answers of this policy and the project's to held-out prompts. Raises RoundError."""
     if reason := project.why_no_new_work:
         raise RoundError(reason)
     if project.policy is None or project.policy_id == policy.id:
@@ -47,7 +47,7 @@ def begin_evaluation(
     prompts = held_out_prompts(project, policy, num=num_prompts)
     if not prompts:
         raise RoundError(_("No prompt of the pool is held out; bring more prompts in first."))
-    return ask_both(
+    return request_answers(
         project,
         old=project.policy,
         new=policy,
@@ -59,20 +59,20 @@ def begin_evaluation(
 
 
 def held_out_prompts(project: Project, policy: Policy, *, num: int) -> list[tuple[Message, ...]]:
-    """Prompts of the pool that the policy was not trained on: those its export put into test, else validation."""
+    """Prompts of the pool that the policy was not trained on: its export's test split, then its validation split."""
     filters = _filters_of(policy)
-    sides: dict[str, list[tuple[Message, ...]]] = {"test": [], "validation": [], "train": []}
+    by_split: dict[str, list[tuple[Message, ...]]] = {"test": [], "validation": [], "train": []}
     for values in (
         Prompt.objects.in_use().filter(project=project).order_by("content_sha256").values_list("messages")[:_LOOKED_AT]
     ):
         messages = tuple(decode(Message, value) for value in values[0])
-        side = split_of(messages, validation_percent=filters.validation_percent, test_percent=filters.test_percent)
-        sides[side].append(messages)
-    return [*sides["test"], *sides["validation"]][:num]
+        split = split_of(messages, validation_percent=filters.validation_percent, test_percent=filters.test_percent)
+        by_split[split].append(messages)
+    return [*by_split["test"], *by_split["validation"]][:num]
 
 
 def newest_evaluation(project: Project, policy: Policy) -> EvaluationStatus | None:
-    """The last time that this policy was the new one, as it stands now."""
+    """The newest evaluation in which this policy was the new one; None where there is none."""
     events = AuditEvent.objects.filter(project=project, verb="compare policies", detail__new=policy.name)
     event = events.filter(detail__has_key="runs").first()
     old = Policy.objects.filter(name=event.detail["old"]).first() if event is not None else None

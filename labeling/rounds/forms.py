@@ -1,4 +1,4 @@
-"""Forms that start a training job. Every field but the material is an option of the trainer's command line."""
+"""Forms that start a training job. Every field but the inputs is an option of the training program."""
 
 from typing import Any, ClassVar
 
@@ -8,24 +8,24 @@ from django.utils.translation import gettext_lazy as _
 from labeling.models import Export, Policy, Project, RewardModel, Round, TrainingJob
 from labeling.rounds.training_inputs import EXPORT_KINDS
 
-_MATERIAL = ("kind", "export", "policy", "reward_model", "demonstrations", "watching_model", "output_name")
+_INPUTS = ("kind", "export", "policy", "reward_model", "demonstrations", "watching_model", "output_name")
 
 
 class ExportChoice(forms.ModelChoiceField[Export]):
-    """A finished export by its day and its size, which is how people tell them apart."""
+    """A finished export, labelled by its date and size."""
 
     def label_from_instance(self, export: Export) -> str:
         return f"{export.created_at:%d %b %H:%M} · {export.num_records:,}"
 
 
 class TrainingForm(forms.Form):
-    """What all trainers need. Subclasses say which job they start and add its options."""
+    """The fields of all training programs. Subclasses name the kind of job and add its options."""
 
     job_kind: ClassVar[TrainingJob.Kind]
     suffix: ClassVar[str]
     title: Any
     sentence: Any
-    weight_of_demonstrations: ClassVar[str] = ""  # the option without which they would count for nothing
+    weight_of_demonstrations: ClassVar[str] = ""  # the option that sets how much they count
 
     kind = forms.CharField(widget=forms.HiddenInput)
     export = ExportChoice(label=_("Export"), queryset=Export.objects.none(), empty_label=None)
@@ -63,7 +63,7 @@ class TrainingForm(forms.Form):
         self._offer("demonstrations", demonstrations.filter(format="records", num_records__gt=0))
 
     def clean(self) -> dict[str, Any]:
-        """What is mixed in and how much of it go together."""
+        """Demonstrations to mix in require their weight, and the weight requires demonstrations."""
         values = super().clean() or {}
         weight = self.weight_of_demonstrations
         if weight and not self.errors and (values["demonstrations"] is None) != (values[weight] is None):
@@ -78,26 +78,26 @@ class TrainingForm(forms.Form):
         return field.queryset is not None and field.queryset.exists()
 
     @property
-    def material(self) -> dict[str, Any]:
-        """What the job is made from, as labeling.rounds.training_jobs.start_job takes it."""
-        return {name: value for name, value in self.cleaned_data.items() if name in _MATERIAL}
+    def inputs(self) -> dict[str, Any]:
+        """The job's inputs and name, as arguments of labeling.rounds.training_jobs.start_job."""
+        return {name: value for name, value in self.cleaned_data.items() if name in _INPUTS}
 
     @property
     def options(self) -> dict[str, Any]:
-        """Flags of the trainer's command line; what was left empty is the trainer's to choose."""
+        """Options of the training program; it chooses what was left empty."""
         given = {name: value for name, value in self.cleaned_data.items() if value is not None}
-        return {name: value for name, value in given.items() if name not in _MATERIAL}
+        return {name: value for name, value in given.items() if name not in _INPUTS}
 
     @property
     def main_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.fields if name in _MATERIAL and name != "kind"]
+        return [self[name] for name in self.fields if name in _INPUTS and name != "kind"]
 
     @property
     def option_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.fields if name not in _MATERIAL]
+        return [self[name] for name in self.fields if name not in _INPUTS]
 
     def _start(self, project: Project, current: Round | None) -> Any:
-        """Reward model and PPO start from what this round fine-tuned; fine-tuning from the project's policy."""
+        """The default start: for reward model and PPO this round's SFT policy, for SFT the project's policy."""
         tuned = Policy.objects.filter(training_job__round=current, training_job__kind=TrainingJob.Kind.SFT)
         newest = tuned.order_by("-created_at").first() if current and self.job_kind != TrainingJob.Kind.SFT else None
         return newest.id if newest is not None else project.policy_id
@@ -181,7 +181,7 @@ class PpoForm(TrainingForm):
 
 
 def free_name(wanted: str) -> str:
-    """This name, or with a number behind it, so that no model or living job has it."""
+    """This name, or with a number appended, so that no model or unfinished job has it."""
     alive = TrainingJob.objects.exclude(state__in=(TrainingJob.State.FAILED, TrainingJob.State.CANCELLED))
     taken: set[str] = set()
     for rows, field in ((Policy.objects, "name"), (RewardModel.objects, "name"), (alive, "output_name")):

@@ -1,4 +1,4 @@
-"""The metrics of a model or a job as rows to read: each beside its interval, those that have one first."""
+"""The metrics of a model or a job as rows of a table, each with its interval; those with an interval first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ LOW, HIGH = "_low", "_high"
 
 @dataclass(frozen=True, kw_only=True)
 class MetricRow:
-    """One metric; `low` and `high` bound its 95 % interval where the trainer measured one."""
+    """One metric; `low` and `high` bound its 95 % interval where the training program measured one."""
 
     name: str
     value: Any
@@ -18,7 +18,7 @@ class MetricRow:
 
 
 def metric_rows(metrics: Mapping[str, Any]) -> list[MetricRow]:
-    """Rows by name; `accuracy_low` and `accuracy_high` stand in the row of `accuracy`."""
+    """Rows by name; `accuracy_low` and `accuracy_high` become the interval of `accuracy`."""
     bounded = {name for name in metrics if {name + LOW, name + HIGH} <= metrics.keys()}
     bounds = {name + end for name in bounded for end in (LOW, HIGH)}
     rows = [

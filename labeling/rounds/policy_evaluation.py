@@ -1,7 +1,7 @@
-"""Two policies on the same prompts: both answer through the sampler, the gold preference judges between them.
+"""Evaluation of a new policy against an old one on the same prompts, judged by the gold preference.
 
-The prompts must be held out: what no model was trained on says whether the new policy is better, and not how
-much it remembers. The judge is the simulated trainer's (docs/gold_preference.md), and says so wherever shown.
+The prompts must be held out: on training prompts the figures would also measure memory. The judge is that of the
+simulated trainer (docs/gold_preference.md), and every page that shows the figures says so.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from records import Message, SamplingParams
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyEvaluation:
-    """A comparison of policies under way: for each prompt the run of the old policy and that of the new."""
+    """An evaluation under way: for each prompt the sampling run of the old policy and that of the new."""
 
     old: Policy
     new: Policy
@@ -37,7 +37,7 @@ class PolicyEvaluation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:
-    """What both policies answered to one prompt; as many texts of each as were asked for."""
+    """Both policies' answers to one prompt, equally many of each."""
 
     messages: tuple[Message, ...]
     old: tuple[str, ...]
@@ -48,8 +48,8 @@ class Answers:
 class ComparisonFigures:
     """New policy against old on held-out prompts, by the gold preference; a tie is half a win.
 
-    Every answer of the new policy to a prompt meets every answer of the old one. Lengths are mean
-    characters of a completion.
+    Every answer of the new policy to a prompt is compared with every answer of the old. Lengths are mean characters of
+    a completion.
     """
 
     win_rate: Estimate
@@ -63,7 +63,7 @@ class ComparisonFigures:
     length_after: float
 
 
-def ask_both(
+def request_answers(
     project: Project,
     *,
     old: Policy,
@@ -73,16 +73,18 @@ def ask_both(
     params: SamplingParams,
     by: User | None,
 ) -> PolicyEvaluation:
-    """Have both policies answer each prompt, under the same seeds; the answers come as the sampler makes them."""
+    """Request answers of both policies to each prompt, under the same seeds; the sampler delivers them later."""
     with transaction.atomic():
         runs = tuple(
             (
-                _ask(project, old, messages, num_completions, params, by).id,
-                _ask(project, new, messages, num_completions, params, by).id,
+                _request(project, old, messages, num_completions, params, by).id,
+                _request(project, new, messages, num_completions, params, by).id,
             )
             for messages in prompts
         )
-        asked = [[str(before), str(after)] for before, after in runs]  # so that the evaluation can be read again
+        asked = [
+            [str(before), str(after)] for before, after in runs
+        ]  # newest_evaluation reads them from the audit event
         AuditEvent.note(
             "compare policies", project, by=by, old=old.name, new=new.name, num_prompts=len(runs), runs=asked
         )
@@ -90,7 +92,7 @@ def ask_both(
 
 
 def answers_of(evaluation: PolicyEvaluation) -> list[Answers]:
-    """The prompts that both policies have answered so far, in the order in which they were asked."""
+    """The prompts that both policies have answered so far, in the order of the request."""
     done = SamplingRun.objects.filter(id__in=evaluation.run_ids, state=SamplingRun.State.DONE)
     messages = dict(done.values_list("id", "messages"))
     texts: dict[UUID, list[str]] = {}
@@ -109,7 +111,7 @@ def answers_of(evaluation: PolicyEvaluation) -> list[Answers]:
 
 
 def compare(answers: Sequence[Answers], *, seed: int = 0) -> ComparisonFigures:
-    """The figures; the interval of the win rate comes from drawing prompts. Raises ValueError without answers."""
+    """The figures; the interval of the win rate is a bootstrap over prompts. Raises ValueError without answers."""
     outcomes: dict[str, list[float]] = {}
     length_gaps: list[float] = []
     scores: dict[str, list[float]] = {"old": [], "new": []}
@@ -134,7 +136,7 @@ def compare(answers: Sequence[Answers], *, seed: int = 0) -> ComparisonFigures:
 
 
 def outcome(after: float, before: float) -> float:
-    """1 where the new answer has the higher gold score, 0 the lower; 0.5 where they lie within the margin of a tie."""
+    """1 where the new answer has the higher gold score, 0 the lower, 0.5 within the margin of a tie."""
     if abs(after - before) <= preference.TIE_MARGIN:
         return 0.5
     return float(after > before)
@@ -144,7 +146,7 @@ def _scores(messages: Sequence[Message], texts: Sequence[str]) -> list[float]:
     return [preference.score(messages, text) for text in texts]
 
 
-def _ask(
+def _request(
     project: Project,
     policy: Policy,
     messages: Sequence[Message | Mapping[str, Any]],
@@ -164,7 +166,7 @@ def _ask(
 
 
 def _seed_of(seed: int, messages: Sequence[Message | Mapping[str, Any]]) -> int:
-    """A seed of its own for each prompt, the same for both policies."""
+    """A seed for each prompt, the same for both policies: 31 bits of a hash of the run's seed and the prompt."""
     last = messages[-1]
     content = last.content if isinstance(last, Message) else last["content"]
     return int.from_bytes(hashlib.sha256(f"{seed}:{content}".encode()).digest()[:4]) >> 1

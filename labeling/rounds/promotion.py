@@ -1,4 +1,4 @@
-"""Rounds: which policy is ranked now, what was made of its rankings, and when the next one takes over."""
+"""Starting a round, and promoting a policy, which closes the open round and starts the next."""
 
 import random
 from pathlib import Path
@@ -15,7 +15,7 @@ from records.manifest import MANIFEST, sha256_of
 
 
 class RoundError(ValueError):
-    """A step of the loop that cannot be taken; the text is for the person who tried."""
+    """A step of the loop that cannot be taken; the message is for the person who tried."""
 
 
 def start_round(project: Project, *, policy: Policy | None, by: User | None) -> Round:
@@ -31,9 +31,9 @@ def start_round(project: Project, *, policy: Policy | None, by: User | None) -> 
 
 
 def promote(policy: Policy, *, project: Project, by: User | None) -> Round:
-    """Let this policy answer from now on: the open round closes, the next begins with it.
+    """Make this policy the project's: the open round closes, and the next starts with it.
 
-    Raises RoundError where it answers already, or where its files are not those that were registered.
+    Raises RoundError where it is the project's policy already, or where its files have changed since registration.
     """
     with transaction.atomic():
         _lock(project)
@@ -56,6 +56,7 @@ def promote(policy: Policy, *, project: Project, by: User | None) -> Round:
 
 
 def _lock(project: Project) -> None:
+    """Lock the project's row and reread its policy: the second of two promotions must see the first one's round."""
     project.refresh_from_db(fields=("policy",), from_queryset=Project.objects.select_for_update(of=("self",)))
 
 

@@ -1,4 +1,4 @@
-"""The eight steps of a round, in the order of the loop: how each stands and what is next there."""
+"""The eight steps of a round in the order of the loop: the state of each and the action it offers."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +30,7 @@ WAITING, WORKING, READY, DONE, FAILED = "waiting", "working", "ready", "done", "
 
 @dataclass(frozen=True, kw_only=True)
 class RoundStep:
-    """One step of a round. `state` is waiting (for an earlier one), ready, working, done or failed."""
+    """One step. `state` is waiting (for an earlier step), ready, working, done or failed."""
 
     name: str
     label: str
@@ -45,13 +45,13 @@ class RoundStep:
 
 
 def round_steps(project: Project, *, viewer: User | None = None) -> list[RoundStep]:
-    """All steps of the project's newest round; before the first round nothing but writing.
+    """The steps of the project's newest round; before the first round only writing.
 
-    A `viewer` is offered only what their role may do. The first step that is ready is the next.
+    A `viewer` is offered only actions of their role. The first step that is ready or failed is marked as next.
     """
     found = [_for_viewer(step, viewer) for step in _all_steps(project)]
-    coming = next((step for step in found if step.state in (READY, FAILED) and step.action), None)
-    return [replace(step, is_next=step is coming) for step in found]
+    next_step = next((step for step in found if step.state in (READY, FAILED) and step.action), None)
+    return [replace(step, is_next=step is next_step) for step in found]
 
 
 def _all_steps(project: Project) -> list[RoundStep]:
@@ -115,7 +115,7 @@ def _sample(project: Project, current: Round) -> RoundStep:
         count=num,
         unit=ngettext("completion", "completions", num),
         seconds=runs.aggregate(sum=Sum("seconds"))["sum"],
-        note=_of(sampling, _("%(n)d comparisons are being sampled")) or _of(failed, _("%(n)d comparisons failed")),
+        note=_note(sampling, _("%(n)d comparisons are being sampled")) or _note(failed, _("%(n)d comparisons failed")),
         action=_("See sampling") if begun else _("Chat with the policy"),
         url=reverse("sampling" if begun else "chat", args=(project.slug,)),
     )
@@ -132,7 +132,7 @@ def _rank(project: Project, current: Round) -> RoundStep:
         count=figures["num"],
         unit=ngettext("ranking", "rankings", figures["num"]),
         seconds=figures["seconds"],
-        note=_of(open_places, _("%(n)d more wanted")),
+        note=_note(open_places, _("%(n)d more wanted")),
         action=_("Rank") if open_places else "",
         url=reverse("rank", args=(project.slug,)),
     )
@@ -149,8 +149,8 @@ def _export(project: Project, current: Round, ranked: RoundStep) -> RoundStep:
         state=WORKING if alive else DONE if num else READY if ranked.count else WAITING,
         count=num,
         unit=ngettext("export", "exports", num),
-        seconds=_span(since.filter(state=Export.State.DONE).first()),
-        note=_of(alive, _("%(n)d being built")),
+        seconds=_duration(since.filter(state=Export.State.DONE).first()),
+        note=_note(alive, _("%(n)d being built")),
         action=_("Build one"),
         url=reverse("data", args=(project.slug,)),
     )
@@ -166,7 +166,7 @@ def _train(project: Project, jobs: list[TrainingJob], kind: TrainingJob.Kind, *,
         state=_state_of(job, num, ready=ready),
         count=num,
         unit=ngettext("policy", "policies", num) if is_ppo else ngettext("reward model", "reward models", num),
-        seconds=_span(job, begin="started_at"),
+        seconds=_duration(job, begin="started_at"),
         note=_status(job),
         action=_("See the job") if job is not None and job.is_alive else _("Train"),
         url=reverse("training_job", args=(project.slug, job.id))
@@ -204,7 +204,7 @@ def _promote(project: Project, candidate: Policy | None) -> RoundStep:
 
 
 def _candidate(current: Round) -> Policy | None:
-    """The newest policy that this round's PPO made, if it is not the one that answers already."""
+    """The newest policy that PPO made in this round and that has not been promoted."""
     made = Policy.objects.filter(
         training_job__round=current, training_job__kind=TrainingJob.Kind.PPO, state=Policy.State.CANDIDATE
     )
@@ -229,11 +229,11 @@ def _status(job: TrainingJob | None) -> str:
     return f"{job.output_name}: {job.get_state_display().lower()}"
 
 
-def _of(num: int, sentence: str) -> str:
+def _note(num: int, sentence: str) -> str:
     return sentence % {"n": num} if num else ""
 
 
-def _span(work: Any, *, begin: str = "created_at") -> float | None:
+def _duration(work: Any, *, begin: str = "created_at") -> float | None:
     started = getattr(work, begin, None)
     finished = getattr(work, "finished_at", None)
     return (finished - started).total_seconds() if started and finished else None

@@ -1,4 +1,4 @@
-"""What a training job has measured so far, step by step, read from where its worker writes it."""
+"""Charts of a training job's metrics, read from the metrics.jsonl that its worker writes."""
 
 import json
 import math
@@ -13,9 +13,9 @@ from labeling.models import TrainingJob
 from labeling.rounds.training_jobs import FOLDERS, Kind
 from labeling.web.charts import Series, Svg, line_chart
 
-_MOST_BYTES = 8 * 2**20
-_MOST_POINTS = 400  # of a line; more cannot be told apart on a screen
-# For each kind of job the metrics that are drawn: their name in metrics.jsonl, what they are, and their unit.
+_MOST_BYTES = 8 * 2**20  # read of a file, so that a long run does not fill the web process
+_MOST_POINTS = 400  # of a curve; more cannot be told apart on a screen
+# The metrics drawn for each kind of job: name in metrics.jsonl, label, unit.
 _SHOWN: dict[Kind, tuple[tuple[str, Any, Any], ...]] = {
     Kind.SFT: (
         ("loss", _("Loss"), _("nats per token")),
@@ -36,7 +36,7 @@ _SHOWN: dict[Kind, tuple[tuple[str, Any, Any], ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredCurve:
-    """One metric over the steps: its chart, and its figures for those who do not see it."""
+    """One metric over the steps: its chart, and its figures for screen readers."""
 
     label: str
     chart: Svg
@@ -47,7 +47,7 @@ class MeasuredCurve:
 
 
 def curves_of(job: TrainingJob) -> list[MeasuredCurve]:
-    """The job's main metrics, where two points or more of them are known."""
+    """The charts of the job's main metrics that have at least two points."""
     lines = _read(job)
     drawn = (_curve(name, str(label), str(unit), lines) for name, label, unit in _SHOWN[Kind(job.kind)])
     return [curve for curve in drawn if curve is not None]
@@ -67,7 +67,7 @@ def _curve(name: str, label: str, unit: str, lines: list[dict[str, float]]) -> M
 
 
 def _read(job: TrainingJob) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl: the published one, or the one that the worker is writing."""
+    """The lines of metrics.jsonl: of the published directory, or of the one that the worker is writing."""
     store = Path(settings.PARLEY_STORE)
     published = store / FOLDERS[Kind(job.kind)] / job.output_name / "metrics.jsonl"
     working = store / "jobs" / str(job.id) / "work" / "metrics.jsonl"
@@ -83,7 +83,7 @@ def _read(job: TrainingJob) -> list[dict[str, float]]:
 def _numbers(line: str) -> dict[str, float]:
     try:
         values = json.loads(line)
-    except ValueError:  # the worker is in the middle of writing it
+    except ValueError:  # the worker is still writing this line
         return {}
     if not isinstance(values, dict):
         return {}

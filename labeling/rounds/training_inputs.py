@@ -1,6 +1,6 @@
-"""What a training job is made from: which exports and models fit which kind of job, and where they lie in the store.
+"""The inputs of a training job: which exports and models fit which kind of job, and their paths in the store.
 
-Everything is a row of the registry; no path is ever typed by anybody.
+Every input is a row of the registry; nobody ever types a path.
 """
 
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ EXPORT_KINDS = {
     Kind.PPO: Export.Kind.PROMPTS,
 }
 
-# The trainers' options that take an export of demonstrations, and a reward model that only watches.
+# Options of the training programs for an export of demonstrations, and for a reward model that only measures.
 _DEMONSTRATIONS = {Kind.SFT: "mix_data", Kind.REWARD_MODEL: "demonstrations", Kind.PPO: "ptx_data"}
 _WATCHING_MODEL = {Kind.SFT: "select_reward", Kind.PPO: "watch_reward"}
 
 
 class JobError(ValueError):
-    """A job that cannot be started; the text is for the person who tried."""
+    """A job that cannot be started; the message is for the person who tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
-    """The rows that a job reads. All but the export and the policy may be missing, by the kind of job."""
+class TrainingInputs:
+    """The rows that a job reads. Which of them may be missing depends on the kind of job."""
 
     export: Export
     policy: Policy | None
@@ -36,31 +36,31 @@ class Material:
     watching_model: RewardModel | None = None
 
 
-def require_material(project: Project, kind: str, material: Material) -> None:
-    """Raise JobError where a kind of job cannot be made from this."""
+def require_inputs(project: Project, kind: str, inputs: TrainingInputs) -> None:
+    """Raise JobError where these inputs do not fit the kind of job."""
     if kind not in Kind.values:
         raise JobError(_("There is no training of the kind “%(kind)s”.") % {"kind": kind})
-    _require_export(project, material.export, EXPORT_KINDS[Kind(kind)])
-    if material.policy is None:
+    _require_export(project, inputs.export, EXPORT_KINDS[Kind(kind)])
+    if inputs.policy is None:
         raise JobError(_("Choose the policy to start from."))
-    if material.policy.backend != Policy.Backend.LOCAL:
-        name = material.policy.name
+    if inputs.policy.backend != Policy.Backend.LOCAL:
+        name = inputs.policy.name
         raise JobError(_("%(name)s runs on another server; only files can be trained.") % {"name": name})
-    if kind == Kind.PPO and material.reward_model is None:
+    if kind == Kind.PPO and inputs.reward_model is None:
         raise JobError(_("PPO needs a reward model."))
-    if material.demonstrations is not None:
-        _require_export(project, material.demonstrations, Export.Kind.DEMONSTRATIONS)
-        if material.demonstrations == material.export:
+    if inputs.demonstrations is not None:
+        _require_export(project, inputs.demonstrations, Export.Kind.DEMONSTRATIONS)
+        if inputs.demonstrations == inputs.export:
             raise JobError(_("What is mixed in must be another export than the one that is learnt."))
-    if material.watching_model is not None:
+    if inputs.watching_model is not None:
         if kind not in _WATCHING_MODEL:
             raise JobError(_("Nothing watches the training of a reward model."))
-        if material.watching_model == material.reward_model:
+        if inputs.watching_model == inputs.reward_model:
             raise JobError(_("The reward model that watches must be another than the one that scores."))
 
 
 def further_paths(job: TrainingJob) -> dict[str, str]:
-    """Store paths of what a job reads beside its export and its models, by the trainer's option."""
+    """Store paths of a job's inputs besides its export and models, by the training program's option."""
     kind, paths = Kind(job.kind), {}
     if job.demonstrations is not None:
         paths[_DEMONSTRATIONS[kind]] = job.demonstrations.store_path

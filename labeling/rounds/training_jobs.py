@@ -1,8 +1,8 @@
-"""Training jobs: SFT, reward model and PPO, made of an export by workers that hold no database password.
+"""Training jobs: SFT, reward model and PPO on an export, done by workers without access to the database.
 
-The row is the truth. A message to a worker carries an attempt number; progress renews that attempt's lease, a
-silent one is given up and another goes on from its newest state. What comes back under another number is dropped.
-A job that ended well puts its model into the registry, with all that it was made from.
+The row is the job. A message to a worker carries an attempt number; the worker's progress renews that attempt's lease.
+An attempt that falls silent is given up, and the next continues from its newest checkpoint; results under an older
+number are dropped. A finished job registers its model with all its inputs.
 """
 
 import logging
@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from labeling.jobs import dispatch
 from labeling.models import AuditEvent, Export, Policy, Project, RewardModel, TrainingJob, User
-from labeling.rounds.training_inputs import JobError, Material, further_paths, require_material
+from labeling.rounds.training_inputs import JobError, TrainingInputs, further_paths, require_inputs
 from records import TrainingProgress, TrainingRequest, TrainingResult, encode
 from records.manifest import MANIFEST, sha256_of
 from records.names import TRAIN, TRAIN_QUEUE
@@ -32,12 +32,12 @@ logger = logging.getLogger(__name__)
 Kind = TrainingJob.Kind
 State = TrainingJob.State
 UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
-ON_THE_WAY = timedelta(seconds=30)  # then a message that nobody began on is looked for
-SILENCE = timedelta(minutes=3)  # then a worker that reports every few seconds is given up
+DELIVERY_TIMEOUT = timedelta(seconds=30)  # from sending to the worker's first progress; then the message may be lost
+SILENCE_TIMEOUT = timedelta(minutes=3)  # without progress, which a worker reports every few seconds
 FOLDERS = {Kind.SFT: "policies", Kind.REWARD_MODEL: "rewardmodels", Kind.PPO: "policies"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 
 
 def start_job(
@@ -53,21 +53,20 @@ def start_job(
     watching_model: RewardModel | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> TrainingJob:
-    """Ask for a model to be trained; a worker is told once this transaction has committed. Raises JobError.
+    """Create a training job; a worker is told once this transaction has committed. Raises JobError.
 
-    `policy` is what training starts from, the project's own where none is named; labeling.rounds.training_inputs says
-    what else may be named. `options` are flags of
-    the trainer's command line, by name.
+    `policy` is the start of training, by default the project's; labeling.rounds.training_inputs checks the other
+    inputs. `options` are flags of the training program's command line, by name.
     """
     policy = policy or project.policy
-    material = Material(
+    inputs = TrainingInputs(
         export=export,
         policy=policy,
         reward_model=reward_model if kind == Kind.PPO else None,
         demonstrations=demonstrations,
         watching_model=watching_model,
     )
-    require_material(project, kind, material)
+    require_inputs(project, kind, inputs)
     _require_free_name(output_name)
     job = TrainingJob(
         project=project,
@@ -76,7 +75,7 @@ def start_job(
         output_name=output_name,
         options=_checked_options(options or {}),
         requested_by=by,
-        **vars(material),
+        **vars(inputs),
     )
     try:
         with transaction.atomic():
@@ -89,12 +88,12 @@ def start_job(
 
 
 def send_job(job_id: UUID) -> bool:
-    """Give a waiting job a new attempt and a lease, and tell the workers. With the broker away it waits on."""
+    """Give a waiting job a new attempt and a lease, and tell the workers. Without the broker it keeps waiting."""
     with transaction.atomic():
         job = _locked(job_id, states=(State.WAITING,))
         if job is None:
             return False
-        job.state, job.attempt, job.lease_until = State.SENT, job.attempt + 1, Now() + ON_THE_WAY
+        job.state, job.attempt, job.lease_until = State.SENT, job.attempt + 1, Now() + DELIVERY_TIMEOUT
         job.save(update_fields=["state", "attempt", "lease_until"])
     if _tell_workers(job):
         return True
@@ -105,26 +104,30 @@ def send_job(job_id: UUID) -> bool:
 
 
 def record_progress(progress: TrainingProgress) -> bool:
-    """A sign of life: the lease runs anew from here. Returns False for what is dropped."""
+    """Renew the lease and store progress. Returns False where the attempt is not the newest."""
     with transaction.atomic():
         job = _locked(progress.job_id, attempt=progress.attempt, states=(State.SENT, State.RUNNING))
         if job is None:
             return False
         if job.state == State.SENT:
             job.state, job.started_at = State.RUNNING, Now()
-        job.lease_until, job.fraction = Now() + SILENCE, min(max(progress.fraction, 0.0), 1.0)
+        job.lease_until, job.fraction = Now() + SILENCE_TIMEOUT, min(max(progress.fraction, 0.0), 1.0)
         job.metrics = {**job.metrics, **progress.metrics}
         job.save(update_fields=["state", "started_at", "lease_until", "fraction", "metrics"])
     return True
 
 
 def record_result(result: TrainingResult) -> bool:
-    """How an attempt ended, taken once. A model whose files are what the worker said goes into the registry."""
+    """Record how an attempt ended, once. A model whose files match the worker's manifest hash is registered.
+
+    Durable, so that it refuses to run inside another transaction: a rollback there would lose a result that is sent
+    once.
+    """
     with transaction.atomic(durable=True):
         job = _locked(result.job_id, attempt=result.attempt, states=UNDER_WAY)
         if job is None:
             return False
-        error = result.error or _what_is_wrong_with(result, job)
+        error = result.error or _refusal_of(result, job)
         if error:
             _end(job, State.FAILED, error=error)
         else:
@@ -135,7 +138,7 @@ def record_result(result: TrainingResult) -> bool:
 
 
 def cancel_job(job: TrainingJob, *, by: User | None) -> bool:
-    """Stop a job; a worker that is at it notices within seconds."""
+    """Cancel a job; its worker notices within seconds. False where the job had ended."""
     with transaction.atomic():
         locked = _locked(job.id, states=UNDER_WAY)
         if locked is None:
@@ -147,7 +150,7 @@ def cancel_job(job: TrainingJob, *, by: User | None) -> bool:
 
 
 def retry_job(job: TrainingJob, *, by: User | None) -> bool:
-    """Begin a failed or cancelled job again: from its newest state, with all its attempts before it."""
+    """Start a failed or cancelled job again, from its newest checkpoint. Raises JobError where its name is taken."""
     try:
         with transaction.atomic():
             locked = _locked(job.id, states=(State.FAILED, State.CANCELLED))
@@ -164,14 +167,14 @@ def retry_job(job: TrainingJob, *, by: User | None) -> bool:
 
 
 def sweep_jobs() -> int:
-    """Send what waits, give up workers that fell silent, and find messages that were lost. Safe to repeat."""
-    num = _give_up_silent_workers() + _take_back_lost_messages()
+    """Send waiting jobs, give up silent workers, and find lost messages. Safe to repeat."""
+    num = _give_up_silent_workers() + _requeue_lost_messages()
     waiting = TrainingJob.objects.filter(state=State.WAITING).order_by("created_at").values_list("id", flat=True)
     return num + sum(send_job(identifier) for identifier in list(waiting[:50]))
 
 
 def request_of(job: TrainingJob) -> TrainingRequest:
-    """The job as the record that crosses to the model side. Paths are relative to the model store."""
+    """The job as the record that is sent to the model side. Paths are relative to the model store."""
     return TrainingRequest(
         job_id=str(job.id),
         attempt=job.attempt,
@@ -202,16 +205,16 @@ def _require_free_name(name: str) -> None:
 
 
 def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers, words, true and false: nothing that could be a path or another flag."""
+    """Options that are numbers, booleans or plain words, never a path or another flag. Raises JobError."""
     for name, value in options.items():
-        plain = isinstance(value, bool | int | float) or (isinstance(value, str) and _WORD.fullmatch(value))
+        plain = isinstance(value, bool | int | float) or (isinstance(value, str) and _PLAIN_VALUE.fullmatch(value))
         if not _OPTION.fullmatch(name) or not plain:
             raise JobError(_("“%(name)s” cannot be %(value)s.") % {"name": name, "value": str(value)[:60]})
     return dict(options)
 
 
-def _what_is_wrong_with(result: TrainingResult, job: TrainingJob) -> str:
-    """Why the published directory cannot be taken; empty where it can."""
+def _refusal_of(result: TrainingResult, job: TrainingJob) -> str:
+    """Why the published directory is refused; empty where it is accepted."""
     expected = f"{FOLDERS[Kind(job.kind)]}/{job.output_name}"
     manifest = Path(settings.PARLEY_STORE) / expected / MANIFEST
     if result.out_path != expected:
@@ -242,7 +245,7 @@ def _end(job: TrainingJob, state: State, **changes: Any) -> None:
     for name, value in {"state": state, "lease_until": None, "finished_at": Now(), **changes}.items():
         setattr(job, name, value)
     job.save(update_fields=["state", "lease_until", "finished_at", "metrics", "fraction", "error", "num_failures"])
-    # A second copy of its message may still be on the way; whoever comes upon it stops at once.
+    # A second copy of its message may still be in the queue; the worker that receives it must stop at once.
     transaction.on_commit(partial(dispatch.ask_to_stop, str(job.id)), robust=True)
 
 
@@ -260,8 +263,8 @@ def _give_up_silent_workers() -> int:
     return len(jobs)
 
 
-def _take_back_lost_messages() -> int:
-    """Jobs that were sent, did not begin, and whose message is nowhere: the queue is empty and no worker busy."""
+def _requeue_lost_messages() -> int:
+    """Set jobs back to waiting whose message is lost: sent, not started, the queue empty and no worker busy."""
     lost = TrainingJob.objects.filter(state=State.SENT, lease_until__lt=Now())
     busy = TrainingJob.objects.filter(state=State.RUNNING, lease_until__gte=Now())
     if not lost.exists() or busy.exists() or dispatch.queue_length(TRAIN_QUEUE) != 0:
@@ -270,7 +273,11 @@ def _take_back_lost_messages() -> int:
 
 
 def _locked(job_id: UUID | str, *, states: tuple[State, ...], attempt: int | None = None) -> TrainingJob | None:
-    """The job, locked, if it is in one of these states and this attempt is its newest: the fence."""
+    """The job under a row lock, if it is in one of these states and `attempt` is its newest (the fencing token).
+
+    The lock keeps a sweep, a result and a cancellation from changing the row at once. It covers the job only ("self"):
+    its exports and models are read along, and locking them would block other jobs.
+    """
     rows = TrainingJob.objects.select_for_update(of=("self",)).select_related(
         "policy", "reward_model", "export", "demonstrations", "watching_model"
     )

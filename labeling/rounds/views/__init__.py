@@ -1,1 +1,1 @@
-"""The pages of rounds: views of five beats, which know requests and decide nothing."""
+"""Views of rounds: access, a form, one domain call, a response."""

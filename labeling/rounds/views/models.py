@@ -1,4 +1,4 @@
-"""The registry of models: what there is, what each was made from, and what was made from it."""
+"""The model registry: all models, and each one's lineage in both directions."""
 
 import uuid
 
@@ -31,7 +31,7 @@ def models(request: HttpRequest) -> HttpResponse:
 @access.role_required(*ENGINEERS)
 @require_GET
 def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
-    """One model: its figures, the whole way back to ballots and prompts, and the way forward."""
+    """One model: its metrics, the exports and models that it was made from, and the models made from it."""
     registry = Registry()
     found = registry.find(model_id)
     if found is None:

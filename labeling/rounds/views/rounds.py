@@ -1,4 +1,4 @@
-"""The rounds page: the steps of the loop, training, comparing policies, promoting one."""
+"""The rounds page: the steps of the loop, training jobs, policy evaluation and promotion."""
 
 import uuid
 from typing import Any
@@ -21,8 +21,8 @@ from labeling.rounds.training_inputs import EXPORT_KINDS, JobError
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 
-MOST_SHOWN = 30  # of jobs, which labeling.projects.views.lists has all of, and of rounds
-SIDE_BY_SIDE = 5
+MOST_SHOWN = 30  # jobs and rounds; labeling.projects.views.lists has all jobs
+SIDE_BY_SIDE = 5  # prompts whose two answers the page shows
 
 
 @access.role_required(*ENGINEERS)
@@ -34,7 +34,7 @@ def rounds_page(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*ENGINEERS)
 @require_GET
 def round_step_row(request: HttpRequest, slug: str) -> HttpResponse:
-    """The steps alone, which the page asks for now and then."""
+    """The steps alone, which the page polls."""
     project = access.project_for(request, slug)
     return render(request, "labeling/rounds/_steps.html", {"project": project, "steps": _steps(request, project)})
 
@@ -42,7 +42,7 @@ def round_step_row(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*ENGINEERS)
 @require_POST
 def open_round(request: HttpRequest, slug: str) -> HttpResponse:
-    """Begin a round where none is open, with the project's policy."""
+    """Start a round with the project's policy where none is open."""
     project = access.project_for(request, slug)
     try:
         promotion.start_round(project, policy=None, by=access.person(request))
@@ -62,7 +62,7 @@ def start_training(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, project, form=form)
     try:
-        job = training_jobs.start_job(project, **form.material, options=form.options, by=access.person(request))
+        job = training_jobs.start_job(project, **form.inputs, options=form.options, by=access.person(request))
     except JobError as error:
         form.add_error(None, str(error))
         return _page(request, project, form=form)
@@ -87,7 +87,7 @@ def job_state(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpRespons
 @access.role_required(*ENGINEERS)
 @require_GET
 def job_row(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpResponse:
-    """Its line in the table of the rounds page."""
+    """The job's row in the table of the rounds page."""
     job = access.training_job_for(request, job_id, slug=slug)
     return render(request, "labeling/rounds/_job_row.html", {"project": job.project, "job": job})
 
@@ -114,7 +114,7 @@ def retry_job(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpRespons
 @access.role_required(*ENGINEERS)
 @require_http_methods(["GET", "POST"])
 def compare_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> HttpResponse:
-    """This policy against the project's on held-out prompts: ask for it, and watch the answers come in."""
+    """Evaluation of this policy against the project's on held-out prompts: request it, and watch the answers arrive."""
     project = access.project_for(request, slug)
     policy = access.policy_for(request, policy_id)
     if request.method == "POST":
@@ -132,7 +132,7 @@ def compare_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> Htt
 @access.role_required(*ENGINEERS)
 @require_http_methods(["GET", "POST"])
 def promote_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> HttpResponse:
-    """What promoting means, the figures that speak for or against it, and one button."""
+    """What promotion does, the figures for and against it, and the button."""
     project = access.project_for(request, slug)
     policy = access.policy_for(request, policy_id)
     context = {"section": "rounds", "round": project.current_round, **_evaluation_context(project, policy)}
@@ -154,9 +154,9 @@ def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None =
         "section": "rounds",
         "round": project.current_round,
         "steps": _steps(request, project),
-        # Not the classes themselves, which a template would call.
+        # Not the classes themselves: a template calls whatever is callable.
         "trainings": [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items()],
-        "form": form or _asked_form(request, project),
+        "form": form or _requested_form(request, project),
         "jobs": jobs[:MOST_SHOWN],
         "past_rounds": project.rounds.select_related("policy").order_by("-number")[:MOST_SHOWN],
     }
@@ -167,9 +167,9 @@ def _steps(request: HttpRequest, project: Project) -> list[RoundStep]:
     return round_steps(project, viewer=access.person(request))
 
 
-def _asked_form(request: HttpRequest, project: Project) -> TrainingForm | None:
-    """The form for the export or the kind of training that the address names."""
-    export = _asked_export(request, project)
+def _requested_form(request: HttpRequest, project: Project) -> TrainingForm | None:
+    """The form for the export or the kind of training in the query."""
+    export = _requested_export(request, project)
     if export is not None:
         kind = next(kind for kind, wanted in EXPORT_KINDS.items() if wanted == export.kind)
         return TRAINING_FORMS[kind.value](project=project, initial={"export": export.id})
@@ -177,7 +177,7 @@ def _asked_form(request: HttpRequest, project: Project) -> TrainingForm | None:
     return form_class(project=project) if form_class else None
 
 
-def _asked_export(request: HttpRequest, project: Project) -> Export | None:
+def _requested_export(request: HttpRequest, project: Project) -> Export | None:
     try:
         return project.exports.filter(id=uuid.UUID(request.GET.get("export", ""))).first()
     except ValueError:

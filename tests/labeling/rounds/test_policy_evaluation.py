@@ -7,7 +7,7 @@ import pytest
 
 from labeling.gold import preference
 from labeling.models import AuditEvent, Completion, Project, SamplingRun
-from labeling.rounds.policy_evaluation import Answers, PolicyEvaluation, answers_of, ask_both, compare, outcome
+from labeling.rounds.policy_evaluation import Answers, PolicyEvaluation, answers_of, compare, outcome, request_answers
 from records import Message, SamplingParams
 from tests.labeling.factories import make_policy, make_project
 
@@ -23,7 +23,7 @@ def make_answers(**changes: Any) -> Answers:
 def make_evaluation(project: Project, *, num_prompts: int = 2) -> PolicyEvaluation:
     assert project.policy is not None
     prompts = [[{"role": "user", "content": f"Question {number}?"}] for number in range(num_prompts)]
-    return ask_both(
+    return request_answers(
         project,
         old=project.policy,
         new=make_policy(),
