@@ -40,7 +40,7 @@ def list_prompts(request: HttpRequest, slug: str, place: Query[Place], topic: st
 @scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def add_prompts(request: HttpRequest, slug: str, given: schemas.NewPrompts) -> Any:
-    """Add prompts to the pool; what is there already is not added again."""
+    """Add prompts to the pool; those that are in it already are not added again."""
     project = access.project_for(request, slug)
     _require_each(given.prompts, "prompts", answered=False)
     return _import(project, given.prompts, "prompts", given.on_error, by=access.person(request))
@@ -50,7 +50,7 @@ def add_prompts(request: HttpRequest, slug: str, given: schemas.NewPrompts) -> A
 @scope_required(READ)
 @access.signed_in
 def list_dialogues(request: HttpRequest, slug: str, place: Query[Place], state: str | None = None) -> Any:
-    """One's own; for reviewers also what was handed in, for engineers what is accepted."""
+    """The owner's dialogues; for reviewers also submitted ones, for engineers accepted ones."""
     dialogues = _dialogues(request, access.project_for(request, slug))
     return page_of(dialogues.filter(state=state) if state else dialogues, place)
 
@@ -66,7 +66,7 @@ def get_dialogue(request: HttpRequest, slug: str, dialogue_id: UUID) -> Any:
 @scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def add_dialogues(request: HttpRequest, slug: str, given: schemas.NewDialogues) -> Any:
-    """Bring dialogues in, accepted as they are; what is there already is not added again."""
+    """Add dialogues as accepted; those that are there already are not added again."""
     project = access.project_for(request, slug)
     _require_each(given.dialogues, "dialogues", answered=True)
     return _import(project, given.dialogues, "dialogues", given.on_error, by=access.person(request))

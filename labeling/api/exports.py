@@ -32,7 +32,7 @@ def list_exports(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 @scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def build_export(request: HttpRequest, slug: str, given: schemas.NewExport) -> Any:
-    """Ask for an export; a worker builds it."""
+    """Request an export; a worker builds it."""
     project = access.project_for(request, slug)
     return Status(201, request_export(project, **given.dict(), by=access.person(request)))
 
@@ -41,7 +41,7 @@ def build_export(request: HttpRequest, slug: str, given: schemas.NewExport) -> A
 @scope_required(READ)
 @access.role_required(*ENGINEERS)
 def get_export(request: HttpRequest, slug: str, export_id: UUID) -> Any:
-    """How far it is, and once it is done its files."""
+    """The progress of an export and, once it is done, its files."""
     found = access.export_for(request, export_id, slug=slug)
     shown = schemas.Export.from_orm(found).dict()
     return {**shown, "files": files_of(found)}
@@ -51,7 +51,7 @@ def get_export(request: HttpRequest, slug: str, export_id: UUID) -> Any:
 @scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def cancel(request: HttpRequest, slug: str, export_id: UUID) -> Any:
-    """Stop an export that is not done; one that is stays."""
+    """Cancel an export; a finished one is unchanged."""
     found = access.export_for(request, export_id, slug=slug)
     cancel_export(found, by=access.person(request))
     return found
@@ -61,6 +61,6 @@ def cancel(request: HttpRequest, slug: str, export_id: UUID) -> Any:
 @scope_required(READ)
 @access.role_required(*ENGINEERS)
 def get_file(request: HttpRequest, slug: str, export_id: UUID, name: str) -> Any:
-    """One file; with `Range` the rest of one whose download broke off."""
+    """One file; with `Range` a part of it, to resume a broken download."""
     found = access.export_for(request, export_id, slug=slug)
     return export_file_response(request, found, name, by=access.person(request))

@@ -24,7 +24,7 @@ router = Router()
 @scope_required(READ)
 @access.signed_in
 def me(request: HttpRequest) -> Any:
-    """Whose token this is, and what it opens."""
+    """The owner, role, scopes and project of this token."""
     token = token_of(request)
     project = token.project.slug if token.project else None
     owner = {"owner": token.owner.username, "role": token.owner.role}
@@ -61,7 +61,7 @@ def list_rounds(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 @scope_required(PROMOTE)
 @access.role_required(*ENGINEERS)
 def promote(request: HttpRequest, slug: str, promotion: schemas.Promotion) -> Any:
-    """Let this policy answer from now on; gives the round that opens with it."""
+    """Make this policy the project's; returns the round that opens with it."""
     project = access.project_for(request, slug)
     policy = get_object_or_404(_policies(request), id=promotion.policy_id)
     return Status(201, rounds_promotion.promote(policy, project=project, by=access.person(request)))
@@ -84,7 +84,7 @@ def get_policy(request: HttpRequest, policy_id: UUID) -> Any:
 
 
 def _policies(request: HttpRequest) -> QuerySet[Policy]:
-    """All that its owner may see; a token of one project sees those that were trained or answer there."""
+    """Policies that the owner may see; for a token of one project, those that were trained or used there."""
     policies, bound = access.policies_for(request), token_of(request).project
     if bound is None:
         return policies

@@ -27,7 +27,7 @@ router = Router()
 @scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_comparisons(request: HttpRequest, slug: str, place: Query[Place], state: str | None = None) -> Any:
-    """Comparisons that are work; practice and gold items are never given away."""
+    """Comparisons that are work; practice and gold items are not listed."""
     comparisons = _comparisons(access.project_for(request, slug))
     return page_of(comparisons.filter(state=state) if state else comparisons, place)
 
@@ -43,7 +43,7 @@ def get_comparison(request: HttpRequest, slug: str, comparison_id: uuid.UUID) ->
 @scope_required(READ)
 @access.signed_in
 def list_rankings(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
-    """One's own rankings; for engineers everybody's."""
+    """The owner's rankings; for engineers everybody's."""
     return page_of(_with_all(access.rankings_for(request, access.project_for(request, slug))), place)
 
 
@@ -51,7 +51,7 @@ def list_rankings(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 @scope_required(RANK)
 @access.role_required(*RANKERS)
 def claim(request: HttpRequest, slug: str) -> Any:
-    """The next comparison to rank, or the one in hand."""
+    """The next comparison to rank, or the one that the owner holds already."""
     claimed = assignment.claim(access.project_for(request, slug), by=access.person(request))
     if not isinstance(claimed, Lease):
         return {"lease": None, "reason": claimed.reason}
@@ -62,7 +62,7 @@ def claim(request: HttpRequest, slug: str) -> Any:
 @scope_required(RANK)
 @access.role_required(*RANKERS)
 def submit(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: schemas.NewRanking) -> Any:
-    """Rank the comparison of this lease. The same ranking again is the same ranking."""
+    """Rank the comparison of this lease. Sending the same ranking again returns the stored one."""
     held = access.own_lease(request, lease_id, slug=slug)
     key = uuid.uuid5(
         held.id, "submission"
@@ -76,7 +76,7 @@ def submit(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: schemas.
 @scope_required(RANK)
 @access.role_required(*RANKERS)
 def skip(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: schemas.Skip) -> Any:
-    """Give the place back for good."""
+    """Give the lease back; the comparison is not offered to the owner again."""
     assignment.skip(access.own_lease(request, lease_id, slug=slug), reason=given.reason, by=access.person(request))
     return Status(204, None)
 

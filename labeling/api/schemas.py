@@ -13,7 +13,7 @@ Role = Literal["system", "user", "assistant"]
 
 
 class Given(Schema):
-    """What a program sends: a field that nobody knows is a mistake, not something to pass over."""
+    """What a program sends. An unknown field is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +24,7 @@ class Problem(Schema):
 
 
 class Error(Problem):
-    """Every answer of 400 and above. `others` are more of the same kind."""
+    """The body of every response of 400 and above. `others` are more of the same kind."""
 
     status: int
     what_to_do: str
@@ -32,7 +32,7 @@ class Error(Problem):
 
 
 class Bearer(Schema):
-    """Whose token this is, and what it opens."""
+    """The owner of a token and what it allows."""
 
     owner: str
     role: str
@@ -57,7 +57,7 @@ class Project(Schema):
 
 
 class Said(Given):
-    """One utterance."""
+    """One message."""
 
     role: Role
     content: str = Field(min_length=1)
@@ -100,7 +100,7 @@ class Dialogue(Schema):
 
 
 class ShownCompletion(Schema):
-    """A completion as a trainer sees it: nothing says which model wrote it."""
+    """A completion as a trainer sees it, without the model that wrote it."""
 
     id: UUID
     content: str
@@ -146,7 +146,7 @@ class Rating(Schema):
 
 
 class Ranking(Schema):
-    """One trainer's order; docs/records.md says what the fields mean."""
+    """One trainer's order; docs/records.md describes the fields."""
 
     id: UUID
     comparison_id: UUID
@@ -230,7 +230,7 @@ class Round(Schema):
 
 
 class NewSaid(Given):
-    """A prompt, which ends with a user's message, or a dialogue, in which somebody answers."""
+    """A prompt, which ends with the user's message, or a dialogue with an answer."""
 
     messages: list[Said] = Field(min_length=1, max_length=400)
     topic: str | None = Field(None, max_length=60)
@@ -248,7 +248,7 @@ class NewDialogues(Given):
 
 
 class Imported(Schema):
-    """How many came in, how many were there already, and what was left out."""
+    """How many were imported, how many were there already, and which were refused."""
 
     imported: int
     repeated: int
@@ -262,7 +262,7 @@ class NewExport(Given):
 
 
 class Lease(Schema):
-    """A place in a comparison, held until `expires_at`. The completions stand in the order to be shown."""
+    """A lease on a comparison, held until `expires_at`. The completions are in the order in which to show them."""
 
     id: UUID
     messages: list[Said]
@@ -272,7 +272,7 @@ class Lease(Schema):
 
 
 class Claimed(Schema):
-    """A lease, or the reason why there is none now."""
+    """A lease, or the reason why there is none."""
 
     lease: Lease | None
     reason: str
@@ -298,7 +298,9 @@ class Skip(Given):
 
 
 class Submitted(Schema):
-    """`counts` is false where the place was gone: the ranking is kept, and `sentence` says why."""
+    """`counts` is false where the lease had been lost: the ranking is stored but not counted, and `sentence`
+    says why.
+    """
 
     counts: bool
     ranking: Ranking | None

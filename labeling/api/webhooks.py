@@ -30,7 +30,7 @@ def list_webhooks(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 @scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def add_webhook(request: HttpRequest, slug: str, given: schemas.NewWebhook) -> Any:
-    """Tell an address of events; the secret of its signatures is given in this answer only."""
+    """Add a webhook for these events; only this response contains the secret of its signatures."""
     project = access.project_for(request, slug)
     return Status(201, deliveries.add_webhook(project, **given.dict(), by=access.person(request)))
 
@@ -39,7 +39,7 @@ def add_webhook(request: HttpRequest, slug: str, given: schemas.NewWebhook) -> A
 @scope_required(WRITE)
 @access.role_required(*ENGINEERS)
 def close_webhook(request: HttpRequest, slug: str, webhook_id: UUID) -> Any:
-    """Tell this address nothing more."""
+    """Close a webhook: it gets no more events."""
     found = access.webhook_for(request, webhook_id, slug=slug)
     deliveries.close_webhook(found, by=access.person(request))
     found.refresh_from_db()
@@ -50,6 +50,6 @@ def close_webhook(request: HttpRequest, slug: str, webhook_id: UUID) -> Any:
 @scope_required(READ)
 @access.role_required(*ENGINEERS)
 def list_deliveries(request: HttpRequest, slug: str, webhook_id: UUID, place: Query[Place]) -> Any:
-    """What this address was told, and how it answered, newest first."""
+    """Deliveries of a webhook with the address's responses, newest first."""
     found = access.webhook_for(request, webhook_id, slug=slug)
     return page_of(found.deliveries.all(), place, order=NEWEST_FIRST)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # nobody ranked on a screen before
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # no ranking made on a computer is older
 CLOCKS_DIFFER = timedelta(days=1)  # how far another machine's clock may be ahead of ours
 
 

@@ -216,7 +216,7 @@ def _prefetched(chunks: Iterator[list[Any]]) -> Iterator[list[Any]]:
 
 
 def _store_with_retries(store: Callable[[list[Any]], int], chunk: list[Any]) -> int:
-    """Store a chunk; again where a trainer's submission wrote the same prompt between the look-up and the insert."""
+    """Store a chunk; again where another transaction wrote the same prompt between the look-up and the insert."""
     for attempt in range(1, _MOST_TRIES + 1):
         try:
             return store(chunk)

@@ -25,7 +25,7 @@ class TrainingForm(forms.Form):
     suffix: ClassVar[str]
     title: Any
     sentence: Any
-    weight_of_demonstrations: ClassVar[str] = ""  # the option that sets how much they count
+    weight_of_demonstrations: ClassVar[str] = ""  # the option that weighs them; without it they count for nothing
 
     kind = forms.CharField(widget=forms.HiddenInput)
     export = ExportChoice(label=_("Export"), queryset=Export.objects.none(), empty_label=None)
