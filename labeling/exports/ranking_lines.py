@@ -14,7 +14,7 @@ from orjson import OPT_SORT_KEYS, dumps, loads
 
 from labeling.exports.filters import Filters
 from labeling.exports.ranking_records import read_rankings
-from labeling.exports.splits import side_of
+from labeling.exports.splits import split_under_filters
 from labeling.exports.statistics import Facts, RankingStatistics, facts_of
 from records import Message, RecordError, SamplingParams, decode
 from records.lines import to_line
@@ -147,7 +147,7 @@ class _Lines:
             prompt = [Message(role=one["role"], content=one["content"]) for one in said if _is_plain(one)]
             if not prompt or len(prompt) < len(said) or prompt[-1].role != "user":
                 raise Odd
-            side = side_of(prompt, self._filters, trainer=self._text(trainer))
+            side = split_under_filters(prompt, self._filters, trainer=self._text(trainer))
             self._prompt = key, dumps(said, option=OPT_SORT_KEYS), side
         return self._prompt[1:]
 

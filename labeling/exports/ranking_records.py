@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from labeling.exports.filters import Filters
-from labeling.exports.splits import side_of
+from labeling.exports.splits import split_under_filters
 from records import Completion, Message, Ranking, Rating, RecordError, SamplingParams, decode
 
 Row = tuple[Any, ...]
@@ -63,7 +63,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         round=round_number,
         topic=topic or None,
         source=source or comparison_source or None,
-        split=side_of(prompt, filters, trainer=trainer),
+        split=split_under_filters(prompt, filters, trainer=trainer),
     )
 
 

@@ -22,7 +22,7 @@ from labeling.exports.selection import (
     ranking_rows,
     rankings_left_out,
 )
-from labeling.exports.splits import side_of
+from labeling.exports.splits import split_under_filters
 from labeling.models import Dialogue, Export, Message, Project, Prompt
 from records import Demonstration, RecordError, decode
 from records import Message as MessageRecord
@@ -95,7 +95,7 @@ def _demonstration_record(
         trainer=row["author__pseudonym"],
         guideline_version=row["guideline_version__version"],
         source=row["source"] or None,
-        split=side_of(messages, filters, trainer=row["author__pseudonym"]),
+        split=split_under_filters(messages, filters, trainer=row["author__pseudonym"]),
     )
 
 
@@ -106,7 +106,7 @@ def _prompt_record(row: Mapping[str, Any], filters: Filters) -> PromptRecord:
         messages=messages,
         topic=row["topic"] or None,
         source=row["source"] or None,
-        split=side_of(messages, filters),
+        split=split_under_filters(messages, filters),
     )
 
 

@@ -18,7 +18,7 @@ _NO_LETTER = re.compile(r"[\W_]+")
 _ASCII_NO_LETTER = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
-def side_of(messages: Sequence[Message], filters: Filters, *, trainer: str | None = None) -> Split:
+def split_under_filters(messages: Sequence[Message], filters: Filters, *, trainer: str | None = None) -> Split:
     """The split under an export's filters. A record without a trainer is always split by its prompt."""
     return split_of(
         messages,
@@ -33,7 +33,7 @@ def split_of(
 ) -> Split:
     """The split of a prompt, or of a dialogue by its opening; with `trainer`, the trainer's, whatever the prompt.
 
-    A larger test share includes all prompts of a smaller one.
+    A larger share includes all prompts of a smaller one.
     """
     percentile = drawn(split_key(messages) if trainer is None else trainer_key(trainer)) * 100 >> 64
     if percentile < test_percent:
