@@ -78,7 +78,7 @@ def test_a_confirmed_file_is_imported_by_a_worker_and_then_deleted(
         erins_browser.post(url("import", brought.id))
     assert sent == [("labeling.take_in", {"import_id": str(brought.id)})]
     assert "Waiting for a worker" in erins_browser.get(url("import", brought.id)).content.decode()
-    assert uploads.take_in(brought.id)
+    assert uploads.run_import(brought.id)
     brought.refresh_from_db()
     assert brought.state == Import.State.DONE
     assert (brought.report["imported"], brought.report["repeated"]) == (2, 1)
@@ -86,7 +86,7 @@ def test_a_confirmed_file_is_imported_by_a_worker_and_then_deleted(
     assert not uploads.path_of(brought).exists()
     state = htmx_get(erins_browser, url("import_state", brought.id)).content.decode()
     assert "hx-trigger" not in state
-    assert not uploads.take_in(brought.id), "a second message changes nothing"
+    assert not uploads.run_import(brought.id), "a second message changes nothing"
     erins_browser.post(url("import", brought.id))
     brought.refresh_from_db()
     assert brought.state == Import.State.DONE
@@ -97,7 +97,7 @@ def test_one_bad_line_stops_the_import_unless_they_are_left_out(project: Project
         upload(erins_browser, hh_pair(), "{broken")
         brought = Import.objects.latest("created_at")
         erins_browser.post(url("import", brought.id), values)
-        uploads.take_in(brought.id)
+        uploads.run_import(brought.id)
         brought.refresh_from_db()
         assert (brought.state, Ranking.objects.count()) == (state, num)
         page = erins_browser.get(url("import", brought.id)).content.decode()
@@ -108,7 +108,7 @@ def test_openings_go_into_the_pool(project: Project, erins_browser: Client) -> N
     upload(erins_browser, {"messages": [user("Q"), assistant("A")]}, into="prompts")
     brought = Import.objects.get()
     erins_browser.post(url("import", brought.id))
-    uploads.take_in(brought.id)
+    uploads.run_import(brought.id)
     assert Prompt.objects.get().messages == [user("Q")]
     assert not Dialogue.objects.exists()
     assert url("near_duplicates") in erins_browser.get(url("import", brought.id)).content.decode()
@@ -175,7 +175,7 @@ def test_a_worker_that_died_is_followed_by_another(project: Project, erins_brows
     Import.objects.update(lease_until="2026-01-01T00:00Z")
     assert uploads.sweep_imports() == 1
     assert sent[-1] == ("labeling.take_in", {"import_id": str(brought.id)})
-    assert uploads.take_in(brought.id)
+    assert uploads.run_import(brought.id)
     assert Ranking.objects.count() == 1
 
 
