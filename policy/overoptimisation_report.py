@@ -1,10 +1,10 @@
 """The study of over-optimisation as one HTML file: charts of proxy and gold, fitted forms, tables; nothing fetched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from charts import Point, Series, Svg, line_chart
 from policy.scaling import FITTED_TO, gain_of
-from rewardmodel.charts import Point, Series, chart
 from rewardmodel.page import figures, page, table
 
 _METHODS = {"best_of_n": "best of n", "ppo": "PPO"}
@@ -35,39 +35,31 @@ def report_html(study: Mapping[str, Any]) -> str:
     return page("Over-optimisation", parts)
 
 
-def _charts(curve: Mapping[str, Any]) -> list[str]:
+def _charts(curve: Mapping[str, Any]) -> list[Svg]:
     """Gains against the distance; for PPO the length as well."""
     points, name = curve["points"], f"{curve['proxy']}, {_METHODS[curve['method']]}"
-    series = [
-        Series(kind, [Point(point["distance"], point[kind] - points[0][kind]) for point in points])
+    furthest = max(point["distance"] for point in points)
+    gains = [
+        Series(name=kind, points=[Point(point["distance"], point[kind] - points[0][kind]) for point in points])
         for kind in ("proxy", "gold")
     ]
-    furthest = max(point["distance"] for point in points)
     forms = [
         Series(
-            f"{kind}, fitted",
-            [Point(d, gain_of(fit["method"], fit["alpha"], fit["beta"], d)) for d in _steps(furthest)],
-            is_ideal=True,
+            name=f"{kind}, fitted",
+            points=[Point(d, gain_of(fit["method"], fit["alpha"], fit["beta"], d)) for d in _steps(furthest)],
+            is_reference=True,
         )
         for kind, fit in curve["fits"].items()
         if fit
     ]
-    gains = [point.y for one in series for point in one.points]
-    limit = FITTED_TO * furthest
-    upright = Series("held out beyond", [Point(limit, min(gains)), Point(limit, max(gains))], is_ideal=True)
-    drawn = [_chart(f"{name}: score gained", [*series, *forms, upright], "score gained")]
+    limit = ("held out beyond", FITTED_TO * furthest)
+    x_label, y_label = "√KL, √nats", "score gained"
+    title = f"{name}: {y_label}"
+    drawn = [line_chart([*gains, *forms], title=title, x_label=x_label, y_label=y_label, reference=limit)]
     if curve["method"] == "ppo":
-        lengths = [Point(point["distance"], point["tokens"]) for point in points]
-        drawn.append(_chart(f"{name}: length", [Series("tokens", lengths)], "tokens"))
+        lengths = Series(name="tokens", points=[Point(point["distance"], point["tokens"]) for point in points])
+        drawn.append(line_chart([lengths], title=f"{name}: length", x_label=x_label, y_label="tokens"))
     return drawn
-
-
-def _chart(title: str, series: Sequence[Series], y_label: str) -> str:
-    values = [point.y for one in series for point in one.points]
-    low, high = min(values), max(values)
-    room = 0.05 * (high - low) or 1.0
-    legend = 2 * len(series) * room  # below the lowest point, so that no point lies under it
-    return chart(title, series, x_label="√KL, √nats", y_label=y_label, y_range=(low - legend, high + room))
 
 
 def _steps(furthest: float) -> list[float]:

@@ -1,13 +1,13 @@
 """The evaluation of a reward model as one HTML file: figures with intervals, tables, charts; nothing fetched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import exp
 
-from rewardmodel.charts import Point, Series, chart
+from charts import Point, Series, Svg, line_chart
 from rewardmodel.evaluation import Evaluation, verdict
 from rewardmodel.page import figures, page, table
-from rewardmodel.statistics import Estimate
+from rewardmodel.statistics import CalibrationBin, Estimate
 
 
 def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, object]) -> str:
@@ -26,7 +26,7 @@ def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, objec
         f"{evaluation.accuracy.num_prompts} prompts. In brackets: 95 % intervals, prompts resampled.</p>",
         table((name, str(value)) for name, value in facts.items()),
         _table("Figures", _main_rows(evaluation)),
-        figures(charts(evaluation)),
+        figures(drawings(evaluation)),
         _table("A completion scores above its spoiled copy", _rows(evaluation.out_of_distribution)),
         *(_table(f"Accuracy: {name[0].lower()}{name[1:]}", _rows(group)) for name, group in groups),
     ]
@@ -39,56 +39,52 @@ def left_out_facts(left_out: Mapping[str, int], num_prompts_cut: int) -> dict[st
     return {"rankings left out": named or "none", "prompts cut from the left to fit": str(num_prompts_cut)}
 
 
-def charts(evaluation: Evaluation) -> list[str]:
+def drawings(evaluation: Evaluation) -> list[Svg]:
     """Reliability, accuracy by score gap against the sigmoid, and the best-of-n curve."""
     bins = evaluation.calibration
     ends = (min(bin_.predicted for bin_ in bins), max(bin_.predicted for bin_ in bins))
-    reliability = [Point(bin_.predicted, bin_.observed, bin_.observed_low, bin_.observed_high) for bin_ in bins]
     middles = [(bin_.gap_from + bin_.gap_to) / 2 for bin_ in bins]
-    by_gap = [
-        Point(middle, bin_.observed, bin_.observed_low, bin_.observed_high)
-        for middle, bin_ in zip(middles, bins, strict=True)
-    ]
     furthest = max(middles) or 1.0
     sigmoid = [Point(furthest * i / 60, 1 / (1 + exp(-furthest * i / 60))) for i in range(61)]
     picks = {
-        name: [
-            Point(float(one.n), found.value, found.low, found.high)
-            for one in evaluation.best_of_n
-            for found in [getattr(one, attribute)]
-        ]
-        for name, attribute in (
-            ("best by score", "by_score"),
-            ("the longest", "by_length"),
-            ("best by people", "by_people"),
-        )
+        "best by score": [(one.n, one.by_score) for one in evaluation.best_of_n],
+        "the longest": [(one.n, one.by_length) for one in evaluation.best_of_n],
+        "best by people": [(one.n, one.by_people) for one in evaluation.best_of_n],
     }
     return [
-        chart(
-            "Reliability: how often the higher score was right against how often it should be",
+        line_chart(
             [
-                Series("observed", reliability, is_line=False),
-                Series("calibrated", [Point(end, end) for end in ends], is_ideal=True),
+                _observed([bin_.predicted for bin_ in bins], bins),
+                Series(name="calibrated", points=[Point(end, end) for end in ends], is_reference=True),
             ],
+            title="Reliability: how often the higher score was right against how often it should be",
             x_label="predicted",
             y_label="right",
             y_range=(0.0, 1.0),
         ),
-        chart(
-            "Accuracy by score gap against the sigmoid of the gap",
-            [Series("observed", by_gap, is_line=False), Series("1/(1+e^−Δ)", sigmoid, is_ideal=True)],
+        line_chart(
+            [_observed(middles, bins), Series(name="1/(1+e^−Δ)", points=sigmoid, is_reference=True)],
+            title="Accuracy by score gap against the sigmoid of the gap",
             x_label="score gap Δ",
             y_label="right",
             y_range=(0.0, 1.0),
         ),
-        chart(
-            "Best of n: share of the other completions that people put below the one picked",
-            [Series(name, points) for name, points in picks.items()],
+        line_chart(
+            [
+                Series(name=name, points=[Point(n, found.value, found.low, found.high) for n, found in curve])
+                for name, curve in picks.items()
+            ],
+            title="Best of n: share of the other completions that people put below the one picked",
             x_label="n",
             y_label="quality",
             y_range=(0.0, 1.0),
         ),
     ]
+
+
+def _observed(xs: Sequence[float], bins: Sequence[CalibrationBin]) -> Series:
+    points = [Point(x, one.observed, one.observed_low, one.observed_high) for x, one in zip(xs, bins, strict=True)]
+    return Series(name="observed", points=points, is_joined=False)
 
 
 def _main_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:

@@ -171,6 +171,15 @@ def test_the_web_image_has_no_model_library_and_the_model_image_no_django() -> N
     assert not re.search(r"COPY (labeling|manage.py)\b", stages["model"])
 
 
+@pytest.mark.parametrize("image", ["web", "model"])
+def test_an_image_has_every_package_of_ours_that_its_code_imports(image: str) -> None:
+    ours = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")}
+    copied = ours & set(re.findall(r"^COPY (\w+) \1$", _stages()[image], re.MULTILINE))
+    assert {"records", "charts"} < copied
+    code = "\n".join(path.read_text() for name in copied for path in (CHECKOUT / name).rglob("*.py"))
+    assert ours & set(re.findall(r"^\s*(?:from|import) (\w+)", code, re.MULTILINE)) == copied
+
+
 @pytest.mark.parametrize("module", ["sampler.app", "training.app"])
 def test_the_workers_of_models_load_nothing_of_labeling(module: str) -> None:
     """Celery would, where Django is installed: `manage.py run` hands on an environment that names the settings."""
@@ -253,6 +262,10 @@ def test_static_files_are_all_there_under_hashed_names(collected: Path) -> None:
     """What a style sheet or a module names must exist, or a deployment would fail where a laptop did not."""
     assert (collected / "staticfiles.json").exists()
     assert list((collected / "labeling" / "web").glob("parley.*.css"))
+
+
+def test_the_charts_style_sheet_is_served_from_the_package_that_draws_them(collected: Path) -> None:
+    assert list((collected / "charts").glob("charts.*.css"))
 
 
 def test_every_user_may_read_the_static_files_that_root_collected(collected: Path) -> None:

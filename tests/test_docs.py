@@ -9,7 +9,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 LABELING = CHECKOUT / "labeling"
-PACKAGES = ("records", "language", "sampler", "rewardmodel", "policy", "training", "labeling", "parley", "benchmarks")
+PACKAGES = [path.parent.name for path in CHECKOUT.glob("*/__init__.py")]
 PAGES = sorted([*CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md"])
 _NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")

@@ -29,6 +29,7 @@ word_differences workers writing writing_rules
 OLD_WORDS = """
 doorbell ring_for broom leash bettering relative_of join_written Contest Station ShellStation
 rewardmodel.likeness sampler.backends.gates language.drawing training.leash
+rewardmodel.charts labeling.web.charts labeling.web.chart_scales
 tests.labeling.cast tests.browser.bread tests.browser.looking tests.labeling.views tests.engines
 """
 SALT = 'salted_hmac("labeling.gold_turns"'  # a key of its own, part of schedules that have begun

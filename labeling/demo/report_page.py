@@ -12,18 +12,14 @@ from typing import Any
 from django.template import Context, Engine
 from django.utils.safestring import SafeString, mark_safe
 
+from charts import STYLESHEET, Bar, Point, Series, Svg, bar_chart, format_number, line_chart
 from labeling.demo.report import Curve, DemoReport, PpoFigures, RewardModelFigures, as_json
 from labeling.rounds.policy_evaluation import ComparisonFigures
 from labeling.statistics.intervals import Estimate
-from labeling.web.chart_scales import format_number
-from labeling.web.charts import Bar, Series, Svg, bar_chart, line_chart
 
 JSON_FILE, PAGE_FILE = "report.json", "report.html"
 HERE = Path(__file__).parent
-STYLES = (
-    *(HERE.parent / "static" / "labeling" / "web" / name for name in ("parley.css", "charts.css")),
-    HERE / "report.css",
-)
+STYLES = (HERE.parent / "static" / "labeling" / "web" / "parley.css", STYLESHEET, HERE / "report.css")
 
 
 def write_report(directory: Path, report: DemoReport) -> Path:
@@ -144,7 +140,7 @@ def _charts(curves: Sequence[Curve]) -> list[dict[str, Any]]:
     return [
         {
             "svg": line_chart(
-                [Series(name=_last(curve), points=curve.points)],
+                [Series(name=_last(curve), points=[Point(x, y) for x, y in curve.points])],
                 title=curve.name,
                 x_label=curve.x_label,
                 y_label=curve.name,

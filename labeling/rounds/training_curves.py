@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from charts import Point, Series, Svg, line_chart
 from labeling.models import TrainingJob
 from labeling.rounds.training_jobs import FOLDERS, Kind
-from labeling.web.charts import Series, Svg, line_chart
 
 _MOST_BYTES = 8 * 2**20  # read of a file, so that a long run does not fill the web process
 _MOST_POINTS = 400  # of a curve; more cannot be told apart on a screen
@@ -54,12 +54,12 @@ def curves_of(job: TrainingJob) -> list[MeasuredCurve]:
 
 
 def _curve(name: str, label: str, unit: str, lines: list[dict[str, float]]) -> MeasuredCurve | None:
-    points = [(line["step"], line[name]) for line in lines if math.isfinite(line.get(name, math.nan))]
+    points = [Point(line["step"], line[name]) for line in lines if math.isfinite(line.get(name, math.nan))]
     if len(points) < 2:
         return None
-    values = [value for _step, value in points]
+    values = [point.y for point in points]
     every = math.ceil(len(points) / _MOST_POINTS)
-    series = Series(name=name, points=tuple(points[::every]))
+    series = Series(name=name, points=points[::every])
     chart = line_chart([series], title=label, x_label=str(_("step")), y_label=unit)
     return MeasuredCurve(
         label=label, chart=chart, first=values[0], last=values[-1], lowest=min(values), highest=max(values)

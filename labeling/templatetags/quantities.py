@@ -5,8 +5,8 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
+from charts import format_number
 from labeling.exports.filters import filters_in_words
-from labeling.web.chart_scales import format_number
 
 register = template.Library()
 register.filter(filters_in_words)

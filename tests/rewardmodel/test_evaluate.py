@@ -11,7 +11,6 @@ import torch
 
 from language.checkpoints import load_tokenizer
 from records import RecordError, write_jsonl
-from rewardmodel.charts import Point, Series, chart
 from rewardmodel.comparisons import Comparison
 from rewardmodel.corruption import measure_corruptions
 from rewardmodel.data import DataError, load_rankings
@@ -243,17 +242,6 @@ def test_the_html_report_is_one_file_with_charts_that_a_parser_accepts(tiny_rewa
     assert len(drawings) == 3
     for drawing in drawings:
         ElementTree.fromstring(drawing)
-    assert "http" not in text
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", text)
     assert "&lt;i&gt;" in text
     assert "<i>" not in text
-
-
-def test_a_chart_over_counts_labels_the_counts() -> None:
-    def labels(*xs: float) -> list[str]:
-        drawing = chart(
-            "t", [Series("s", [Point(float(x), 0.5) for x in xs])], x_label="n", y_label="q", y_range=(0.0, 1.0)
-        )
-        return re.findall(r'text-anchor="middle">([\d.]+)</text>', drawing)
-
-    assert labels(1, 2, 3, 4, 6) == ["1", "2", "3", "4", "6"]
-    assert labels(0.0, 1.0, 2.5) == ["0", "0.625", "1.25", "1.88", "2.5"]
