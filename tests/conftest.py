@@ -81,7 +81,7 @@ def pytest_configure() -> None:
     which others ran before it. Where it explores, that is welcome.
     """
     if hypothesis.settings.get_current_profile_name() == "parley":
-        providers.is_local_module_file = lambda path: False  # type: ignore[attr-defined]
+        providers.is_local_module_file = lambda path: False  # type: ignore[assignment, attr-defined]
 
 
 @pytest.hookimpl(hookwrapper=True)
