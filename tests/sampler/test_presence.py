@@ -41,7 +41,7 @@ def test_a_worker_shows_what_it_holds_and_is_at_and_goes_with_its_process(own: W
     asked = {f"run-{number}" for number in range(60)}
     for run_id in asked:
         web.send(make_request(run_id, tokens=4000, num_completions=8, purpose="chat"))
-    busy = found(web, own, lambda worker: bool(worker.running)).worker
+    busy = found(web, own, lambda worker: bool(worker.running and worker.policies)).worker  # loaded by the first run
     assert busy.policies == ("policies/tiny",)
     assert asked.issuperset(busy.running)
     for run_id in asked:
