@@ -9,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
 
 from labeling.exports.filters import FilterError, read_filters
 from labeling.exports.formats import find_format
@@ -65,13 +64,7 @@ def cancel_export(export: Export, *, by: User | None) -> bool:
 
 def sweep_exports() -> int:
     """Dispatch lost exports again and fail those that have used up their attempts. Safe to repeat."""
-    lost = leases.find_lost(Export)
-    for identifier in lost:
-        _dispatch(identifier)
-    given_up = leases.give_up(Export, _("Every attempt stopped without a word; the workers' log says more."))
-    for identifier in given_up:
-        remove_leftovers(identifier)
-    return len(lost) + len(given_up)
+    return leases.sweep(Export, send=_dispatch, clean_up=remove_leftovers)
 
 
 def remove_leftovers(export_id: Any, *, below_attempt: int | None = None) -> None:

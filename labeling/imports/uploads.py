@@ -114,14 +114,11 @@ def run_import(import_id: Any) -> bool:
 
 def sweep_imports() -> int:
     """Dispatch lost imports again, fail those out of attempts, and discard old unconfirmed ones. Safe to repeat."""
-    lost = leases.find_lost(Import)
-    for identifier in lost:
-        _dispatch(identifier)
-    given_up = leases.give_up(Import, _("Every attempt stopped without a word; the workers' log says more."))
+    num = leases.sweep(Import, send=_dispatch)
     forgotten = list(Import.objects.filter(state=State.PREVIEWED, created_at__lt=Now() - KEPT_UNCONFIRMED)[:100])
     for upload in forgotten:
         discard(upload, by=None)
-    return len(lost) + len(given_up) + len(forgotten)
+    return num + len(forgotten)
 
 
 def path_of(upload: Import) -> Path:

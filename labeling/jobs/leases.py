@@ -5,12 +5,14 @@ That number is a fencing token: a worker whose attempt is not the row's any more
 the database's, so the clocks of the workers' machines do not matter.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from labeling.models import Export, Import
 
@@ -60,14 +62,30 @@ def fail(work: Work, error: str) -> bool:
     return bool(_this_attempt(work).update(state="failed", error=error[:2000], lease_until=None, finished_at=Now()))
 
 
-def find_lost(work: type[Work]) -> list[Any]:
+def sweep(
+    work: type[Work], *, send: Callable[[Any], None], clean_up: Callable[[Any], None] = lambda _identifier: None
+) -> int:
+    """Dispatch lost rows again and fail those that have used up their attempts; returns how many. Safe to repeat.
+
+    `send` is called with the id of each lost row, `clean_up` with the id of each that failed.
+    """
+    lost = _find_lost(work)
+    for identifier in lost:
+        send(identifier)
+    given_up = _give_up(work, _("Every attempt stopped without a word; the workers' log says more."))
+    for identifier in given_up:
+        clean_up(identifier)
+    return len(lost) + len(given_up)
+
+
+def _find_lost(work: type[Work]) -> list[Any]:
     """Ids of at most 100 rows to dispatch again: their message was lost, or their worker's lease ran out."""
     lost = Q(state="waiting", created_at__lt=Now() - MESSAGE_LOST_AFTER) | Q(state="running", lease_until__lt=Now())
     rows = work.objects.filter(lost, attempt__lt=work.MAX_ATTEMPTS).order_by("created_at")
     return list(rows.values_list("id", flat=True)[:100])
 
 
-def give_up(work: type[Work], error: str) -> list[Any]:
+def _give_up(work: type[Work], error: str) -> list[Any]:
     """Fail work whose last attempt let its lease run out; returns the ids.
 
     Rows that another sweep has locked are skipped: that sweep fails them.
