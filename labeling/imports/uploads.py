@@ -74,7 +74,7 @@ def confirm(upload: Import, *, by: User | None, skips_bad_lines: bool) -> bool:
     """Confirm the import; a worker starts once this transaction has committed. False where it no longer waits."""
     with transaction.atomic():
         waiting = Import.objects.filter(id=upload.id, state=State.PREVIEWED)
-        # leases.unheard counts from created_at: from the confirmation, not from the upload.
+        # leases.sweep counts from created_at: from the confirmation, not from the upload.
         confirmed = waiting.update(state=State.WAITING, skips_bad_lines=skips_bad_lines, created_at=Now())
         if confirmed:
             AuditEvent.note("confirm import", upload, by=by, skips_bad_lines=skips_bad_lines)
