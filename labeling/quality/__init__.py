@@ -1,1 +1,1 @@
-"""Quality: agreement, bias, and a person's own statistics, as pages show them; reads only."""
+"""Quality: agreement, bias and a person's own statistics, as pages show them; knows only how to read."""
