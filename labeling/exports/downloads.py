@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 
 from labeling.exports.files import directory_of, files_of
@@ -41,11 +42,14 @@ def export_file_response(request: HttpRequest, export: Export, name: str, *, by:
 def file_response(request: HttpRequest, path: Path, *, name: str, sha256: str) -> HttpResponseBase:
     """The file, or the part that the Range header asks for. `sha256` of the whole file is its entity tag.
 
-    The response is streaming exactly where it has content: not for 304 (the client has the file) or 416 (empty range).
+    The response is streaming exactly where it has content: not for 304 (the client has the file), 412 (it means
+    another file) or 416 (empty range).
     """
     size, tag = path.stat().st_size, f'"{sha256}"'
-    if tag in (held.strip() for held in request.headers.get("If-None-Match", "").split(",")):
-        return HttpResponse(status=304, headers={"ETag": tag})
+    unsent = get_conditional_response(request, etag=tag)
+    if unsent is not None:
+        unsent.headers["ETag"] = tag
+        return unsent
     span = _byte_range(request, size, tag)
     if span is None:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"})
