@@ -22,8 +22,9 @@ from django.utils import timezone
 
 from labeling.models import Comparison, Lease, Project, Ranking, User
 from labeling.rankings import assignment
-from labeling.rankings.submission import AssignmentError, Outcome, Submission
+from labeling.rankings.submission import AssignmentError, Outcome
 from tests.labeling.factories import make_comparison, make_comparisons, make_project, make_users, places_of
+from tests.labeling.rankings.at_work import in_shown_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,10 +47,6 @@ def number(sql: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return int(cursor.fetchone()[0])
-
-
-def ranked(lease: Lease, **fields: Any) -> Submission:
-    return Submission(tiers=tuple((identifier,) for identifier in lease.shown_order), **fields)
 
 
 def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
@@ -98,7 +95,7 @@ def work_day(project: Project, trainers: list[User], *, seed: int, num_acts: int
         lease = assignment.claim(project, by=trainer)
         if not isinstance(lease, Lease):
             continue
-        key, submission = uuid.uuid4(), ranked(lease)
+        key, submission = uuid.uuid4(), in_shown_order(lease)
         act = chance.choice(("rank", "rank", "rank", "again", "leave", "skip", "retract", "late", "draft"))
         try:
             if act == "leave":
@@ -142,7 +139,7 @@ def test_a_storm_fills_every_place_and_not_one_more() -> None:
     def rank_all(trainer: User) -> int:
         num = 0
         while isinstance(lease := assignment.claim(project, by=trainer), Lease):
-            assert not assignment.submit(lease, ranked(lease), key=uuid.uuid4(), by=trainer).kept
+            assert not assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=trainer).kept
             num += 1
         return num
 
@@ -181,7 +178,7 @@ def test_the_same_submission_many_times_at_once_is_one_ranking() -> None:
         (trainer,) = make_users(num=1, project=project)
         lease, key = assignment.claim(project, by=trainer), uuid.uuid4()
         assert isinstance(lease, Lease)
-        found = at_once([partial(assignment.submit, lease, ranked(lease), key=key, by=trainer)] * 8)
+        found = at_once([partial(assignment.submit, lease, in_shown_order(lease), key=key, by=trainer)] * 8)
         assert len({outcome.ranking.id for outcome in found}) == 1
         assert places_of(comparison) == (2, 1, 0, 1)
 
@@ -192,7 +189,7 @@ def test_different_submissions_of_one_lease_at_once_are_one_ranking_and_refusals
     (trainer,) = make_users(num=1, project=project)
     lease = assignment.claim(project, by=trainer)
     assert isinstance(lease, Lease)
-    found = at_once([lambda: assignment.submit(lease, ranked(lease), key=uuid.uuid4(), by=trainer)] * 8)
+    found = at_once([lambda: assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=trainer)] * 8)
     assert sum(isinstance(outcome, Outcome) for outcome in found) == 1
     assert sum(isinstance(outcome, AssignmentError) for outcome in found) == 7
     assert places_of(comparison) == (2, 1, 0, 1)
@@ -211,13 +208,13 @@ def test_the_last_place_goes_to_the_late_one_or_to_the_next_and_never_to_both() 
             assignment.expire_leases(project)
 
         def come_late(lease: Lease = lease, late: User = late) -> Any:
-            return assignment.submit(lease, ranked(lease), key=uuid.uuid4(), by=late)
+            return assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=late)
 
         def come_in_time(project: Project = project, punctual: User = punctual) -> Any:
             claimed = assignment.claim(project, by=punctual)
             if not isinstance(claimed, Lease):
                 return claimed
-            return assignment.submit(claimed, ranked(claimed), key=uuid.uuid4(), by=punctual)
+            return assignment.submit(claimed, in_shown_order(claimed), key=uuid.uuid4(), by=punctual)
 
         first, second = at_once([come_late, come_in_time])
         counted = [isinstance(outcome, Outcome) and not outcome.kept for outcome in (first, second)]
@@ -298,7 +295,7 @@ def test_death_after_any_statement_leaves_the_law_whole_and_the_work_can_be_done
     assert 3 <= everywhere(claim) < 40
     assert places_of(comparison) == (2, 1, 1, 0)
     lease, key = claim(), uuid.uuid4()
-    submit = partial(assignment.submit, lease, ranked(lease), key=key, by=trainer)
+    submit = partial(assignment.submit, lease, in_shown_order(lease), key=key, by=trainer)
     assert 4 <= everywhere(submit) < 40
     assert places_of(comparison) == (2, 1, 0, 1)
     ranking = submit().ranking

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from labeling.models import Lease, Membership, Project, User
+from labeling.models import Lease, Membership
 from labeling.rankings import assignment, queue_order
 from labeling.rankings.assignment import Nothing
 from labeling.rankings.submission import Submission
@@ -20,14 +20,9 @@ from tests.labeling.factories import (
     make_users,
     places_of,
 )
+from tests.labeling.rankings.at_work import claim
 
 pytestmark = pytest.mark.django_db
-
-
-def claim(project: Project, by: User) -> Lease:
-    lease = assignment.claim(project, by=by)
-    assert isinstance(lease, Lease), lease
-    return lease
 
 
 def submit(lease: Lease) -> None:

@@ -11,9 +11,9 @@ from labeling.dialogues.rules import WritingError
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, Round, User
 from labeling.rankings import assignment, corrections
 from labeling.rankings.assignment import Nothing
-from labeling.rankings.submission import Submission
 from labeling.sampling import comparisons
 from tests.labeling.factories import make_chat, make_comparison, make_users, places_of
+from tests.labeling.rankings.at_work import claim, in_shown_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,15 +26,8 @@ def held(project: Project, alice: User) -> Lease:
     return claim(project, alice)
 
 
-def claim(project: Project, by: User) -> Lease:
-    lease = assignment.claim(project, by=by)
-    assert isinstance(lease, Lease), lease
-    return lease
-
-
 def rank(lease: Lease) -> None:
-    order = Submission(tiers=tuple((identifier,) for identifier in lease.shown_order))
-    assert assignment.submit(lease, order, key=uuid.uuid4(), by=lease.trainer).ranking is not None
+    assert assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=lease.trainer).ranking is not None
 
 
 def write(lease: Lease, content: str = BETTER, **more: Any) -> Dialogue:

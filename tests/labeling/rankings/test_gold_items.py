@@ -19,6 +19,7 @@ from tests.labeling.factories import (
     make_users,
     places_of,
 )
+from tests.labeling.rankings.at_work import claim, in_shown_order
 
 pytestmark = pytest.mark.django_db
 
@@ -33,16 +34,9 @@ def alice(project: Project) -> User:
     return make_users(num=1, project=project)[0]
 
 
-def claim(project: Project, by: User) -> Lease:
-    lease = assignment.claim(project, by=by)
-    assert isinstance(lease, Lease), lease
-    return lease
-
-
 def rank(project: Project, by: User) -> Lease:
     lease = claim(project, by)
-    submission = Submission(tiers=tuple((identifier,) for identifier in lease.shown_order))
-    outcome = assignment.submit(lease, submission, key=uuid.uuid4(), by=by)
+    outcome = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=by)
     assert outcome.ranking is not None
     return lease
 

@@ -20,7 +20,8 @@ from tests.labeling.factories import (
     make_users,
     places_of,
 )
-from tests.labeling.rankings.test_assignment_races import BROKEN, OVERFULL, at_once, number, ranked, watched, work_day
+from tests.labeling.rankings.at_work import in_shown_order
+from tests.labeling.rankings.test_assignment_races import BROKEN, OVERFULL, at_once, number, watched, work_day
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,7 +50,7 @@ def test_all_who_are_due_are_given_the_same_item_at_once() -> None:
     assert [lease.comparison_id for lease in found] == [gold.id] * 8
 
     def submit(lease: Lease) -> bool:
-        return assignment.submit(lease, ranked(lease), key=uuid.uuid4(), by=lease.trainer).kept
+        return assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=lease.trainer).kept
 
     assert not any(at_once([partial(submit, lease) for lease in found]))
     assert places_of(gold) == (1, 0, 0, 8)

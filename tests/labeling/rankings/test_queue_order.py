@@ -4,10 +4,11 @@ import uuid
 
 import pytest
 
-from labeling.models import Comparison, Lease, Project, Round, User
+from labeling.models import Comparison, Project, Round, User
 from labeling.rankings import assignment, queue_order
 from labeling.rankings.submission import Submission
 from tests.labeling.factories import make_comparison, make_project, make_users
+from tests.labeling.rankings.at_work import claim, in_shown_order
 
 pytestmark = pytest.mark.django_db
 
@@ -17,16 +18,9 @@ def project() -> Project:
     return make_project(rankings_wanted=3)
 
 
-def claim(project: Project, by: User) -> Lease:
-    lease = assignment.claim(project, by=by)
-    assert isinstance(lease, Lease), lease
-    return lease
-
-
 def rank(project: Project, by: User) -> Comparison:
     lease = claim(project, by)
-    submission = Submission(tiers=tuple((identifier,) for identifier in lease.shown_order))
-    assignment.submit(lease, submission, key=uuid.uuid4(), by=by)
+    assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=by)
     return lease.comparison
 
 

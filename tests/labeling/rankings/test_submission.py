@@ -1,0 +1,200 @@
+"""Orders handed in: what is kept of each, once, early or late, and taken back. Races: test_assignment_races.py."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from labeling.models import AuditEvent, Comparison, GuidelineVersion, Lease, Project, User
+from labeling.rankings import assignment
+from labeling.rankings.assignment import Nothing
+from labeling.rankings.submission import AssignmentError, RatingGiven, Submission
+from tests.labeling.factories import make_comparison, make_comparisons, places_of
+from tests.labeling.rankings.at_work import claim, in_shown_order, lose, run_out
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_submission_becomes_a_ranking_with_all_that_it_was_made_under(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    GuidelineVersion.objects.create(project=project, version=2, text="Be kind.")
+    lease = claim(project, alice)
+    a, b, c, d = lease.shown_order
+    submission = Submission(
+        tiers=((b,), (a, c), (d,)),
+        unacceptable_from=2,
+        ratings=(RatingGiven(completion_id=b, overall=6, flags={"hallucination": True}, note="invents a river"),),
+        seconds=41.5,
+        layout="columns",
+    )
+    ranking = assignment.submit(lease, submission, key=uuid.uuid4(), by=alice).ranking
+    assert ranking is not None
+    ranking.refresh_from_db()
+    assert ranking.tiers == [[b], [a, c], [d]]
+    assert (ranking.unacceptable_from, ranking.seconds, ranking.layout) == (2, 41.5, "columns")
+    assert ranking.shown_order == lease.shown_order
+    assert ranking.guideline_version is not None
+    assert ranking.guideline_version.version == 2
+    rating = ranking.ratings.get()
+    assert (str(rating.completion_id), rating.overall, rating.flags) == (b, 6, {"hallucination": True})
+    assert places_of(comparison) == (1, 0, 0, 1)
+    assert (comparison.state, comparison.num_rankings) == (Comparison.State.DONE, 1)
+    assert AuditEvent.objects.filter(verb="submit ranking", by=alice).exists()
+
+
+def test_an_abstention_needs_a_reason_and_fills_the_place(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    with pytest.raises(AssignmentError):
+        assignment.submit(lease, Submission(abstained=" "), key=uuid.uuid4(), by=alice)
+    outcome = assignment.submit(lease, Submission(abstained="makes no sense"), key=uuid.uuid4(), by=alice)
+    assert outcome.ranking is not None
+    assert outcome.ranking.tiers == []
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("wrong", ["missing", "twice", "unknown", "empty tier", "line", "rating", "overall"])
+def test_it_refuses_what_is_not_a_weak_order(project: Project, alice: User, wrong: str) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    a, b, c, d = lease.shown_order
+    submission = {
+        "missing": Submission(tiers=((a,), (b, c))),
+        "twice": Submission(tiers=((a,), (b, c), (d, a))),
+        "unknown": Submission(tiers=((a,), (b, c), (d,), (str(uuid.uuid4()),))),
+        "empty tier": Submission(tiers=((a,), (), (b, c, d))),
+        "line": Submission(tiers=((a, b, c, d),), unacceptable_from=2),
+        "rating": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=str(uuid.uuid4())),)),
+        "overall": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=a, overall=8),)),
+    }[wrong]
+    with pytest.raises(AssignmentError):
+        assignment.submit(lease, submission, key=uuid.uuid4(), by=alice)
+    assert places_of(comparison) == (1, 0, 1, 0)
+
+
+def test_the_same_submission_twice_is_one_ranking(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    key, submission = uuid.uuid4(), in_shown_order(lease, seconds=3.0)
+    first = assignment.submit(lease, submission, key=key, by=alice)
+    again = assignment.submit(lease, in_shown_order(lease, seconds=9.0), key=key, by=alice)
+    assert first.ranking is not None
+    assert again.ranking == first.ranking
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_the_same_key_with_another_order_is_refused(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    lease = claim(project, alice)
+    key = uuid.uuid4()
+    assignment.submit(lease, in_shown_order(lease), key=key, by=alice)
+    turned = Submission(tiers=tuple((identifier,) for identifier in reversed(lease.shown_order)))
+    with pytest.raises(AssignmentError, match="another order"):
+        assignment.submit(lease, turned, key=key, by=alice)
+    with pytest.raises(AssignmentError, match="already submitted"):
+        assignment.submit(lease, turned, key=uuid.uuid4(), by=alice)
+
+
+def test_a_key_that_another_comparison_used_is_refused(project: Project, alice: User) -> None:
+    first, second = make_comparisons(project=project, num=2)
+    key = uuid.uuid4()
+    lease = claim(project, alice)
+    assignment.submit(lease, in_shown_order(lease), key=key, by=alice)
+    other = claim(project, alice)
+    with pytest.raises(AssignmentError, match="already been used"):
+        assignment.submit(other, in_shown_order(other), key=key, by=alice)
+    assert sorted([places_of(first), places_of(second)]) == [(1, 0, 0, 1), (1, 0, 1, 0)]
+
+
+def test_a_late_submission_counts_while_a_place_is_free(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    lose(lease)
+    outcome = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice)
+    assert outcome.ranking is not None
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_a_submission_that_is_late_but_whose_place_nobody_took_counts(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    run_out(lease)
+    assert assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice).ranking is not None
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_a_late_submission_without_a_place_is_kept_and_explained(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    assignment.save_draft(lease, draft={"shelves": {}}, version=0, by=alice)
+    lose(lease)
+    others = claim(project, bob)
+    key, submission = uuid.uuid4(), in_shown_order(lease)
+    outcome = assignment.submit(lease, submission, key=key, by=alice)
+    assert outcome.kept
+    assert "kept" in outcome.sentence
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.LATE
+    assert lease.draft["submission"]["tiers"] == [[identifier] for identifier in lease.shown_order]
+    assert lease.draft["shelves"] == {}
+    assert assignment.submit(lease, submission, key=key, by=alice).kept  # the same again: the same answer
+    assert assignment.submit(others, in_shown_order(others), key=uuid.uuid4(), by=bob).ranking is not None
+    assert places_of(comparison) == (1, 0, 0, 1)
+    assert isinstance(assignment.claim(project, by=alice), Nothing)
+
+
+def test_a_late_submission_counts_when_it_is_sent_again_and_a_place_has_come_free(
+    project: Project, alice: User, bob: User
+) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    lose(lease)
+    others = claim(project, bob)
+    key = uuid.uuid4()
+    assert assignment.submit(lease, in_shown_order(lease), key=key, by=alice).kept
+    assignment.skip(others, reason="too long", by=bob)
+    assert assignment.submit(lease, in_shown_order(lease), key=key, by=alice).ranking is not None
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_a_submission_to_a_withdrawn_comparison_is_kept(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    Comparison.objects.filter(id=comparison.id).update(state=Comparison.State.WITHDRAWN)
+    outcome = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice)
+    assert outcome.kept
+    assert "withdrawn" in outcome.sentence
+    assert places_of(comparison) == (1, 1, 0, 0)
+    assert assignment.in_hand(project, by=alice) is None
+
+
+def test_a_ranking_taken_back_opens_its_lease_again(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    key = uuid.uuid4()
+    ranking = assignment.submit(lease, in_shown_order(lease), key=key, by=alice).ranking
+    assert ranking is not None
+    with pytest.raises(AssignmentError):
+        assignment.retract(ranking, by=bob)
+    reopened = assignment.retract(ranking, by=alice)
+    assert reopened.id == lease.id
+    assert places_of(comparison) == (1, 0, 1, 0)
+    assert comparison.state == Comparison.State.OPEN
+    with pytest.raises(AssignmentError):
+        assignment.retract(ranking, by=alice)
+    second = assignment.submit(reopened, in_shown_order(lease), key=key, by=alice).ranking  # the page keeps its key
+    assert second is not None
+    assert second != ranking
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_a_ranking_cannot_be_taken_back_after_the_grace_period(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    ranking = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice).ranking
+    assert ranking is not None
+    comparison.rankings.update(ranked_at=timezone.now() - timedelta(minutes=project.grace_minutes, seconds=1))
+    with pytest.raises(AssignmentError, match="is over"):
+        assignment.retract(ranking, by=alice)
+    assert places_of(comparison) == (1, 0, 0, 1)
