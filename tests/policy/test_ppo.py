@@ -24,15 +24,8 @@ from records import verify_directory
 from rewardmodel.model import load_reward_model
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.factories import write_demonstrations
+from tests.policy.outcomes import metrics_of, weights_of
 from tests.policy.updates import CPU, begin, dying_after, gradients
-
-
-def metrics_of(directory: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-
-
-def weights_of(directory: Path) -> str:
-    return hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
 
 
 def test_it_learns_to_say_what_the_reward_model_likes(config: PpoConfig) -> None:

@@ -23,6 +23,7 @@ from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.factories import make_demonstration, make_messages
+from tests.policy.outcomes import metrics_of, weights_of
 
 ANSWERS = {"What is the capital of France?": "Paris.", "How are you?": "I am well.", "Who?": "I do not know."}
 
@@ -37,14 +38,6 @@ def config(tiny_policy: Path, tmp_path: Path) -> SftConfig:
     return SftConfig(
         data=data, model=tiny_policy, out=tmp_path / "taught", lr=1e-2, batch_size=8, epochs=20, device="cpu"
     )
-
-
-def weights_of(directory: Path) -> str:
-    return hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
-
-
-def metrics_of(directory: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
 
 
 def greedy_answer(directory: Path, question: str) -> str:

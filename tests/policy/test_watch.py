@@ -24,6 +24,7 @@ from rewardmodel.model import publish_reward_model
 from rewardmodel.options import OptionError
 from tests.policy.conftest import counting_reward_model
 from tests.policy.factories import QUESTIONS, make_prompt
+from tests.policy.outcomes import metrics_of
 from tests.tiny import build_tiny_policy
 
 
@@ -46,10 +47,6 @@ def watched(config: PpoConfig, other_taste: Path, tmp_path: Path) -> PpoConfig:
     return replace(
         config, prompts=tmp_path / "prompts.jsonl", watch_reward=other_taste, watch_max_prompts=20, save_every=1
     )
-
-
-def metrics_of(directory: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
 
 
 def make_look(update: int, score: float, held_out: list[float]) -> Look:
