@@ -164,6 +164,15 @@ def erin(project: "Project") -> "User":
 
 
 @pytest.fixture
+def store() -> Iterator[Path]:
+    """The store that the server of these tests reads too, empty."""
+    folder = Path(settings.PARLEY_STORE)
+    shutil.rmtree(folder, ignore_errors=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
 def keep_screenshot() -> Callable[[Page, str], Path]:
     """Leaves a picture of the page under PARLEY_SCREENSHOTS (var/screenshots of the tests without it)."""
 

@@ -1,7 +1,6 @@
 """Data, rounds and models as engineers use them: asking, watching, downloading, bringing in, training, promoting."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,14 +25,7 @@ from tests.labeling.imports.files import hh_pair, write_lines
 
 OpenPage = Callable[..., Page]
 
-
-@pytest.fixture(autouse=True)
-def store() -> Iterator[Path]:
-    """The store that the server of these tests reads too, empty."""
-    folder = Path(settings.PARLEY_STORE)
-    shutil.rmtree(folder, ignore_errors=True)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+pytestmark = pytest.mark.usefixtures("store")
 
 
 @pytest.fixture(autouse=True)

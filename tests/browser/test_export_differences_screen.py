@@ -1,11 +1,9 @@
 """What changed between two exports, and that an export holds what was taken back, as an engineer sees them."""
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -17,14 +15,7 @@ from tests.labeling.factories import make_comparison, make_policy, make_project,
 
 OpenPage = Callable[..., Page]
 
-
-@pytest.fixture(autouse=True)
-def store() -> Iterator[Path]:
-    """The store that the server of these tests reads too, empty."""
-    folder = Path(settings.PARLEY_STORE)
-    shutil.rmtree(folder, ignore_errors=True)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+pytestmark = pytest.mark.usefixtures("store")
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""A project, people in it and their browsers, and the broker. A file that wants others has its own."""
+"""A project, people in it and their browsers, a store and the broker. A file that wants others has its own."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,6 +61,14 @@ def broker(engines: object) -> Iterator["redis.Redis"]:
     client.flushdb()
     yield client
     client.flushdb()
+
+
+@pytest.fixture
+def store(tmp_path: Path, settings: Any) -> Path:
+    """A model store of the test's own, empty."""
+    settings.PARLEY_STORE = tmp_path / "store"
+    settings.PARLEY_STORE.mkdir()
+    return settings.PARLEY_STORE  # type: ignore[no-any-return]
 
 
 @pytest.fixture

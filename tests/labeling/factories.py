@@ -6,6 +6,7 @@ Every factory takes keywords only and makes a row that makes sense; say what you
 
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from labeling.models import (
@@ -25,6 +26,7 @@ from labeling.models import (
     User,
 )
 from labeling.models.content_hash import fingerprint
+from records import publish_directory
 
 CAST = {
     "alice": User.Role.TRAINER,
@@ -72,6 +74,15 @@ def make_served_policy() -> Policy:
     """A policy named served that another server samples for; it has no files."""
     server = {"server_kind": "vllm", "server_url": "http://gpu1:8000/v1", "server_model": "served"}
     return make_policy(name="served", backend=Policy.Backend.OPENAI, store_path="", **server)
+
+
+def publish_policy(store: Path, name: str, *, weights: str = "weights") -> str:
+    """The files of a policy, which no row knows yet; returns the hash of their manifest."""
+    staging = store / "staging"
+    staging.mkdir()
+    (staging / "config.json").write_text("{}")
+    (staging / "model.safetensors").write_text(weights)
+    return publish_directory(staging, store / "policies" / name)
 
 
 def make_project(*, slug: str | None = None, policy: Policy | None = None, **fields: Any) -> Project:

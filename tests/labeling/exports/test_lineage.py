@@ -1,7 +1,6 @@
 """From a model back to every export, from an export forward to every model, and whether a row is in an export."""
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +13,6 @@ from tests.labeling.exports.material import exported, make_ranking
 from tests.labeling.factories import make_policy, make_project
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path: Path, settings: Any) -> Path:
-    settings.PARLEY_STORE = tmp_path
-    return tmp_path
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from labeling.exports.formats import FORMATS
 from labeling.imports import FileRefused, import_dialogues, import_rankings, uploads
 from labeling.models import Import, Project, User
 from tests.labeling.exports.material import exported, rankings_in
-from tests.labeling.factories import make_project, make_user
+from tests.labeling.factories import make_project
 from tests.labeling.imports.files import (
     assistant,
     hh_pair,
@@ -241,24 +241,21 @@ def test_ids_used_twice_in_a_file_are_two_rankings_where_they_say_two_things(pro
         ("x" * 400 + ".jsonl", "x" * 194 + ".jsonl"),
     ],
 )
-def test_the_name_of_a_file_is_no_path(project: Project, tmp_path: Path, settings: Any, name: str, kept: str) -> None:
-    settings.PARLEY_STORE = tmp_path / "store"
-    erin = make_user(username="erin", role=User.Role.ENGINEER, projects=[project])
+def test_the_name_of_a_file_is_no_path(project: Project, erin: User, store: Path, name: str, kept: str) -> None:
     brought = uploads.bring(project, name=name, content=[GOOD], kind="rankings", by=erin)
     assert brought.file_name == kept
     path = uploads.path_of(brought).resolve()
-    assert path.is_relative_to((tmp_path / "store" / "imports" / str(brought.id)).resolve())
-    assert {one.name for one in tmp_path.iterdir()} == {"store"}
+    assert path.is_relative_to((store / "imports" / str(brought.id)).resolve())
+    assert {one.name for one in store.parent.iterdir()} == {"store"}
 
 
-def test_a_refused_upload_leaves_neither_row_nor_file(project: Project, tmp_path: Path, settings: Any) -> None:
-    settings.PARLEY_STORE = tmp_path / "store"
+def test_a_refused_upload_leaves_neither_row_nor_file(project: Project, store: Path) -> None:
     before = rows()
     with pytest.raises(uploads.UploadError):
         uploads.bring(project, name="../a.jsonl", content=[b'{"colour": 1}\n'], kind="rankings", by=None)
     assert rows() == before
     assert Import.objects.count() == 0
-    assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert not [path for path in store.rglob("*") if path.is_file()]
 
 
 def test_no_format_writes_cells_in_which_text_is_a_formula() -> None:

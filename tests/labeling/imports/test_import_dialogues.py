@@ -9,7 +9,7 @@ from labeling.imports import ImportReport, import_dialogues, importer, preview
 from labeling.imports.formats import chitchat
 from labeling.models import AuditEvent, Dialogue, Message, Project, Prompt, User
 from records import Demonstration
-from tests.labeling.factories import make_prompt, make_user
+from tests.labeling.factories import make_prompt
 from tests.labeling.imports.files import assistant, real_file, user, write_lines
 
 pytestmark = pytest.mark.django_db
@@ -25,8 +25,7 @@ def said(dialogue: Dialogue) -> list[tuple[str, str]]:
     return list(dialogue.messages.values_list("role", "content"))
 
 
-def test_a_dialogue_comes_in_accepted_with_its_messages(tmp_path: Path, project: Project) -> None:
-    erin = make_user(username="erin", role=User.Role.ENGINEER, projects=[project])
+def test_a_dialogue_comes_in_accepted_with_its_messages(tmp_path: Path, project: Project, erin: User) -> None:
     assert take_in(tmp_path, project, DIALOGUE, by=erin).imported == 1
     dialogue = Dialogue.objects.get()
     assert (dialogue.kind, dialogue.state) == (Dialogue.Kind.IMPORTED, Dialogue.State.ACCEPTED)

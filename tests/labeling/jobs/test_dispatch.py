@@ -1,4 +1,7 @@
-"""By which Celery app a process sends. What it sends: test_sampling, test_near_duplicates, test_training_jobs."""
+"""By which Celery app a process sends.
+
+What it sends: sampling/test_runs.py, prompts/test_near_duplicates.py, rounds/test_training_jobs.py.
+"""
 
 import subprocess
 import sys

@@ -1,7 +1,6 @@
-"""The project that a new Parley begins with, and what registering a policy checks."""
+"""The project that a new Parley begins with."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -9,25 +8,10 @@ from labeling.accounts.users import create_account
 from labeling.models import Comparison, Dialogue, Message, Policy, Project, Prompt
 from labeling.projects.administration import publish_guidelines
 from labeling.projects.first_project import SEED, ensure_starting_project
-from labeling.sampling.policies import BUNDLED, PolicyError, register_bundled_policy, register_policy
-from records import ManifestError, publish_directory
-from tests.labeling.factories import make_user
+from labeling.sampling.policies import BUNDLED
+from tests.labeling.factories import make_user, publish_policy
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def store(tmp_path: Path, settings: Any) -> Path:
-    settings.PARLEY_STORE = tmp_path
-    return tmp_path
-
-
-def publish(store: Path, name: str, *, weights: str = "weights") -> str:
-    staging = store / "staging"
-    staging.mkdir()
-    (staging / "config.json").write_text("{}")
-    (staging / "model.safetensors").write_text(weights)
-    return publish_directory(staging, store / "policies" / name)
 
 
 def counts() -> tuple[int, ...]:
@@ -60,7 +44,7 @@ def test_practice_is_explained_and_never_in_the_queue(store: Path) -> None:
 
 
 def test_starting_twice_changes_nothing(store: Path) -> None:
-    publish(store, BUNDLED)
+    publish_policy(store, BUNDLED)
     ensure_starting_project()
     before = counts()
     ensure_starting_project()
@@ -80,44 +64,9 @@ def test_what_people_did_stays(store: Path) -> None:
 
 def test_the_bundled_policy_is_the_projects_as_soon_as_it_is_there(store: Path) -> None:
     assert ensure_starting_project().policy is None
-    sha256 = publish(store, BUNDLED)
+    sha256 = publish_policy(store, BUNDLED)
     project = ensure_starting_project()
     assert project.policy is not None
     assert (project.policy.name, project.policy.manifest_sha256, project.policy.state) == (BUNDLED, sha256, "promoted")
     assert project.current_round is not None
     assert project.current_round.policy == project.policy
-
-
-def test_without_its_files_there_is_no_bundled_policy(store: Path) -> None:
-    assert register_bundled_policy() is None
-
-
-def test_a_policy_is_registered_once_by_its_hashes(store: Path) -> None:
-    sha256 = publish(store, "mine")
-    policy = register_policy("policies/mine")
-    assert (policy.name, policy.store_path, policy.manifest_sha256) == ("mine", "policies/mine", sha256)
-    assert register_policy("policies/mine") == policy
-    publish(store, "mine", weights="other weights")
-    with pytest.raises(PolicyError, match="other hashes"):
-        register_policy("policies/mine")
-    assert register_policy("policies/mine", name="mine-2").name == "mine-2"
-
-
-def test_a_damaged_directory_is_not_registered(store: Path) -> None:
-    publish(store, "mine")
-    (store / "policies/mine/model.safetensors").write_text("tampered")
-    with pytest.raises(ManifestError, match="damaged"):
-        register_policy("policies/mine")
-    assert not Policy.objects.exists()
-
-
-@pytest.mark.parametrize("path", ["../outside", "/etc", "policies/../../outside", ""])
-def test_a_path_out_of_the_store_is_refused(store: Path, path: str) -> None:
-    with pytest.raises(PolicyError, match="model store"):
-        register_policy(path)
-
-
-def test_an_odd_name_is_refused(store: Path) -> None:
-    publish(store, "mine")
-    with pytest.raises(PolicyError, match="no name"):
-        register_policy("policies/mine", name="no good")

@@ -1,7 +1,6 @@
 """One round at a time: who opens it, what promoting a policy closes and begins."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,12 +11,6 @@ from records import publish_directory
 from tests.labeling.factories import make_policy, make_project, make_served_policy
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def store(tmp_path: Path, settings: Any) -> Path:
-    settings.PARLEY_STORE = tmp_path
-    return tmp_path
 
 
 @pytest.fixture

@@ -25,12 +25,6 @@ Commits = Callable[[], Any]
 
 
 @pytest.fixture
-def store(tmp_path: Path, settings: Any) -> Path:
-    settings.PARLEY_STORE = tmp_path
-    return tmp_path
-
-
-@pytest.fixture
 def project(store: Path) -> Project:
     return make_project(policy=make_policy(name="start"))
 

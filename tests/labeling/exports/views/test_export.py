@@ -22,12 +22,6 @@ from tests.labeling.signed_in import as_user
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path: Path, settings: Any) -> Path:
-    settings.PARLEY_STORE = tmp_path / "store"
-    return settings.PARLEY_STORE  # type: ignore[no-any-return]
-
-
 @pytest.fixture
 def project() -> Project:
     return make_project(slug="sky", name="Sky")

@@ -20,13 +20,7 @@ from records import publish_directory
 from tests.labeling.factories import make_policy, make_project, make_prompt, make_user
 from tests.labeling.signed_in import as_user, htmx_get
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path: Path, settings: Any) -> Path:
-    settings.PARLEY_STORE = tmp_path / "store"
-    return settings.PARLEY_STORE  # type: ignore[no-any-return]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
 @pytest.fixture(autouse=True)
