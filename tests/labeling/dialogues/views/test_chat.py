@@ -10,20 +10,10 @@ from labeling.dialogues.answers import record_completions
 from labeling.models import Comparison, Completion, Dialogue, Message, Project, Ranking, SamplingRun, User
 from records import Completion as CompletionRecord
 from records import SampleResult
-from tests.labeling.factories import make_chat, make_dialogue, make_project, make_user
+from tests.labeling.factories import make_chat, make_dialogue, make_user
 from tests.labeling.signed_in import as_user, htmx_get, htmx_post
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project(slug="sky")
-
-
-@pytest.fixture
-def client(alice: User) -> Client:
-    return as_user(alice)
 
 
 @pytest.fixture

@@ -16,16 +16,6 @@ TURNS = [("user", "Why is the sky blue?", "typed"), ("assistant", "It scatters."
 
 
 @pytest.fixture
-def project() -> Project:
-    return make_project(slug="sky")
-
-
-@pytest.fixture
-def client(alice: User) -> Client:
-    return as_user(alice)
-
-
-@pytest.fixture
 def draft(project: Project, alice: User) -> Dialogue:
     return make_dialogue(project=project, author=alice, turns=[*TURNS, ("user", "And at sunset?", "typed")])
 
@@ -283,9 +273,8 @@ def test_a_chat_opens_as_a_chat(client: Client, project: Project, alice: User) -
     assert client.get(address("dialogue", chat))["Location"] == address("chat_dialogue", chat)
 
 
-def test_engineers_do_not_write(project: Project) -> None:
-    erin = make_user(username="erin", role=User.Role.ENGINEER, projects=[project])
-    assert as_user(erin).get(reverse("write", args=("sky",))).status_code == 403
+def test_engineers_do_not_write(erins_browser: Client) -> None:
+    assert erins_browser.get(reverse("write", args=("sky",))).status_code == 403
 
 
 def test_longer_dialogues_and_lists_cost_no_more_queries(

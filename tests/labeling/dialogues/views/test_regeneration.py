@@ -9,22 +9,12 @@ from django.urls import reverse
 from labeling.dialogues.rules import content_digest
 from labeling.models import Dialogue, Message, Project, SamplingRun, User
 from tests.answering import send_result
-from tests.labeling.factories import make_dialogue, make_project, make_user
+from tests.labeling.factories import make_dialogue, make_user
 from tests.labeling.signed_in import as_user, htmx_get, htmx_post
 
 pytestmark = pytest.mark.django_db
 
 TURNS = [("user", "Why is the sky blue?", "typed"), ("assistant", "Because of light.", "typed")]
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project(slug="sky")
-
-
-@pytest.fixture
-def client(alice: User) -> Client:
-    return as_user(alice)
 
 
 @pytest.fixture

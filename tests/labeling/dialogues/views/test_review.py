@@ -9,20 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling.models import Dialogue, Project, User
-from tests.labeling.factories import make_dialogue, make_project, make_user
+from tests.labeling.factories import make_dialogue, make_project
 from tests.labeling.signed_in import as_user
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project(slug="sky")
-
-
-@pytest.fixture
-def rita(project: Project) -> User:
-    return make_user(username="rita", role=User.Role.REVIEWER, projects=[project])
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Handing in a text from the ranking screen, as its script and as a browser without scripts do it."""
 
-import json
 import uuid
 from typing import Any
 
@@ -10,7 +9,7 @@ from django.urls import reverse
 
 from labeling.models import Comparison, Dialogue, Lease, Project, User
 from tests.labeling.factories import make_comparison, make_project, make_user
-from tests.labeling.signed_in import as_user
+from tests.labeling.signed_in import as_user, post_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,8 +23,7 @@ def project() -> Project:
 
 def send(client: Client, held: Lease, **values: Any) -> Any:
     sent = {"content": BETTER, "completion": "", "key": str(uuid.uuid4()), "seconds": 3, **values}
-    address = reverse("write_better", args=("bread", held.id))
-    return client.post(address, json.dumps(sent), content_type="application/json")
+    return post_json(client, reverse("write_better", args=("bread", held.id)), sent)
 
 
 def test_a_text_is_handed_in_and_can_be_looked_at(held: Lease, alice: User) -> None:

@@ -1,17 +1,15 @@
 """The first day: guidelines, practice with its explanations, real work; and practice pages by themselves."""
 
-import json
 import uuid
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Comparison, Membership, PracticeRanking, Project, Reference, User
 from labeling.rankings.practice import shown_order
 from tests.labeling.factories import make_comparison, make_project, make_reference, make_user
-from tests.labeling.signed_in import as_user
+from tests.labeling.signed_in import as_user, page_of, post_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,16 +33,6 @@ def ranked(reference: Reference, *, turned: bool = False, **more: Any) -> dict[s
     ids = [identifier for tier in reference.tiers for identifier in tier]
     shelves = {identifier: place + 1 for place, identifier in enumerate(reversed(ids) if turned else ids)}
     return {"key": str(uuid.uuid4()), "shelves": shelves, "line": None, **more}
-
-
-def post_json(client: Client, address: str, values: Any) -> Any:
-    return client.post(address, json.dumps(values), content_type="application/json")
-
-
-def page_of(client: Client, address: str) -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200
-    return str(answer.content.decode())
 
 
 def test_the_first_day_leads_from_guidelines_through_practice_to_work(reference: Reference, alice: User) -> None:

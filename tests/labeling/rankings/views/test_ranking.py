@@ -1,6 +1,5 @@
 """The ranking pages as a browser without scripts, and as its scripts, speak to them."""
 
-import json
 import uuid
 from typing import Any
 
@@ -10,7 +9,7 @@ from django.urls import reverse
 
 from labeling.models import Comparison, Lease, Project, Ranking, Report, User
 from tests.labeling.factories import make_comparison, make_project, make_user
-from tests.labeling.signed_in import as_user
+from tests.labeling.signed_in import as_user, post_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,10 +21,6 @@ def project() -> Project:
 
 def url(name: str, held: Lease, *more: Any) -> str:
     return reverse(name, args=("bread", held.id, *more))
-
-
-def post_json(client: Client, address: str, values: Any) -> Any:
-    return client.post(address, json.dumps(values), content_type="application/json")
 
 
 def board(held: Lease, *shelves: int, **more: Any) -> dict[str, Any]:
@@ -166,9 +161,8 @@ def test_a_lease_is_nobody_elses(held: Lease, project: Project, name: str) -> No
     assert not Ranking.objects.exists()
 
 
-def test_engineers_do_not_rank(held: Lease, project: Project) -> None:
-    erin = make_user(username="erin", projects=[project])
-    assert as_user(erin).get("/p/bread/rank/").status_code == 403
+def test_engineers_do_not_rank(held: Lease, erins_browser: Client) -> None:
+    assert erins_browser.get("/p/bread/rank/").status_code == 403
 
 
 def test_the_boards_queries_do_not_grow_with_the_project(

@@ -1,11 +1,9 @@
 """The pages of practice and gold items: chosen, ordered on the board, adopted, listed with figures, retired."""
 
-import json
 import uuid
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,7 +11,7 @@ from labeling.models import Comparison, Lease, Project, Ranking, Reference, User
 from labeling.rankings import assignment
 from labeling.rankings.submission import Submission
 from tests.labeling.factories import make_comparison, make_comparisons, make_project, make_reference, make_user
-from tests.labeling.signed_in import as_user
+from tests.labeling.signed_in import as_user, page_of, post_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,16 +29,6 @@ def ordered(comparison: Comparison, **more: Any) -> dict[str, Any]:
     shelves = {str(one.id): one.index + 1 for one in comparison.completions.all()}
     words = {"use": "practice", "lesson": "Short", "explanation": "It *answers*."}
     return {"key": str(uuid.uuid4()), "shelves": shelves, "line": 4, **words, **more}
-
-
-def post_json(client: Client, address: str, values: Any) -> Any:
-    return client.post(address, json.dumps(values), content_type="application/json")
-
-
-def page_of(client: Client, address: str) -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200
-    return str(answer.content.decode())
 
 
 def rank(project: Project, by: User, *, turned: bool = False) -> Ranking:

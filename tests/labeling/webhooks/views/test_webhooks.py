@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Delivery, Project, User, Webhook
@@ -21,26 +22,21 @@ def project() -> Project:
 
 
 @pytest.fixture
-def erin(project: Project) -> User:
-    return make_user(username="erin", role="engineer", projects=[project])
-
-
-@pytest.fixture
 def webhook(project: Project, erin: User, listener: Listener) -> Webhook:
     return deliveries.add_webhook(project, url=listener.url, events=["export.ready"], by=erin)
 
 
-def page_of(erin: User, webhook: Webhook) -> str:
-    return as_user(erin).get(reverse("webhook", args=("ours", webhook.id))).content.decode()
+def page_of(browser: Client, webhook: Webhook) -> str:
+    return str(browser.get(reverse("webhook", args=("ours", webhook.id))).content.decode())
 
 
-def test_its_secret_is_shown_once(erin: User, project: Project, listener: Listener) -> None:
+def test_its_secret_is_shown_once(erin: User, erins_browser: Client, project: Project, listener: Listener) -> None:
     given = {"url": listener.url, "events": ["export.ready", "round.finished"]}
-    answer = as_user(erin).post(reverse("webhooks", args=("ours",)), given)
+    answer = erins_browser.post(reverse("webhooks", args=("ours",)), given)
     webhook = Webhook.objects.get(project=project)
     assert re.search(SECRET, answer.content.decode())[1] == webhook.secret
     assert (webhook.url, webhook.events, webhook.created_by) == (listener.url, given["events"], erin)
-    listed = as_user(erin).get(reverse("webhooks", args=("ours",))).content.decode()
+    listed = erins_browser.get(reverse("webhooks", args=("ours",))).content.decode()
     assert webhook.secret not in listed
     assert "A round has closed" in listed
 
@@ -48,33 +44,33 @@ def test_its_secret_is_shown_once(erin: User, project: Project, listener: Listen
 @pytest.mark.parametrize(
     "wrong", [{"url": "no address"}, {"url": "http://10.0.0.1/"}, {"events": []}, {"events": ["moon.rose"]}]
 )
-def test_what_makes_no_sense_is_refused(erin: User, wrong: dict[str, object]) -> None:
+def test_what_makes_no_sense_is_refused(erins_browser: Client, wrong: dict[str, object]) -> None:
     given = {"url": "https://203.0.113.9/hook", "events": ["export.ready"], **wrong}
-    answer = as_user(erin).post(reverse("webhooks", args=("ours",)), given)
+    answer = erins_browser.post(reverse("webhooks", args=("ours",)), given)
     assert answer.status_code == 422
     assert "errorlist" in answer.content.decode()
     assert not Webhook.objects.exists()
 
 
 def test_the_log_says_what_was_told_and_answered(
-    project: Project, erin: User, webhook: Webhook, listener: Listener
+    project: Project, erins_browser: Client, webhook: Webhook, listener: Listener
 ) -> None:
-    assert "Nothing has happened" in page_of(erin, webhook)
+    assert "Nothing has happened" in page_of(erins_browser, webhook)
     deliveries.announce(project, Webhook.Event.EXPORT_READY, export_id="e-<1>")
     listener.statuses = [503]
     deliveries.deliver(Delivery.objects.get().id)
-    page = page_of(erin, webhook)
+    page = page_of(erins_browser, webhook)
     assert "It answered 503." in page
     assert "e-&lt;1&gt;" in page
-    as_user(erin).post(reverse("retry_webhook", args=("ours", webhook.id)))
+    erins_browser.post(reverse("retry_webhook", args=("ours", webhook.id)))
     assert deliveries.deliver(Delivery.objects.get().id)
-    assert ">taken<" in page_of(erin, webhook)
+    assert ">taken<" in page_of(erins_browser, webhook)
 
 
-def test_a_closed_one_is_listed_no_more(erin: User, webhook: Webhook) -> None:
-    as_user(erin).post(reverse("close_webhook", args=("ours", webhook.id)))
-    assert webhook.url not in as_user(erin).get(reverse("webhooks", args=("ours",))).content.decode()
-    page = page_of(erin, webhook)
+def test_a_closed_one_is_listed_no_more(erins_browser: Client, webhook: Webhook) -> None:
+    erins_browser.post(reverse("close_webhook", args=("ours", webhook.id)))
+    assert webhook.url not in erins_browser.get(reverse("webhooks", args=("ours",))).content.decode()
+    page = page_of(erins_browser, webhook)
     assert "closed" in page
     assert "Try again" not in page
 
