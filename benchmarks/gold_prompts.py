@@ -14,7 +14,7 @@ from benchmarks.platform import CHECKOUT
 from records import Message, Prompt, read_jsonl, write_jsonl
 from records.types import Role, Split
 
-SEED_PROMPTS = CHECKOUT / "labeling" / "seed" / "prompts.jsonl"
+SEED_PROMPTS = CHECKOUT / "labeling" / "projects" / "seed" / "prompts.jsonl"
 SHORTEST, LONGEST = 60, 400  # characters; "Hi!", "Hello." says nothing to answer, and the longest cost most
 ROLES: tuple[Role, ...] = ("user", "assistant", "user")  # of a conversation: its first three turns are the prompt
 

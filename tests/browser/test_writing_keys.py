@@ -184,6 +184,7 @@ def test_an_edit_brought_back_to_a_message_changed_elsewhere_shows_both(
     expect(page.locator(".put-aside")).to_be_visible()
     Message.objects.filter(pk=last_of(draft).pk).update(content="from there")
     page.get_by_role("button", name="Bring it back").click()
+    expect(page.get_by_label("The message", exact=True)).to_have_value("from here")
     page.get_by_label("The message", exact=True).press("Control+Enter")
     expect(page.locator(".conflict pre").first).to_have_text("from there")
     expect(page.get_by_label("The message", exact=True)).to_have_value("from here")
