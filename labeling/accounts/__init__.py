@@ -1,1 +1,1 @@
-"""Accounts, roles, sign-in and API tokens. Knows nothing of the work in projects."""
+"""Accounts, roles, sign-in and API tokens; knows nothing of the work in projects."""

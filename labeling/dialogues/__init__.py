@@ -1,1 +1,1 @@
-"""Writing, chat, suggestions and review of dialogues. Knows nothing of the ranking queue."""
+"""Writing, chat, suggestions and review of dialogues; knows nothing of the ranking queue."""

@@ -1,4 +1,4 @@
-"""Parley's own PostgreSQL and Valkey, for when the environment names no others. Knows no Django, tables or tasks.
+"""Parley's own PostgreSQL and Valkey, used where the environment names no others; knows no Django, tables or tasks.
 
 `ensure()` finds the servers that run and starts those that do not. Every process that uses them holds a shared
 lock until it exits, and the last one stops them.

@@ -1,1 +1,1 @@
-"""Work that is a row: how it is dispatched, leased and shown. Does not know what the work is."""
+"""Work that is a row: how it is dispatched, leased and shown; knows nothing of what the work is."""

@@ -1,1 +1,1 @@
-"""What every page needs: access, lists, fields of forms; knows only the rows."""
+"""What every page needs: access control, lists, form fields; knows only the models."""

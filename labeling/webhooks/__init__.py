@@ -1,1 +1,1 @@
-"""Events told to programs outside; knows nothing of what the events mean."""
+"""Webhooks: events that are posted to addresses outside; knows nothing of what the events mean."""
