@@ -13,9 +13,7 @@ class MixturePart(models.Model):
     """One policy and temperature, and its share. A project without parts samples all from the round's policy."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="mixture_parts")
-    position = (
-        models.PositiveSmallIntegerField()
-    )  # the order in which a comparison's completions are divided among the parts
+    position = models.PositiveSmallIntegerField()  # parts get their completions of a comparison in this order
     policy = models.ForeignKey(  # None: the policy of the current round, so that a promotion keeps the mixture valid
         "labeling.Policy", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )

@@ -39,15 +39,11 @@ class Project(models.Model):
         default=1, validators=(MinValueValidator(1), MaxValueValidator(50))
     )
     comparisons_ready = models.PositiveIntegerField(default=20)  # how many to keep sampled ahead of the trainers
-    keeps_original = models.BooleanField(
-        default=False
-    )  # whether the message that a comparison is made from is one of its K completions
+    keeps_original = models.BooleanField(default=False)  # whether a comparison's message is one of the K
     asks_ratings = models.BooleanField(default=False)
     forbids_own_text = models.BooleanField(default=True)
     joins_written = models.BooleanField(default=True)  # whether texts written while ranking are ranked too
-    practice_required = models.BooleanField(
-        default=False
-    )  # whether newcomers must complete the practice set before they rank
+    practice_required = models.BooleanField(default=False)  # whether newcomers must practise before they rank
     gold_every = models.PositiveSmallIntegerField(default=0)  # one in this many comparisons is a gold item; 0: none
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))
     grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission can be undone
@@ -62,9 +58,7 @@ class Project(models.Model):
     num_suggestions = models.PositiveSmallIntegerField(
         default=3, validators=(MinValueValidator(0), MaxValueValidator(6))
     )
-    control_share = models.FloatField(
-        default=0.0, validators=SHARE
-    )  # share of the dialogues that are written without suggestions
+    control_share = models.FloatField(default=0.0, validators=SHARE)  # share of dialogues without suggestions
     # Suggestions should help, comparisons should show the policy as it is: they are sampled with different settings.
     suggestion_temperature = models.FloatField(default=0.7, validators=(MinValueValidator(0.0), MaxValueValidator(5.0)))
     suggestion_top_p = models.FloatField(default=1.0, validators=(MinValueValidator(0.01), MaxValueValidator(1.0)))

@@ -52,9 +52,7 @@ class Delivery(models.Model):
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     num_attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
-    status = models.PositiveSmallIntegerField(
-        null=True, blank=True
-    )  # HTTP status of the last answer; None if there was none
+    status = models.PositiveSmallIntegerField(null=True, blank=True)  # HTTP, of the last answer; None: no answer
     error = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
