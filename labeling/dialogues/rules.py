@@ -7,8 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from labeling.models import Dialogue, Message, User
-
-LONGEST_TEXT = 100_000  # characters of one message
+from labeling.web.form_fields import LONGEST_TEXT
 
 
 class WritingError(ValueError):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from labeling.dialogues.rules import LONGEST_TEXT
+from labeling.web.form_fields import LONGEST_TEXT
 from records import Message
 from records.types import Role
 
