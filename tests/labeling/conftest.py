@@ -72,6 +72,16 @@ def store(tmp_path: Path, settings: Any) -> Path:
 
 
 @pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
+    """What is dispatched, as (task, arguments), instead of going to the broker."""
+    calls: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr(
+        "labeling.jobs.dispatch.send_task", lambda task, **arguments: calls.append((task, arguments)) or True
+    )
+    return calls
+
+
+@pytest.fixture
 def listener(settings: Any) -> Iterator["Listener"]:
     """Somebody's server outside, which webhooks may call."""
     from tests.labeling.webhooks.listener import Listener

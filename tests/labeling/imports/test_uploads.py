@@ -18,27 +18,12 @@ from tests.labeling.factories import make_project, make_user
 from tests.labeling.imports.files import assistant, hh_pair, ranking_record, user
 from tests.labeling.signed_in import as_user, htmx_get
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path: Path, settings: Any) -> Path:
-    settings.PARLEY_STORE = tmp_path / "store"
-    return settings.PARLEY_STORE  # type: ignore[no-any-return]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "sent")]
 
 
 @pytest.fixture
 def project() -> Project:
     return make_project(slug="sky", name="Sky")
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
-    calls: list[tuple[str, dict[str, str]]] = []
-    monkeypatch.setattr(
-        "labeling.jobs.dispatch.send_task", lambda task, **arguments: calls.append((task, arguments)) or True
-    )
-    return calls
 
 
 def url(name: str, *arguments: Any) -> str:
