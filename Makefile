@@ -7,12 +7,13 @@ PACKAGES := records charts language sampler rewardmodel policy training labeling
 TYPED := manage.py $(PACKAGES) tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz demo check bench clean
+.PHONY: help setup run test fuzz mutants demo check bench clean
 
 help:
 	@echo "make run     serve the platform at http://127.0.0.1:8000 (PARLEY_PORT=8001 for another port)"
 	@echo "make test    pass the whole test suite (ARGS='tests/labeling -x' for a part)"
 	@echo "make fuzz    property tests with examples never tried before, ten minutes (SECONDS=60 for one, ARGS for a part)"
+	@echo "make mutants small faults planted one at a time: does a test find each? (ONLY=leases for some; goes on where it stopped)"
 	@echo "make demo    the whole loop, unattended (RANKINGS=oasst_trees.jsonl.gz for real human rankings)"
 	@echo "make check   format, lint, types, contracts, migrations, deployment, advisories"
 	@echo "make bench   benchmarks, one JSON line each (ONLY=queue for one group)"
@@ -32,6 +33,9 @@ test: $(READY)
 fuzz: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.fuzzing --hypothesis-profile=fuzz -m hypothesis --timeout=0 \
 	--fuzz-seconds=$(or $(SECONDS),600) $(ARGS)
+
+mutants: $(READY)
+	@$(BIN)/python -m tests.mutants $(if $(ONLY),--only "$(ONLY)")
 
 demo: $(READY)
 	@$(BIN)/python manage.py demo $(if $(RANKINGS),--rankings "$(RANKINGS)")
