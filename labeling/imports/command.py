@@ -58,6 +58,10 @@ class ImportCommand(BaseCommand):
     def _tell(self, path: Path, report: ImportReport) -> None:
         for refusal in report.refused[:_REFUSALS_SHOWN]:
             self.stderr.write(f"{path.name}:{refusal.line}: {refusal.reason}")
+        for name, key in report.unread.items():
+            self.stderr.write(
+                f'{path.name}: "{name}" was not read ({key.num_entries:,} entries; line {key.line}: {key.example})'
+            )
         unseen = report.num_refused - _REFUSALS_SHOWN
         if unseen > 0:
             self.stderr.write(f"… and {unseen:,} more")

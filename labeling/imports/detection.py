@@ -1,4 +1,4 @@
-"""Detection of a file's format from its first readable entry. Raises FileRefused where no format matches."""
+"""Detection of a file's format from the first entry that any format recognises. Raises FileRefused where none does."""
 
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from labeling.imports.formats import (
     sharegpt,
 )
 from labeling.imports.messages import json_type_of
-from labeling.imports.reader import Entry, EntryReader, FileRefused
+from labeling.imports.reader import Entry, EntryReader, FileRefused, Refusal
 
 Kind = Literal["dialogues", "rankings"]
 
@@ -49,20 +49,25 @@ ALIASES = {
     "ultrafeedback": "rated",
     "openai-dpo": "trl",
 }
-_LOOKED_AT = 50  # entries; the first readable one of them decides
+_LOOKED_AT = 50  # entries; the first recognised one of them decides, so that a bad first line refuses no file
 
 
 def detect(path: Path, *, kind: Kind) -> Format:
     """The format of the file. Raises FileRefused where none holds `kind`; the message says what was found."""
-    entry = _first_entry(path)
-    matching = [known for known in FORMATS if known.recognises(entry)]
-    for known in matching:
-        if _can_read(known, kind):
-            return known
-    if matching:
-        raise FileRefused(f"{path.name}: looks like {matching[0].label}, which holds no {kind}")
+    first: Entry | None = None
+    unreadable = "holds no values"
+    for entry in islice(EntryReader(path), _LOOKED_AT):
+        if isinstance(entry, Refusal):
+            unreadable = f"line {entry.line}: {entry.reason}"
+            continue
+        first = first or entry
+        matching = [known for known in FORMATS if known.recognises(entry)]
+        if matching:
+            return _first_that_holds(kind, matching, path)
+    if first is None:
+        raise FileRefused(f"{path.name}: nothing in its beginning can be read; {unreadable}")
     raise FileRefused(
-        f"{path.name}: its first entry, line {entry.line}, is {_shape_of(entry)}; no known format looks like that. "
+        f"{path.name}: its first entry, line {first.line}, is {_shape_of(first)}; no known format looks like that. "
         f"Known for {kind}: {', '.join(names_of(kind))}"
     )
 
@@ -83,13 +88,11 @@ def names_of(kind: Kind) -> list[str]:
     return [known.name for known in FORMATS if _can_read(known, kind)]
 
 
-def _first_entry(path: Path) -> Entry:
-    reason = "holds no values"
-    for entry in islice(EntryReader(path), _LOOKED_AT):
-        if isinstance(entry, Entry):
-            return entry
-        reason = f"line {entry.line}: {entry.reason}"
-    raise FileRefused(f"{path.name}: nothing in its beginning can be read; {reason}")
+def _first_that_holds(kind: Kind, matching: list[Format], path: Path) -> Format:
+    for known in matching:
+        if _can_read(known, kind):
+            return known
+    raise FileRefused(f"{path.name}: looks like {matching[0].label}, which holds no {kind}")
 
 
 def _can_read(known: Format, kind: Kind) -> bool:

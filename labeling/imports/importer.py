@@ -17,9 +17,10 @@ from django.db import IntegrityError
 from labeling.imports.detection import Kind, find_format
 from labeling.imports.dialogues import opening_of, store_dialogues_and_prompts
 from labeling.imports.formats import Entries, Format
+from labeling.imports.formats.keys import Keys, unread_keys
 from labeling.imports.rankings import store_rankings
 from labeling.imports.reader import Entry, EntryReader, FileRefused, Refusal
-from labeling.imports.report import ImportReport
+from labeling.imports.report import ImportReport, UnreadKeys
 from labeling.models import AuditEvent, Project, User
 
 OnError = Literal["stop", "skip"]
@@ -28,25 +29,30 @@ OnProgress = Callable[[float, ImportReport], None]
 CHUNK = 1_000  # records stored in one transaction
 CHUNK_CHARACTERS = 8 * 2**20  # of the file; ends a chunk early where records are long
 HELD_CHARACTERS = 64 * 2**20  # kept in memory between check and storing; a larger file is read twice
+_ENTRIES_SEEN = 200  # by a preview: a key that stands in some rows only is seen too
+_MOST_ENTRIES_SEEN = 1_000  # by a preview that finds nothing it can show
 _MOST_TRIES = 3
 _LONGEST_REASON = 500  # characters; some reasons repeat a value of the file, which may be megabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The records that one entry of a file gave, and the entry's size in characters."""
+    """The records that one entry of a file gave, the entry's size in characters, and the keys that were not read."""
 
     records: list[Any]
     size: int
+    line: int
+    unread: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The first records and refusals of a file."""
+    """The first records and refusals of a file, and the keys that were not read in its beginning."""
 
     format: Format
     records: list[Any]
     refused: list[Refusal]
+    unread: UnreadKeys
 
 
 def import_dialogues(
@@ -102,14 +108,19 @@ def preview(path: Path, *, kind: Kind, format: str = "auto", num: int = 5) -> Pr
     known = find_format(format, kind=kind, path=path)
     records: list[Any] = []
     refused: list[Refusal] = []
-    for read in islice(read_records(EntryReader(path), known, kind), 1_000):
+    unread = UnreadKeys()
+    size = 0
+    for num_seen, read in enumerate(read_records(EntryReader(path), known, kind), start=1):
         if isinstance(read, Refusal):
             refused.append(read)
         else:
             records += read.records
-        if len(records) >= num:
+            size += read.size
+            unread.count(read.unread, line=read.line)
+        is_enough = num_seen >= _ENTRIES_SEEN and len(records) >= num
+        if is_enough or num_seen >= _MOST_ENTRIES_SEEN or size >= CHUNK_CHARACTERS:
             break
-    return Preview(known, records[:num], refused[:num])
+    return Preview(known, records[:num], refused[:num], unread)
 
 
 def read_records(entries: EntryReader | Entries, known: Format, kind: Kind) -> Iterator[Read | Refusal]:
@@ -121,11 +132,17 @@ def read_records(entries: EntryReader | Entries, known: Format, kind: Kind) -> I
             yield entry
             continue
         try:
-            yield Read(list(reader(entry)), entry.size)
+            records = list(reader(entry))
+            unread = tuple(unread_keys(entry.value, _keys_of(known, entry.value)))
+            yield Read(records, entry.size, entry.line, unread)
         except ValueError as error:  # from the format's reader or from a record's own checks
             yield Refusal(entry.line, (f"{entry.key}: {error}" if entry.key else str(error))[:_LONGEST_REASON])
         except RecursionError:  # the value could be parsed, but is too deep to be walked or shown
             yield Refusal(entry.line, "nested too deeply")
+
+
+def _keys_of(known: Format, row: Any) -> Keys:
+    return known.keys if isinstance(known.keys, Keys) else known.keys(row)
 
 
 def _refuse_unrecognised(entries: Entries, known: Format) -> Entries:
@@ -176,7 +193,9 @@ def _check(path: Path, known: Format, kind: Kind, limit: int | None) -> tuple[Im
         if isinstance(read, Refusal):
             report.refuse(read)
             held = None
-        elif held is not None:
+            continue
+        report.unread.count(read.unread, line=read.line)
+        if held is not None:
             held.append(read)
             size += read.size
             held = held if size <= HELD_CHARACTERS else None
@@ -197,6 +216,7 @@ def _chunks(reads: Iterator[Read | Refusal], report: ImportReport) -> Iterator[l
             report.refuse(read)
             continue
         report.num_empty += not read.records
+        report.unread.count(read.unread, line=read.line)
         chunk += read.records
         size += read.size
         if len(chunk) >= CHUNK or size >= CHUNK_CHARACTERS:

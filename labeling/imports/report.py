@@ -1,11 +1,38 @@
-"""The report of an import: how many records were imported, were there already, or were refused and why."""
+"""The report of an import: how many records were imported, were there already, or were refused and why, and which keys
+of the file nobody read.
+"""
 
+import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labeling.imports.reader import Refusal
 
 MOST_REFUSALS_KEPT = 200
+MOST_UNREAD_KEYS = 100  # different ones; a file whose keys are values has as many as rows
+_LONGEST_EXAMPLE = 80  # characters
+
+
+@dataclass
+class UnreadKey:
+    """A key that the format does not read: in how many entries it stood, and with what value in the first."""
+
+    num_entries: int
+    line: int
+    example: str
+
+
+class UnreadKeys(dict[str, UnreadKey]):
+    """By name. Those beyond MOST_UNREAD_KEYS are not kept."""
+
+    def count(self, found: Iterable[tuple[str, Any]], *, line: int) -> None:
+        """Count the keys of one entry, each once."""
+        for name, value in dict(found).items():
+            if name in self:
+                self[name].num_entries += 1
+            elif len(self) < MOST_UNREAD_KEYS:
+                self[name] = UnreadKey(1, line, _shown(value))
 
 
 @dataclass
@@ -18,6 +45,7 @@ class ImportReport:
     num_empty: int = 0  # valid entries without a record of the wanted kind
     num_refused: int = 0
     refused: list[Refusal] = field(default_factory=list)
+    unread: UnreadKeys = field(default_factory=UnreadKeys)
     stopped: bool = False  # something was refused and on_error was stop: nothing was imported
 
     def refuse(self, refusal: Refusal) -> None:
@@ -28,3 +56,8 @@ class ImportReport:
     def encoded(self) -> dict[str, Any]:
         """The report as JSON values."""
         return asdict(self)
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_EXAMPLE else f"{text[:_LONGEST_EXAMPLE]}…"

@@ -92,6 +92,7 @@ def _seen(brought: Import) -> dict[str, Any]:
         "format": preview.format.label,
         "examples": [_example(record) for record in preview.records],
         "refused": preview.refused,
+        "unread": preview.unread,
     }
 
 

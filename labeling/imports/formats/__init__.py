@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from labeling.imports.formats.keys import Keys
 from labeling.imports.reader import Entry, Refusal
 from records import Demonstration, Prompt, Ranking
 
@@ -17,11 +18,15 @@ Entries = Iterator[Entry | Refusal]
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How one format is recognised and what can be read from it. `gather` joins lines that form one entry."""
+    """How one format is recognised and what can be read from it. `gather` joins lines that form one entry.
+
+    `keys` are those of its rows; a function of the row where a project names its own fields.
+    """
 
     name: str
     label: str
     recognises: Callable[[Entry], bool]
+    keys: Keys | Callable[[Any], Keys]
     dialogues: Callable[[Entry], Iterator[DialogueOrPrompt]] | None = None
     rankings: Callable[[Entry], Iterator[Ranking]] | None = None
     gather: Callable[[Entries], Entries] = iter

@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from labeling.imports.formats import Format, has_keys
+from labeling.imports.formats.keys import Keys
 from labeling.imports.formats.prompts import prompt_among
 from labeling.imports.formats.ranking_tiers import Placed, number_of, ranking_of, trainer_name
 from labeling.imports.messages import FormatError, list_of, text_of
@@ -82,6 +83,11 @@ def _placed(fields: dict[str, Any], name: Any, rank: float) -> Placed:
     return Completion(id=name, content=text_of(fields[name], name)), rank
 
 
+def _keys_of(row: Any) -> Keys:
+    """Projects name their own fields, so all of them are known."""
+    return Keys(frozenset(row))
+
+
 def _recognises(entry: Entry) -> bool:
     value = entry.value
     if has_keys(value, "fields", "responses"):
@@ -93,4 +99,6 @@ def _recognises(entry: Entry) -> bool:
     )
 
 
-FORMAT = Format(name="argilla", label="Argilla's ranking questions", recognises=_recognises, rankings=rankings)
+FORMAT = Format(
+    name="argilla", label="Argilla's ranking questions", recognises=_recognises, keys=_keys_of, rankings=rankings
+)

@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.keys import keys
 from labeling.imports.formats.verdicts import require_learnable, require_learnable_message
 from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, role_of, text_of
 from labeling.imports.reader import Entry
 from records import Demonstration, Message, Prompt
 
 _TURN = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n?", re.DOTALL)
+
+# Whether a message's loss counts is read by verdicts.py.
+MESSAGE = keys("role content weight refusal train training trainable learn loss", passed_over="name")
+KEYS = keys(inside={"messages": MESSAGE})
+_CHATML_KEYS = keys("text")
 
 
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
@@ -76,4 +82,10 @@ def _recognises(entry: Entry) -> bool:
     return has_keys(value, "text") and isinstance(value["text"], str) and value["text"].startswith("<|im_start|>")
 
 
-FORMAT = Format(name="openai", label="OpenAI chat messages or ChatML", recognises=_recognises, dialogues=dialogues)
+FORMAT = Format(
+    name="openai",
+    label="OpenAI chat messages or ChatML",
+    recognises=_recognises,
+    keys=lambda row: KEYS if "messages" in row else _CHATML_KEYS,
+    dialogues=dialogues,
+)

@@ -11,9 +11,13 @@ from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.chat import dialogue_or_prompt
+from labeling.imports.formats.keys import keys
 from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, text_of
 from labeling.imports.reader import Entry
 from records import Message
+
+# "prompt" suggested to both what to talk about; neither said it.
+KEYS = keys("messages", passed_over="prompt start end ratings")
 
 
 def dataset_path() -> Path | None:
@@ -52,5 +56,9 @@ def _recognises(entry: Entry) -> bool:
 
 
 FORMAT = Format(
-    name="chitchat", label="chitchat conversations of two people", recognises=_recognises, dialogues=dialogues
+    name="chitchat",
+    label="chitchat conversations of two people",
+    recognises=_recognises,
+    keys=KEYS,
+    dialogues=dialogues,
 )

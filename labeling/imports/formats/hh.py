@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.keys import keys
 from labeling.imports.formats.verdicts import require_learnable
 from labeling.imports.messages import FormatError, merge_consecutive, system_of, text_of
 from labeling.imports.reader import Entry
@@ -18,6 +19,8 @@ from records.types import Role
 _SPEAKER = re.compile(r"(?:(?:\r?\n){2}|\r\r)(Human|Assistant):")
 _LINE_ENDS = "\r\n"
 _ROLES: dict[str, Role] = {"Human": "user", "Assistant": "assistant"}
+
+KEYS = keys("chosen rejected system system_prompt")
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
@@ -81,6 +84,7 @@ FORMAT = Format(
     name="hh",
     label="Anthropic HH pairs",
     recognises=lambda entry: has_keys(entry.value, "chosen", "rejected") and is_transcript(entry.value["chosen"]),
+    keys=KEYS,
     dialogues=dialogues,
     rankings=rankings,
 )

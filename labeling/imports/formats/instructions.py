@@ -8,11 +8,19 @@ messages. The user's message is the instruction and, after a blank line, the inp
 from collections.abc import Iterator
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
-from labeling.imports.formats.chat import dialogue_or_prompt, read_messages
+from labeling.imports.formats.chat import MESSAGE, dialogue_or_prompt, read_messages
+from labeling.imports.formats.keys import keys
 from labeling.imports.formats.verdicts import require_learnable
 from labeling.imports.messages import FormatError, list_of, merge_consecutive, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Demonstration, Message
+
+ALPACA_KEYS = keys(
+    "instruction input output text label",
+    passed_over="name is_classification",
+    inside={"instances": keys("input output"), "prompt": MESSAGE, "completion": MESSAGE},
+)
+DOLLY_KEYS = keys("instruction context response", passed_over="category")
 
 
 def alpaca(entry: Entry) -> Iterator[DialogueOrPrompt]:
@@ -58,10 +66,17 @@ def _is_alpaca(entry: Entry) -> bool:
     )
 
 
-ALPACA = Format(name="alpaca", label="Alpaca or self-instruct instructions", recognises=_is_alpaca, dialogues=alpaca)
+ALPACA = Format(
+    name="alpaca",
+    label="Alpaca or self-instruct instructions",
+    recognises=_is_alpaca,
+    keys=ALPACA_KEYS,
+    dialogues=alpaca,
+)
 DOLLY = Format(
     name="dolly",
     label="Dolly instructions",
     recognises=lambda entry: has_keys(entry.value, "instruction", "response"),
+    keys=DOLLY_KEYS,
     dialogues=dolly,
 )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.imports.formats import Format, has_keys
+from labeling.imports.formats.keys import Keys
 from labeling.imports.formats.prompts import prompt_among
 from labeling.imports.formats.ranking_tiers import Placed, ranking_of, seconds_of, trainer_name
 from labeling.imports.messages import FormatError, json_type_of, list_of, text_of
@@ -113,6 +114,11 @@ def _places(order: dict[str, list[Any]]) -> Iterator[tuple[str, float]]:
         yield from ((str(identifier), float(number[1])) for identifier in ids)
 
 
+def _keys_of(row: Any) -> Keys:
+    """Projects name their own fields, so all of them are known."""
+    return Keys(frozenset(row))
+
+
 def _recognises(entry: Entry) -> bool:
     value = entry.value
     if has_keys(value, "annotations", "data"):
@@ -120,4 +126,10 @@ def _recognises(entry: Entry) -> bool:
     return isinstance(value, dict) and ("annotation_id" in value or "lead_time" in value)
 
 
-FORMAT = Format(name="label-studio", label="Label Studio's ranking projects", recognises=_recognises, rankings=rankings)
+FORMAT = Format(
+    name="label-studio",
+    label="Label Studio's ranking projects",
+    recognises=_recognises,
+    keys=_keys_of,
+    rankings=rankings,
+)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Entries, Format, has_keys
+from labeling.imports.formats.keys import keys
 from labeling.imports.messages import FormatError, json_type_of, list_of, role_of, text_of
 from labeling.imports.reader import Entry, Refusal
 from records import Completion, Demonstration, Message, Prompt, Ranking
@@ -18,6 +19,12 @@ _DEEPEST = 500
 
 Node = dict[str, Any]
 Path = tuple[Message, ...]
+
+_MESSAGE = keys(
+    "message_id text role rank deleted review_result synthetic model_name message_tree_id replies",
+    passed_over="parent_id user_id created_date review_count tree_state detoxify labels emojis events",
+)
+_TREE = keys("message_tree_id", passed_over="tree_state", inside={"prompt": _MESSAGE})
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
@@ -171,6 +178,7 @@ TREES = Format(
     name="oasst",
     label="Open-Assistant trees",
     recognises=lambda entry: has_keys(entry.value, "prompt", "message_tree_id"),
+    keys=_TREE,
     dialogues=dialogues,
     rankings=rankings,
 )
@@ -178,6 +186,7 @@ MESSAGES = Format(
     name="oasst-messages",
     label="Open-Assistant messages",
     recognises=lambda entry: has_keys(entry.value, "message_id", "message_tree_id", "text", "role"),
+    keys=_TREE,
     dialogues=dialogues,
     rankings=rankings,
     gather=gather,

@@ -5,11 +5,15 @@ from typing import Any
 
 from labeling.imports.dates import moment_of
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.keys import keys
 from labeling.imports.formats.ranking_tiers import seconds_of
 from labeling.imports.messages import FormatError, require_alternating, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Demonstration, Message, Prompt, Ranking, decode
 
+# Records are read strictly: decode refuses what it does not know.
+_DIALOGUE_KEYS = keys(" ".join({*Demonstration.__dataclass_fields__, *Prompt.__dataclass_fields__}))
+_RANKING_KEYS = keys(" ".join(Ranking.__dataclass_fields__))
 _EMPTY_WHERE = ": "
 _MOST_CHARACTERS = {"ranked_at": 80, "trainer": 80, "abstained": 200}  # as the columns are long
 
@@ -79,6 +83,12 @@ def _is_dialogue(entry: Entry) -> bool:
 
 
 DIALOGUES = Format(
-    name="records", label="Parley's demonstrations or prompts", recognises=_is_dialogue, dialogues=dialogues
+    name="records",
+    label="Parley's demonstrations or prompts",
+    recognises=_is_dialogue,
+    keys=_DIALOGUE_KEYS,
+    dialogues=dialogues,
 )
-RANKINGS = Format(name="records", label="Parley's rankings", recognises=_is_ranking, rankings=rankings)
+RANKINGS = Format(
+    name="records", label="Parley's rankings", recognises=_is_ranking, keys=_RANKING_KEYS, rankings=rankings
+)

@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
-from labeling.imports.formats.chat import read_messages
+from labeling.imports.formats.chat import MESSAGE, read_messages
 from labeling.imports.formats.hh import is_transcript, pair, ranking_of_pair
+from labeling.imports.formats.keys import keys
 from labeling.imports.formats.preference_prompts import NO_PROMPT, prompt_messages_of
 from labeling.imports.formats.prompts import read_prompt
 from labeling.imports.formats.verdicts import require_learnable
@@ -21,6 +22,18 @@ from labeling.imports.reader import Entry
 from records import Demonstration, Message, Ranking
 
 _OPENAI = ("input", "preferred_output", "non_preferred_output")
+
+KEYS = keys(
+    "instruction question query input context system system_prompt history",
+    inside={"prompt": MESSAGE, "chosen": MESSAGE, "rejected": MESSAGE},
+)
+_OPENAI_KEYS = keys(
+    inside={
+        "input": keys(inside={"messages": MESSAGE}),
+        "preferred_output": MESSAGE,
+        "non_preferred_output": MESSAGE,
+    }
+)
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
@@ -124,6 +137,7 @@ FORMAT = Format(
     name="trl",
     label="trl preference pairs",
     recognises=_recognises,
+    keys=lambda row: _OPENAI_KEYS if has_keys(row, *_OPENAI) else KEYS,
     dialogues=dialogues,
     rankings=rankings,
 )

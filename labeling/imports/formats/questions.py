@@ -6,10 +6,14 @@ Only the first turn is kept: the second refers to an answer that does not exist 
 from collections.abc import Iterator
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.chat import MESSAGE
+from labeling.imports.formats.keys import keys
 from labeling.imports.formats.prompts import read_prompt
 from labeling.imports.messages import FormatError, list_of, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Message, Prompt
+
+KEYS = keys("turns category", passed_over="question_id reference", inside={"prompt": MESSAGE})
 
 
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
@@ -29,4 +33,6 @@ def _recognises(entry: Entry) -> bool:
     return has_keys(value, "turns") or (has_keys(value, "prompt") and isinstance(value["prompt"], str | list))
 
 
-FORMAT = Format(name="questions", label="questions without answers", recognises=_recognises, dialogues=dialogues)
+FORMAT = Format(
+    name="questions", label="questions without answers", recognises=_recognises, keys=KEYS, dialogues=dialogues
+)

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.keys import keys
 from labeling.imports.formats.prompts import prompt_among
 from labeling.imports.formats.ranking_tiers import Placed, number_of, ranking_of
 from labeling.imports.messages import FormatError, json_type_of, list_of, optional_text, text_of
@@ -23,6 +24,16 @@ _TEXTS = ("response", "completion", "content", "text", "output", "answer")
 _MEAN = "fine-grained_score"  # the mean of the aspects, where the file has it
 _SCORES = ("score", "rating", "overall_score")
 _UNRATED = (None, "", "N/A")
+
+_ANSWER = keys(
+    " ".join((*_TEXTS, _MEAN, *_SCORES, "model annotations")),
+    passed_over="critique principle custom_system_prompt",
+)
+KEYS = keys(
+    " ".join((*_NUMBERS, "prompt instruction question query input context text messages source")),
+    passed_over="models correct_answers incorrect_answers",
+    inside=dict.fromkeys(_LISTS, _ANSWER),
+)
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
@@ -107,6 +118,7 @@ FORMAT = Format(
     name="rated",
     label="lists of rated answers, as UltraFeedback's",
     recognises=_recognises,
+    keys=KEYS,
     dialogues=dialogues,
     rankings=rankings,
 )

@@ -5,10 +5,14 @@ from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.chat import dialogue_or_prompt
+from labeling.imports.formats.keys import keys
 from labeling.imports.formats.verdicts import require_learnable_message
 from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, role_of, text_of
 from labeling.imports.reader import Entry
 from records import Message
+
+TURN = keys("from value weight refusal train training trainable learn loss")
+KEYS = keys(inside={"conversations": TURN})
 
 
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
@@ -30,5 +34,6 @@ FORMAT = Format(
     name="sharegpt",
     label="ShareGPT conversations",
     recognises=lambda entry: has_keys(entry.value, "conversations"),
+    keys=KEYS,
     dialogues=dialogues,
 )
