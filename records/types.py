@@ -21,12 +21,16 @@ ServerKind = Literal["openai", "vllm", "llama.cpp", "tgi", "transformers"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """One utterance. `authorship` says how the text came to be; `policy` names the model behind it."""
+    """One utterance. `authorship` says how the text came to be; `policy` names the model behind it.
+
+    `reasoning` is what an imported answer was preceded by; nobody is shown it as the answer or taught it.
+    """
 
     role: Role
     content: str
     authorship: Authorship | None = None
     policy: str | None = None
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

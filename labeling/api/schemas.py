@@ -77,6 +77,11 @@ class Message(Schema):
     content: str
     authorship: str
     policy: str | None
+    reasoning: str | None
+
+    @staticmethod
+    def resolve_reasoning(row: models.Message) -> str | None:
+        return row.reasoning or None
 
     @staticmethod
     def resolve_policy(row: models.Message) -> str | None:

@@ -157,6 +157,7 @@ def edit_message(
         after = dialogue.messages.filter(position__gt=message.position)
         message.content, message.needs_second_look, message.before = content, False, None
         if changed:
+            message.reasoning = ""  # it led to another text
             _set_edited_authorship(message)
             _apply_later(after, later)
             AuditEvent.note("edit message", message, by=by, position=message.position, later=later)
@@ -181,6 +182,7 @@ def replace_message(message: Message, completion: Completion) -> None:
             raise WritingError(_("This answer is empty."))
         message.before = {name: _json_value(getattr(message, name)) for name in _TEXT_FIELDS}
         message.content, message.authorship, message.edit_distance = completion.content, Authorship.POLICY, None
+        message.reasoning = ""
         message.policy_id, message.completion_id = completion.policy_id, completion.id
         message.save(update_fields=[*_TEXT_FIELDS, "before", "updated_at"])
         Completion.objects.filter(id=completion.id).update(taken_at=Now(), message=message)
@@ -272,7 +274,14 @@ def set_authorship(message: Message, completion: Completion | None) -> None:
         message.authorship = Authorship.EDITED if message.edit_distance else Authorship.TAKEN
 
 
-_TEXT_FIELDS = ("content", "authorship", "edit_distance", "policy_id", "completion_id")  # a text and its authorship
+_TEXT_FIELDS = (
+    "content",
+    "authorship",
+    "edit_distance",
+    "policy_id",
+    "completion_id",
+    "reasoning",
+)  # a text and its authorship
 
 
 def _json_value(value: Any) -> Any:

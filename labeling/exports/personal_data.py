@@ -58,7 +58,10 @@ def scrub(record: Any, found: Counter[str]) -> Any:
 
 def _message(message: Message, found: Counter[str]) -> Message:
     content = scrub_text(message.content, found)
-    return message if content == message.content else dataclasses.replace(message, content=content)
+    reasoning = message.reasoning and scrub_text(message.reasoning, found)
+    if (content, reasoning) == (message.content, message.reasoning):
+        return message
+    return dataclasses.replace(message, content=content, reasoning=reasoning)
 
 
 def _completion(completion: Completion, found: Counter[str]) -> Completion:

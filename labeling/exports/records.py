@@ -76,11 +76,17 @@ def _make_record(make: Callable[[str], Any], identifier: str, name: str) -> Any:
 def _messages(dialogues: Iterable[str]) -> dict[str, list[MessageRecord]]:
     found: defaultdict[str, list[MessageRecord]] = defaultdict(list)
     rows = Message.objects.filter(dialogue_id__in=dialogues).order_by("dialogue_id", "position")
-    for dialogue, role, content, authorship, policy in rows.values_list(
-        "dialogue_id", "role", "content", "authorship", "policy__name"
+    for dialogue, role, content, authorship, policy, reasoning in rows.values_list(
+        "dialogue_id", "role", "content", "authorship", "policy__name", "reasoning"
     ):
         found[str(dialogue)].append(
-            MessageRecord(role=role, content=content, authorship=authorship, policy=policy)  # type: ignore[arg-type]
+            MessageRecord(
+                role=role,  # type: ignore[arg-type]
+                content=content,
+                authorship=authorship,  # type: ignore[arg-type]
+                policy=policy,
+                reasoning=reasoning or None,
+            )
         )
     return found
 

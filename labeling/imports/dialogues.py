@@ -20,7 +20,7 @@ _DIALOGUES = CopyTarget(
     Dialogue, "id", "project_id", "kind", "state", "topic", "source", "content_sha256",
     "submitted_at", "reviewed_at", "reviewed_by_id", "created_at",
 )  # fmt: skip
-_MESSAGES = CopyTarget(Message, "id", "dialogue_id", "position", "role", "content", "authorship")
+_MESSAGES = CopyTarget(Message, "id", "dialogue_id", "position", "role", "content", "reasoning", "authorship")
 _PROMPTS = CopyTarget(
     Prompt, "id", "project_id", "messages", "topic", "source", "content_sha256", "created_by_id", "created_at"
 )
@@ -76,7 +76,15 @@ def _store_dialogues(project: Project, new: dict[str, Demonstration], source: st
         for place, (sha256, record) in enumerate(new.items())
     )
     _MESSAGES.copy(
-        (uuid.uuid4(), ids[sha256], position, message.role, message.content, Message.Authorship.IMPORTED.value)
+        (
+            uuid.uuid4(),
+            ids[sha256],
+            position,
+            message.role,
+            message.content,
+            message.reasoning or "",
+            Message.Authorship.IMPORTED.value,
+        )
         for sha256, record in new.items()
         for position, message in enumerate(record.messages)
     )

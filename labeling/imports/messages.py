@@ -3,6 +3,7 @@
 Every error is a FormatError whose text completes a sentence; the reader of the file adds the line number.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -27,6 +28,10 @@ _ROLES: dict[str, Role] = {
 }
 
 
+# As LLaVA, Qwen-VL and LLaMA-Factory mark where a picture belongs: at the beginning or the end of a line.
+_PLACEHOLDER = re.compile(r"(?m)^<(?:image|video|audio)>|<(?:image|video|audio)>$")
+
+
 class FormatError(ValueError):
     """A value that does not fit its format; the text completes "line 7: …"."""
 
@@ -43,8 +48,28 @@ def text_of(value: Any, name: str, *, may_be_empty: bool = False) -> str:
 
 
 def optional_text(value: Any, name: str) -> str | None:
-    """The text, or None where the value is missing or empty."""
-    return text_of(value, name) if value else None
+    """The text, or None where the value is missing, empty or blank."""
+    is_blank = isinstance(value, str) and value.isspace()
+    return text_of(value, name) if value and not is_blank else None
+
+
+def label_of(value: Any, name: str) -> str | None:
+    """A topic or source as text: a number as it is written, a list of texts joined. None where there is none."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        value = ", ".join(one for one in value if one)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    return optional_text(value, name)
+
+
+def text_without_media(value: Any, name: str) -> str:
+    """text_of, where a text that stands for a picture or a sound is refused: what it stands for is not there."""
+    text = text_of(value, name)
+    if found := _PLACEHOLDER.search(text):
+        raise FormatError(
+            f'"{name}" has {found[0].strip()}, in place of something that is no text; only text can be kept'
+        )
+    return text
 
 
 def list_of(value: Any, name: str) -> list[Any]:
@@ -74,7 +99,7 @@ def merge_consecutive(messages: Iterable[Message], *, joint: str = "\n\n") -> tu
     for message in messages:
         if joined and joined[-1].role == message.role:
             last = joined.pop()
-            message = Message(role=last.role, content=f"{last.content}{joint}{message.content}", policy=last.policy)
+            message = _joined(last, message, joint)
         joined.append(message)
     _require_order(joined)
     return tuple(joined)
@@ -92,6 +117,16 @@ def json_type_of(value: Any) -> str:
         return "missing"
     names = {dict: "an object", list: "a list", bool: "true or false", str: "text"}
     return names.get(type(value), "a number")
+
+
+def _joined(first: Message, second: Message, joint: str) -> Message:
+    thoughts = joint.join(filter(None, (first.reasoning, second.reasoning)))
+    return Message(
+        role=first.role,
+        content=f"{first.content}{joint}{second.content}",
+        policy=first.policy,
+        reasoning=thoughts or None,
+    )
 
 
 def _require_order(messages: Sequence[Message]) -> None:

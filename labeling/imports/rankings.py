@@ -21,11 +21,13 @@ from labeling.imports import identity
 from labeling.imports.bulk_copy import CopyTarget
 from labeling.imports.dates import moment_of
 from labeling.imports.project_lock import lock_project
-from labeling.models import Comparison, Completion, Policy, Project, Ranking, Rating
+from labeling.models import AuditEvent, Comparison, Completion, Policy, Project, Ranking, Rating
 from labeling.models.content_hash import fingerprint
 from records import Completion as CompletionRecord
 from records import Ranking as RankingRecord
 from records import encode
+
+_LONGEST_ID = 120  # characters, as the column is long
 
 _COMPARISONS = CopyTarget(
     Comparison, "id", "project_id", "state", "messages", "prompt_sha256", "topic", "source",
@@ -37,7 +39,7 @@ _COMPLETIONS = CopyTarget(
 )  # fmt: skip
 _RANKINGS = CopyTarget(
     Ranking, "id", "comparison_id", "submission_key", "tiers", "unacceptable_from", "abstained",
-    "is_choice", "shown_order", "seconds", "source", "outside_trainer", "ranked_at",
+    "is_choice", "shown_order", "seconds", "source", "outside_trainer", "outside_id", "ranked_at",
 )  # fmt: skip
 _RATINGS = CopyTarget(Rating, "ranking_id", "completion_id", "overall", "flags", "note")
 
@@ -62,7 +64,7 @@ def store_rankings(project: Project, records: Sequence[RankingRecord], *, source
     identified = {one.key: one for one in (_identify(project, record) for record in records)}
     with transaction.atomic():
         lock_project(project)
-        new = _new_among(project, identified)
+        new = _without_superseded(_new_among(project, identified))
         if new:
             _store(project, new, source)
     return len(new)
@@ -89,6 +91,48 @@ def _new_among(project: Project, identified: dict[uuid.UUID, _Identified]) -> li
     made_here = Ranking.objects.filter(id__in=own, comparison__project=project).values_list("id", flat=True)
     present = {str(identifier) for identifier in made_here} if own else set()
     return [one for key, one in identified.items() if key not in known and one.record.id not in present]
+
+
+def _without_superseded(new: list[_Identified]) -> list[_Identified]:
+    """The rankings without those of which the store or the same chunk has a newer version; the older version of a
+    newer one is retracted. Versions have one id in the file and different times; without both, all are kept.
+    """
+    newest: dict[tuple[uuid.UUID, str], _Identified] = {}
+    for one in filter(_is_version, new):
+        known = newest.get(_version_key(one))
+        if known is None or _ranked_at(one) > _ranked_at(known):
+            newest[_version_key(one)] = one
+    ids = {identifier for _, identifier in newest}
+    stored = Ranking.objects.filter(
+        comparison__in={comparison for comparison, _ in newest}, outside_id__in=ids, retracted_at=None
+    )
+    for old in stored if newest else ():
+        newer = newest.get((old.comparison_id, old.outside_id))
+        if newer is not None and _ranked_at(newer) > old.ranked_at:
+            _retract(old, newer)
+        elif newer is not None:
+            del newest[old.comparison_id, old.outside_id]
+    kept = {id(one) for one in newest.values()}
+    return [one for one in new if not _is_version(one) or id(one) in kept]
+
+
+def _retract(old: Ranking, newer: _Identified) -> None:
+    Ranking.objects.filter(id=old.id).update(retracted_at=timezone.now())
+    Comparison.objects.filter(id=old.comparison_id).update(num_rankings=F("num_rankings") - 1)
+    AuditEvent.note("correct imported ranking", old, by=None, ranked_at=newer.record.ranked_at or "")
+
+
+def _is_version(one: _Identified) -> bool:
+    return bool(one.record.id) and one.record.ranked_at is not None
+
+
+def _version_key(one: _Identified) -> tuple[uuid.UUID, str]:
+    return one.comparison, one.record.id[:_LONGEST_ID]
+
+
+def _ranked_at(one: _Identified) -> datetime:
+    assert one.record.ranked_at is not None
+    return moment_of(one.record.ranked_at, "ranked_at")
 
 
 def _own_ids(identified: Iterable[_Identified]) -> list[str]:
@@ -168,6 +212,7 @@ def _ranking_row(identifier: str, one: _Identified, source: str, now: datetime) 
         record.seconds,
         (record.source or source)[:200],
         (record.trainer or "")[:80],
+        record.id[:_LONGEST_ID],
         moment_of(record.ranked_at, "ranked_at") if record.ranked_at else now,
     )
 

@@ -183,6 +183,7 @@ class Message(models.Model):
     position = models.PositiveIntegerField()
     role = models.CharField(max_length=16, choices=Role.choices)
     content = models.TextField()
+    reasoning = models.TextField(blank=True, db_default="")  # before an imported answer; no part of it
     authorship = models.CharField(max_length=16, choices=Authorship.choices)
     policy = models.ForeignKey(Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="messages")
     completion = models.ForeignKey(

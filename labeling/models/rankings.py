@@ -172,6 +172,7 @@ class Ranking(models.Model):
     layout = models.CharField(max_length=16, blank=True)
     source = models.CharField(max_length=200, blank=True)  # of an imported ranking
     outside_trainer = models.CharField(max_length=80, blank=True)  # who ranked, by the name in the imported file
+    outside_id = models.CharField(max_length=120, blank=True, db_default="")  # the file's own: a later one corrects it
     ranked_at = models.DateTimeField(auto_now_add=True)
     retracted_at = models.DateTimeField(null=True, blank=True)
 

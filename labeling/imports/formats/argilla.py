@@ -11,14 +11,15 @@ from itertools import zip_longest
 from typing import Any
 
 from labeling.imports.formats import Format, has_keys
-from labeling.imports.formats.keys import Keys
-from labeling.imports.formats.prompts import prompt_among
+from labeling.imports.formats.keys import Keys, keys, words
+from labeling.imports.formats.prompts import KEPT, prompt_of
 from labeling.imports.formats.ranking_tiers import Placed, number_of, ranking_of, trainer_name
 from labeling.imports.messages import FormatError, list_of, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Ranking
 
 _RESPONSES = ".responses"
+_RECORD = "suggestions metadata vectors status external_id inserted_at updated_at _server_id"
 Answer = tuple[Any, Any, Any]  # user, answer, status
 
 
@@ -29,7 +30,7 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
         order = _order(value) if status in ("submitted", None) else None
         if order:
             placed = [_placed(fields, name, rank) for name, rank in order]
-            yield ranking_of(prompt_among(fields), placed, trainer=trainer_name(user), trainer_kind="imported")
+            yield ranking_of(prompt_of(fields), placed, trainer=trainer_name(user), trainer_kind="imported")
 
 
 def _answers(value: dict[str, Any]) -> Iterator[Answer]:
@@ -84,8 +85,21 @@ def _placed(fields: dict[str, Any], name: Any, rank: float) -> Placed:
 
 
 def _keys_of(row: Any) -> Keys:
-    """Projects name their own fields, so all of them are known."""
-    return Keys(frozenset(row))
+    """Projects name their own fields: those that somebody ordered are the answers."""
+    ordered = frozenset(
+        name for _, value, _ in _answers(row) for name, _ in _order(value) or () if isinstance(name, str)
+    )
+    fields = Keys(words(KEPT) | ordered)
+    if isinstance(row.get("fields"), dict):
+        return keys("responses", passed_over=_RECORD, inside={"fields": fields})
+    questions = {name for name, given in row.items() if _is_question(name, given)}
+    return Keys(fields.kept | questions, words(_RECORD))
+
+
+def _is_question(name: str, given: Any) -> bool:
+    if any(mark in name for mark in (_RESPONSES, ".suggestion", "-suggestion")):
+        return True
+    return isinstance(given, list) and bool(given) and has_keys(given[0], "user_id", "value")
 
 
 def _recognises(entry: Entry) -> bool:

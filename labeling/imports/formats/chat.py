@@ -1,4 +1,7 @@
-"""Chat messages: OpenAI's {"messages": [{"role", "content"}]}, and the same as ChatML transcripts."""
+"""Chat messages: OpenAI's {"messages": [{"role", "content"}]}, and the same as ChatML transcripts.
+
+A "system" beside the messages goes before them. Reasoning, under any of three names, is kept apart from the answer.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,30 +10,54 @@ from typing import Any
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.keys import keys
 from labeling.imports.formats.verdicts import require_learnable, require_learnable_message
-from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, role_of, text_of
+from labeling.imports.messages import (
+    FormatError,
+    json_type_of,
+    label_of,
+    list_of,
+    merge_consecutive,
+    optional_text,
+    role_of,
+    system_of,
+    text_of,
+    text_without_media,
+)
 from labeling.imports.reader import Entry
 from records import Demonstration, Message, Prompt
 
 _TURN = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n?", re.DOTALL)
 
 # Whether a message's loss counts is read by verdicts.py.
-MESSAGE = keys("role content weight refusal train training trainable learn loss", passed_over="name")
-KEYS = keys(inside={"messages": MESSAGE})
-_CHATML_KEYS = keys("text")
+_MESSAGE = "role content weight refusal train training trainable learn loss"
+MESSAGE = keys(_MESSAGE, passed_over="name")
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+_LABELS = "system system_prompt topic category source"
+KEYS = keys(_LABELS, inside={"messages": keys(f"{_MESSAGE} {' '.join(_REASONING)}", passed_over="name")})
+_CHATML_KEYS = keys(f"text {_LABELS}")
 
 
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
-    yield dialogue_or_prompt(_messages_of(entry.value), row=entry.value)
+    yield dialogue_or_prompt(with_system(entry.value, _messages_of(entry.value)), row=entry.value)
 
 
-def dialogue_or_prompt(
-    messages: tuple[Message, ...], *, row: Any, identifier: str = "", topic: str | None = None
-) -> DialogueOrPrompt:
+def dialogue_or_prompt(messages: tuple[Message, ...], *, row: Any, identifier: str = "") -> DialogueOrPrompt:
     """A demonstration where there is an answer, else a prompt. Raises FormatError where the row marks it as bad."""
+    topic = label_of(row.get("topic") or row.get("category"), "topic")
+    source = label_of(row.get("source"), "source")
     if any(message.role == "assistant" for message in messages):
         require_learnable(row)
-        return Demonstration(id=identifier, messages=messages)
-    return Prompt(id=identifier, messages=messages, topic=topic)
+        return Demonstration(id=identifier, messages=messages, topic=topic, source=source)
+    return Prompt(id=identifier, messages=messages, topic=topic, source=source)
+
+
+def with_system(row: Any, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages after the system message that stands beside them. Raises FormatError where there are two."""
+    system = system_of(row)
+    if not system or messages[:1] == system:
+        return messages
+    if messages and messages[0].role == "system":
+        raise FormatError('"system" and the first message are two system messages; leave one')
+    return (*system, *messages)
 
 
 def read_messages(value: Any, name: str) -> tuple[Message, ...]:
@@ -62,16 +89,24 @@ def _message(value: Any, name: str) -> Message:
     role = role_of(value.get("role"), f"{name}.role")
     if role == "assistant":
         require_learnable_message(value, name)
-    return Message(role=role, content=_content(value.get("content"), f"{name}.content"))
+    content = _content(value.get("content"), f"{name}.content")
+    return Message(role=role, content=content, reasoning=_reasoning_in(value, name))
+
+
+def _reasoning_in(message: dict[str, Any], name: str) -> str | None:
+    for key in _REASONING:
+        if reasoning := optional_text(message.get(key), f"{name}.{key}"):
+            return reasoning
+    return None
 
 
 def _content(value: Any, name: str) -> str:
     """Text, or OpenAI's list of parts where all of them are text."""
     if not isinstance(value, list):
-        return text_of(value, name)
+        return text_without_media(value, name)
     if not all(isinstance(part, dict) and part.get("type") == "text" for part in value):
         raise FormatError(f'"{name}" has parts that are not text')
-    return text_of("\n\n".join(text_of(part.get("text"), name) for part in value), name)
+    return text_without_media("\n\n".join(text_of(part.get("text"), name) for part in value), name)
 
 
 def _recognises(entry: Entry) -> bool:

@@ -27,11 +27,14 @@ ALWAYS_PASSED_OVER = words(
 
 @dataclass(frozen=True)
 class Keys:
-    """`inside` has the keys of the objects that stand under a kept key, alone or in a list."""
+    """`inside` has the keys of the objects that stand under a kept key, alone or in a list; `each` those of all objects
+    in an object whose keys are names: messages by their ids.
+    """
 
     kept: frozenset[str] = frozenset()
     passed_over: frozenset[str] = frozenset()
     inside: Mapping[str, "Keys"] = field(default_factory=dict)
+    each: "Keys | None" = None
     known: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +95,10 @@ def unread_keys(row: Any, declared: Keys, *, where: str = "") -> Iterator[tuple[
         FormatError: a key whose loss would change what the row says, with a value, which the format does not keep.
     """
     if not isinstance(row, dict):
+        return
+    if declared.each is not None:
+        for one in row.values():
+            yield from unread_keys(one, declared.each, where=f"{where}*.")
         return
     for key in row:
         if key not in declared.known and not says_nothing(row[key]):

@@ -9,24 +9,35 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.imports.formats import Format, has_keys
-from labeling.imports.formats.keys import Keys
-from labeling.imports.formats.prompts import prompt_among
+from labeling.imports.dates import moment_of
+from labeling.imports.formats import Format, has_keys, prompts
+from labeling.imports.formats.keys import Keys, keys
+from labeling.imports.formats.prompts import prompt_of
 from labeling.imports.formats.ranking_tiers import Placed, ranking_of, seconds_of, trainer_name
-from labeling.imports.messages import FormatError, json_type_of, list_of, text_of
+from labeling.imports.messages import FormatError, json_type_of, list_of, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Ranking
 
 _NUMBER = re.compile(r"(\d+)$")
 _UNPLACED = "_"
+_ONE_LIST = frozenset(("rank", "ranker", "ranking", "order"))  # what a Ranker without buckets calls its list
 _SIDES = ("left", "right")
+_FIELDS = (
+    f"{prompts.KEPT} annotator annotation_id lead_time created_at updated_at completed_by type value to_name selected"
+)
+_TASK = (
+    "predictions drafts file_upload meta inner_id total_annotations cancelled_annotations total_predictions "
+    "comment_count unresolved_comment_count comment_authors last_comment_updated_at project updated_by from_name "
+    "agreement was_cancelled ground_truth"
+)
+_DEEPEST_RESULT = 6
 
 
 def rankings(entry: Entry) -> Iterator[Ranking]:
     """One ranking per annotation; skipped ones give none."""
     value = entry.value
     if "annotations" not in value:
-        yield _ranking(value, value, value)
+        yield _ranking(value, value, value, identifier=_identifier(value, value.get("annotation_id")))
         return
     if not isinstance(value.get("data"), dict):
         raise FormatError(f'"data" must be an object, not {json_type_of(value.get("data"))}')
@@ -36,18 +47,32 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
         results = [one for one in list_of(annotation.get("result"), "result") if isinstance(one, dict)]
         found = next((one for one in results if one.get("type") in ("ranker", "pairwise")), None)
         if found is not None and not annotation.get("was_cancelled"):
-            yield _ranking(value["data"], found, annotation)
+            yield _ranking(value["data"], found, annotation, identifier=_identifier(value, annotation.get("id")))
 
 
-def _ranking(fields: dict[str, Any], result: dict[str, Any], annotation: dict[str, Any]) -> Ranking:
+def _ranking(fields: dict[str, Any], result: dict[str, Any], annotation: dict[str, Any], *, identifier: str) -> Ranking:
+    """`identifier` is the annotation's: by it a later export corrects an earlier one (labeling.imports.rankings)."""
     placed = list(_placed(fields, result))
     return ranking_of(
-        prompt_among(fields),
+        prompt_of(fields),
         placed,
         trainer=trainer_name(annotation.get("completed_by", annotation.get("annotator"))),
         trainer_kind="imported",
+        id=identifier,
+        ranked_at=_moment_in(annotation),
         seconds=seconds_of(annotation.get("lead_time"), "lead_time"),
     )
+
+
+def _identifier(task: dict[str, Any], annotation: Any) -> str:
+    """The task's number and the annotation's; empty where the file has none."""
+    numbers = (task.get("id", ""), annotation)
+    return f"{numbers[0]}:{numbers[1]}"[:120] if all(isinstance(one, int | str) for one in numbers) else ""
+
+
+def _moment_in(annotation: dict[str, Any]) -> str | None:
+    moment = optional_text(annotation.get("updated_at") or annotation.get("created_at"), "updated_at")
+    return moment_of(moment, "updated_at").isoformat() if moment else None
 
 
 def _placed(fields: dict[str, Any], result: dict[str, Any]) -> Iterator[Placed]:
@@ -100,7 +125,7 @@ def _order_in(value: Any, ids: set[str], *, depth: int = 0) -> dict[str, list[An
 
 def _places(order: dict[str, list[Any]]) -> Iterator[tuple[str, float]]:
     buckets = {name: ids for name, ids in order.items() if name != _UNPLACED and ids}
-    if len(order) == 1 and len(buckets) == 1:
+    if order.keys() <= _ONE_LIST and len(buckets) == 1:
         (ids,) = buckets.values()
         yield from ((str(identifier), float(place)) for place, identifier in enumerate(ids))
         return
@@ -115,8 +140,30 @@ def _places(order: dict[str, list[Any]]) -> Iterator[tuple[str, float]]:
 
 
 def _keys_of(row: Any) -> Keys:
-    """Projects name their own fields, so all of them are known."""
-    return Keys(frozenset(row))
+    """Projects name their own fields: answers are known by their shape, and the two of a pair by its result."""
+    if "annotations" not in row:
+        return keys(f"{_FIELDS} {' '.join(_own_names(row, row))}", passed_over=_TASK)
+    annotations = row["annotations"] if isinstance(row["annotations"], list) else []
+    names = _own_names(row["data"], annotations) if isinstance(row["data"], dict) else ()
+    return keys("annotations", passed_over=_TASK, inside={"data": keys(f"{prompts.KEPT} {' '.join(names)}")})
+
+
+def _own_names(fields: dict[str, Any], results: Any) -> Iterator[str]:
+    sides = {name.strip().lstrip("$") for text in _sides_named_in(results) for name in text.split(",")}
+    for name, value in fields.items():
+        is_list = isinstance(value, list) and bool(value) and all(has_keys(one, "id") for one in value)
+        if " " not in name and (is_list or isinstance(value, dict) or name in sides):
+            yield name
+
+
+def _sides_named_in(value: Any, *, depth: int = 0) -> Iterator[str]:
+    if depth > _DEEPEST_RESULT:
+        return
+    if isinstance(value, dict) and isinstance(value.get("to_name"), str):
+        yield value["to_name"]
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inside:
+        yield from _sides_named_in(one, depth=depth + 1)
 
 
 def _recognises(entry: Entry) -> bool:

@@ -1,7 +1,7 @@
 """Parley's own records, as in an export in the records format; unknown fields are refused."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from labeling.imports.dates import moment_of
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
@@ -9,12 +9,14 @@ from labeling.imports.formats.keys import keys
 from labeling.imports.formats.ranking_tiers import seconds_of
 from labeling.imports.messages import FormatError, require_alternating, text_of
 from labeling.imports.reader import Entry
-from records import Completion, Demonstration, Message, Prompt, Ranking, decode
+from records import Completion, Demonstration, Prompt, Ranking, decode
+from records.types import Split
 
 # Records are read strictly: decode refuses what it does not know.
 _DIALOGUE_KEYS = keys(" ".join({*Demonstration.__dataclass_fields__, *Prompt.__dataclass_fields__}))
 _RANKING_KEYS = keys(" ".join(Ranking.__dataclass_fields__))
 _EMPTY_WHERE = ": "
+_SPLITS = get_args(Split)
 _MOST_CHARACTERS = {"ranked_at": 80, "trainer": 80, "abstained": 200}  # as the columns are long
 
 
@@ -72,14 +74,15 @@ def _is_ranking(entry: Entry) -> bool:
 
 
 def _is_dialogue(entry: Entry) -> bool:
+    """Rows of other tools have ids too, and what the records format refuses (two messages of one role, content in
+    parts, another split) they may say. So a row must have a field that only Parley writes.
+    """
     value = entry.value
     if not has_keys(value, "id", "messages") or not isinstance(value["id"], str):
         return False
-    known = set(Demonstration.__dataclass_fields__) | set(Prompt.__dataclass_fields__)
     messages = value["messages"] if isinstance(value["messages"], list) else []
-    return set(value) <= known and all(
-        isinstance(message, dict) and set(message) <= set(Message.__dataclass_fields__) for message in messages
-    )
+    has_mark = "trainer" in value or "guideline_version" in value or value.get("split") in _SPLITS
+    return has_mark or any(isinstance(one, dict) and "authorship" in one for one in messages)
 
 
 DIALOGUES = Format(

@@ -1,8 +1,9 @@
 """trl preference pairs: {"prompt", "chosen", "rejected"}, or the last two as messages that include the prompt.
 
-Each is text or a list of {"role", "content"}; preference_prompts.py reads other names of the prompt. Two texts without
-a prompt are refused: a shared beginning does not tell where the answer starts. OpenAI's form is {"input": {"messages"},
-"preferred_output", "non_preferred_output"}.
+Each is text or a list of {"role", "content"}; prompts.py reads other names of the prompt, pair_orders.py a tie. Two
+texts without a prompt are refused: a shared beginning does not tell where the answer starts. OpenAI's form is {"input":
+{"messages"}, "preferred_output", "non_preferred_output"}, LLaMA-Factory's {"conversations" or "messages"} beside one
+message each.
 """
 
 from collections.abc import Iterator
@@ -10,29 +11,27 @@ from typing import Any
 
 import orjson
 
-from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys, pair_orders, prompts
 from labeling.imports.formats.chat import MESSAGE, read_messages
 from labeling.imports.formats.hh import is_transcript, pair, ranking_of_pair
-from labeling.imports.formats.keys import keys
-from labeling.imports.formats.preference_prompts import NO_PROMPT, prompt_messages_of
-from labeling.imports.formats.prompts import read_prompt
+from labeling.imports.formats.keys import Keys, keys
+from labeling.imports.formats.pair_orders import pair_is_tied, require_better
+from labeling.imports.formats.prompts import NO_PROMPT, prompt_messages_of, read_prompt
 from labeling.imports.formats.verdicts import require_learnable
-from labeling.imports.messages import FormatError, text_of
+from labeling.imports.messages import FormatError, list_of, text_of
 from labeling.imports.reader import Entry
 from records import Demonstration, Message, Ranking
 
 _OPENAI = ("input", "preferred_output", "non_preferred_output")
 
-KEYS = keys(
-    "instruction question query input context system system_prompt history",
-    inside={"prompt": MESSAGE, "chosen": MESSAGE, "rejected": MESSAGE},
-)
+_TURN = keys("from value role content weight refusal train training trainable learn loss", passed_over="name")
+KEYS = keys(f"{prompts.KEPT} {pair_orders.KEPT}", inside=dict.fromkeys(("prompt", "chosen", "rejected"), MESSAGE))
 _OPENAI_KEYS = keys(
-    inside={
-        "input": keys(inside={"messages": MESSAGE}),
-        "preferred_output": MESSAGE,
-        "non_preferred_output": MESSAGE,
-    }
+    inside={"input": keys(inside={"messages": MESSAGE}), **dict.fromkeys(_OPENAI[1:], MESSAGE)},
+)
+_TURNS_KEYS = keys(
+    f"system system_prompt {pair_orders.KEPT}",
+    inside=dict.fromkeys(("conversations", "messages", "chosen", "rejected"), _TURN),
 )
 
 
@@ -40,14 +39,15 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
     value = _as_trl(entry.value)
     before = prompt_messages_of(value)
     is_asked = any(_role(message) != "system" for message in before)
+    is_tied = pair_is_tied(entry.value)
     chosen, rejected = (value[name] if is_asked else _messages_in(value[name]) for name in ("chosen", "rejected"))
     if isinstance(chosen, list):
         is_given = isinstance(value.get("prompt"), list)
         whole = _whole_dialogue(before, chosen, is_given=is_given), _whole_dialogue(before, rejected, is_given=is_given)
-        yield pair(read_messages(whole[0], "chosen"), read_messages(whole[1], "rejected"))
+        yield pair(read_messages(whole[0], "chosen"), read_messages(whole[1], "rejected"), is_tied=is_tied)
     elif is_asked:
         prompt = read_prompt(before, "prompt")
-        yield ranking_of_pair(prompt, text_of(chosen, "chosen"), text_of(rejected, "rejected"))
+        yield ranking_of_pair(prompt, text_of(chosen, "chosen"), text_of(rejected, "rejected"), is_tied=is_tied)
     else:
         text_of(chosen, "chosen"), text_of(rejected, "rejected")
         raise FormatError(NO_PROMPT)
@@ -56,19 +56,48 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
     """The prompt with the chosen answer."""
     require_learnable(entry.value)
+    require_better(entry.value)
     for ranking in rankings(entry):
         chosen = next(completion.content for completion in ranking.completions if completion.id == "chosen")
         yield Demonstration(id="", messages=(*ranking.messages, Message(role="assistant", content=chosen)))
 
 
 def _as_trl(value: dict[str, Any]) -> dict[str, Any]:
-    if not has_keys(value, *_OPENAI):
-        return value
-    asked = value["input"]
-    messages = asked.get("messages") if isinstance(asked, dict) else None
-    if not isinstance(messages, list):
-        raise FormatError('"input" must be an object with "messages"')
-    return {"prompt": messages, "chosen": value["preferred_output"], "rejected": value["non_preferred_output"]}
+    if has_keys(value, *_OPENAI):
+        asked = value["input"]
+        messages = asked.get("messages") if isinstance(asked, dict) else None
+        if not isinstance(messages, list):
+            raise FormatError('"input" must be an object with "messages"')
+        return {"prompt": messages, "chosen": value["preferred_output"], "rejected": value["non_preferred_output"]}
+    if (turns := _turns_name(value)) is not None:
+        answers: dict[str, Any] = {name: [_from_turn(value[name])] for name in ("chosen", "rejected")}
+        asked = [_from_turn(turn) for turn in list_of(value[turns], turns)]
+        return {**value, **answers, "prompt": asked}
+    return value
+
+
+def _turns_name(value: dict[str, Any]) -> str | None:
+    """The list of earlier turns beside two single messages, as LLaMA-Factory has them; else None."""
+    if not all(isinstance(value.get(name), dict) for name in ("chosen", "rejected")):
+        return None
+    return next((name for name in ("conversations", "messages") if isinstance(value.get(name), list)), None)
+
+
+def _from_turn(turn: Any) -> Any:
+    """A turn of ShareGPT as a chat message; a chat message as it is."""
+    if not has_keys(turn, "from", "value"):
+        return turn
+    return {
+        **{key: turn[key] for key in turn.keys() - {"from", "value"}},
+        "role": turn["from"],
+        "content": turn["value"],
+    }
+
+
+def _keys_of(row: dict[str, Any]) -> Keys:
+    if has_keys(row, *_OPENAI):
+        return _OPENAI_KEYS
+    return KEYS if _turns_name(row) is None else _TURNS_KEYS
 
 
 def _messages_in(answer: Any) -> Any:
@@ -137,7 +166,7 @@ FORMAT = Format(
     name="trl",
     label="trl preference pairs",
     recognises=_recognises,
-    keys=lambda row: _OPENAI_KEYS if has_keys(row, *_OPENAI) else KEYS,
+    keys=_keys_of,
     dialogues=dialogues,
     rankings=rankings,
 )

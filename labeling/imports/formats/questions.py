@@ -9,7 +9,7 @@ from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.chat import MESSAGE
 from labeling.imports.formats.keys import keys
 from labeling.imports.formats.prompts import read_prompt
-from labeling.imports.messages import FormatError, list_of, optional_text, text_of
+from labeling.imports.messages import FormatError, label_of, list_of, text_of
 from labeling.imports.reader import Entry
 from records import Message, Prompt
 
@@ -25,7 +25,7 @@ def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
         messages: tuple[Message, ...] = (Message(role="user", content=text_of(turns[0], "turns[0]")),)
     else:
         messages = read_prompt(value["prompt"], "prompt")
-    yield Prompt(id="", messages=messages, topic=optional_text(value.get("category"), "category"))
+    yield Prompt(id="", messages=messages, topic=label_of(value.get("category"), "category"))
 
 
 def _recognises(entry: Entry) -> bool:

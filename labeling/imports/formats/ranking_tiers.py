@@ -1,5 +1,6 @@
 """An order as files give it, by numbers or by position, as the tiers of a ranking. Equal numbers are a tie."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -62,10 +63,14 @@ def seconds_of(value: Any, name: str) -> float | None:
 
 
 def trainer_name(value: Any) -> str | None:
-    """A name for whoever ranked; None where the file has none, or only an e-mail address."""
+    """A name for whoever ranked; None where the file has none. An e-mail address is not kept: a hash of it stands for
+    the person, so that two of them stay two.
+    """
     if isinstance(value, dict):
-        value = value.get("id")
+        value = next((value[key] for key in ("id", "username", "email") if value.get(key) is not None), None)
     if value is None or isinstance(value, bool | float | list | dict):
         return None
-    name = str(value)
-    return text_of(name, "user")[:80] if name and "@" not in name else None
+    name = str(value).strip()
+    if "@" in name:
+        return f"mail-{hashlib.sha256(name.lower().encode()).hexdigest()[:12]}"
+    return text_of(name, "user")[:80] if name else None

@@ -3,7 +3,8 @@
 UltraFeedback {"instruction", "completions": [{"response", "model", "annotations": {aspect: {"Rating"}}}]}: the mean of
 the aspects counts, as in its binarised versions ("overall_score" is known to be wrong and is a last resort). Other
 lists {"prompt", "completions" or "responses": [{"text", "score"}]}, or texts beside a list of "scores" or of "tiers", 0
-the best. Equal ratings are a tie; unrated answers are left out.
+the best, or of "ranks", 1 the best, which Nectar has in each answer. Equal ratings are a tie; unrated answers are left
+out; an empty answer that was rated is one.
 """
 
 from collections.abc import Iterator
@@ -12,25 +13,27 @@ from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.keys import keys
-from labeling.imports.formats.prompts import prompt_among
+from labeling.imports.formats.prompts import KEPT, prompt_of
 from labeling.imports.formats.ranking_tiers import Placed, number_of, ranking_of
-from labeling.imports.messages import FormatError, json_type_of, list_of, optional_text, text_of
+from labeling.imports.messages import FormatError, json_type_of, label_of, list_of, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Demonstration, Message, Ranking
 
 _LISTS = ("completions", "responses", "answers", "candidates")
-_NUMBERS = ("scores", "ratings", "tiers")  # beside a list of texts
+_NUMBERS = ("scores", "ratings", "tiers", "ranks")  # beside a list of texts
 _TEXTS = ("response", "completion", "content", "text", "output", "answer")
 _MEAN = "fine-grained_score"  # the mean of the aspects, where the file has it
 _SCORES = ("score", "rating", "overall_score")
+_RANK = "rank"  # 1 the best, as in Nectar
+_SMALLER_IS_BETTER = ("tiers", "ranks")
 _UNRATED = (None, "", "N/A")
 
 _ANSWER = keys(
-    " ".join((*_TEXTS, _MEAN, *_SCORES, "model annotations")),
+    " ".join((*_TEXTS, _MEAN, _RANK, *_SCORES, "model annotations")),
     passed_over="critique principle custom_system_prompt",
 )
 KEYS = keys(
-    " ".join((*_NUMBERS, "prompt instruction question query input context text messages source")),
+    f"{' '.join(_NUMBERS)} {KEPT} source topic category",
     passed_over="models correct_answers incorrect_answers",
     inside=dict.fromkeys(_LISTS, _ANSWER),
 )
@@ -40,14 +43,16 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
     value = entry.value
     placed = [one for one in _placed(value) if one is not None]
     if len(placed) >= 2:
-        yield ranking_of(prompt_among(value), placed, source=optional_text(value.get("source"), "source"))
+        yield ranking_of(prompt_of(value), placed, source=label_of(value.get("source"), "source"))
 
 
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
     """The prompt with the best-rated answer; the first of them where several tie."""
     for ranking in rankings(entry):
+        if len(ranking.tiers) == 1:
+            raise FormatError("all its answers are rated alike, so none is the best; import it as a ranking")
         contents = {completion.id: completion.content for completion in ranking.completions}
-        best = Message(role="assistant", content=contents[ranking.tiers[0][0]])
+        best = Message(role="assistant", content=text_of(contents[ranking.tiers[0][0]], "the best answer"))
         yield Demonstration(id="", messages=(*ranking.messages, best))
 
 
@@ -67,12 +72,14 @@ def _order(given: Any, name: str) -> float | None:
     """A number that is smaller for the better: a tier as it is, a rating negated."""
     if given in _UNRATED:
         return None
-    return number_of(given, name) if name == "tiers" else -number_of(given, name)
+    return number_of(given, name) if name in _SMALLER_IS_BETTER else -number_of(given, name)
 
 
 def _rating(answer: Any, where: str) -> float | None:
     if not isinstance(answer, dict):
         raise FormatError(f'"{where}" has no rating')
+    if answer.get(_RANK) not in _UNRATED:
+        return number_of(answer[_RANK], f"{where}.{_RANK}")
     if answer.get(_MEAN) not in _UNRATED:
         return -number_of(answer[_MEAN], f"{where}.{_MEAN}")
     aspects = answer.get("annotations")
@@ -89,14 +96,14 @@ def _rating(answer: Any, where: str) -> float | None:
 
 def _completion(answer: Any, index: int, where: str) -> Completion:
     if isinstance(answer, str):
-        return Completion(id=str(index), content=text_of(answer, where))
+        return Completion(id=str(index), content=text_of(answer, where, may_be_empty=True))
     if not isinstance(answer, dict):
         raise FormatError(f'"{where}" must be text or an object, not {json_type_of(answer)}')
     name = next((name for name in _TEXTS if name in answer), None)
     if name is None:
         raise FormatError(f'"{where}" has no text; it may be called {", ".join(_TEXTS)}')
     policy = optional_text(answer.get("model"), f"{where}.model")
-    return Completion(id=str(index), content=text_of(answer[name], f"{where}.{name}"), policy=policy)
+    return Completion(id=str(index), content=text_of(answer[name], f"{where}.{name}", may_be_empty=True), policy=policy)
 
 
 def _recognises(entry: Entry) -> bool:
@@ -109,7 +116,7 @@ def _recognises(entry: Entry) -> bool:
     if any(isinstance(value.get(name), list) for name in _NUMBERS):
         return True
     return any(
-        isinstance(one, dict) and ("annotations" in one or any(name in one for name in (_MEAN, *_SCORES)))
+        isinstance(one, dict) and ("annotations" in one or any(name in one for name in (_MEAN, _RANK, *_SCORES)))
         for one in answers
     )
 

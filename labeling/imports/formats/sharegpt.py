@@ -1,24 +1,24 @@
-"""ShareGPT: {"conversations": [{"from": "human" or "gpt", "value": text}]}."""
+"""ShareGPT: {"conversations": [{"from": "human" or "gpt", "value": text}]}, a "system" beside them goes before them."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
-from labeling.imports.formats.chat import dialogue_or_prompt
+from labeling.imports.formats.chat import dialogue_or_prompt, with_system
 from labeling.imports.formats.keys import keys
 from labeling.imports.formats.verdicts import require_learnable_message
-from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, role_of, text_of
+from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, role_of, text_without_media
 from labeling.imports.reader import Entry
 from records import Message
 
 TURN = keys("from value weight refusal train training trainable learn loss")
-KEYS = keys(inside={"conversations": TURN})
+KEYS = keys("system system_prompt topic category source", inside={"conversations": TURN})
 
 
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
     turns = list_of(entry.value.get("conversations"), "conversations")
     messages = merge_consecutive(_message(turn, f"conversations[{index}]") for index, turn in enumerate(turns))
-    yield dialogue_or_prompt(messages, row=entry.value)
+    yield dialogue_or_prompt(with_system(entry.value, messages), row=entry.value)
 
 
 def _message(value: Any, name: str) -> Message:
@@ -27,7 +27,7 @@ def _message(value: Any, name: str) -> Message:
     role = role_of(value.get("from"), f"{name}.from")
     if role == "assistant":
         require_learnable_message(value, name)
-    return Message(role=role, content=text_of(value.get("value"), f"{name}.value"))
+    return Message(role=role, content=text_without_media(value.get("value"), f"{name}.value"))
 
 
 FORMAT = Format(

@@ -49,6 +49,19 @@ KEYS = sorted(
     | {"chosen", "rejected", "completion", "completions", "category", "trainer", "seconds", "ratings", "shown_order"}
     | {"fields", "responses", "data", "annotations", "lead_time", "rank", "rank.responses", "scores", "source"}
     | {"input", "preferred_output", "non_preferred_output", "system", "question", "history", "label", "feedback"}
+    | {
+        "winner",
+        "preference",
+        "margin",
+        "score_chosen",
+        "score_rejected",
+        "response_a",
+        "response_b",
+        "model_a",
+        "tstamp",
+    }
+    | {"response_0", "response_1", "better_response_id", "conversation_a", "conversation_b", "overall_preference"}
+    | {"human_ref_A", "human_ref_B", "labels", "score", "helpfulness", "answers", "answer", "chat", "from", "ancestors"}
 )
 FIELDS = {"prompt": "Q", "r-1": "A", "r-2": "B"}
 RANKS = [{"value": "r-1", "rank": 1}, {"value": "r-2", "rank": 2}]
@@ -141,6 +154,26 @@ SHAPES: list[dict[str, Any]] = [
     {"prompt": [user("Q")], "completion": [assistant("A")], "label": True},
     {"prompt": "Q", "completion": "A"},
     {"turns": ["Q", "R"], "category": "x"},
+    {"question": "Q", "context": "C", "answer": "A", "history": [["P", "R"]]},
+    {"messages": [user("Q")], "chosen": assistant("A"), "rejected": {"from": "gpt", "value": "B"}, "margin": 0.5},
+    {"prompt": "Q", "response_a": "A", "response_b": "B", "winner": "model_a", "model_a": "m", "score_a": 1},
+    {"prompt": '["Q"]', "response_a": '["A"]', "response_b": '["B"]', "winner_model_a": 1, "tstamp": 1e9},
+    {"model_a": "m", "winner": "tie (bothbad)", "judge": "j", "conversation_a": [user("Q"), assistant("A")]}
+    | {"conversation_b": [user("Q"), assistant("B")]},
+    {"prompt": "Q", "response_0": "A", "response_1": "B", "is_response_0_safe": True, "better_response_id": 0},
+    {"context": [user("Q")], "response1": "A", "response2": "B", "overall_preference": -1},
+    {"history": "Q", "human_ref_A": "A", "human_ref_B": "B", "labels": 1},
+    {"question": {"full_text": "Q"}, "answer_0": "A", "answer_1": "B", "score_0": 1, "score_1": -1},
+    {"text": ["## Human:\nQ\n\n## Assistant:\nA", "## Human:\nQ\n\n## Assistant:\nB"], "score": [0, 1]},
+    {"prompt": "P\n<extra_id_1>Assistant\nR\n<extra_id_1>User\nQ", "response": "A", "helpfulness": 1},
+    {"prompt": "Q", "answers": [{"answer": "A", "model": "m", "rank": 1}, {"answer": "B", "rank": 2}]},
+    {"chat": {"history": {"messages": {"q": {**user("Q"), "parentId": None}}, "currentId": "q"}, "system": "S"}},
+    {
+        "messages": [
+            {"from": "user", "content": "Q", "id": "q"},
+            {"from": "assistant", "content": "A", "ancestors": ["q"]},
+        ]
+    },
 ]
 
 

@@ -57,7 +57,46 @@ DIALOGUES: list[tuple[str, Any, DialogueOrPrompt]] = [
         {"instruction": "Add", "instances": [{"input": "", "output": "3"}], "is_classification": False},
         [("user", "Add"), ("assistant", "3")],
     ),
-    ("alpaca", {"prompt": "Q", "completion": " A"}, [("user", "Q"), ("assistant", "A")]),
+    ("alpaca", {"prompt": "Q\n", "completion": "    A\n"}, [("user", "Q\n"), ("assistant", "    A\n")]),
+    ("alpaca", {"prompt": "\n\nHuman: Q\n\nAssistant:", "completion": "A"}, [("user", "Q"), ("assistant", "A")]),
+    ("alpaca", {"instruction": "Add", "input": " ", "output": "3"}, [("user", "Add"), ("assistant", "3")]),
+    (
+        "alpaca",
+        {"instruction": "Go on", "output": "C", "system": "S", "history": [["P", "A"], ["Q", "B"]]},
+        [("system", "S"), *zip(("user", "assistant") * 3, ("P", "A", "Q", "B", "Go on", "C"), strict=True)],
+    ),
+    ("answered", {"question": "Q", "answer": "A"}, [("user", "Q"), ("assistant", "A")]),
+    ("answered", {"prompt": "Q", "response": "A", "context": "C"}, [("user", "Q\n\nC"), ("assistant", "A")]),
+    (
+        "sharegpt",
+        {
+            "system": "S",
+            "tools": "[]",
+            "conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}],
+        },
+        [("system", "S"), ("user", "Q"), ("assistant", "A")],
+    ),
+    (
+        "openai",
+        {"system": "S", "messages": [user("Q"), assistant("A")]},
+        [("system", "S"), ("user", "Q"), ("assistant", "A")],
+    ),
+    (
+        "openai",
+        {"id": "x", "messages": [user("Q"), user("R"), assistant("A")]},
+        [("user", "Q\n\nR"), ("assistant", "A")],
+    ),
+    (
+        "openai",
+        {"id": "x", "messages": [user("Q"), assistant("A")], "split": "train_sft"},
+        [("user", "Q"), ("assistant", "A")],
+    ),
+    (
+        "trl",
+        {"prompt": "Human: a novel by whom?", "chosen": "A", "rejected": "B"},
+        [("user", "Human: a novel by whom?"), ("assistant", "A")],
+    ),
+    ("hh", hh_pair(chosen="  x = 1\n"), [("user", "May I?"), ("assistant", "  x = 1\n")]),
     (
         "alpaca",
         {"instruction": "Q", "output": "A", "prompt": "Below is an instruction: Q"},
@@ -79,8 +118,12 @@ DIALOGUES: list[tuple[str, Any, DialogueOrPrompt]] = [
     ("questions", {"prompt": "Why?"}, [("user", "Why?")]),
     ("hh", hh_pair(), [("user", "May I?"), ("assistant", "Yes.")]),
     ("trl", {"prompt": "Q", "chosen": "A", "rejected": "B"}, [("user", "Q"), ("assistant", "A")]),
-    ("records", {"id": "d", "messages": [user("Q"), assistant("A")]}, [("user", "Q"), ("assistant", "A")]),
-    ("records", {"id": "p", "messages": [user("Q")], "topic": "x"}, [("user", "Q")]),
+    (
+        "records",
+        {"id": "d", "messages": [user("Q"), assistant("A")], "trainer": "t"},
+        [("user", "Q"), ("assistant", "A")],
+    ),
+    ("records", {"id": "p", "messages": [user("Q")], "split": "train"}, [("user", "Q")]),
 ]
 
 
@@ -133,7 +176,13 @@ def test_a_category_becomes_the_topic(tmp_path: Path) -> None:
         ({"instruction": "Add", "instances": [{}]}, '"instances[0]" has no "output"'),
         ({"turns": []}, '"turns" is empty'),
         ({"messages": [[{"text": "Alone", "sender": "a"}]]}, "has 1 speakers; a dialogue has two"),
-        ({"id": "d", "messages": [user("Q"), user("R"), assistant("A")]}, "do not take turns"),
+        ({"id": "d", "messages": [user("Q"), user("R"), assistant("A")], "split": "test"}, "do not take turns"),
+        ({"instruction": "Add", "output": "3", "history": [["Q"]]}, '"history[0]" must be a list of two texts'),
+        ({"question": "Q", "answer": "A", "response": "B"}, "answer and response is the answer"),
+        ({"messages": [user("<image>\nWhat?"), assistant("A cat")]}, "in place of something that is no text"),
+        ({"messages": [user("Q"), assistant("A")], "images": ["a.png"]}, '"images" would be lost'),
+        ({"system": "S", "messages": [{"role": "system", "content": "T"}, user("Q"), assistant("A")]}, "two system"),
+        ({"prompt": "Q", "chosen": "A", "rejected": "B", "score_chosen": 5, "score_rejected": 5}, "are a tie"),
         ({"id": "d", "messages": [user("Q"), assistant("A")], "trainer": 7}, '"trainer" must be text'),
     ],
 )
@@ -359,7 +408,10 @@ def test_a_later_line_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_the_other_kind_is_named(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{"instruction": "Add", "output": "3"}])
-    with pytest.raises(FileRefused, match="looks like Alpaca or self-instruct instructions, which holds no rankings"):
+    with pytest.raises(
+        FileRefused,
+        match="looks like Alpaca or self-instruct instructions, or prompts with completions, which holds no rankings",
+    ):
         detect(path, kind="rankings")
 
 
@@ -374,4 +426,4 @@ def test_a_format_can_be_named_and_an_unknown_name_is_refused(tmp_path: Path) ->
     assert find_format("chatml", kind="dialogues", path=path).name == "openai"
     with pytest.raises(FileRefused, match='no format "csv" for rankings; known are auto, records, oasst'):
         find_format("csv", kind="rankings", path=path)
-    assert set(names_of("rankings")) - set(names_of("dialogues")) == {"label-studio", "argilla"}
+    assert set(names_of("rankings")) - set(names_of("dialogues")) == {"label-studio", "argilla", "scored-texts"}

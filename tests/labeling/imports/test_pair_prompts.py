@@ -34,6 +34,17 @@ READ: list[tuple[dict[str, Any], Spoken]] = [
     ({"question": "Q", **PAIR}, ASKED),
     ({"query": "Q", **AS_MESSAGES}, ASKED),
     ({"input": "Q", **PAIR}, ASKED),
+    ({"prompt": "Q", "history": [["P", "R"]], **PAIR}, [("user", "P"), ("assistant", "R"), *ASKED]),
+    ({"prompt": "Q", **PAIR, "chosen_rating": 5, "rejected_rating": "4.5", "margin": 0.5}, ASKED),
+    (
+        {
+            "conversations": [{"from": "system", "value": "S"}, {"from": "human", "value": "Q"}],
+            "chosen": {"from": "gpt", "value": "A"},
+            "rejected": {"from": "gpt", "value": "B"},
+        },
+        [("system", "S"), *ASKED],
+    ),
+    ({"messages": [user("Q")], "chosen": assistant("A"), "rejected": assistant("B")}, ASKED),
     ({"system": "S", "question": "Q", **PAIR}, [("system", "S"), *ASKED]),
     ({"system": "S", "prompt": "Q", **PAIR}, [("system", "S"), *ASKED]),
     ({"system": "", "prompt": "Q", "instruction": "Q", **PAIR}, ASKED),
@@ -63,6 +74,25 @@ def test_the_prompt_is_what_the_row_says_it_is(row: dict[str, Any], asked: Spoke
     assert [(message.role, message.content) for message in demonstration.messages] == [*asked, ("assistant", "A")]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"score_chosen": 5.0, "score_rejected": 5.0},
+        {"rating_chosen": "3", "rating_rejected": 3},
+        {"margin": 0},
+        {"winner": "tie"},
+        {"preference": "Both bad"},
+        {"tie": True},
+    ],
+)
+@pytest.mark.parametrize("row", [{"prompt": "Q", **PAIR}, hh_pair("A", "B", "\n\nHuman: Q")])
+def test_a_row_that_prefers_neither_is_a_tie(row: dict[str, Any], said: dict[str, Any]) -> None:
+    (ranking,) = read(row | said)
+    assert ranking.tiers == (("chosen", "rejected"),)
+    (refused,) = read(row | said, "dialogues")
+    assert "are a tie, so neither is a demonstration" in refused
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"chosen": "The sky is blue.", "rejected": "The sky is brown."}, "nothing says what was asked"),
     ({"chosen": "Is it so?\nYes", "rejected": "Is it so?\nNo"}, 'there must be a "prompt"'),
@@ -73,7 +103,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"instruction": 3, **PAIR}, '"instruction" must be text, not a number'),
     ({"prompt": "Q", "input": "I", **PAIR}, '"input" is not part of "prompt"'),
     ({"prompt": "Q", "context": {"a": 1}, **PAIR}, '"context" stands beside "prompt" and is an object'),
-    ({"prompt": "Q", "history": [["a", "b"]], **PAIR}, '"history" would be lost'),
+    ({"prompt": "Q", "history": "a, b", **PAIR}, '"history" must be a list'),
+    ({"prompt": "Q", "reasoning": "R", **PAIR}, '"reasoning" would be lost'),
+    ({"prompt": "Q", **PAIR, "score_chosen": 1, "score_rejected": 2}, "which prefers the rejected one"),
+    ({"prompt": "Q", **PAIR, "margin": -1}, "which prefers the rejected one"),
+    ({"prompt": "Q", **PAIR, "label": False}, '"label" is '),
+    ({"prompt": "Q", **PAIR, "weight": 0}, '"weight" '),
     ({"system": "S", "prompt": [{**SYSTEM, "content": "T"}, user("Q")], **PAIR}, "are two system messages"),
     ({"prompt": "Something else", **WHOLE}, "the prompt says something else"),
     ({"prompt": "Q", **AS_MESSAGES, "rejected": "B"}, "must both be text or both be messages"),

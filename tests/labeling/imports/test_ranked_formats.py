@@ -128,6 +128,8 @@ def test_every_annotation_that_was_not_skipped_is_a_ranking(tmp_path: Path) -> N
 def test_buckets_count_where_their_names_say_which_is_better(tmp_path: Path) -> None:
     _, (ranking,), _ = read(tmp_path, task(tier_2=["a0"], tier_1=["a2", "a1"], _=[]))
     assert preference(ranking) == [{"Text 1.", "Text 2."}, {"Text 0."}]
+    _, (tied,), _ = read(tmp_path, task(bad2=["a0", "a1"]))
+    assert preference(tied) == [{"Text 0.", "Text 1."}]
     _, _, refused = read(tmp_path, task(good=["a0"], bad=["a2", "a1"]))
     assert "the file does not say which bucket is better" in refused[0]
 

@@ -1,0 +1,113 @@
+"""Conversations that chat products export: Open WebUI's chats and chat-ui's. Each is a tree of messages; the branch
+that was last on the screen is the dialogue.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
+from labeling.imports.formats.chat import dialogue_or_prompt, read_messages
+from labeling.imports.formats.keys import Keys, keys
+from labeling.imports.messages import FormatError, json_type_of, list_of, optional_text
+from labeling.imports.reader import Entry
+from records import Message
+
+_VERDICTS = "weight refusal train training trainable learn loss"  # read by verdicts.py
+_WEBUI_MESSAGE = keys(
+    f"role content reasoning reasoning_content parentId childrenIds files annotation {_VERDICTS}",
+    passed_over="model modelName modelIdx models timestamp done info usage sources statusHistory favorite user "
+    "lastSentence followUps originalContent",
+)
+_WEBUI = keys(
+    "chat",
+    passed_over="user_id title folder_id meta pinned archived share_id",
+    inside={
+        "chat": keys(
+            "system messages",
+            passed_over="title models params tags files timestamp options",
+            inside={"history": keys("currentId", inside={"messages": Keys(each=_WEBUI_MESSAGE)})},
+        )
+    },
+)
+_CHAT_UI = keys(
+    "preprompt",
+    passed_over="title model rootMessageId sessionId userId assistantId userAgent createdAt updatedAt meta",
+    inside={
+        "messages": keys(
+            f"from content reasoning ancestors children score {_VERDICTS}",
+            passed_over="updates interrupted createdAt updatedAt generationId materializedSeq routerMetadata webSearch",
+        )
+    },
+)
+_MOST_TURNS = 10_000
+
+
+def open_webui(entry: Entry) -> Iterator[DialogueOrPrompt]:
+    chat = entry.value["chat"]
+    history = chat.get("history")
+    if not isinstance(history, dict) or not isinstance(history.get("messages"), dict):
+        raise FormatError('"chat.history.messages" must be an object')
+    branch = branch_of(history["messages"], history.get("currentId"))
+    yield from _dialogue(entry.value, branch, chat.get("system"))
+
+
+def chat_ui(entry: Entry) -> Iterator[DialogueOrPrompt]:
+    messages = list_of(entry.value["messages"], "messages")
+    last = messages[-1]
+    ancestors = last.get("ancestors") if isinstance(last, dict) else None
+    if isinstance(ancestors, list):
+        known = {one["id"]: one for one in messages if has_keys(one, "id") and isinstance(one["id"], str)}
+        on_branch = [known.get(name) if isinstance(name, str) else None for name in ancestors]
+        if None in on_branch:
+            raise FormatError('"ancestors" of the last message names a message that is not there')
+        messages = [*on_branch, last]
+    branch = [{**one, "role": one.get("from")} if isinstance(one, dict) else one for one in messages]
+    if has_keys(branch[0], "role", "content") and branch[0]["role"] == "system" and not branch[0]["content"]:
+        branch = branch[1:]  # chat-ui keeps an empty system message at the root
+    yield from _dialogue(entry.value, branch, entry.value.get("preprompt"))
+
+
+def branch_of(messages: dict[str, Any], current: Any) -> list[dict[str, Any]]:
+    """Open WebUI's messages from the root down to the one that was on the screen. Raises FormatError."""
+    branch: list[dict[str, Any]] = []
+    while current is not None:
+        message = messages.get(current) if isinstance(current, str) else None
+        if not isinstance(message, dict) or len(branch) > _MOST_TURNS:
+            raise FormatError(
+                f"its messages do not lead back to a first one; {json_type_of(message)} stands among them"
+            )
+        if message.get("files"):
+            raise FormatError('"files" of a message would be lost; only text can be kept')
+        if message not in branch:
+            branch.append(message)
+        else:
+            raise FormatError("its messages lead back to themselves")
+        current = message.get("parentId")
+    return branch[::-1]
+
+
+def _dialogue(row: Any, branch: list[Any], system: Any) -> Iterator[DialogueOrPrompt]:
+    messages = read_messages(branch, "messages") if branch else ()
+    content = optional_text(system, "system")
+    if content and not (messages and messages[0].role == "system"):
+        messages = (Message(role="system", content=content), *messages)
+    if not messages:
+        raise FormatError("has no messages")
+    yield dialogue_or_prompt(messages, row=row)
+
+
+def _is_webui(entry: Entry) -> bool:
+    return has_keys(entry.value, "chat") and has_keys(entry.value["chat"], "history")
+
+
+def _is_chat_ui(entry: Entry) -> bool:
+    messages = entry.value.get("messages") if has_keys(entry.value, "messages") else None
+    return isinstance(messages, list) and bool(messages) and has_keys(messages[0], "from", "content")
+
+
+OPEN_WEBUI = Format(
+    name="open-webui", label="Open WebUI's chats", recognises=_is_webui, keys=_WEBUI, dialogues=open_webui
+)
+CHAT_UI = Format(
+    name="chat-ui", label="chat-ui's conversations", recognises=_is_chat_ui, keys=_CHAT_UI, dialogues=chat_ui
+)

@@ -1,0 +1,16 @@
+"""What imports keep besides: the reasoning before an answer, and by which id a later file corrects a ranking."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = (("labeling", "0018_newest_comparisons"),)
+
+    operations = (
+        migrations.AddField(model_name="message", name="reasoning", field=models.TextField(blank=True, db_default="")),
+        migrations.AddField(
+            model_name="ranking",
+            name="outside_id",
+            field=models.CharField(blank=True, db_default="", max_length=120),
+        ),
+    )
