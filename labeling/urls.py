@@ -118,6 +118,7 @@ urlpatterns = [
     path("p/<slug:slug>/data/imports/new/", imports_views.new_import, name="new_import"),
     path(_IMPORT, imports_views.import_page, name="import"),
     path(f"{_IMPORT}state/", imports_views.import_state, name="import_state"),
+    path(f"{_IMPORT}reading/", imports_views.read_import_differently, name="read_import_differently"),
     path(f"{_IMPORT}discard/", imports_views.discard_import, name="discard_import"),
     # Rounds and models.
     path("p/<slug:slug>/rounds/", rounds.rounds_page, name="rounds"),

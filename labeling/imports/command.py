@@ -24,7 +24,9 @@ class ImportCommand(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("file", metavar="FILE", help="a .jsonl or .json file, gzip or not")
+        parser.add_argument(
+            "file", metavar="FILE", help="a .jsonl, .json, .csv or .tsv file, gzip or not, or a .parquet file"
+        )
         parser.add_argument("--format", default="auto", help=f"auto, {', '.join(names_of(self.kind))}")
         parser.add_argument("--project", default="first-steps", metavar="SLUG", help="where it goes (first-steps)")
         parser.add_argument(
@@ -34,6 +36,13 @@ class ImportCommand(BaseCommand):
             help="stop (default): one bad line and nothing is imported; skip: the rest is",
         )
         parser.add_argument("--by", metavar="USERNAME", help="whose name the import carries in the history")
+        parser.add_argument(
+            "--column",
+            action="append",
+            default=[],
+            metavar="NAME=MEANING",
+            help='what a name in the file means, as --column Frage=prompt; "NAME=" passes it over. May be given often',
+        )
         parser.add_argument("--limit", type=int, metavar="N", help="take only the first N entries")
 
     def report_on(self, path: Path, options: dict[str, Any], work: Callable[..., ImportReport], **more: Any) -> None:
@@ -48,6 +57,7 @@ class ImportCommand(BaseCommand):
                     format=options["format"],
                     on_error=options["on_error"],
                     limit=options["limit"],
+                    columns=_columns(options["column"]),
                     on_progress=lambda fraction, sofar: progress.show(fraction, f"{sofar.imported:,} imported"),
                     **more,
                 )
@@ -75,6 +85,13 @@ class ImportCommand(BaseCommand):
             f"{path.name} ({report.format}): {report.imported:,} imported, {report.repeated:,} already there, "
             f"{report.num_refused:,} refused" + (f", {report.num_empty:,} with none" if report.num_empty else "")
         )
+
+
+def _columns(given: list[str]) -> dict[str, str]:
+    without = [one for one in given if "=" not in one]
+    if without:
+        raise CommandError(f"--column {without[0]}: must be NAME=MEANING, as Frage=prompt", returncode=2)
+    return dict(one.rsplit("=", 1) for one in given)
 
 
 def _project(slug: str) -> Project:

@@ -1,5 +1,6 @@
 """Detection of a file's format from the first entry that any format recognises. Raises FileRefused where none does."""
 
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,7 @@ from labeling.imports.messages import json_type_of
 from labeling.imports.reader import Entry, EntryReader, FileRefused, Refusal
 
 Kind = Literal["dialogues", "rankings"]
+Columns = Mapping[str, str] | None  # what a person said that the file's names mean (EntryReader)
 
 # More specific formats come first: a preference pair has a prompt too, so it would match `questions`.
 FORMATS = (
@@ -66,14 +68,15 @@ ALIASES = {
     "ultrafeedback": "rated",
     "openai-dpo": "trl",
 }
+_MOST_COLUMNS = 60  # that a person is asked about; a file whose keys are values has as many as rows
 _LOOKED_AT = 50  # entries; the first recognised one of them decides, so that a bad first line refuses no file
 
 
-def detect(path: Path, *, kind: Kind) -> Format:
+def detect(path: Path, *, kind: Kind, columns: Columns = None) -> Format:
     """The format of the file. Raises FileRefused where none holds `kind`; the message says what was found."""
     first: Entry | None = None
     unreadable = "holds no values"
-    for entry in islice(EntryReader(path), _LOOKED_AT):
+    for entry in islice(EntryReader(path, columns=columns), _LOOKED_AT):
         if isinstance(entry, Refusal):
             unreadable = f"line {entry.line}: {entry.reason}"
             continue
@@ -89,10 +92,19 @@ def detect(path: Path, *, kind: Kind) -> Format:
     )
 
 
-def find_format(name: str, *, kind: Kind, path: Path) -> Format:
+def columns_of(path: Path) -> list[str]:
+    """The names that the first entries use, in their order, as the file has them. Raises FileRefused."""
+    names: dict[str, None] = {}
+    for entry in islice(EntryReader(path), _LOOKED_AT):
+        if isinstance(entry, Entry) and isinstance(entry.value, dict):
+            names |= dict.fromkeys(entry.value)
+    return list(names)[:_MOST_COLUMNS]
+
+
+def find_format(name: str, *, kind: Kind, path: Path, columns: Columns = None) -> Format:
     """The format of this name; for "auto" the detected one. Raises FileRefused."""
     if name == "auto":
-        return detect(path, kind=kind)
+        return detect(path, kind=kind, columns=columns)
     wanted = ALIASES.get(name, name)
     for known in FORMATS:
         if known.name == wanted and _can_read(known, kind):

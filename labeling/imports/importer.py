@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from django.db import IntegrityError
 
-from labeling.imports.detection import Kind, find_format
+from labeling.imports.detection import Columns, Kind, find_format
 from labeling.imports.dialogues import opening_of, store_dialogues_and_prompts
 from labeling.imports.formats import Entries, Format
 from labeling.imports.formats.keys import Keys, unread_keys
@@ -31,6 +31,7 @@ CHUNK_CHARACTERS = 8 * 2**20  # of the file; ends a chunk early where records ar
 HELD_CHARACTERS = 64 * 2**20  # kept in memory between check and storing; a larger file is read twice
 _ENTRIES_SEEN = 200  # by a preview: a key that stands in some rows only is seen too
 _MOST_ENTRIES_SEEN = 1_000  # by a preview that finds nothing it can show
+_MOST_BYTES_SEEN = 32 * 2**20  # by a preview, however long the entries are: a person waits
 _MOST_TRIES = 3
 _LONGEST_REASON = 500  # characters; some reasons repeat a value of the file, which may be megabytes
 
@@ -66,19 +67,21 @@ def import_dialogues(
     num_turns: int = 1,
     limit: int | None = None,
     source: str | None = None,
+    columns: Columns = None,
     on_progress: OnProgress | None = None,
 ) -> ImportReport:
     """Import answered dialogues as accepted dialogues, and unanswered ones as prompts.
 
     `into_prompts` keeps only the opening of each, up to the user's `num_turns`-th message. `limit` is a number of
-    entries; `source` is recorded as where the rows come from, the file's name by default. Raises FileRefused where the
-    file cannot be read at all.
+    entries; `source` is recorded as where the rows come from, the file's name by default; `columns` says what the
+    file's names mean where they are not the format's. Raises FileRefused where the file cannot be read at all.
     """
-    known = find_format(format, kind="dialogues", path=path)
+    known = find_format(format, kind="dialogues", path=path, columns=columns)
     change = partial(opening_of, num_turns=num_turns) if into_prompts else lambda record: record
     name = source or path.name
     store = lambda records: store_dialogues_and_prompts(project, list(map(change, records)), source=name, by=by)  # noqa: E731
-    report = _run(path, known, "dialogues", store, on_error=on_error, limit=limit, on_progress=on_progress)
+    file = partial(EntryReader, path, columns=columns)
+    report = _run(file, known, "dialogues", store, on_error=on_error, limit=limit, on_progress=on_progress)
     _note("import dialogues", project, by, name, report)
     return report
 
@@ -92,33 +95,34 @@ def import_rankings(
     on_error: OnError = "stop",
     limit: int | None = None,
     source: str | None = None,
+    columns: Columns = None,
     on_progress: OnProgress | None = None,
 ) -> ImportReport:
     """Import rankings with their comparisons and completions. Raises FileRefused as import_dialogues does."""
-    known = find_format(format, kind="rankings", path=path)
+    known = find_format(format, kind="rankings", path=path, columns=columns)
     name = source or path.name
     store = partial(store_rankings, project, source=name)
-    report = _run(path, known, "rankings", store, on_error=on_error, limit=limit, on_progress=on_progress)
+    file = partial(EntryReader, path, columns=columns)
+    report = _run(file, known, "rankings", store, on_error=on_error, limit=limit, on_progress=on_progress)
     _note("import rankings", project, by, name, report)
     return report
 
 
-def preview(path: Path, *, kind: Kind, format: str = "auto", num: int = 5) -> Preview:
+def preview(path: Path, *, kind: Kind, format: str = "auto", columns: Columns = None, num: int = 5) -> Preview:
     """The first records and refusals of a file; stores nothing. Raises FileRefused."""
-    known = find_format(format, kind=kind, path=path)
+    known = find_format(format, kind=kind, path=path, columns=columns)
     records: list[Any] = []
     refused: list[Refusal] = []
     unread = UnreadKeys()
-    size = 0
-    for num_seen, read in enumerate(read_records(EntryReader(path), known, kind), start=1):
+    entries = EntryReader(path, columns=columns)
+    for num_seen, read in enumerate(read_records(entries, known, kind), start=1):
         if isinstance(read, Refusal):
             refused.append(read)
         else:
             records += read.records
-            size += read.size
             unread.count(read.unread, line=read.line)
         is_enough = num_seen >= _ENTRIES_SEEN and len(records) >= num
-        if is_enough or num_seen >= _MOST_ENTRIES_SEEN or size >= CHUNK_CHARACTERS:
+        if is_enough or num_seen >= _MOST_ENTRIES_SEEN or entries.num_bytes_read >= _MOST_BYTES_SEEN:
             break
     return Preview(known, records[:num], refused[:num], unread)
 
@@ -154,7 +158,7 @@ def _refuse_unrecognised(entries: Entries, known: Format) -> Entries:
 
 
 def _run(
-    path: Path,
+    open_file: Callable[[], EntryReader],
     known: Format,
     kind: Kind,
     store: Callable[[list[Any]], int],
@@ -163,14 +167,15 @@ def _run(
     limit: int | None,
     on_progress: OnProgress | None,
 ) -> ImportReport:
-    before = _version_of(path)
+    entries = open_file()
+    before = _version_of(entries.path)
     held: deque[Read] | None = None
     if on_error == "stop":
-        report, held = _check(path, known, kind, limit)
+        report, held = _check(entries, known, kind, limit)
         if report.num_refused:
             return report
     report = ImportReport(known.name)
-    entries = EntryReader(path)
+    entries = open_file()
     total = len(held) if held is not None else 0
     reads = _drain(held) if held is not None else read_records(entries, known, kind)
     for chunk in _prefetched(_chunks(islice(reads, limit), report)):
@@ -179,17 +184,21 @@ def _run(
         report.repeated += len(chunk) - imported
         if on_progress is not None:
             on_progress(entries.fraction if held is None else 1 - len(held) / total, report)
-    if _version_of(path) != before:
-        raise FileRefused(f"{path.name}: changed while it was imported; import it again, what came in stays once")
+    if _version_of(entries.path) != before:
+        raise FileRefused(
+            f"{entries.path.name}: changed while it was imported; import it again, what came in stays once"
+        )
     return report
 
 
-def _check(path: Path, known: Format, kind: Kind, limit: int | None) -> tuple[ImportReport, deque[Read] | None]:
+def _check(
+    entries: EntryReader, known: Format, kind: Kind, limit: int | None
+) -> tuple[ImportReport, deque[Read] | None]:
     """Read the whole file without storing anything. The records are kept, unless they take too much memory."""
     report = ImportReport(known.name, stopped=True)
     held: deque[Read] | None = deque()
     size = 0
-    for read in islice(read_records(EntryReader(path), known, kind), limit):
+    for read in islice(read_records(entries, known, kind), limit):
         if isinstance(read, Refusal):
             report.refuse(read)
             held = None

@@ -1,7 +1,8 @@
 """A file as a stream of JSON values, each with the line on which it starts, in bounded memory.
 
-Reads JSON Lines, one JSON list, or one JSON object of many values, plain or gzipped, detected by content. What cannot
-be read becomes a Refusal with its line, never an exception. Knows no format.
+Reads JSON Lines, one JSON list, one JSON object of many values, CSV or TSV, plain or gzipped, and Parquet, detected by
+content, tables of text by their ending. What cannot be read becomes a Refusal with its line, never an exception. Knows
+no format.
 """
 
 import gzip
@@ -9,16 +10,18 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Never
+from typing import IO, Any, Literal, Never
 
 import orjson
 
+from labeling.imports import tables
 from labeling.imports.json_stream import Document, DocumentError
 
+Shape = Literal["lines", "document", "delimited", "parquet"]
 LONGEST_VALUE = 16 * 2**20  # bytes of one line or one value; memory stays a small multiple of it
 MOST_REFUSALS_IN_A_ROW = 10_000  # after so many the file is taken not to be JSON values at all
 _HEAD = 2**20  # bytes read to tell JSON Lines from one document
@@ -50,25 +53,65 @@ class Refusal:
 
 
 class EntryReader:
-    """Iterates over the entries and refusals of one file; `fraction` is the share of the file that is read."""
+    """Iterates over the entries and refusals of one file; `fraction` is the share of the file that is read.
 
-    def __init__(self, path: Path) -> None:
+    `columns` renames keys of the entries, those to "" are passed over: what a person said that the file's names mean.
+    """
+
+    def __init__(self, path: Path, *, columns: Mapping[str, str] | None = None) -> None:
         self.path = path
+        self._columns = columns or {}
         try:
             self._size = max(path.stat().st_size, 1)
-            self.is_lines = _holds_lines(path)
+            self.shape = _shape_of(path)
         except OSError as error:
             raise FileRefused(f"{path}: cannot be read: {error.strerror}") from error
         self._raw: IO[bytes] | None = None
+        self._fraction_of_rows: float | None = None
 
     @property
     def fraction(self) -> float:
+        if self._fraction_of_rows is not None:
+            return self._fraction_of_rows
         return min(self._raw.tell() / self._size, 1.0) if self._raw and not self._raw.closed else 1.0
 
+    @property
+    def num_bytes_read(self) -> int:
+        """Of the file as it lies there, so packed where it is packed; 0 of Parquet, which is read in any order."""
+        return self._raw.tell() if self._raw and not self._raw.closed else 0
+
     def __iter__(self) -> Iterator[Entry | Refusal]:
+        renames = bool(self._columns) and self.shape != "delimited"  # there the header is renamed, once
+        for entry in self._entries():
+            yield self._renamed(entry) if renames and isinstance(entry, Entry) else entry
+
+    def _entries(self) -> Iterator[Entry | Refusal]:
+        if self.shape == "parquet":
+            yield from _guarded(self._entries_of_parquet())
+            return
         with open_bytes(self.path) as (raw, stream):
             self._raw = raw
-            yield from _guarded(_entries_of_lines(stream) if self.is_lines else _entries_of_document(stream))
+            if self.shape == "delimited":
+                yield from _guarded(_entries_of_table(stream, self.path, self._columns))
+            else:
+                yield from _guarded(
+                    _entries_of_lines(stream) if self.shape == "lines" else _entries_of_document(stream)
+                )
+
+    def _entries_of_parquet(self) -> Iterator[Entry | Refusal]:
+        number = 0
+        try:
+            for number, fraction, row in tables.parquet_rows(self.path):
+                self._fraction_of_rows = fraction
+                yield _entry_of_row(number, row)
+        except tables.TableError as error:
+            yield Refusal(number + 1, str(error))
+
+    def _renamed(self, entry: Entry) -> Entry:
+        if not isinstance(entry.value, dict):
+            return entry
+        names = {key: self._columns.get(key, key) for key in entry.value}
+        return replace(entry, value={names[key]: value for key, value in entry.value.items() if names[key]})
 
 
 @contextmanager
@@ -175,6 +218,27 @@ def _entries_of_document(stream: IO[bytes]) -> Iterator[Entry | Refusal]:
         yield Refusal(document.line, f"{error}; the rest of the file cannot be read")
 
 
+def _entries_of_table(stream: IO[bytes], path: Path, columns: Mapping[str, str]) -> Iterator[Entry | Refusal]:
+    line = 1  # of the header
+    try:
+        for line, row in tables.delimited_rows(stream, path, columns=columns, longest=LONGEST_VALUE):
+            yield _entry_of_row(line, row)
+    except tables.TableError as error:
+        yield Refusal(line + 1, str(error))
+
+
+def _entry_of_row(line: int, row: dict[str, Any] | tables.RowError) -> Entry | Refusal:
+    if isinstance(row, tables.RowError):
+        return Refusal(line, str(row))
+    try:
+        text = json.dumps(row, ensure_ascii=False)
+        if _MAYBE_UNSTORABLE.search(text) or not text.isprintable():
+            _require_storable(row)
+    except (ValueError, RecursionError) as error:
+        return Refusal(line, str(error))
+    return Entry(line, row, size=len(text))
+
+
 def _require_storable(value: Any) -> None:
     """Raise ValueError where `value` contains a text that PostgreSQL cannot store."""
     text = json.dumps(value, ensure_ascii=False)
@@ -210,20 +274,28 @@ def _finite(text: str) -> float:
 DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
-def _holds_lines(path: Path) -> bool:
-    """Whether the file is JSON Lines rather than one document. Raises FileRefused where it is neither."""
-    beginning = _head(path).removeprefix(_BOM).lstrip()
+def _shape_of(path: Path) -> Shape:
+    """How the file holds its values. Raises FileRefused where it is nothing of the kind."""
+    head = _head(path)
+    beginning = head.removeprefix(_BOM).lstrip()
     if not beginning:
         raise FileRefused(f"{path.name}: is empty")
+    if head.startswith(tables.PARQUET_MARK):
+        return "parquet"
+    if tables.is_delimited(path):
+        return "delimited"
     named_lines = ".jsonl" in path.suffixes or ".ndjson" in path.suffixes
     if beginning[:1] not in (b"{", b"["):
         if named_lines:
-            return True
-        raise FileRefused(f"{path.name}: is neither JSON Lines nor JSON; it begins with {_shown(beginning)}")
+            return "lines"
+        raise FileRefused(
+            f"{path.name}: is neither JSON Lines nor JSON; it begins with {_shown(beginning)}. The name of a table must "
+            "end in .csv or .tsv"
+        )
     first, _, rest = beginning.partition(b"\n")
     if named_lines and beginning[:1] == b"{":
-        return True
-    return bool(rest.strip()) and _is_json(first)
+        return "lines"
+    return "lines" if rest.strip() and _is_json(first) else "document"
 
 
 def _head(path: Path) -> bytes:

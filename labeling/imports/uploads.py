@@ -6,7 +6,7 @@ The Import row is the job, as for exports. An interrupted import starts from the
 import logging
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.imports.detection import Kind
+from labeling.imports.detection import Kind, columns_of
 from labeling.imports.importer import Preview, import_dialogues, import_rankings, preview
 from labeling.imports.reader import FileRefused
 from labeling.imports.report import ImportReport
@@ -30,7 +30,9 @@ logger = logging.getLogger(__name__)
 KEPT_UNCONFIRMED = timedelta(days=7)  # then an unconfirmed file is deleted
 State = Import.State
 _RENEW_SECONDS = 2.0  # between renewals of the lease
-_ENDINGS = (".jsonl.gz", ".json.gz", ".jsonl", ".json", ".gz")
+_ENDINGS = (
+    ".jsonl.gz", ".json.gz", ".csv.gz", ".tsv.gz", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz",
+)  # fmt: skip
 
 
 class UploadError(ValueError):
@@ -52,7 +54,7 @@ def bring(
     path = path_of(upload)
     try:
         upload.num_bytes = _write(path, content)
-        upload.format = preview(path, kind=kind).format.name
+        upload.format = _format_of(path, kind)
     except FileRefused as error:
         _delete_file(upload)
         raise UploadError(str(error).replace(path.name, upload.file_name)) from error
@@ -67,7 +69,22 @@ def bring(
 
 def look_at(upload: Import) -> Preview:
     """The first records of the file as Parley reads them. Raises FileRefused."""
-    return preview(path_of(upload), kind=_kind(upload), format=upload.format)
+    return preview(path_of(upload), kind=_kind(upload), format=upload.format or "auto", columns=upload.columns)
+
+
+def read_differently(upload: Import, *, format: str, columns: Mapping[str, str], by: User | None) -> bool:
+    """Take the file for another format, or its names for other ones. False where it no longer waits for a word."""
+    with transaction.atomic():
+        waiting = Import.objects.filter(id=upload.id, state=State.PREVIEWED)
+        changed = waiting.update(format="" if format == "auto" else format, columns=dict(columns))
+        if changed:
+            AuditEvent.note("read file differently", upload, by=by, format=format, columns=dict(columns))
+    return bool(changed)
+
+
+def names_in(upload: Import) -> list[str]:
+    """The names of the file's columns, or of its first entries' keys. Raises FileRefused."""
+    return columns_of(path_of(upload))
 
 
 def confirm(upload: Import, *, by: User | None, skips_bad_lines: bool) -> bool:
@@ -137,9 +154,10 @@ def _import_file(work: Import) -> ImportReport:
     given: dict[str, Any] = {
         "project": work.project,
         "by": work.requested_by,
-        "format": work.format,
+        "format": work.format or "auto",
         "on_error": "skip" if work.skips_bad_lines else "stop",
         "source": work.file_name,
+        "columns": work.columns,
         "on_progress": renew,
     }
     if work.kind == Import.Kind.RANKINGS:
@@ -155,6 +173,19 @@ def _finish(work: Import, report: ImportReport) -> None:
             held.error = _("Some lines cannot be imported, so nothing was.")
         held.lease_until, held.finished_at, held.fraction = None, Now(), 1.0
         held.save(update_fields=["state", "report", "error", "lease_until", "finished_at", "fraction"])
+
+
+def _format_of(path: Path, kind: Kind) -> str:
+    """The name of its format; "" where none holds the kind and its names could be said to mean others.
+
+    Raises FileRefused where nothing in its beginning can be read.
+    """
+    try:
+        return preview(path, kind=kind).format.name
+    except FileRefused:
+        if columns_of(path):
+            return ""
+        raise
 
 
 def _write(path: Path, content: Iterable[bytes]) -> int:

@@ -7,14 +7,14 @@ import uuid
 from typing import Any, cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling.imports import FileRefused, uploads
 from labeling.imports.detection import Kind
-from labeling.imports.forms import ConfirmImportForm, UploadForm
+from labeling.imports.forms import ConfirmImportForm, ReadDifferentlyForm, UploadForm
 from labeling.models import Import, Project
 from labeling.web import access
 from labeling.web.access import ENGINEERS
@@ -40,11 +40,28 @@ def import_page(request: HttpRequest, slug: str, import_id: uuid.UUID) -> HttpRe
     brought = access.import_for(request, import_id, slug=slug)
     # An unticked box posts nothing, so the method decides, not whether something was sent.
     form = ConfirmImportForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    seen = _seen(brought)
+    if request.method == "POST" and form.is_valid() and "problem" not in seen:
         uploads.confirm(brought, by=access.person(request), **form.cleaned_data)
         return redirect("import", slug, brought.id)
-    context = {"project": brought.project, "section": "data", "import": brought, "form": form, **_seen(brought)}
-    return render(request, "labeling/imports/import.html", context)
+    context = {"project": brought.project, "section": "data", "import": brought, "form": form, **seen}
+    return render(request, "labeling/imports/import.html", context, status=422 if form.is_bound else 200)
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def read_import_differently(request: HttpRequest, slug: str, import_id: uuid.UUID) -> HttpResponse:
+    """Take a file that was brought for another format, or its names for other ones, and look at it again."""
+    brought = access.import_for(request, import_id, slug=slug)
+    form = _reading_form(brought, request.POST)
+    if form is not None and not form.is_valid():
+        context = {"project": brought.project, "section": "data", "import": brought, "form": ConfirmImportForm()}
+        return render(request, "labeling/imports/import.html", context | _seen(brought, reading=form), status=422)
+    if form is not None:
+        uploads.read_differently(
+            brought, format=form.cleaned_data["format"], columns=form.columns(), by=access.person(request)
+        )
+    return redirect("import", slug, brought.id)
 
 
 @access.role_required(*ENGINEERS)
@@ -80,15 +97,33 @@ def _bring(request: HttpRequest, project: Project, form: UploadForm) -> Import |
         return None
 
 
-def _seen(brought: Import) -> dict[str, Any]:
-    """The first records of a file that waits for a word, as the page shows them."""
+def _reading_form(brought: Import, data: QueryDict | None = None) -> ReadDifferentlyForm | None:
+    """How the file is read now, to be changed. None where it does not wait for a word, or is gone."""
+    if brought.state != Import.State.PREVIEWED:
+        return None
+    try:
+        names = uploads.names_in(brought)
+    except (FileRefused, OSError):
+        return None
+    initial = {
+        f"column-{number}": brought.columns[name] for number, name in enumerate(names) if name in brought.columns
+    }
+    initial["format"] = brought.format or "auto"
+    return ReadDifferentlyForm(data, initial=initial, kind=brought.kind, names=names)
+
+
+def _seen(brought: Import, *, reading: ReadDifferentlyForm | None = None) -> dict[str, Any]:
+    """The first records of a file that waits for a word, as the page shows them, and how it is read."""
     if brought.state != Import.State.PREVIEWED:
         return {}
+    reading = reading or _reading_form(brought)
     try:
         preview = uploads.look_at(brought)
     except (FileRefused, OSError) as error:
-        return {"problem": str(error)}
+        problem = str(error).replace(uploads.path_of(brought).name, brought.file_name)
+        return {"problem": problem, "reading": reading}
     return {
+        "reading": reading,
         "format": preview.format.label,
         "examples": [_example(record) for record in preview.records],
         "refused": preview.refused,

@@ -1,4 +1,6 @@
-"""What imports keep besides: the reasoning before an answer, and by which id a later file corrects a ranking."""
+"""What imports keep besides: the reasoning before an answer, by which id a later file corrects a ranking, and what a
+person said that a file's names mean.
+"""
 
 from django.db import migrations, models
 
@@ -13,4 +15,6 @@ class Migration(migrations.Migration):
             name="outside_id",
             field=models.CharField(blank=True, db_default="", max_length=120),
         ),
+        migrations.AddField(model_name="import", name="columns", field=models.JSONField(blank=True, default=dict)),
+        migrations.AlterField(model_name="import", name="format", field=models.CharField(blank=True, max_length=40)),
     )

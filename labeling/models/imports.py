@@ -22,7 +22,8 @@ class Import(LeasedRow):
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="imports")
     kind = models.CharField(max_length=16, choices=Kind.choices)
-    format = models.CharField(max_length=40)
+    format = models.CharField(max_length=40, blank=True)  # blank: none was recognised; a person says which it is
+    columns = models.JSONField(default=dict, blank=True)  # what names in the file mean, as a person said
     into_prompts = models.BooleanField(default=False)  # of each dialogue only its opening, for the pool
     skips_bad_lines = models.BooleanField(default=False)  # else one bad line and nothing is imported
     file_name = models.CharField(max_length=200)  # as its owner called it; never a path

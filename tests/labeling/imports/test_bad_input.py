@@ -109,7 +109,6 @@ def test_a_bad_line_that_is_skipped_takes_nothing_with_it(
 BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "empty": ("a.jsonl", b"", "is empty"),
     "UTF-16": ("a.json", '{"id": 1}\n'.encode("utf-16"), "neither JSON Lines nor JSON"),
-    "a table": ("a.csv", b"prompt,chosen\n=1+1,x\n", "neither JSON Lines nor JSON"),
     "a zip archive": ("a.json", b"PK\x03\x04 and so on", "neither JSON Lines nor JSON"),
     "gzip in name and first bytes alone": ("a.jsonl.gz", b"\x1f\x8b not gzip at all", "damaged gzip file"),
     "a format nobody knows": ("a.jsonl", b'{"colour": "red"}\n', "no known format looks like that"),
@@ -252,7 +251,7 @@ def test_the_name_of_a_file_is_no_path(project: Project, erin: User, store: Path
 def test_a_refused_upload_leaves_neither_row_nor_file(project: Project, store: Path) -> None:
     before = rows()
     with pytest.raises(uploads.UploadError):
-        uploads.bring(project, name="../a.jsonl", content=[b'{"colour": 1}\n'], kind="rankings", by=None)
+        uploads.bring(project, name="../a.jsonl", content=[b"[1]\n"], kind="rankings", by=None)
     assert rows() == before
     assert Import.objects.count() == 0
     assert not [path for path in store.rglob("*") if path.is_file()]
