@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from labeling.imports.formats import (
     Format,
@@ -92,13 +92,16 @@ def detect(path: Path, *, kind: Kind, columns: Columns = None) -> Format:
     )
 
 
-def columns_of(path: Path) -> list[str]:
-    """The names that the first entries use, in their order, as the file has them. Raises FileRefused."""
-    names: dict[str, None] = {}
+def columns_of(path: Path) -> dict[str, Any]:
+    """The names that the first entries use, in their order, as the file has them, each with its first value.
+
+    Raises FileRefused.
+    """
+    first: dict[str, Any] = {}
     for entry in islice(EntryReader(path), _LOOKED_AT):
         if isinstance(entry, Entry) and isinstance(entry.value, dict):
-            names |= dict.fromkeys(entry.value)
-    return list(names)[:_MOST_COLUMNS]
+            first = {**entry.value, **first}
+    return dict(islice(first.items(), _MOST_COLUMNS))
 
 
 def find_format(name: str, *, kind: Kind, path: Path, columns: Columns = None) -> Format:

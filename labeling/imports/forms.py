@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from labeling.imports.detection import Kind, names_of
+from labeling.imports.report import shown
 from labeling.models import Import
 
 
@@ -63,17 +64,19 @@ _AS_IT_IS, _PASS_OVER = "=", ""
 
 
 class ReadDifferentlyForm(forms.Form):
-    """Which format a file is in, and what its names mean. `names` are those in the file."""
+    """Which format a file is in, and what its names mean. `first` has those in the file, with their first values."""
 
-    def __init__(self, *args: Any, kind: str, names: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: str, first: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         formats = [(name, name) for name in names_of(cast(Kind, kind))]
         self.fields["format"] = forms.ChoiceField(label=_("Format"), choices=[("auto", _("find out")), *formats])
-        self._names = {f"column-{number}": name for number, name in enumerate(names)}
+        self._names = {f"column-{number}": name for number, name in enumerate(first)}
         meanings = [(name, name) for name in _MEANINGS[Import.Kind(kind)]]
         choices = [(_AS_IT_IS, _("as it is called")), (_PASS_OVER, _("pass over")), *meanings]
         for field, name in self._names.items():
-            self.fields[field] = forms.ChoiceField(label=name, choices=choices, required=False, initial=_AS_IT_IS)
+            self.fields[field] = forms.ChoiceField(
+                label=name, choices=choices, required=False, initial=_AS_IT_IS, help_text=shown(first[name])
+            )
 
     @property
     def column_fields(self) -> list[forms.BoundField]:

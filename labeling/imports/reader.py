@@ -289,8 +289,8 @@ def _shape_of(path: Path) -> Shape:
         if named_lines:
             return "lines"
         raise FileRefused(
-            f"{path.name}: is neither JSON Lines nor JSON; it begins with {_shown(beginning)}. The name of a table must "
-            "end in .csv or .tsv"
+            f"{path.name}: is neither JSON Lines nor JSON; it begins with {_shown(beginning)}. The name of a table "
+            "must end in .csv or .tsv"
         )
     first, _, rest = beginning.partition(b"\n")
     if named_lines and beginning[:1] == b"{":

@@ -32,7 +32,7 @@ class UnreadKeys(dict[str, UnreadKey]):
             if name in self:
                 self[name].num_entries += 1
             elif len(self) < MOST_UNREAD_KEYS:
-                self[name] = UnreadKey(1, line, _shown(value))
+                self[name] = UnreadKey(1, line, shown(value))
 
 
 @dataclass
@@ -58,6 +58,7 @@ class ImportReport:
         return asdict(self)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a short text."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_EXAMPLE else f"{text[:_LONGEST_EXAMPLE]}…"

@@ -82,8 +82,8 @@ def read_differently(upload: Import, *, format: str, columns: Mapping[str, str],
     return bool(changed)
 
 
-def names_in(upload: Import) -> list[str]:
-    """The names of the file's columns, or of its first entries' keys. Raises FileRefused."""
+def columns_in(upload: Import) -> dict[str, Any]:
+    """The names of the file's columns, or of its first entries' keys, each with its first value. Raises FileRefused."""
     return columns_of(path_of(upload))
 
 

@@ -102,14 +102,14 @@ def _reading_form(brought: Import, data: QueryDict | None = None) -> ReadDiffere
     if brought.state != Import.State.PREVIEWED:
         return None
     try:
-        names = uploads.names_in(brought)
+        first = uploads.columns_in(brought)
     except (FileRefused, OSError):
         return None
     initial = {
-        f"column-{number}": brought.columns[name] for number, name in enumerate(names) if name in brought.columns
+        f"column-{number}": brought.columns[name] for number, name in enumerate(first) if name in brought.columns
     }
     initial["format"] = brought.format or "auto"
-    return ReadDifferentlyForm(data, initial=initial, kind=brought.kind, names=names)
+    return ReadDifferentlyForm(data, initial=initial, kind=brought.kind, first=first)
 
 
 def _seen(brought: Import, *, reading: ReadDifferentlyForm | None = None) -> dict[str, Any]:

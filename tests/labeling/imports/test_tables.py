@@ -83,7 +83,7 @@ def test_a_table_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, re
 
 
 def test_parquet_gives_its_rows_as_json(tmp_path: Path) -> None:
-    table = [
+    table: list[dict[str, Any]] = [
         {"messages": [user("Q"), assistant("A")], "label": True, "score": 0.5, "at": datetime(2026, 1, 1, tzinfo=UTC)},
         {"messages": None, "label": None, "score": None, "at": None},
         {"messages": [user("NUL \0")], "label": None, "score": None, "at": None},
@@ -108,7 +108,7 @@ def test_names_mean_what_a_person_says(tmp_path: Path, name: str) -> None:
         else '{"Frage": "Q", "gut": "A", "schlecht": "B", "Nr": "7"}\n'
     )
     path = write(tmp_path / name, text)
-    assert columns_of(path) == ["Frage", "gut", "schlecht", "Nr"]
+    assert columns_of(path) == {"Frage": "Q", "gut": "A", "schlecht": "B", "Nr": "7"}
     columns = {"Frage": "prompt", "gut": "chosen", "schlecht": "rejected", "Nr": ""}
     assert rows(path, columns=columns)[0][1] == {"prompt": "Q", "chosen": "A", "rejected": "B"}
     assert detect(path, kind="rankings", columns=columns).name == "trl"
