@@ -157,9 +157,16 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
 def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:
     members = value if isinstance(value, list | tuple) else [value]
     try:
-        return tuple(sorted({int(member) for member in members}))
+        return tuple(sorted({_whole_number(member) for member in members}))
     except (TypeError, ValueError) as error:
         raise FilterError(_("“%(name)s” must be whole numbers.") % {"name": name}) from error
+
+
+def _whole_number(value: Any) -> int:
+    """`int` alone would take true for 1 and cut 12.9 to 12."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError(value)
+    return int(value)
 
 
 def _day(name: str, value: Any) -> date:
@@ -172,17 +179,20 @@ def _day(name: str, value: Any) -> date:
 
 
 def _percent(name: str, value: Any) -> int:
-    (number,) = _whole_numbers(name, value)
-    if not 0 <= number <= 90:
-        raise FilterError(_("“%(name)s” must lie between 0 and 90.") % {"name": name})
-    return number
+    return _number_up_to(90, name, value)
 
 
 def _rate(name: str, value: Any) -> int:
-    (number,) = _whole_numbers(name, value)
-    if not 0 <= number <= 100:
-        raise FilterError(_("“%(name)s” must lie between 0 and 100.") % {"name": name})
-    return number
+    return _number_up_to(100, name, value)
+
+
+def _number_up_to(most: int, name: str, value: Any) -> int:
+    numbers = _whole_numbers(name, value)
+    if len(numbers) != 1:
+        raise FilterError(_("“%(name)s” must be one whole number.") % {"name": name})
+    if not 0 <= numbers[0] <= most:
+        raise FilterError(_("“%(name)s” must lie between 0 and %(most)d.") % {"name": name, "most": most})
+    return numbers[0]
 
 
 def _word(_name: str, value: Any) -> str:
