@@ -1,7 +1,7 @@
 """Rows of each kind of export as records.
 
 Rows are read in chunks of ids that were frozen when the export started. One long snapshot instead would slow the
-trainers' queue tenfold. Rows that were retracted or withdrawn in between are left out.
+trainers' queue tenfold. Rows that were retracted, withdrawn or retired in between are left out.
 """
 
 from collections import defaultdict
@@ -60,7 +60,7 @@ def read_demonstrations(ids: Sequence[str], filters: Filters) -> list[Demonstrat
 
 
 def read_prompts(ids: Sequence[str], filters: Filters) -> list[PromptRecord]:
-    found = Prompt.objects.filter(id__in=ids).values("id", "messages", "topic", "source")
+    found = Prompt.objects.in_use().filter(id__in=ids).values("id", "messages", "topic", "source")
     rows = {str(row["id"]): row for row in found}
     return [_make_record(lambda one: _prompt_record(rows[one], filters), one, "prompt") for one in ids if one in rows]
 

@@ -15,20 +15,21 @@ from django.conf import settings
 from django.db import connection
 
 from labeling.exports import build, builder, cancel_export, request_export, sweep_exports
-from labeling.exports.requests import State
+from labeling.exports.requests import State, remove_leftovers
 from labeling.jobs import leases
-from labeling.models import AuditEvent, Export, Project, Ranking, User
+from labeling.models import AuditEvent, Comparison, Dialogue, Export, Project, Prompt, Ranking, User
 from records import ManifestError, verify_directory
 from records.lines import to_line
 from tests.labeling.exports.material import (
     directory_of,
     exported,
+    ids_in,
     let_lease_run_out,
     make_ranking,
     manifest_of,
     rankings_in,
 )
-from tests.labeling.factories import make_project, make_user
+from tests.labeling.factories import make_dialogue, make_project, make_prompt, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -102,19 +103,48 @@ def test_every_changed_byte_is_found(project: Project) -> None:
     verify_directory(directory_of(export))
 
 
-def test_a_ranking_taken_back_while_it_is_built_is_left_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept, taken_back = make_ranking(project=project), make_ranking(project=project)
-    frozen = builder._freeze_ids
+@pytest.mark.parametrize("scrubs", [False, True])  # which reads the rows in another way
+def test_a_ranking_that_stops_counting_while_it_is_built_is_left_out(
+    project: Project, monkeypatch: pytest.MonkeyPatch, *, scrubs: bool
+) -> None:
+    kept, retracted, withdrawn = (make_ranking(project=project) for _ in range(3))
 
-    def freeze_then_retract(*arguments: Any) -> int:
-        total = frozen(*arguments)
-        Ranking.objects.filter(id=taken_back.id).update(retracted_at="2026-01-01T00:00Z")
-        return total
+    def take_back() -> None:
+        Ranking.objects.filter(id=retracted.id).update(retracted_at="2026-01-01T00:00Z")
+        Comparison.objects.filter(id=withdrawn.comparison_id).update(state=Comparison.State.WITHDRAWN)
 
-    monkeypatch.setattr(builder, "_freeze_ids", freeze_then_retract)
-    export = exported(project)
+    _once_chosen(monkeypatch, take_back)
+    export = exported(project, scrubs_personal_data=scrubs)
     assert [record.id for record in rankings_in(export)] == [str(kept.id)]
     assert export.num_records == 1
+
+
+def test_a_dialogue_or_prompt_that_stops_counting_while_it_is_built_is_left_out(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, withdrawn = (make_dialogue(project=project, state=Dialogue.State.ACCEPTED) for _ in range(2))
+    prompt, retired = (make_prompt(project=project) for _ in range(2))
+
+    def take_back() -> None:
+        Dialogue.objects.filter(id=withdrawn.id).update(state=Dialogue.State.WITHDRAWN)
+        Prompt.objects.filter(id=retired.id).update(retired_at="2026-01-01T00:00Z")
+
+    _once_chosen(monkeypatch, take_back)
+    assert ids_in(exported(project, "demonstrations")) == {str(said.id)}
+    Prompt.objects.update(retired_at=None)
+    assert ids_in(exported(project, "prompts")) == {str(prompt.id)}
+
+
+def _once_chosen(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Have `act` happen between the choice of an export's rows and their reading."""
+    freeze = builder._freeze_ids
+
+    def freeze_then_act(*arguments: Any) -> int:
+        total = freeze(*arguments)
+        act()
+        return total
+
+    monkeypatch.setattr(builder, "_freeze_ids", freeze_then_act)
 
 
 def test_only_one_attempt_builds(project: Project) -> None:
@@ -129,6 +159,21 @@ def test_only_one_attempt_builds(project: Project) -> None:
     export.refresh_from_db()
     assert (export.state, export.attempt) == (State.DONE, 2)
     assert not build(export.id)
+
+
+def test_an_attempt_removes_what_those_before_it_left_and_nothing_else(project: Project) -> None:
+    export, other = asked(project), asked(project)
+    Export.objects.filter(id=export.id).update(attempt=1)
+    folders = {
+        name: directory_of(export).with_name(f"tmp-{name}")
+        for name in (f"{export.id}-1", f"{export.id}-1-whole", f"{export.id}-3", f"{other.id}-1")
+    }
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    assert build(export.id)
+    assert [name for name, folder in folders.items() if folder.exists()] == [f"{export.id}-3", f"{other.id}-1"]
+    remove_leftovers(export.id)
+    assert [name for name, folder in folders.items() if folder.exists()] == [f"{other.id}-1"]
 
 
 def test_an_attempt_that_lost_the_work_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
