@@ -104,8 +104,7 @@ class _Lines:
             split=side, topic=self._text(topic), source=self._text(source), trainer=self._text(trainer),
             trainer_kind=kind, guideline_version=int(version) if version else None,
             round=int(number) if number else None, comparison_id=comparison.decode(),
-            seconds=float(seconds) if seconds else None, is_abstained=bool(abstained), has_line=bool(line),
-            is_choice=is_choice == b"t",
+            seconds=float(seconds) if seconds else None, is_abstained=bool(abstained), is_choice=is_choice == b"t",
             tiers=order, shown_order=seen, ids=names, lengths=sizes, policies=loads(b"[%b]" % policies),
         )  # fmt: skip
         said = b"".join(

@@ -30,7 +30,6 @@ class Facts(NamedTuple):
     comparison_id: str
     seconds: float | None
     is_abstained: bool
-    has_line: bool  # of acceptability
     is_choice: bool
     tiers: Sequence[Sequence[str]]
     shown_order: Sequence[str]
@@ -51,7 +50,6 @@ def facts_of(ranking: Ranking) -> Facts:
         comparison_id=ranking.comparison_id,
         seconds=ranking.seconds,
         is_abstained=ranking.abstained is not None,
-        has_line=ranking.unacceptable_from is not None,
         is_choice=bool(ranking.choice),
         tiers=ranking.tiers,
         shown_order=ranking.shown_order,
@@ -136,7 +134,6 @@ class RankingStatistics(Statistics):
     num_comparisons: int = 0
     sizes: Counter[str] = field(default_factory=Counter)  # completions per ranking
     num_abstained: int = 0
-    num_with_line: int = 0  # rankings with a line of acceptability
     pairs: int = 0
     tied_pairs: int = 0
     longer_won: int = 0
@@ -165,7 +162,6 @@ class RankingStatistics(Statistics):
             self.num_abstained += 1
             return
         self.sizes[str(len(facts.ids))] += 1
-        self.num_with_line += facts.has_line
         self._add_order(facts)
 
     def counts(self) -> dict[str, Any]:
