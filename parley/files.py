@@ -12,7 +12,7 @@ from parley.connection import PASSING, TRIES, Connection, ParleyError
 def download(connection: Connection, path: str, file: dict[str, Any], folder: Path) -> Path:
     """Fetch one file into the folder under its own name. Raises ParleyError where its bytes are not those promised."""
     name, sha256 = str(file["name"]), str(file["sha256"])
-    if Path(name).name != name or name in (".", ".."):
+    if Path(name).name != name or name in ("", ".."):
         raise ParleyError(0, "files", f"The platform names a file {name!r}, which is no plain name.")
     target = folder / name
     if target.is_file() and _hash_of(target) == sha256:

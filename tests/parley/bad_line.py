@@ -9,8 +9,9 @@ from typing import Any
 class BadLine(ThreadingHTTPServer):
     """Passes requests on, but does first what `troubles` says, one for each request.
 
-    A number is answered as that status; "cut before" drops the line unasked, "cut after" once the platform has
-    done what was asked; "cut within" sends half of a file.
+    A number is answered as that status, an address as a redirect to it; "cut before" drops the line unasked,
+    "cut after" once the platform has done what was asked; "cut within" sends half of a file, "whole" all of it
+    where a part was asked for.
     """
 
     daemon_threads = True
@@ -36,6 +37,11 @@ class _Passing(BaseHTTPRequestHandler):
         if isinstance(trouble, int):
             self._send(trouble, {"Retry-After": "0"} if trouble == 429 else {}, b"<h1>busy</h1>")
             return
+        if trouble and trouble.startswith("http"):
+            self._send(307, {"Location": trouble}, b"")
+            return
+        if trouble == "whole":
+            del self.headers["Range"]
         status, headers, content = self._passed_on(body)
         if trouble != "cut after":
             self._send(status, headers, content, cut=trouble == "cut within")
@@ -54,7 +60,7 @@ class _Passing(BaseHTTPRequestHandler):
 
     def _send(self, status: int, headers: dict[str, str], content: bytes, *, cut: bool = False) -> None:
         self.send_response(status)
-        for name in ("Content-Type", "Retry-After", "Content-Range"):
+        for name in ("Content-Type", "Retry-After", "Content-Range", "Location"):
             if name in headers:
                 self.send_header(name, headers[name])
         self.send_header("Content-Length", str(len(content)))

@@ -1,7 +1,9 @@
 """The client against a real server over a line that fails: all rows, nothing twice, files as they were."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,8 +11,9 @@ from labeling import exports
 from labeling.accounts.api_tokens import make_token
 from labeling.models import Export, Project, Prompt, User
 from parley import Client, ParleyError
-from parley.connection import TRIES
-from tests.labeling.factories import make_comparison, make_prompt, make_served_policy, make_user
+from parley.connection import LONGEST_PAUSE, TRIES, Connection
+from parley.files import download
+from tests.labeling.factories import make_comparison, make_policy, make_prompt, make_served_policy, make_user
 from tests.parley.bad_line import BadLine
 
 PROMPT = {"messages": [{"role": "user", "content": "What is a keyset?"}], "topic": "databases"}
@@ -35,6 +38,26 @@ def test_it_walks_all_pages(client: Client, project: Project, monkeypatch: pytes
     prompts = {str(make_prompt(project=project).id) for _ in range(7)}
     found = [prompt["id"] for prompt in client.prompts("ours")]
     assert sorted(found) == sorted(prompts)
+
+
+def test_what_was_asked_for_holds_on_every_page(
+    client: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.client.PAGE", 3)
+    for number in range(14):
+        make_prompt(project=project, topic=("sums", "soups")[number % 2])
+    assert [prompt["topic"] for prompt in client.prompts("ours", topic="sums")] == ["sums"] * 7
+
+
+def test_bad_dialogues_stop_all_or_are_left_out_as_was_asked(client: Client, project: Project) -> None:
+    answer = {"role": "assistant", "content": "Because."}
+    dialogues = [{"messages": [{"role": "user", "content": "Why?"}, answer]}, {"messages": [answer, answer]}]
+    with pytest.raises(ParleyError):
+        client.add_dialogues("ours", dialogues)
+    assert not project.dialogues.exists()
+    counts = client.add_dialogues("ours", dialogues, on_error="skip")
+    assert (counts["imported"], counts["repeated"], len(counts["refused"])) == (1, 0, 1)
+    assert client.add_dialogues("ours", dialogues, on_error="skip")["repeated"] == 1
 
 
 def test_it_sends_many_prompts_in_batches(client: Client, project: Project, line: BadLine) -> None:
@@ -81,8 +104,27 @@ def test_what_the_platform_refuses_is_not_asked_again(client: Client, line: BadL
     assert (caught.value.status, len(line.seen)) == (422, 1)
     assert "phase" in str(caught.value)
     with pytest.raises(ParleyError) as caught:
-        list(client.prompts("../me"))
+        list(client.prompts("ours/../ours"))
     assert caught.value.status == 404
+
+
+def test_a_token_is_not_carried_to_where_a_redirect_leads(client: Client, line: BadLine, live_server: Any) -> None:
+    with BadLine(live_server.url) as other:
+        line.troubles[:] = [f"{other.url}/api/v1/me"]
+        threading.Thread(target=other.handle_request, daemon=True).start()
+        with pytest.raises(ParleyError) as caught:
+            client.me()
+    assert (caught.value.status, other.seen) == (307, [])
+
+
+def test_it_waits_as_long_as_the_platform_asks_and_no_longer_than_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("parley.connection.time.sleep", waited.append)
+    monkeypatch.setattr("parley.connection.random.uniform", lambda low, high: low)
+    connection = Connection("http://platform", "token", seconds=1, first_pause=0.5)
+    for attempt, asked in ((1, "7"), (1, ""), (3, ""), (3, "Wed, 21 Oct"), (1, "9999"), (20, "")):
+        connection.wait(attempt, asked)
+    assert waited == [7.0, 0.5, 2.0, 2.0, LONGEST_PAUSE, LONGEST_PAUSE]
 
 
 def test_a_download_goes_on_where_it_broke_off(client: Client, line: BadLine, tmp_path: Path) -> None:
@@ -111,7 +153,32 @@ def test_bytes_that_are_not_those_promised_are_thrown_away(client: Client, tmp_p
     file.write_bytes(file.read_bytes().replace(b"about", b"abuot"))
     with pytest.raises(ParleyError, match="manifest"):
         client.download_export("ours", export["id"], tmp_path)
-    assert not (tmp_path / "prompts.jsonl").exists()
+    assert not list(tmp_path.glob("prompts.jsonl*")), "what is wrong is not gone on with"
+
+
+@pytest.mark.parametrize(("held", "trouble"), [(0.5, None), (0.5, "whole"), (1.0, None)])
+def test_what_an_earlier_download_left_is_gone_on_with(
+    client: Client, line: BadLine, tmp_path: Path, held: float, trouble: str | None
+) -> None:
+    """Also where the platform sends all of it once more, and where nothing was missing any more."""
+    client.add_prompts("ours", map(a_prompt, range(50)))
+    export = build(client)
+    content = (exports.exports_folder() / str(export["id"]) / "prompts.jsonl").read_bytes()
+    (tmp_path / "prompts.jsonl.part").write_bytes(content[: int(len(content) * held)])
+    files = client.export("ours", str(export["id"]))["files"]
+    before = [file["name"] for file in files].index("prompts.jsonl")
+    line.troubles[:] = [None, *[None] * before, trouble]
+    client.download_export("ours", str(export["id"]), tmp_path)
+    assert (tmp_path / "prompts.jsonl").read_bytes() == content
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "..", ".", "a/b", ""])
+def test_a_platform_cannot_write_outside_the_folder(tmp_path: Path, name: str) -> None:
+    connection = Connection("http://127.0.0.1:9", "token", seconds=1)
+    with pytest.raises(ParleyError, match="no plain name"):
+        download(connection, "path", {"name": name, "sha256": "0" * 64, "size": 1}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_it_waits_for_an_export_and_says_why_there_is_none(client: Client) -> None:
@@ -137,8 +204,10 @@ def test_it_promotes_by_name(client: Client, project: Project) -> None:
     make_served_policy()
     assert client.promote("ours", "served")["number"] == 2
     assert next(one["policy"] for one in client.rounds("ours")) == "served"
+    make_policy(name="newest")
     with pytest.raises(ParleyError, match="no policy"):
         client.promote("ours", "missing")
+    assert project.rounds.count() == 2
 
 
 def test_a_program_ranks_as_its_owner(line: BadLine, project: Project) -> None:
