@@ -131,7 +131,7 @@ def run_import(import_id: Any) -> bool:
 
 def sweep_imports() -> int:
     """Dispatch lost imports again, fail those out of attempts, and discard old unconfirmed ones. Safe to repeat."""
-    num = leases.sweep(Import, send=_dispatch)
+    num = leases.sweep(Import, send=_dispatch, clean_up=_delete_file_of)
     forgotten = list(Import.objects.filter(state=State.PREVIEWED, created_at__lt=Now() - KEPT_UNCONFIRMED)[:100])
     for upload in forgotten:
         discard(upload, by=None)
@@ -200,6 +200,10 @@ def _write(path: Path, content: Iterable[bytes]) -> int:
                 raise UploadError(_("Files of more than %(n)d MB are imported with manage.py.") % limit)
             file.write(piece)
     return num_bytes
+
+
+def _delete_file_of(import_id: Any) -> None:
+    _delete_file(Import.objects.get(id=import_id))
 
 
 def _delete_file(upload: Import) -> None:

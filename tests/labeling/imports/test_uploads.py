@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from labeling.imports import uploads
+from labeling.imports import FileRefused, uploads
 from labeling.jobs import leases
 from labeling.models import AuditEvent, Dialogue, Import, Project, Prompt, Ranking, User
 from tests.labeling.factories import make_project, make_user
@@ -89,6 +89,75 @@ def test_one_bad_line_stops_the_import_unless_they_are_left_out(project: Project
         assert "not JSON at column 2" in page
 
 
+def test_who_brought_confirmed_and_discarded_a_file_stays_on_record(project: Project, erins_browser: Client) -> None:
+    for action in ("import", "discard_import"):
+        upload(erins_browser, hh_pair())
+        erins_browser.post(url(action, Import.objects.latest("created_at").id))
+    confirmed = Import.objects.get(state=Import.State.WAITING)
+    assert uploads.run_import(confirmed.id)
+    events = AuditEvent.objects.order_by("at", "id").values_list("verb", "by__username")
+    verbs = ["bring file", "confirm import", "bring file", "discard import", "import rankings"]
+    assert list(events) == [(verb, "erin") for verb in verbs]
+
+
+def test_a_file_that_was_confirmed_cannot_be_discarded_nor_confirmed_again(project: Project) -> None:
+    brought = _bring(project, hh_pair())
+    assert uploads.confirm(brought, by=None, skips_bad_lines=True)
+    assert not uploads.discard(brought, by=None)
+    assert not uploads.confirm(brought, by=None, skips_bad_lines=False)
+    brought.refresh_from_db()
+    assert (brought.state, brought.skips_bad_lines) == (Import.State.WAITING, True)
+    assert uploads.path_of(brought).exists()
+
+
+def test_a_message_is_not_lost_because_the_file_came_in_long_ago(project: Project, sent: list[Any]) -> None:
+    brought = _bring(project, hh_pair())
+    Import.objects.update(created_at="2026-01-01T00:00Z")
+    uploads.confirm(brought, by=None, skips_bad_lines=False)
+    assert (uploads.sweep_imports(), sent) == (0, [])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_attempt_that_ends_late_changes_nothing_and_leaves_the_file_to_the_next(
+    project: Project, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    brought = _bring(project, hh_pair())
+    uploads.confirm(brought, by=None, skips_bad_lines=False)
+    take_in = uploads.import_rankings
+
+    def sleep_through_the_lease(path: Path, **given: Any) -> Any:
+        report = take_in(path, **given)
+        Import.objects.update(lease_until="2026-01-01T00:00Z")
+        assert leases.claim(Import, brought.id) is not None
+        if fails:
+            raise FileRefused("it has changed")
+        return report
+
+    with monkeypatch.context() as patched:
+        patched.setattr(uploads, "import_rankings", sleep_through_the_lease)
+        assert not uploads.run_import(brought.id)
+    brought.refresh_from_db()
+    assert (brought.state, brought.attempt, brought.report) == (Import.State.RUNNING, 2, {})
+    Import.objects.update(lease_until="2026-01-01T00:00Z")
+    assert uploads.run_import(brought.id)
+    assert Ranking.objects.count() == 1
+
+
+def test_a_file_whose_every_attempt_died_is_deleted(project: Project, sent: list[Any]) -> None:
+    brought = _bring(project, hh_pair())
+    uploads.confirm(brought, by=None, skips_bad_lines=False)
+    Import.objects.update(state=Import.State.RUNNING, attempt=Import.MAX_ATTEMPTS, lease_until="2026-01-01T00:00Z")
+    assert uploads.sweep_imports() == 1
+    brought.refresh_from_db()
+    assert (brought.state, sent) == (Import.State.FAILED, [])
+    assert not uploads.path_of(brought).exists()
+
+
+def _bring(project: Project, *lines: Any, name: str = "pairs.jsonl") -> Import:
+    content = [f"{json.dumps(line)}\n".encode() for line in lines]
+    return uploads.bring(project, name=name, content=content, kind="rankings", by=None)
+
+
 def test_openings_go_into_the_pool(project: Project, erins_browser: Client) -> None:
     upload(erins_browser, {"messages": [user("Q"), assistant("A")]}, into="prompts")
     brought = Import.objects.get()
@@ -129,7 +198,7 @@ def test_a_file_that_is_no_data_answers_422_and_is_not_kept(
     assert answer.status_code == 422
     content = answer.content.decode()
     assert complaint in content
-    assert "evil.json" in content or not lines
+    assert ("evil.json" in content) == bool(lines), "it is named, unless there is nothing in it"
     assert "Nothing has been exported yet" not in content, "the form is shown again, not the data page"
     assert not Import.objects.exists()
     assert list(store.rglob("*.json")) == []
@@ -144,11 +213,34 @@ def test_a_file_that_is_too_large_is_not_kept(erins_browser: Client, store: Path
 
 
 def test_names_of_files_are_text_and_nothing_more(project: Project, erins_browser: Client) -> None:
-    upload(erins_browser, hh_pair(), name="..\\..\\<b>x</b>\u202e.jsonl")
+    upload(erins_browser, hh_pair(), name="..\\..\\<b>x\u202e.jsonl")
     brought = Import.objects.get()
-    assert brought.file_name == "<b>x</b>.jsonl" or "/" not in brought.file_name
+    assert brought.file_name == "<b>x.jsonl"
     assert brought.store_path == f"imports/{brought.id}/file.jsonl"
-    assert "<b>x</b>" not in erins_browser.get(url("data")).content.decode()
+    page = erins_browser.get(url("data")).content.decode()
+    assert "&lt;b&gt;x.jsonl" in page
+    assert "<b>x" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("/etc/a.jsonl", "a.jsonl"), ("C:\\a\\b.jsonl", "b.jsonl"), ("a\n\x00b.jsonl", "ab.jsonl"), ("..", "file")],
+)
+def test_of_a_files_name_only_what_can_be_read_is_kept(project: Project, name: str, kept: str) -> None:
+    assert _bring(project, hh_pair(), name=name).file_name == kept
+
+
+def test_a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger(
+    project: Project, store: Path, settings: Any
+) -> None:
+    line = json.dumps(hh_pair()).encode()
+    pieces = [line[:40], line[40:]]  # each of them is smaller than the limit
+    settings.LARGEST_UPLOAD = len(line)
+    assert uploads.bring(project, name="a.jsonl", content=pieces, kind="rankings", by=None).num_bytes == len(line)
+    settings.LARGEST_UPLOAD = len(line) - 1
+    with pytest.raises(uploads.UploadError, match=r"manage\.py"):
+        uploads.bring(project, name="b.jsonl", content=pieces, kind="rankings", by=None)
+    assert len(list(store.rglob("file*"))) == 1
 
 
 def test_a_worker_that_died_is_followed_by_another(project: Project, erins_browser: Client, sent: list[Any]) -> None:
