@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from labeling.exports.statistics import quantile_of
-from labeling.models import Completion, Project, User
+from labeling.exports.statistics import PromptStatistics, quantile_of
+from labeling.models import Completion, Dialogue, Project, User
 from tests.labeling.exports.material import directory_of, exported, make_ranking
-from tests.labeling.factories import make_comparison, make_project, make_user
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +33,45 @@ def test_length_bias_counts_pairs_that_differ_by_more_than_30_characters(project
     make_ranking(project=project, comparison=comparison, order=((1,), (0,), (2, 3)))  # type: ignore[arg-type]
     # Ordered pairs: 200>100, 200>90, 200>10, 100>90 (differ by 10: not counted), 100>10. The longer won all 4.
     assert "the longer won 100.0% of 4" in card(project)
+
+
+def test_lengths_that_differ_by_just_30_characters_do_not_count_and_the_shorter_may_win(project: Project) -> None:
+    order = ((0,), (1,))
+    for lengths in ((100, 130), (130, 100), (100, 131), (100, 140), (131, 100)):
+        make_ranking(project=project, comparison=with_lengths(project, *lengths), order=order)  # type: ignore[arg-type]
+    assert "the longer won 33.3% of 3" in card(project)
+
+
+def test_shares_of_abstentions_and_of_each_trainer_are_of_all_rankings(project: Project) -> None:
+    alice, bob = (make_user(username=name, projects=[project]) for name in ("alice", "bob"))
+    for trainer, order in ((alice, ((0,), (1, 2, 3))), (alice, ()), (alice, ((0,), (1, 2, 3))), (bob, ())):
+        make_ranking(project=project, trainer=trainer, order=order)
+    text = card(project)
+    assert "Abstentions: 50.0% of all rankings" in text
+    assert f"2 trainers; {alice.pseudonym} made 75% of it" in text
+
+
+def test_a_card_says_how_much_is_held_out(project: Project) -> None:
+    make_ranking(project=project)
+    export = exported(project, validation_percent=5, test_percent=20)
+    text = (directory_of(export) / "card.md").read_text()
+    assert "Of all prompts 5 % are in validation and 20 % in test" in text
+
+
+def test_answers_are_measured_and_what_the_user_said_is_not(project: Project) -> None:
+    turns = [("user", "x" * 50, "typed"), ("assistant", "y" * 10, "typed")] * 2 + [("assistant", "y" * 40, "edited")]
+    make_dialogue(project=project, state=Dialogue.State.ACCEPTED, turns=turns)
+    text = card(project, "demonstrations")
+    assert "| answers | 3 |" in text
+    assert "| characters per answer | 20 |" in text
+
+
+def test_the_largest_topics_are_named_and_the_rest_is_summed(project: Project) -> None:
+    topics = Counter({f"topic {number:02}": 1 for number in range(60)}) + Counter({"travel": 9})
+    statistics = PromptStatistics(topics=topics)
+    named = statistics.counts()["by_topic"]
+    assert next(iter(named.items())) == ("travel", 9)
+    assert (len(named), named["all others"]) == (51, 11)
 
 
 def test_position_ties_and_time(project: Project) -> None:
@@ -86,3 +125,10 @@ def test_a_choice_among_drafts_is_no_tie(project: Project) -> None:
     assert "Ties: 0.0% of all pairs." in card(project)
     make_ranking(project=project, order=((0,), (1, 2, 3)))
     assert "Ties: 33.3% of all pairs." in card(project)
+
+
+def test_two_choices_among_drafts_are_no_agreement(project: Project) -> None:
+    comparison = make_comparison(project=project)
+    for _ in range(2):
+        make_ranking(project=project, comparison=comparison, order=((0,), (1, 2, 3)), is_choice=True)
+    assert "Agreement:" not in card(project)

@@ -14,7 +14,7 @@ from labeling.exports.lineage import retractions_behind
 from labeling.exports.retractions import retractions_in, with_retractions
 from labeling.models import Comparison, Dialogue, Export, Project, Ranking, RewardModel
 from tests.labeling.exports.material import directory_of, exported, make_ranking
-from tests.labeling.factories import make_dialogue, make_project
+from tests.labeling.factories import make_comparison, make_dialogue, make_project
 
 
 @pytest.fixture
@@ -97,6 +97,8 @@ def lines_of(values: dict[int, int]) -> Any:
 def test_a_ranking_retracted_later_marks_the_export(project: Project, name: str) -> None:
     rankings = [make_ranking(project=project) for _ in range(3)]
     retract(make_ranking(project=project))  # before: it was never in
+    elsewhere = make_ranking(project=make_project())
+    gold = make_ranking(project=project, comparison=make_comparison(project=project, use="gold"))
     export = request_export(project, kind="rankings", format=name, by=None, notify_worker=False)
     assert build(export.id)
     export.refresh_from_db()
@@ -104,6 +106,8 @@ def test_a_ranking_retracted_later_marks_the_export(project: Project, name: str)
     retract(rankings[0])
     Comparison.objects.filter(id=rankings[1].comparison_id).update(state=Comparison.State.WITHDRAWN)
     retract(make_ranking(project=project))  # after: it was never in
+    for never_in in (elsewhere, gold):
+        retract(never_in)
     assert retractions_in(export).num == 2
     assert [found.export for found in with_retractions([export, exported(project)])] == [export]
 
@@ -129,6 +133,7 @@ def test_a_dialogue_withdrawn_later_marks_the_export(project: Project) -> None:
     assert retractions_in(export).num == 0
     Dialogue.objects.filter(id=dialogue.id).update(state=Dialogue.State.WITHDRAWN)
     assert retractions_in(export).num == 1
+    assert retractions_in(exported(project, "demonstrations")).num == 0
 
 
 def test_models_made_of_a_marked_export_are_marked(project: Project) -> None:
@@ -149,3 +154,6 @@ def test_where_too_many_were_taken_back_the_number_is_a_bound(project: Project, 
         retract(ranking)
     found = retractions_in(Export.objects.get(id=export.id))
     assert (found.num, found.is_whole) == (2, False)
+    monkeypatch.setattr("labeling.exports.retractions.MOST_LOOKED_UP", 4)
+    found = retractions_in(Export.objects.get(id=export.id))
+    assert (found.num, found.is_whole) == (4, True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from labeling.models import Comparison, Completion, Dialogue, Project, Ranking, Rating, Round, User
+from labeling.models import Prompt as PromptRow
 from records import Demonstration, Prompt, SamplingParams, read_jsonl
 from tests.labeling.exports.material import directory_of, exported, ids_in, make_ranking, rankings_in
 from tests.labeling.factories import (
@@ -111,10 +112,13 @@ def test_what_does_not_count_is_left_out_and_counted(project: Project) -> None:
     make_ranking(project=project, retracted_at="2026-01-01T00:00Z")
     make_ranking(project=project, comparison=make_comparison(project=project, state=Comparison.State.WITHDRAWN))
     make_ranking(project=project, comparison=make_comparison(project=project, use="gold"))
+    for fields in ({"state": Comparison.State.WITHDRAWN}, {"use": "gold"}):  # each is left out for one reason
+        comparison = make_comparison(project=project, **fields)
+        make_ranking(project=project, comparison=comparison, retracted_at="2026-01-01T00:00Z")
     make_ranking(project=make_project())
     export = exported(project)
     assert ids_in(export) == ids(kept)
-    assert export.counts["left_out"] == {"gold": 1, "retracted": 1, "withdrawn": 1}
+    assert export.counts["left_out"] == {"gold": 1, "retracted": 3, "withdrawn": 1}
 
 
 def test_each_filter_of_rankings(project: Project, alice: User) -> None:
@@ -126,12 +130,13 @@ def test_each_filter_of_rankings(project: Project, alice: User) -> None:
         project=project,
         comparison=make_comparison(project=project, round=first_round, topic="a"),
         trainer=alice,
-        ranked_at=datetime(2026, 1, 31, 23, 59, tzinfo=UTC),
+        ranked_at=datetime(2026, 1, 31, 23, 59, 59, 999999, tzinfo=UTC),
     )
     late = make_ranking(
         project=project,
         comparison=make_comparison(project=project, round=second_round, topic="b", state=Comparison.State.DONE,
                                    open_slots=0),
+        outside_trainer="theirs",
         ranked_at=datetime(2026, 2, 1, tzinfo=UTC),
     )  # fmt: skip
     for filters, expected in (
@@ -140,6 +145,7 @@ def test_each_filter_of_rankings(project: Project, alice: User) -> None:
         ({"until": "2026-01-31"}, early),
         ({"since": "2026-02-01"}, late),
         ({"trainers": [alice.pseudonym]}, early),
+        ({"trainers": ["theirs"]}, late),
         ({"topics": ["b"]}, late),
         ({"states": ["open"]}, early),
         ({"states": ["done"]}, late),
@@ -181,6 +187,29 @@ def test_only_accepted_dialogues_with_answers_of_people_are_demonstrations(proje
     assert ids_in(exported(project, "demonstrations", trainers=[alice.pseudonym])) == ids(
         states[Dialogue.State.ACCEPTED]
     )
+
+
+def test_demonstrations_are_chosen_by_topic_and_by_the_day_they_were_accepted(project: Project) -> None:
+    def accepted(**fields: Any) -> Dialogue:
+        return make_dialogue(project=project, state=Dialogue.State.ACCEPTED, **fields)
+
+    written, later = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 31, 12, tzinfo=UTC)
+    late = accepted(topic="b", submitted_at=written, reviewed_at=datetime(2026, 2, 1, tzinfo=UTC))
+    early = accepted(topic="a", submitted_at=later)
+    Dialogue.objects.update(created_at=written)
+    assert ids_in(exported(project, "demonstrations", topics=["a"])) == ids(early)
+    assert ids_in(exported(project, "demonstrations", since="2026-02-01")) == ids(late)
+    assert ids_in(exported(project, "demonstrations", since="2026-01-31", until="2026-01-31")) == ids(early)
+
+
+def test_prompts_are_chosen_by_the_day_they_came_in_and_none_is_retired(project: Project) -> None:
+    early, late, retired = (make_prompt(project=project) for _ in range(3))
+    PromptRow.objects.filter(id=early.id).update(created_at=datetime(2026, 1, 31, tzinfo=UTC))
+    PromptRow.objects.filter(id=retired.id).update(retired_at=datetime(2026, 1, 31, tzinfo=UTC))
+    assert ids_in(exported(project, "prompts", until="2026-01-31")) == ids(early)
+    export = exported(project, "prompts", since="2026-02-01")
+    assert ids_in(export) == ids(late)
+    assert export.counts["left_out"] == {"retired": 1}
 
 
 def test_prompts_of_the_pool(project: Project) -> None:

@@ -67,6 +67,33 @@ def test_forward_from_an_export_to_every_model(project: Project) -> None:
     assert [model.name for model in Registry().models_after(second.rankings)] == ["two-rm", "two-ppo"]
 
 
+def test_demonstrations_that_were_mixed_in_lead_to_a_model_too(project: Project) -> None:
+    rankings, mixed_in = exported(project, "rankings"), exported(project, "demonstrations")
+    assert project.policy is not None
+    model = trained(project, "reward_model", "rm", rankings, policy=project.policy, demonstrations=mixed_in)
+    assert lineage.exports_behind(model) == [rankings, mixed_in]
+    assert Registry().models_after(mixed_in) == [model]
+
+
+def test_a_reward_model_that_only_watched_is_behind_the_policy(project: Project) -> None:
+    loop = Loop(project)
+    held_out = exported(project, "rankings")
+    watching = trained(project, "reward_model", "watching", held_out, policy=loop.sft)
+    policy = trained(
+        project, "ppo", "ppo", loop.prompts, policy=loop.sft, reward_model=loop.reward, watching_model=watching
+    )
+    assert held_out in lineage.exports_behind(policy)
+    assert policy in Registry().models_after(held_out)
+
+
+def test_a_policy_that_was_registered_by_hand_leads_to_its_parent(project: Project) -> None:
+    loop = Loop(project)
+    assert isinstance(loop.policy, Policy)
+    merged = make_policy(name="merged", parent=loop.policy)
+    assert lineage.exports_behind(merged) == lineage.exports_behind(loop.policy)
+    assert merged in Registry().models_after(loop.rankings)
+
+
 def test_every_row_of_an_export_is_found_in_it_and_no_other(project: Project) -> None:
     inside = [make_ranking(project=project) for _ in range(40)]
     inside += [make_ranking(project=project, comparison=inside[7].comparison)]

@@ -40,6 +40,17 @@ def test_agreement_is_that_of_all_rankings_of_a_comparison(project: Project) -> 
     assert ids_in(exported(project, agreement_at_least=0)) == alike | one_pair_differs | opposite
 
 
+def test_agreement_counts_the_rankings_that_another_filter_leaves_out(project: Project) -> None:
+    alice, bob = (make_user(username=name, projects=[project]) for name in ("alice", "bob"))
+    kept = {}
+    for order in (ALIKE, OTHER_WAY):
+        comparison = make_comparison(project=project)
+        kept[order] = make_ranking(project=project, comparison=comparison, trainer=alice, order=ALIKE)
+        make_ranking(project=project, comparison=comparison, trainer=bob, order=order)
+    export = exported(project, trainers=[alice.pseudonym], agreement_at_least=90)
+    assert ids_in(export) == {str(kept[ALIKE].id)}
+
+
 def test_a_choice_among_drafts_agrees_with_nothing(project: Project) -> None:
     comparison = make_comparison(project=project)
     for _ in range(2):
@@ -97,6 +108,10 @@ def test_by_trainer_each_persons_rankings_are_on_one_side(project: Project) -> N
         ("Write to jo.doe+x@mail.example.org!", "Write to [e-mail address]!", {"e-mail address": 1}),
         ("IBAN DE89 3704 0044 0532 0130 00 AND MORE", "IBAN [IBAN] AND MORE", {"IBAN": 1}),
         ("GB29NWBK60161331926819", "[IBAN]", {"IBAN": 1}),
+        ("NO93 8601 1117 947 is the shortest", "[IBAN] is the shortest", {"IBAN": 1}),
+        ("4222222222222, 6304000000000000000", "[card number], [card number]", {"card number": 2}),
+        ("2a00::f and 2abc::beef", "[IP address] and [IP address]", {"IP address": 2}),
+        ("2abc::beef", "[IP address]", {"IP address": 1}),
         ("card 4111 1111 1111 1111, please", "card [card number], please", {"card number": 1}),
         ("5500-0055-5555-5559", "[card number]", {"card number": 1}),
         ("Call +49 30 901820 or +1 212-736-5000.", "Call [phone number] or [phone number].", {"phone number": 2}),

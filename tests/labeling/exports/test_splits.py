@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.exports.splits import split_key, split_of
+from labeling.exports.filters import Filters
+from labeling.exports.splits import SAYS_SOMETHING, split_key, split_of, split_under_filters
 from records import Message
 from rewardmodel.splits import assign_splits, prompt_key
 from tests.rewardmodel.factories import make_ranking
@@ -73,6 +74,30 @@ def test_at_the_edge_of_the_beginning_both_sides_count_alike(first: str, second:
         assert split_key(one) == split_key(other)
 
 
+def test_what_was_answered_in_between_decides_nothing() -> None:
+    assert split_key(said("Hi", "Hello!", QUESTION)) == split_key(said("Hi", "Good day to you.", QUESTION))
+
+
+def test_an_opening_decides_as_soon_as_it_is_long_enough() -> None:
+    enough, too_little = "x" * SAYS_SOMETHING, "x" * (SAYS_SOMETHING - 1)
+    assert split_key(said(enough, "Yes?", "More")) == split_key(said(enough))
+    assert split_key(said(too_little, "Yes?", "More")) != split_key(said(too_little))
+
+
+def test_where_nothing_is_to_be_held_out_everything_trains() -> None:
+    prompts = [said(f"A question about the number {number}") for number in range(1_000)]
+    assert {side(prompt, validation=0, test=0) for prompt in prompts} == {"train"}
+    assert {side(prompt, validation=0, test=10) for prompt in prompts} == {"train", "test"}
+
+
+def test_a_prompt_is_split_by_who_ranked_it_only_where_that_is_asked_for() -> None:
+    by_prompt, by_trainer = Filters(test_percent=45), Filters(test_percent=45, split_by="trainer")
+    people = [f"t-{number}" for number in range(50)]
+    assert len({split_under_filters(said(QUESTION), by_prompt, trainer=one) for one in people}) == 1
+    assert len({split_under_filters(said(QUESTION), by_trainer, trainer=one) for one in people}) == 3
+    assert split_under_filters(said(QUESTION), by_trainer) == split_under_filters(said(QUESTION), by_prompt)
+
+
 def test_shares_are_as_asked_for() -> None:
     sides = Counter(side(said(f"A question about the number {number}")) for number in range(5_000))
     assert 420 < sides["test"] < 580  # 500 expected; four standard deviations are 85
@@ -110,3 +135,10 @@ def test_the_sides_never_change() -> None:
     """These were drawn when the rule was made; a rule that moves them moves every held-out set."""
     sides = {number: side(said(f"A question about the number {number}")) for number in range(24)}
     assert {number: held for number, held in sides.items() if held != "train"} == {3: "validation", 6: "test"}
+
+
+def test_the_side_of_a_trainer_never_changes() -> None:
+    """Nor is a trainer drawn as a prompt of the same letters is."""
+    sides = {n: split_of(said("Q"), validation_percent=10, test_percent=10, trainer=f"t-{n}") for n in range(32)}
+    assert [n for n, held in sides.items() if held == "test"] == [14, 16, 18, 21, 30]
+    assert [n for n, held in sides.items() if held == "validation"] == [1, 5, 26, 31]

@@ -66,6 +66,13 @@ def test_only_engineers_and_admins_of_the_project_may_open_it(project: Project) 
     assert Client().get(url("data")).status_code == 302
 
 
+def test_only_engineers_and_admins_of_the_project_may_ask_for_an_export(project: Project) -> None:
+    for role, status in ((User.Role.TRAINER, 403), (User.Role.REVIEWER, 403), (User.Role.ENGINEER, 302)):
+        assert ask(as_user(make_user(role=role, projects=[project]))).status_code == status
+    assert ask(as_user(make_user(role=User.Role.ENGINEER))).status_code == 404
+    assert Export.objects.count() == 1
+
+
 def test_an_export_is_asked_for_and_watched(
     project: Project,
     erins_browser: Client,

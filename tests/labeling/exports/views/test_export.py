@@ -230,13 +230,27 @@ def test_an_export_is_compared_with_an_earlier_one(erins_browser: Client, export
 
 def test_what_is_no_export_of_the_project_cannot_be_compared_with(erins_browser: Client, export: Export) -> None:
     elsewhere = exported(make_project(slug="elsewhere"), "prompts")
+    Export.objects.filter(id=elsewhere.id).update(created_at=export.created_at - timedelta(days=1))
     for other in (elsewhere.id, export.id, "nonsense", ""):
         assert erins_browser.get(differences_url(export, other)).status_code == 422
 
 
-def test_differences_are_not_for_trainers_nor_strangers(export: Export, project: Project) -> None:
-    for person in (make_user(username="alice", projects=[project]), make_user(role=User.Role.ENGINEER)):
-        assert as_user(person).get(differences_url(export, export.id)).status_code in (403, 404)
+@pytest.mark.parametrize("name", ["export", "export_state", "export_row", "export_differences", "cancel_export"])
+def test_an_export_is_for_engineers_and_admins_of_its_project(export: Export, project: Project, name: str) -> None:
+    def status(person: User) -> int:
+        client, url = as_user(person), reverse(name, args=("sky", export.id))
+        return (client.post(url) if name == "cancel_export" else client.get(url)).status_code
+
+    assert status(make_user(role=User.Role.TRAINER, projects=[project])) == 403
+    assert status(make_user(role=User.Role.REVIEWER, projects=[project])) == 403
+    assert status(make_user(role=User.Role.ENGINEER)) == 404
+
+
+def test_an_export_that_is_not_done_has_no_files(erins_browser: Client, export: Export) -> None:
+    """An attempt that dies before its commit leaves a directory that the next one replaces."""
+    for state in (Export.State.RUNNING, Export.State.CANCELLED, Export.State.FAILED):
+        Export.objects.filter(id=export.id).update(state=state)
+        assert erins_browser.get(file_url(export)).status_code == 404
 
 
 def test_an_export_and_its_models_say_what_was_taken_back(erins_browser: Client, project: Project) -> None:

@@ -1,0 +1,211 @@
+"""Exports: which rows, on which side, as what bytes, with what figures, and for whom."""
+
+from tests.mutants.mutant import Mutant
+
+_CODE, _TESTS = "labeling/exports/", "tests/labeling/exports/"
+
+
+def _in(module: str, *tests: str) -> "_Planter":
+    """Plants faults in one module; `tests` are the files that ought to find them."""
+    return _Planter(f"{_CODE}{module}.py", tuple(f"{_TESTS}{name}.py" for name in tests))
+
+
+class _Planter:
+    def __init__(self, file: str, tests: tuple[str, ...]) -> None:
+        self._file, self._tests = file, tests
+
+    def __call__(self, fault: str, before: str, after: str) -> Mutant:
+        return Mutant(self._file, fault, ((before, after),), self._tests)
+
+
+_splits = _in("splits", "test_splits")
+_sides = _Planter("records/sides.py", (f"{_TESTS}test_splits.py",))
+_lines = _in("ranking_lines", "test_ranking_lines")
+_building = _in("ranking_lines", "test_builder")
+_records = _in("records", "test_builder")
+_ranking_records = _in("ranking_records", "test_builder")
+_selection = _in("selection", "test_contents", "test_inventory")
+_filters = _in("filters", "test_filters")
+_agreement = _in("agreement_filter", "test_narrowing")
+_builder = _in("builder", "test_builder")
+_requests = _in("requests", "test_builder")
+_scrubbing = _in("personal_data", "test_narrowing")
+_lineage = _in("lineage", "test_lineage")
+_retractions = _in("retractions", "test_comparison")
+_downloads = _in("downloads", "views/test_export")
+_files = _in("files", "views/test_export")
+_card = _in("card", "test_card")
+_statistics = _in("statistics", "test_card")
+_formats = _in("formats/__init__", "test_formats")
+_choices = _in("formats/choices", "test_formats")
+_writers = _in("writers", "test_formats")
+_views = _in("views/export", "views/test_export")
+_data = _in("views/data", "views/test_data")
+
+_ENGINEERS = "@access.role_required(*ENGINEERS)\n"
+_ANYBODY = "@access.signed_in\n"
+
+MUTANTS = [
+    _splits("the test side is one percent larger", "if percentile < test_percent:", "if percentile <= test_percent:"),
+    _splits(
+        "a trainer decides without being asked for",
+        'trainer=trainer if filters.split_by == "trainer" else None',
+        "trainer=trainer",
+    ),
+    _splits("an opening must be one character longer", "num_said >= SAYS_SOMETHING", "num_said > SAYS_SOMETHING"),
+    _sides("trainers are drawn anew", 'f"trainer: {trainer}"', "trainer"),
+    _lines(
+        "a cached side is another trainer's",
+        'key = messages if self._filters.split_by == "prompt" else messages + trainer',
+        "key = messages",
+    ),
+    _building(
+        "a comparison withdrawn meanwhile is written",
+        "WHERE ranking.retracted_at IS NULL AND comparison.state <> 'withdrawn'",
+        "WHERE ranking.retracted_at IS NULL",
+    ),
+    _ranking_records(
+        "a comparison withdrawn meanwhile is read",
+        "retracted_at IS NULL AND comparison.state <> 'withdrawn'",
+        "retracted_at IS NULL",
+    ),
+    _records("a dialogue withdrawn meanwhile is read", "        .exclude(state=Dialogue.State.WITHDRAWN)\n", ""),
+    _selection(
+        "retracted rankings are chosen",
+        "comparison__project=project, retracted_at=None, comparison__use",
+        "comparison__project=project, comparison__use",
+    ),
+    _selection(
+        "rankings of gold items are chosen",
+        "retracted_at=None, comparison__use=Comparison.Use.WORK)",
+        "retracted_at=None)",
+    ),
+    _selection("the last moment of a day is not in it", '{f"{column}__lte"', '{f"{column}__lt"'),
+    _selection("outside trainers cannot be chosen", " | Q(outside_trainer__in=filters.trainers)", ""),
+    _selection(
+        "dialogues are dated by their beginning",
+        'Coalesce("reviewed_at", "submitted_at", "created_at")',
+        'Coalesce("created_at", "submitted_at")',
+    ),
+    _selection(
+        "retired prompts are chosen",
+        "Prompt.objects.in_use().filter(project=project)",
+        "Prompt.objects.filter(project=project)",
+    ),
+    _filters(
+        "true is read as 1",
+        "isinstance(value, bool) or not isinstance(value, int | str)",
+        "not isinstance(value, int | str)",
+    ),
+    _agreement("just enough agreement is too little", "* 100 >= at_least", "* 100 > at_least"),
+    _agreement("retracted rankings count for agreement", "retracted_at=None, abstained=None", "abstained=None"),
+    Mutant(
+        "labeling/exports/agreement_filter.py",
+        "agreement is of the chosen rankings only",
+        (
+            ("rates = _rates(set(comparison_of.values()))", "rates = _rates(set(comparison_of.values()), ids)"),
+            ("def _rates(comparisons: set[UUID])", "def _rates(comparisons: set[UUID], ids: Sequence[str])"),
+            ("filter(comparison__in=comparisons,", "filter(id__in=ids,"),
+        ),
+        (f"{_TESTS}test_narrowing.py",),
+    ),
+    _builder("a late attempt replaces what was published", "held = leases.lock_attempt(export)", "held = export"),
+    _builder(
+        "an older attempt's leftovers stay", "    remove_leftovers(export.id, below_attempt=export.attempt)\n", ""
+    ),
+    _requests(
+        "a newer attempt's folder is removed", "if below_attempt is None or int(attempt) < below_attempt:", "if True:"
+    ),
+    _requests(
+        "what is done can be cancelled", "id=export.id, state__in=(State.WAITING, State.RUNNING))", "id=export.id)"
+    ),
+    _requests("cancelling leaves no trace", '            AuditEvent.note("cancel export", export, by=by)\n', ""),
+    _scrubbing(
+        "a token count outlives its text", "content=content, num_tokens=None, logprob=None)", "content=content)"
+    ),
+    _scrubbing(
+        "notes of ratings keep personal data", "note=rating.note and scrub_text(rating.note, found)", "note=rating.note"
+    ),
+    _scrubbing("the shortest IBANs stay", "len(whole), 14, -1)", "len(whole), 15, -1)"),
+    _scrubbing("the longest card numbers stay", r"{9,15}\b", r"{9,14}\b"),
+    _lineage(
+        "mixed-in demonstrations are forgotten", "self.job.demonstrations if self.job is not None else None", "None"
+    ),
+    _lineage(
+        "a reward model that watched is forgotten",
+        "job.reward_model_id, job.watching_model_id])",
+        "job.reward_model_id])",
+    ),
+    _retractions(
+        "what was retracted before counts", "Q(retracted_at__gte=export.created_at)", "Q(retracted_at__isnull=False)"
+    ),
+    _retractions(
+        "another project's rankings count", "comparison__project=export.project_id, comparison__use", "comparison__use"
+    ),
+    _downloads("one byte is missing at the end of a part", "min(int(last) + 1, size)", "min(int(last), size)"),
+    _downloads(
+        "a header keeps a download out of the audit",
+        "response.streaming and not (is_part and _is_in_audit(",
+        'response.streaming and not ("Range" in request.headers and _is_in_audit(',
+    ),
+    _downloads(
+        "another person's download is one's own",
+        'verb="download export", by=by, detail',
+        'verb="download export", detail',
+    ),
+    _files("files of an unfinished export are served", "if export.state != Export.State.DONE:", "if False:"),
+    _views(
+        "a trainer may download",
+        f"{_ENGINEERS}@require_GET\ndef export_file(",
+        f"{_ANYBODY}@require_GET\ndef export_file(",
+    ),
+    _views(
+        "a trainer may cancel",
+        f"{_ENGINEERS}@require_POST\ndef cancel_export(",
+        f"{_ANYBODY}@require_POST\ndef cancel_export(",
+    ),
+    _data(
+        "a trainer may export",
+        f"{_ENGINEERS}@require_POST\ndef new_export(",
+        f"{_ANYBODY}@require_POST\ndef new_export(",
+    ),
+    _in("forms", "views/test_export")(
+        "another project's export is compared with", "filter(project=export.project_id, kind", "filter(kind"
+    ),
+    _card(
+        "both held-out shares change places",
+        "{filters.validation_percent} % are in validation and {filters.test_percent} %",
+        "{filters.test_percent} % are in validation and {filters.validation_percent} %",
+    ),
+    _card(
+        "ties are a share of the ordered pairs",
+        "all_pairs = statistics.pairs + statistics.tied_pairs",
+        "all_pairs = statistics.pairs",
+    ),
+    _card(
+        "answers are averaged over dialogues",
+        "statistics.num_characters / statistics.num_answers",
+        "statistics.num_characters / statistics.num",
+    ),
+    _statistics(
+        "30 characters are a difference", "[difference > LENGTHS_DIFFER for", "[difference >= LENGTHS_DIFFER for"
+    ),
+    _statistics(
+        "pairs that the shorter won do not count",
+        "longer_won + sum([difference < -LENGTHS_DIFFER for difference in differences])",
+        "longer_won",
+    ),
+    _statistics(
+        "choices count for agreement",
+        "        if facts.is_choice:\n            return ",
+        "        if False:\n            return ",
+    ),
+    _formats("a policy's answers are learnt from", ' and message.authorship != "policy":', ":"),
+    _formats(
+        "a prompt with a role marker is written",
+        "(chosen.content, rejected.content, *_contents(ranking.messages))",
+        "(chosen.content, rejected.content)",
+    ),
+    _choices("what was not chosen is tied", "    if not ranking.choice:\n", "    if True:\n"),
+    _writers("a file of trees names its hour", ", mtime=0)", ")"),
+]
