@@ -74,6 +74,22 @@ def test_a_line_is_canonical() -> None:
         ({"id": "r-1"}, 'f:1: ranking r-1: "comparison_id" is missing'),
         (changed(seconds="long"), 'f:1: ranking r-1: "seconds" must be a number, not text'),
         (changed(seconds=True), 'f:1: ranking r-1: "seconds" must be a number, not true or false'),
+        (changed(unacceptable_from=True), 'f:1: ranking r-1: "unacceptable_from" must be a whole number, not true or'),
+        (changed(unacceptable_from=1.0), '"unacceptable_from" must be a whole number, not a number'),
+        (changed(unacceptable_from=3), '"unacceptable_from" must lie between 0 and 2'),
+        (changed(unacceptable_from=-1), '"unacceptable_from" must lie between 0 and 2'),
+        (changed(choice=1), '"choice" must be true or false, not a whole number'),
+        (changed(choice=True, tiers=[["a", "b"]]), '"choice" has two tiers'),
+        (changed(tiers=[["a"], [], ["b"]]), '"tiers" has an empty tier'),
+        (changed(tiers=[["a"], ["b"], ["c"]]), '"tiers" names unknown completion c'),
+        (changed(abstained="no idea"), '"tiers" must be empty where the trainer abstained'),
+        (changed(shown_order=["a", "a"]), '"shown_order" is not an order of the completions'),
+        (changed(completions=[{"id": "a", "content": ""}] * 2), '"completions" names completion a twice'),
+        (changed(ratings=[{"completion_id": "a"}] * 2), '"ratings" names completion a twice'),
+        (changed(ratings=[{"completion_id": "c"}]), '"ratings" names unknown completion c'),
+        (changed(ratings=[{"completion_id": "a", "overall": 8}]), '"overall" must be 1 to 7, not 8'),
+        (changed(ratings=[{"completion_id": "a", "overall": 0}]), '"overall" must be 1 to 7, not 0'),
+        (changed(messages=[{"role": "assistant", "content": "So."}]), '"messages" must end with a user message'),
         (changed(trainer_kind="robot"), "\"trainer_kind\" must be one of person, simulated, imported, not 'robot'"),
         (changed(tiers=[["a"], "b"]), 'f:1: ranking r-1: "tiers"[1] must be a list, not text'),
         (changed(tiers=[["a", "a"], ["b"]]), 'f:1: ranking r-1: "tiers" names completion a twice'),
@@ -93,6 +109,27 @@ def test_a_complaint_names_the_place(values: object, complaint: str) -> None:
     with pytest.raises(RecordError) as caught:
         decode(Ranking, values, where="f:1")
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_a_line_of_acceptability_may_stand_above_or_below_every_tier(line: int) -> None:
+    assert decode(Ranking, changed(unacceptable_from=line)).unacceptable_from == line
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"temperature": -0.1}, '"temperature" must be at least 0'),
+        ({"top_p": 0}, '"top_p" must be above 0'),
+        ({"top_p": 1.01}, '"top_p" must be above 0 and at most 1'),
+        ({"top_k": -1}, '"top_k" must be at least 0'),
+        ({"max_new_tokens": 0}, '"max_new_tokens" must be at least 1'),
+    ],
+)
+def test_sampling_that_cannot_be_is_refused(values: dict[str, float], complaint: str) -> None:
+    with pytest.raises(RecordError, match=complaint):
+        decode(SamplingParams, values)
+    assert decode(SamplingParams, {"temperature": 0, "top_p": 1, "max_new_tokens": 1}).temperature == 0
 
 
 def test_a_demonstration_without_an_answer_is_refused() -> None:
