@@ -1,10 +1,13 @@
 """Rankings from files as rows: nothing lost, nothing twice, nothing where something is bad."""
 
 import json
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from labeling.imports import FileRefused, ImportReport, import_rankings, importer
 from labeling.imports.rankings import store_rankings
@@ -153,6 +156,28 @@ def test_chunks_and_limits(tmp_path: Path, project: Project, monkeypatch: pytest
     assert take_in(tmp_path, project, *values).imported == 12
 
 
+def test_what_stands_after_the_limit_is_not_looked_at(tmp_path: Path, project: Project) -> None:
+    report = take_in(tmp_path, project, hh_pair(), hh_pair("Sure."), "{broken", limit=2)
+    assert (report.imported, report.num_refused, report.stopped) == (2, 0, False)
+
+
+def test_a_chunk_is_stored_again_where_another_transaction_was_quicker_and_not_for_ever() -> None:
+    tries: list[int] = []
+
+    def store(records: list[Any], *, failures: int) -> int:
+        tries.append(len(records))
+        if len(tries) <= failures:
+            raise IntegrityError("the same prompt")
+        return len(records)
+
+    assert importer._store_with_retries(partial(store, failures=2), [1, 2]) == 2
+    assert tries == [2, 2, 2]
+    tries.clear()
+    with pytest.raises(IntegrityError):
+        importer._store_with_retries(partial(store, failures=3), [1])
+    assert tries == [1, 1, 1]
+
+
 def test_an_import_that_broke_off_is_finished_by_the_next(
     tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,8 +205,15 @@ def test_a_file_that_changes_while_it_is_read_is_reported(
         if report.imported == 1:
             path.write_text(path.read_text() + json.dumps(hh_pair("More.")) + "\n")
 
-    with pytest.raises(FileRefused, match="changed while it was imported"):
-        take_in(tmp_path, project, hh_pair(), hh_pair("Sure."), on_progress=add_a_line)
+    def change_a_letter(fraction: float, report: ImportReport) -> None:
+        before = path.stat()
+        path.write_bytes(path.read_bytes().replace(b"Yes", b"Yet"))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
+        assert path.stat().st_size == before.st_size
+
+    for change in (add_a_line, change_a_letter):
+        with pytest.raises(FileRefused, match="changed while it was imported"):
+            take_in(tmp_path, project, hh_pair(), hh_pair("Sure."), on_progress=change)
 
 
 def test_a_ranking_that_was_made_here_does_not_come_in_again(tmp_path: Path, project: Project) -> None:
