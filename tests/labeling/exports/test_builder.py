@@ -196,12 +196,21 @@ def test_an_attempt_that_lost_the_work_changes_nothing(project: Project, monkeyp
     assert [path.name for path in directory_of(export).parent.iterdir()] == [str(export.id)]
 
 
-def test_a_cancelled_export_stops_and_leaves_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("moment", ["_freeze_ids", "publish_directory"])  # its first act, and the last before its end
+def test_a_cancelled_export_stops_and_leaves_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
     make_ranking(project=project)
     export = asked(project)
     adam = make_user(username="adam", role=User.Role.ADMIN)
-    freeze = builder._freeze_ids
-    monkeypatch.setattr(builder, "_freeze_ids", lambda *args: (freeze(*args), cancel_export(export, by=adam))[0])
+    act = getattr(builder, moment)
+
+    def act_then_cancel(*arguments: Any, **options: Any) -> Any:
+        done = act(*arguments, **options)
+        assert cancel_export(export, by=adam)
+        return done
+
+    monkeypatch.setattr(builder, moment, act_then_cancel)
     assert not build(export.id)
     export.refresh_from_db()
     assert export.state == State.CANCELLED

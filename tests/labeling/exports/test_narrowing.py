@@ -108,7 +108,7 @@ def test_by_trainer_each_persons_rankings_are_on_one_side(project: Project) -> N
         ("Write to jo.doe+x@mail.example.org!", "Write to [e-mail address]!", {"e-mail address": 1}),
         ("IBAN DE89 3704 0044 0532 0130 00 AND MORE", "IBAN [IBAN] AND MORE", {"IBAN": 1}),
         ("GB29NWBK60161331926819", "[IBAN]", {"IBAN": 1}),
-        ("NO93 8601 1117 947 is the shortest", "[IBAN] is the shortest", {"IBAN": 1}),
+        ("NO9386011117947 is the shortest", "[IBAN] is the shortest", {"IBAN": 1}),
         ("4222222222222, 6304000000000000000", "[card number], [card number]", {"card number": 2}),
         ("2a00::f and 2abc::beef", "[IP address] and [IP address]", {"IP address": 2}),
         ("2abc::beef", "[IP address]", {"IP address": 1}),

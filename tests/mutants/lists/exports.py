@@ -69,6 +69,9 @@ MUTANTS = [
         "retracted_at IS NULL AND comparison.state <> 'withdrawn'",
         "retracted_at IS NULL",
     ),
+    _records(
+        "a prompt retired meanwhile is read", "Prompt.objects.in_use().filter(id__in", "Prompt.objects.filter(id__in"
+    ),
     _records("a dialogue withdrawn meanwhile is read", "        .exclude(state=Dialogue.State.WITHDRAWN)\n", ""),
     _selection(
         "retracted rankings are chosen",
@@ -87,11 +90,6 @@ MUTANTS = [
         'Coalesce("reviewed_at", "submitted_at", "created_at")',
         'Coalesce("created_at", "submitted_at")',
     ),
-    _selection(
-        "retired prompts are chosen",
-        "Prompt.objects.in_use().filter(project=project)",
-        "Prompt.objects.filter(project=project)",
-    ),
     _filters(
         "true is read as 1",
         "isinstance(value, bool) or not isinstance(value, int | str)",
@@ -109,7 +107,7 @@ MUTANTS = [
         ),
         (f"{_TESTS}test_narrowing.py",),
     ),
-    _builder("a late attempt replaces what was published", "held = leases.lock_attempt(export)", "held = export"),
+    _builder("a late attempt ends what is no longer its own", "held = leases.lock_attempt(export)", "held = export"),
     _builder(
         "an older attempt's leftovers stay", "    remove_leftovers(export.id, below_attempt=export.attempt)\n", ""
     ),
