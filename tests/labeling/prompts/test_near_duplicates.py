@@ -165,6 +165,8 @@ def test_the_later_of_every_near_pair_can_be_retired_at_once(project: Project, e
     recorded(*prompts, vectors=[vector(x0=1.0), nearer, near, vector(x5=1.0)])
     assert near_duplicates.retire_later(project, at_least=0.98, by=erin) == 1
     assert set(Prompt.objects.in_use().filter(project=project)) == {prompts[0], prompts[2], prompts[3]}
+    event = AuditEvent.objects.get(verb="retire near-duplicate prompts", by=erin)
+    assert event.detail == {"at_least": 0.98, "num": 1}
 
 
 def test_a_pair_that_both_stay_of_is_not_shown_again(project: Project, near: tuple[Prompt, Prompt], erin: User) -> None:
@@ -172,6 +174,7 @@ def test_a_pair_that_both_stay_of_is_not_shown_again(project: Project, near: tup
     assert not near_duplicates.keep_both(near[1], by=erin)
     assert not near_duplicates.pairs(project).exists()
     assert Prompt.objects.in_use().filter(project=project).count() == 2
+    assert AuditEvent.objects.filter(verb="keep both prompts", by=erin, subject_id=str(near[1].id)).count() == 1
 
 
 def test_what_is_compared_leaves_the_system_message_out(project: Project) -> None:

@@ -17,33 +17,6 @@ from tests.labeling.factories import make_chat, make_comparison, make_dialogue, 
 pytestmark = pytest.mark.django_db
 
 
-def test_every_eligible_message_is_chosen_with_the_same_chance(project: Project, alice: User) -> None:
-    """Method reference §9 H1: 10,000 draws, χ² over messages at all depths of short and long dialogues."""
-    for num_turns in (1, 1, 2, 5, 11, 20):
-        make_chat(project=project, author=alice, num_turns=num_turns)
-    make_dialogue(project=project, author=alice)  # a person's answer
-    eligible = list(sampled_comparisons.eligible_messages(project).values_list("id", flat=True))
-    assert len(eligible) == 40
-    first, chosen = Counter[UUID](), Counter[UUID]()
-    draws, num = 1_000, 10
-    for seed in range(draws):
-        messages = [message.id for message in sampled_comparisons.choose_messages(project, num=num, seed=seed)]
-        assert len(set(messages)) == num
-        first[messages[0]] += 1
-        chosen.update(messages)
-    expected = draws / 40
-    assert_uniform(sum((first[id] - expected) ** 2 for id in eligible) / expected, df=39)
-    # The choices of one draw exclude each other, which makes the counts vary less than independent ones.
-    share = num / 40
-    spread = draws * share * (1 - share) * 40 / 39
-    assert_uniform(sum((chosen[id] - draws * share) ** 2 for id in eligible) / spread, df=39)
-
-
-def assert_uniform(statistic: float, *, df: int) -> None:
-    """The seeds are fixed, so this passes always or never; a uniform choice fails it once in a thousand."""
-    assert chi2.sf(statistic, df=df) > 0.001
-
-
 def test_only_what_a_policy_wrote_wholly_is_eligible(project: Project, alice: User) -> None:
     kinds = ("typed", "taken", "edited", "imported", "policy")
     dialogues = {
@@ -179,3 +152,61 @@ def test_statements_do_not_grow_with_the_number_of_comparisons() -> None:
         counts.append(len(statements))
     assert counts[0] == counts[1]
     assert counts[0] <= 12
+
+
+def test_every_run_has_a_seed_of_its_own_of_31_bits(project: Project, alice: User) -> None:
+    make_chat(project=project, author=alice, num_turns=30)
+    sampled_comparisons.make_comparisons(project, num=30, seed=1, by=alice)
+    seeds = [run.sampling["seed"] for run in SamplingRun.objects.all()]
+    assert len(set(seeds)) == 30
+    assert max(seeds) < 2**31
+
+
+def test_only_work_of_this_round_that_has_a_place_left_counts_as_ready(alice: User) -> None:
+    project = make_project(comparisons_ready=3)
+    make_chat(project=project, author=alice, num_turns=6)
+    make_prompt(project=make_project())
+    earlier = project.rounds.create(number=0, policy=project.policy, closed_at="2100-01-01T00:00Z")
+    make_comparison(project=project, round=earlier)
+    make_comparison(project=project, round=project.current_round, use=Comparison.Use.GOLD)
+    make_comparison(project=project, round=project.current_round, open_slots=0)
+    assert sampled_comparisons.keep_ready(project) == 3
+
+
+def test_prompts_of_another_project_are_not_compared(alice: User) -> None:
+    project = make_project(comparisons_ready=3)
+    make_prompt(project=make_project())
+    ours = make_prompt(project=project)
+    assert sampled_comparisons.keep_ready(project) == 1
+    assert Comparison.objects.get().prompt == ours
+    event = AuditEvent.objects.get(verb="make comparisons", detail__of="prompts")
+    assert event.detail["num"] == 1
+    drawn = sampled_comparisons._hash_number(event.detail["seed"], ours.id) >> 1
+    assert SamplingRun.objects.get().sampling["seed"] == drawn
+
+
+def test_every_eligible_message_is_chosen_with_the_same_chance(project: Project, alice: User) -> None:
+    """Method reference §9 H1: 10,000 draws, χ² over messages at all depths of short and long dialogues."""
+    for num_turns in (1, 1, 2, 5, 11, 20):
+        make_chat(project=project, author=alice, num_turns=num_turns)
+    make_dialogue(project=project, author=alice)  # a person's answer
+    eligible = list(sampled_comparisons.eligible_messages(project).values_list("id", flat=True))
+    assert len(eligible) == 40
+    first, chosen = Counter[UUID](), Counter[UUID]()
+    draws, num = 1_000, 10
+    for seed in range(draws):
+        messages = [message.id for message in sampled_comparisons.choose_messages(project, num=num, seed=seed)]
+        assert len(set(messages)) == num
+        first[messages[0]] += 1
+        chosen.update(messages)
+    expected = draws / 40
+    assert_uniform(sum((first[id] - expected) ** 2 for id in eligible) / expected, df=39)
+    # The choices of one draw exclude each other, which makes the counts vary less than independent ones.
+    share = num / 40
+    spread = draws * share * (1 - share) * 40 / 39
+    assert_uniform(sum((chosen[id] - draws * share) ** 2 for id in eligible) / spread, df=39)
+
+
+def assert_uniform(statistic: float, *, df: int) -> None:
+    """The seeds are fixed, so this passes always or never; a uniform choice fails it once in a thousand."""
+    assert chi2.sf(statistic, df=df) > 0.001

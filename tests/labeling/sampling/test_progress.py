@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling.models import Comparison, Project, SamplingRun
+from labeling.sampling import progress
 from labeling.sampling.progress import duration_in_words, pace_of, sampling_progress, union_seconds
 from tests.labeling.factories import make_chat, make_comparisons, make_project, make_prompt, make_run
 from tests.labeling.jobs.workers_alive import make_worker
@@ -75,6 +76,16 @@ def test_what_hangs_slows_the_speed(project: Project) -> None:
     assert after == pytest.approx(16, rel=0.01)
 
 
+def test_of_many_runs_the_speed_is_that_of_the_newest(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are not read count neither as completions nor as time."""
+    monkeypatch.setattr(progress, "MOST_RUNS", 3)
+    for minutes_ago in (2, 4, 6, 8):
+        finished(project, minutes_ago=minutes_ago, took=30)
+    pace = pace_of(project, now=timezone.now())
+    assert (pace.num_runs, pace.num_completions) == (3, 12)
+    assert pace.busy_seconds == pytest.approx(4 * 60, abs=2)
+
+
 def test_one_run_tells_no_speed(project: Project) -> None:
     finished(project, minutes_ago=5)
     assert pace_of(project, now=timezone.now()).per_hour is None
@@ -100,7 +111,10 @@ def test_an_end_is_foretold_from_the_last_hour(project: Project) -> None:
     """12 completions in 14 minutes; 3 comparisons of 4 are under way and 2 not begun: 20 more, some 23 minutes."""
     make_worker()
     ready(project, 5)
-    being_sampled(project, 3)
+    first, *_ = being_sampled(project, 3)
+    make_run(
+        project=project, purpose="comparison", comparison=first, state="done", num_completions=4
+    )  # a part is there
     for minutes_ago in (2, 4, 6, 8):
         finished(project, minutes_ago=minutes_ago, took=8, num=3)
     make_prompt(project=project)

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from labeling.jobs import dispatch
 from labeling.models import Comparison, Project, SamplingRun
 from labeling.sampling import recovery, runs
+from records.broker import celery_settings
 from tests.labeling.factories import make_run
 from tests.labeling.sampling.sampling_runs import PROMPT, State, a_minute_ago, messages_in, sent_run, waiting_comparison
 
@@ -96,3 +99,35 @@ def test_statements_do_not_grow_with_the_number_of_runs(project: Project, settin
             recovery.sweep()
         counts.append(len(counter))
     assert counts[0] == counts[1]
+
+
+def test_a_message_that_nobody_took_for_an_hour_is_lost_whatever_the_queue_holds(
+    project: Project, broker: redis.Redis
+) -> None:
+    broker.lpush("sample", "another message")
+    sent_run(project, lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=59))
+    assert recovery.sweep()["lost"] == 0
+    sent_run(project, lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=61))
+    assert recovery.sweep()["lost"] == 1
+
+
+def test_what_was_begun_this_moment_has_overtaken_nobody(project: Project, broker: redis.Redis) -> None:
+    """Two workers that take two messages one after the other may report in the other order."""
+    broker.lpush("sample", "another message")
+    sent_run(project, lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=3))
+    sent_run(project, state=State.RUNNING, started_at=timezone.now())
+    assert recovery.sweep()["lost"] == 0
+
+
+def test_an_empty_queue_has_lost_what_was_sent_last_too(project: Project, broker: redis.Redis) -> None:
+    sent_run(project, state=State.RUNNING, sent_at=timezone.now() - timedelta(minutes=3), started_at=a_minute_ago())
+    sent_run(project, lease_until=a_minute_ago(), sent_at=timezone.now() - timedelta(minutes=2))
+    assert recovery.sweep()["lost"] == 1
+
+
+def test_while_the_broker_is_away_nothing_counts_as_lost(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = Celery("away", set_as_current=False)
+    away.conf.update(celery_settings("unix:///nowhere/valkey.sock?db=0"))
+    monkeypatch.setattr(dispatch, "current_app", away)
+    sent_run(project, lease_until=a_minute_ago())
+    assert recovery.sweep()["lost"] == 0

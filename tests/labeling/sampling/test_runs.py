@@ -27,7 +27,7 @@ OnCommit = Callable[..., AbstractContextManager[Any]]
 
 @pytest.fixture
 def project() -> Project:
-    return make_project(max_new_tokens=16)
+    return make_project(max_new_tokens=16, temperature=0.8, top_p=0.9)
 
 
 def test_a_caller_s_request_is_sent_when_it_is_committed(
@@ -46,7 +46,8 @@ def test_a_caller_s_request_is_sent_when_it_is_committed(
     assert project.policy is not None
     assert (request.policy, request.policy_path) == (project.policy.name, project.policy.store_path)
     assert request.policy_sha256 == project.policy.manifest_sha256
-    assert request.sampling.max_new_tokens == 16
+    sampling = request.sampling
+    assert (sampling.max_new_tokens, sampling.temperature, sampling.top_p) == (16, 0.8, 0.9)
     assert request.stream_key == stream_key(str(run.id), 1)
     (answer,), (failure,) = sent["answers"], sent["failures"]
     assert (answer["task"], answer["options"]["queue"], answer["immutable"]) == (RECORD_COMPLETIONS, "web", False)
@@ -84,6 +85,8 @@ def test_overnight_work_goes_out_through_the_window_and_callers_pass_it(
     assert len(messages_in(broker, "urgent")) == 1
     assert dispatch.queue_length() == 3
     assert sampling_runs.fill_window() == 0
+    assert sampling_runs.record_started(str(runs[0].id), 1)
+    assert sampling_runs.fill_window() == 0, "what is being sampled is under way still"
     runs[0].refresh_from_db()
     with commits():
         assert answers.record_completions(result_for(runs[0], "a", "b"))
@@ -168,12 +171,13 @@ def test_an_error_of_the_sampler_is_kept_and_ends_the_run(project: Project) -> N
     assert (run.state, run.error) == (State.FAILED, "policies/x is not in this worker's store")
 
 
-def test_too_few_completions_are_none(project: Project) -> None:
+@pytest.mark.parametrize("num", [1, 4])
+def test_too_few_or_too_many_completions_are_none(project: Project, num: int) -> None:
     run = sent_run(project, num_completions=3)
-    answers.record_completions(result_for(run, "One."))
+    answers.record_completions(result_for(run, *(f"Text {number}." for number in range(num))))
     run.refresh_from_db()
     assert (run.state, run.num_failures) == (State.WAITING, 1)
-    assert "1 completions where 3" in run.error
+    assert f"{num} completions where 3" in run.error
     assert not run.completions.exists()
 
 
@@ -200,6 +204,16 @@ def test_a_comparison_of_equal_texts_is_not_offered(project: Project) -> None:
     assert "temperature" in run.error
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_comparison_that_was_withdrawn_stays_so_whatever_comes_of_its_runs(project: Project, fails: bool) -> None:
+    comparison = waiting_comparison(project, state=Comparison.State.WITHDRAWN)
+    run = sent_run(project, purpose="comparison", comparison=comparison, num_completions=2)
+    outcome = {"error": "no such policy"} if fails else {}
+    assert answers.record_completions(result_for(run, "One.", "Two.", **outcome))
+    comparison.refresh_from_db()
+    assert (comparison.state, comparison.open_slots) == (Comparison.State.WITHDRAWN, 0)
+
+
 def test_a_cancelled_run_tells_its_worker_and_its_comparison(
     project: Project, alice: User, broker: redis.Redis, commits: OnCommit
 ) -> None:
@@ -208,7 +222,7 @@ def test_a_cancelled_run_tells_its_worker_and_its_comparison(
     with commits():
         assert sampling_runs.cancel(run, by=alice)
     assert not sampling_runs.cancel(run, by=alice)
-    assert broker.exists(cancel_key(str(run.id)))
+    assert 0 < broker.ttl(cancel_key(str(run.id))) <= dispatch.STOP_SECONDS  # type: ignore[operator]
     assert not answers.record_completions(result_for(run, "Too late."))
     run.refresh_from_db()
     comparison.refresh_from_db()
