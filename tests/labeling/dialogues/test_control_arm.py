@@ -9,7 +9,7 @@ from labeling.dialogues import editing, suggestions
 from labeling.dialogues.control_arm import arm_figures, is_control
 from labeling.models import AuditEvent, Dialogue, Lease, Message, Project, User
 from labeling.sampling.runs import default_sampling
-from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_prompt
+from tests.labeling.factories import make_chat, make_comparison, make_dialogue, make_project, make_prompt
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +48,14 @@ def test_beginning_anew_on_the_same_opening_changes_nothing(project: Project, al
         assert len({dialogue.offers_suggestions for dialogue in begun}) == 1
 
 
+def test_the_arm_is_drawn_for_every_person_and_every_opening_anew(alice: User, bob: User) -> None:
+    project = make_project(control_share=0.5)
+    subjects = [uuid.UUID(int=number) for number in range(64)]
+    alices, bobs = ([is_control(project, by=one, subject=subject) for subject in subjects] for one in (alice, bob))
+    assert len(set(alices)) == len(set(bobs)) == 2
+    assert alices != bobs
+
+
 def test_the_arm_and_the_share_it_was_drawn_under_are_recorded(project: Project, alice: User) -> None:
     dialogue = editing.start_demonstration(project, by=alice)
     event = AuditEvent.objects.get(verb="start dialogue", subject_id=str(dialogue.id))
@@ -61,27 +69,34 @@ def test_the_arms_are_compared_by_length_time_and_changes(project: Project, alic
         control = written(project, alice, offered=False, length=60 + number, seconds=50)
         answer = control.messages.get(role="assistant")
         AuditEvent.note("edit message", answer, by=alice)
+        AuditEvent.note("put message back", answer, by=alice)
+    written(make_project(), alice, offered=True, length=9)
+    make_chat(project=project, author=alice, state=Dialogue.State.SUBMITTED).messages.update(authorship="edited")
+    written(project, alice, offered=False, length=62, seconds=0)  # of before times were kept
     figures = arm_figures(project)
-    assert (figures.num_offered, figures.num_control) == (6, 6)
+    assert (figures.num_offered, figures.num_control) == (6, 7)
     assert figures.begun_from_suggestion is not None
     assert figures.begun_from_suggestion.value == 1.0
     length, seconds, changes = figures.rows
     assert length.offered is not None
     assert length.control is not None
     assert length.difference is not None
-    assert (length.offered.value, length.control.value) == (102.5, 62.5)
-    assert length.difference.value == pytest.approx(40)
+    assert (length.offered.value, length.control.value) == (102.5, pytest.approx(437 / 7))
+    assert length.difference.value == pytest.approx(102.5 - 437 / 7)
     assert 36 < length.difference.low < 40 < length.difference.high < 44
     assert seconds.difference is not None
     assert seconds.difference.value == pytest.approx(-30)
     assert changes.difference is not None
-    assert changes.difference.value == pytest.approx(-1)
+    assert changes.difference.value == pytest.approx(-6 / 7)
 
 
 def test_too_few_dialogues_have_no_figures(project: Project, alice: User) -> None:
     for _ in range(4):
         written(project, alice, offered=True, length=10)
     assert all(row.offered is row.control is row.difference is None for row in arm_figures(project).rows)
+    for _ in range(5):
+        written(project, alice, offered=False, length=10)
+    assert all(row.control and row.difference is None for row in arm_figures(project).rows[:2])
     assert arm_figures(make_project()).begun_from_suggestion is None
 
 

@@ -256,6 +256,16 @@ def test_a_branch_copies_what_came_before_with_its_authorship(project: Project, 
     assert copy.messages.get(position=1).policy == project.policy
     assert len(texts(dialogue)) == 6
     assert not set(copy.messages.values_list("id")) & set(dialogue.messages.values_list("id"))
+    event = AuditEvent.objects.get(verb="branch dialogue", by=bob, subject_id=str(copy.id))
+    assert event.detail == {"origin": str(dialogue.id), "position": 3}
+
+
+def test_a_branch_stays_in_its_origins_arm_and_took_no_time_yet(project: Project, alice: User) -> None:
+    dialogue = make_chat(project=project, author=alice, offers_suggestions=False)
+    dialogue.messages.update(seconds=30.0)
+    copy = editing.branch(dialogue.messages.get(position=1), by=alice)
+    assert not copy.offers_suggestions
+    assert set(copy.messages.values_list("seconds", flat=True)) == {0.0}
 
 
 def test_a_policys_answer_stands_word_for_word_and_once(project: Project, alice: User) -> None:

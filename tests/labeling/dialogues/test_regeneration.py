@@ -95,6 +95,7 @@ def test_the_old_text_can_be_brought_back_with_its_authorship(draft: Dialogue, a
     back = message_at(draft, 1)
     assert (back.content, back.authorship, back.policy, back.completion) == ("Because of light.", "typed", None, None)
     assert (back.needs_second_look, back.before) == (True, None)
+    assert AuditEvent.objects.filter(verb="put message back", by=alice, subject_id=str(back.id)).count() == 1
     with pytest.raises(WritingError, match="no earlier text"):
         editing.put_back(back, by=alice)
 
@@ -159,6 +160,21 @@ def test_an_answer_that_comes_too_late_changes_nothing(draft: Dialogue, alice: U
     send_result(run, "Because of chlorophyll.")
     assert said(draft) == before
     assert SamplingRun.objects.filter(dialogue=draft).count() == 1  # and nothing more is asked for
+
+
+def test_an_answer_that_was_stopped_half_way_replaces_nothing(draft: Dialogue, alice: User) -> None:
+    edit_first(draft, alice)
+    run = newest_run(draft)
+    runs.cancel(run, by=alice)
+    assert send_result(run, "Because of chl", finish_reason="cancelled")
+    assert said(draft)[1] == ("Because of light.", "typed", True)
+
+
+def test_an_answer_that_was_settled_is_not_sampled_again(draft: Dialogue, alice: User) -> None:
+    edit_first(draft, alice)
+    editing.edit_message(message_at(draft, 1), content="Because of light.", by=alice, later="keep")
+    assert regeneration.regenerate_from(draft, after=0, by=alice) == ""
+    assert newest_run(draft).position == 3
 
 
 def test_an_empty_answer_takes_no_place(draft: Dialogue, alice: User) -> None:

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from labeling.dialogues import editing, review
 from labeling.dialogues.rules import WritingError
-from labeling.models import AuditEvent, Dialogue, GuidelineVersion, Project, User
-from tests.labeling.factories import make_chat, make_dialogue, make_project, make_user
+from labeling.models import AuditEvent, Comparison, Completion, Dialogue, GuidelineVersion, Project, User
+from tests.labeling.factories import make_chat, make_comparison, make_dialogue, make_project, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +58,7 @@ def test_a_submission_is_taken_back_within_the_grace_period_only(project: Projec
     dialogue = handed_in(project, alice)
     review.undo_submission(dialogue, by=alice)
     assert dialogue.state == State.DRAFT
+    assert AuditEvent.objects.filter(verb="undo submission", by=alice, subject_id=str(dialogue.id)).count() == 1
     review.submit_dialogue(dialogue, by=alice)
     Dialogue.objects.update(submitted_at=timezone.now() - timedelta(minutes=10, seconds=1))
     with pytest.raises(WritingError, match="is over"):
@@ -80,6 +81,8 @@ def test_a_returned_dialogue_is_written_on_and_handed_in_again(project: Project,
     review.return_dialogue(dialogue, comment="Which Springfield?", by=rita)
     dialogue.refresh_from_db()
     assert (dialogue.state, dialogue.review_comment) == (State.RETURNED, "Which Springfield?")
+    event = AuditEvent.objects.get(verb="return dialogue", by=rita, subject_id=str(dialogue.id))
+    assert event.detail == {"comment": "Which Springfield?"}
     editing.edit_message(dialogue.messages.get(position=1), content="The one in Illinois.", by=alice)
     review.submit_dialogue(dialogue, by=alice)
     assert dialogue.state == State.SUBMITTED
@@ -115,3 +118,16 @@ def test_its_author_or_an_admin_withdraws_a_dialogue(project: Project, alice: Us
     review.withdraw(first, by=alice)
     review.withdraw(second, by=make_user(username="adam"))
     assert set(Dialogue.objects.values_list("state", flat=True)) == {State.WITHDRAWN}
+    assert AuditEvent.objects.filter(verb="withdraw dialogue").count() == 2
+
+
+def test_with_a_dialogue_go_the_copies_of_a_comparison_that_hold_its_text(project: Project, alice: User) -> None:
+    dialogue = make_dialogue(project=project, author=alice)
+    first, copy, other = (make_comparison(project=project) for _ in range(3))
+    Comparison.objects.filter(id__in=(first.id, copy.id)).update(family=first)
+    for comparison in (first, copy, other):
+        text = dialogue.messages.get(position=1)
+        Completion.objects.create(comparison=comparison, index=9, content=text.content, message=text)
+    review.withdraw(dialogue, by=alice)
+    states = dict(Comparison.objects.values_list("id", "state"))
+    assert [states[one.id] for one in (first, copy, other)] == ["open", "withdrawn", "open"]

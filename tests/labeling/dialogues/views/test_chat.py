@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.dialogues.answers import record_completions
-from labeling.models import Comparison, Completion, Dialogue, Message, Project, Ranking, SamplingRun, User
+from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Message, Project, Ranking, SamplingRun, User
 from records import Completion as CompletionRecord
 from records import SampleResult
 from tests.labeling.factories import make_chat, make_dialogue, make_user
@@ -72,6 +72,8 @@ def test_the_choice_among_answers_is_kept_as_a_ranking_once(client: Client, chat
     ids = [str(draft.pk) for draft in drafts]
     assert ranking.tiers == [[ids[0], ids[2]], [ids[1]]]  # the same text twice is the same answer
     assert (ranking.trainer, ranking.shown_order, ranking.layout) == (alice, ids, "chat")
+    assert (ranking.is_choice, ranking.guideline_version) == (True, chat.project.guidelines)
+    assert AuditEvent.objects.filter(verb="choose answer", by=alice, subject_id=str(ranking.id)).count() == 1
     comparison = Comparison.objects.get()
     assert (comparison.state, comparison.open_slots, comparison.num_rankings) == ("done", 0, 1)
     assert comparison.completions.count() == 3
@@ -94,6 +96,16 @@ def test_another_answer_replaces_the_last_and_keeps_its_completion(
     assert said(chat) == [("Question 0?", "typed")]
     send(SamplingRun.objects.get(), "A better one.")
     assert said(chat)[1] == ("A better one.", "policy")
+
+
+def test_of_several_drafts_none_is_placed_and_asking_again_stops_them(client: Client, chat: Dialogue) -> None:
+    htmx_post(client, address("say", chat), {"content": "Why?", "num_drafts": "2"})
+    stopped = SamplingRun.objects.get()
+    htmx_post(client, address("regenerate", chat), {"num_drafts": "2"})
+    stopped.refresh_from_db()
+    assert stopped.state == "cancelled"
+    send(SamplingRun.objects.exclude(id=stopped.id).get(), "One.", "Two.")
+    assert said(chat) == [("Why?", "typed")]
 
 
 def test_there_is_nothing_to_regenerate_before_something_is_said(client: Client, chat: Dialogue) -> None:
