@@ -8,6 +8,7 @@ import pytest
 from labeling.gold import preference
 from labeling.models import AuditEvent, Completion, Project, SamplingRun
 from labeling.rounds.policy_evaluation import Answers, PolicyEvaluation, answers_of, compare, outcome, request_answers
+from labeling.statistics.length_bias import control_length
 from records import Message, SamplingParams
 from tests.labeling.factories import make_policy, make_project
 
@@ -20,7 +21,7 @@ def make_answers(**changes: Any) -> Answers:
     return Answers(**{"messages": (QUESTION,), "old": (BAD,), "new": (GOOD,), **changes})
 
 
-def make_evaluation(project: Project, *, num_prompts: int = 2) -> PolicyEvaluation:
+def make_evaluation(project: Project, *, num_prompts: int = 2, seed: int = 5) -> PolicyEvaluation:
     assert project.policy is not None
     prompts = [[{"role": "user", "content": f"Question {number}?"}] for number in range(num_prompts)]
     return request_answers(
@@ -29,7 +30,7 @@ def make_evaluation(project: Project, *, num_prompts: int = 2) -> PolicyEvaluati
         new=make_policy(),
         prompts=prompts,
         num_completions=2,
-        params=SamplingParams(seed=5, max_new_tokens=8),
+        params=SamplingParams(seed=seed, max_new_tokens=8),
         by=None,
     )
 
@@ -73,6 +74,15 @@ def test_changing_sides_turns_the_win_rate_round() -> None:
     assert one.length_controlled_win_rate == pytest.approx(1 - other.length_controlled_win_rate)
 
 
+def test_every_outcome_is_controlled_for_the_lengths_of_its_own_two_answers() -> None:
+    one, other = make_answers(old=(BAD, GOOD), new=(GOOD, "Tides.", BAD)), make_answers(new=("The moon does it.",))
+    pairs = [(answers, after, before) for answers in (one, other) for after in answers.new for before in answers.old]
+    scores = [tuple(preference.score(said.messages, text) for text in texts) for said, *texts in pairs]
+    gaps = [float(len(before) - len(after)) for _, after, before in pairs]
+    expected = control_length([outcome(*pair) for pair in scores], gaps).win_rate
+    assert compare([one, other]).length_controlled_win_rate == pytest.approx(expected)
+
+
 def test_without_answers_there_is_nothing_to_compare() -> None:
     with pytest.raises(ValueError):
         compare([])
@@ -89,7 +99,21 @@ def test_both_policies_are_asked_the_same_under_the_same_seeds() -> None:
         assert old.purpose == SamplingRun.Purpose.EVALUATION
     seeds = SamplingRun.objects.values_list("sampling__seed", flat=True)
     assert len(set(seeds)) == 2, "another prompt, another seed"
-    assert AuditEvent.objects.get(verb="compare policies").detail["num_prompts"] == 2
+    detail = AuditEvent.objects.get(verb="compare policies").detail
+    assert (detail["num_prompts"], detail["old"], detail["new"]) == (2, evaluation.old.name, evaluation.new.name)
+    assert detail["runs"] == [[str(old), str(new)] for old, new in evaluation.runs]
+
+
+@pytest.mark.django_db
+def test_an_evaluation_s_seeds_are_drawn_from_its_own_and_have_31_bits() -> None:
+    project = make_project()
+    seeds = []
+    for seed in (5, 6):
+        evaluation = make_evaluation(project, num_prompts=24, seed=seed)
+        runs = SamplingRun.objects.filter(id__in=evaluation.run_ids)
+        seeds.append(set(runs.values_list("sampling__seed", flat=True)))
+    assert not seeds[0] & seeds[1]
+    assert max(seeds[0] | seeds[1]) < 2**31
 
 
 @pytest.mark.django_db

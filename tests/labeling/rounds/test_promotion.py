@@ -40,6 +40,9 @@ def test_promoting_closes_the_round_and_opens_the_next(project: Project, store: 
     assert (better.state, better.promoted_by) == (Policy.State.PROMOTED, erin)
     assert better.promoted_at is not None
     assert list(AuditEvent.objects.filter(by=erin).values_list("verb", flat=True)) == ["start round", "promote policy"]
+    event = AuditEvent.objects.get(verb="promote policy")
+    assert (event.detail["project"], event.detail["before"]) == (project.slug, before.policy.name)  # type: ignore[union-attr]
+    assert promote(publish(store, "best", content="[]"), project=project, by=erin).seed != opened.seed
 
 
 def test_the_policy_that_answers_already_is_not_promoted_again(project: Project, erin: User) -> None:

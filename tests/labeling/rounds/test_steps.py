@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from labeling.models import Comparison, Dialogue, Export, Project, Round, TrainingJob, User
+from labeling.models import AuditEvent, Comparison, Dialogue, Export, Policy, Project, Round, TrainingJob, User
 from labeling.rounds.steps import RoundStep, round_steps
 from tests.labeling.exports.material import make_ranking
 from tests.labeling.factories import make_comparison, make_dialogue, make_policy, make_user
@@ -52,11 +52,15 @@ def test_the_count_of_each_is_of_this_round_alone(project: Project) -> None:
     make_ranking(project=project, comparison=ranked, seconds=40.0)
     make_ranking(project=project, seconds=99.0)
     make_ranking(project=project, comparison=ranked, retracted_at=timezone.now())
+    gold = make_comparison(project=project, round=current(project), use="gold", open_slots=0)
+    make_ranking(project=project, comparison=gold, seconds=5.0)
+    make_dialogue(project=project, state=Dialogue.State.WITHDRAWN, seconds=70.0)
     make_dialogue(project=project, state=Dialogue.State.ACCEPTED, seconds=12.0)
     make_dialogue(project=project, state=Dialogue.State.SUBMITTED)
     here = found(project)
     assert (here["write"].count, here["write"].state, here["write"].note) == (1, "done", "1 waits for review")
-    assert (here["sample"].count, here["sample"].state) == (8, "done")
+    assert here["write"].seconds == 12.0
+    assert (here["sample"].count, here["sample"].state) == (12, "done")
     assert (here["rank"].count, here["rank"].seconds, here["rank"].note) == (1, 40.0, "1 more wanted")
     assert (here["rank"].state, here["export"].state) == ("ready", "ready")
 
@@ -82,6 +86,24 @@ def test_a_policy_that_ppo_made_can_be_compared_and_promoted(project: Project) -
     here = found(project)
     assert (here["compare"].state, here["promote"].state, here["promote"].note) == ("ready", "ready", "better")
     assert str(better.id) in here["promote"].url
+
+
+def test_only_a_policy_that_ppo_made_in_this_round_and_nobody_promoted_is_a_candidate(project: Project) -> None:
+    earlier = project.rounds.create(number=0, policy=project.policy, closed_at="2100-01-01T00:00Z")
+    make_policy(training_job=make_job(project, "sft"))
+    make_policy(training_job=make_job(project, "ppo", output_name="old", round=earlier))
+    make_policy(training_job=make_job(project, "ppo", output_name="promoted"), state=Policy.State.PROMOTED)
+    assert found(project)["promote"].state == "waiting"
+
+
+def test_what_was_built_and_compared_before_the_round_does_not_count(project: Project) -> None:
+    Export.objects.create(project=project, kind="rankings", state=Export.State.DONE)
+    AuditEvent.note("compare policies", project, by=None)
+    here = found(project)
+    assert (here["export"].count, here["compare"].count) == (1, 1)
+    project.rounds.update(started_at=timezone.now() + timedelta(minutes=1))
+    here = found(project)
+    assert (here["export"].count, here["compare"].count) == (0, 0)
 
 
 def test_the_first_that_is_ready_is_next(project: Project) -> None:

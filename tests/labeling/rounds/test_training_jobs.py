@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 from django.utils import timezone
 
 from labeling.jobs import dispatch
@@ -17,6 +18,7 @@ from labeling.rounds import training_inputs, training_jobs
 from labeling.rounds.training_inputs import JobError
 from labeling.rounds.training_jobs import State, cancel_job, record_progress, record_result, retry_job, start_job
 from records import TrainingProgress, TrainingRequest, TrainingResult, decode, publish_directory
+from records.broker import celery_settings
 from records.names import cancel_key
 from tests.labeling.factories import make_policy, make_project, make_served_policy
 
@@ -175,6 +177,7 @@ def test_the_projects_policy_is_the_start_where_none_is_named(project: Project) 
         ({"options": {"out": "/etc/passwd"}}, "“out” cannot be /etc/passwd"),
         ({"options": {"--out": 1}}, "“--out” cannot be 1"),
         ({"options": {"lr": [1]}}, "cannot be"),
+        ({"options": {"precision": "bf16 --out=/etc"}}, "“precision” cannot be bf16 --out=/etc"),
     ],
 )
 def test_what_makes_no_sense_is_refused(project: Project, changes: dict[str, Any], complaint: str) -> None:
@@ -189,6 +192,9 @@ def test_an_export_of_another_project_or_unfinished_is_refused(project: Project)
     for export in (make_export(make_project()), make_export(project, state=Export.State.RUNNING)):
         with pytest.raises(JobError, match="finished export of demonstrations of this project"):
             start_job(project, kind="sft", export=export, output_name="better", by=None)
+    columns = make_export(project, format="chat-jsonl")
+    with pytest.raises(JobError, match="Training reads the records format"):
+        start_job(project, kind="sft", export=columns, output_name="better", by=None)
 
 
 def test_ppo_needs_a_reward_model_and_a_policy_of_files(project: Project) -> None:
@@ -217,11 +223,23 @@ def test_progress_renews_the_lease_and_keeps_the_newest_metrics(project: Project
     assert job.lease_until > timezone.now() + timedelta(minutes=2)
 
 
-def test_what_another_attempt_says_is_dropped(project: Project, store: Path, broker: redis.Redis) -> None:
+@pytest.mark.parametrize(("said", "kept"), [(-0.5, 0.0), (1.5, 1.0)])
+def test_progress_stays_between_nothing_and_all(
+    project: Project, broker: redis.Redis, said: float, kept: float
+) -> None:
     job = begun(project)
+    assert record_progress(progress(job, said))
+    job.refresh_from_db()
+    assert job.fraction == kept
+
+
+@pytest.mark.parametrize("attempt", [1, 7])
+def test_what_another_attempt_says_is_dropped(project: Project, store: Path, broker: redis.Redis, attempt: int) -> None:
+    job = begun(project)
+    TrainingJob.objects.filter(id=job.id).update(attempt=2)
     sha256 = publish(store, "policies/better")
-    assert not record_progress(progress(job, attempt=7))
-    assert not record_result(result(job, sha256, attempt=7))
+    assert not record_progress(progress(job, attempt=attempt))
+    assert not record_result(result(job, sha256, attempt=attempt))
     job.refresh_from_db()
     assert (job.state, job.fraction) == (State.SENT, 0.0)
     assert not Policy.objects.filter(name="better").exists()
@@ -240,6 +258,8 @@ def test_a_policy_that_was_made_is_registered_with_its_lineage(
     job.refresh_from_db()
     assert (job.state, job.fraction, job.metrics) == (State.DONE, 1.0, {"loss": 1.0})
     assert not record_result(result(job, sha256)), "the same result twice is one"
+    event = AuditEvent.objects.get(verb="register model", subject_id=str(policy.id))
+    assert event.detail == {"job": str(job.id), "manifest_sha256": sha256}
 
 
 def test_a_reward_model_names_its_export(project: Project, store: Path, broker: redis.Redis) -> None:
@@ -286,6 +306,7 @@ def test_a_cancelled_job_tells_its_worker_and_drops_its_result(
     assert not record_result(result(job, publish(store, "policies/better")))
     assert not record_progress(progress(job))
     assert not cancel_job(job, by=erin)
+    assert AuditEvent.objects.filter(verb="cancel training", by=erin, subject_id=str(job.id)).count() == 1
 
 
 def test_a_failed_job_can_be_tried_again(project: Project, erin: User, broker: redis.Redis, commits: Commits) -> None:
@@ -298,6 +319,7 @@ def test_a_failed_job_can_be_tried_again(project: Project, erin: User, broker: r
     assert not broker.exists(cancel_key(str(job.id)))
     assert [request.attempt for request in sent(broker)] == [1, 2]
     assert not retry_job(job, by=erin)
+    assert AuditEvent.objects.filter(verb="retry training", by=erin, subject_id=str(job.id)).count() == 1
 
 
 def test_a_job_whose_name_was_taken_meanwhile_is_not_tried_again(project: Project, broker: redis.Redis) -> None:
@@ -343,6 +365,19 @@ def test_a_message_behind_a_running_job_is_not_lost(project: Project, broker: re
     training_jobs.sweep_jobs()
     waiting.refresh_from_db()
     assert (waiting.state, waiting.attempt) == (State.SENT, 1)
+
+
+def test_while_the_broker_is_away_no_message_counts_as_lost(
+    project: Project, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = begun(project)
+    let_lease_run_out(job)
+    away = Celery("away", set_as_current=False)
+    away.conf.update(celery_settings("unix:///nowhere/valkey.sock?db=0"))
+    monkeypatch.setattr(dispatch, "current_app", away)
+    training_jobs.sweep_jobs()
+    job.refresh_from_db()
+    assert (job.state, job.attempt) == (State.SENT, 1)
 
 
 def test_with_the_broker_away_a_job_waits(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,9 +253,31 @@ def test_held_out_prompts_are_those_that_ppo_did_not_train_on(project: Project) 
     export = make_export(project, "prompts", filters={"test_percent": 30, "validation_percent": 0})
     job = make_job(project, kind="ppo", export=export, state=TrainingJob.State.DONE, output_name="better")
     better = make_policy(name="better", training_job=job)
+    for number in range(40):
+        make_prompt(project=project, content=f"Retired question {number}?", retired_at="2026-01-01T00:00Z")
+        make_prompt(project=make_project(), content=f"Another project's question {number}?")
     prompts = held_out_prompts(project, better, num=100)
+    assert all(prompt[-1].content.startswith("A question") for prompt in prompts)
     assert {split_of(prompt, validation_percent=0, test_percent=30) for prompt in prompts} == {"test"}
     assert 10 < len(prompts) < 40
+
+
+def test_the_test_split_is_asked_first_and_the_training_split_never(project: Project) -> None:
+    for number in range(80):
+        make_prompt(project=project, content=f"A question about the number {number}?")
+    prompts = held_out_prompts(project, make_policy(), num=100)
+    sides = [split_of(prompt, validation_percent=10, test_percent=10) for prompt in prompts]
+    assert sides == ["test"] * sides.count("test") + ["validation"] * sides.count("validation")
+    assert set(sides) == {"test", "validation"}
+
+
+def test_the_newest_evaluation_is_that_of_the_project(project: Project) -> None:
+    better, elsewhere = make_policy(), make_project()
+    for number in range(80):
+        make_prompt(project=elsewhere, content=f"A question about the number {number}?")
+    begin_evaluation(elsewhere, better, by=None)
+    assert newest_evaluation(elsewhere, better) is not None
+    assert newest_evaluation(project, better) is None
 
 
 def test_a_comparison_needs_two_policies_and_prompts(project: Project) -> None:

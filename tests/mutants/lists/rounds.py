@@ -1,0 +1,104 @@
+"""Rounds, training jobs, promotion, evaluations of policies; projects and their people."""
+
+from collections.abc import Callable
+
+from tests.mutants.mutant import Mutant
+
+
+def _of(file: str, *tests: str) -> Callable[..., Mutant]:
+    def planted(fault: str, before: str, after: str) -> Mutant:
+        return Mutant(f"labeling/{file}", fault, ((before, after),), tuple(f"tests/labeling/{test}" for test in tests))
+
+    return planted
+
+
+def _unnoted(planted: Callable[..., Mutant], fault: str, verb: str) -> Mutant:
+    return planted(fault, f'AuditEvent.note("{verb}"', f'(lambda *_, **__: None)("{verb}"')
+
+
+_promotion_races = _of("rounds/promotion.py", "rounds/test_races.py")
+_promotion = _of("rounds/promotion.py", "rounds/test_promotion.py")
+_policy_evaluation = _of("rounds/policy_evaluation.py", "rounds/test_policy_evaluation.py")
+_evaluation_requests = _of("rounds/evaluation_requests.py", "rounds/views/test_rounds.py")
+_steps = _of("rounds/steps.py", "rounds/test_steps.py")
+_training_inputs = _of("rounds/training_inputs.py", "rounds/test_training_jobs.py")
+_training_jobs = _of("rounds/training_jobs.py", "rounds/test_training_jobs.py")
+_training_jobs_races = _of("rounds/training_jobs.py", "rounds/test_races.py")
+_administration = _of("projects/administration.py", "projects/test_administration.py")
+
+MUTANTS = [
+    _promotion_races(
+        "two rounds opened at once",
+        'from_queryset=Project.objects.select_for_update(of=("self",))',
+        "from_queryset=Project.objects.all()",
+    ),
+    _promotion("all rounds share a seed", "seed=random.getrandbits(31)", "seed=1"),
+    _policy_evaluation("the seed of the evaluation is ignored", 'f"{seed}:{content}"', "content"),
+    _policy_evaluation(
+        "an outcome is controlled for the lengths of other answers",
+        "for after in answer.new for before in answer.old]\n        scores",
+        "for before in answer.old for after in answer.new]\n        scores",
+    ),
+    _evaluation_requests(
+        "prompts that the policy was trained on are held out",
+        '[*by_split["test"], *by_split["validation"]]',
+        '[*by_split["test"], *by_split["validation"], *by_split["train"]]',
+    ),
+    _evaluation_requests(
+        "the validation split comes before the test split",
+        '[*by_split["test"], *by_split["validation"]]',
+        '[*by_split["validation"], *by_split["test"]]',
+    ),
+    _evaluation_requests(
+        "prompts of other projects are asked", ".filter(project=project).order_by(", ".all().order_by("
+    ),
+    _evaluation_requests(
+        "the evaluation of another project is shown",
+        'filter(project=project, verb="compare policies"',
+        'filter(verb="compare policies"',
+    ),
+    _steps("gold items count as ranked", ", comparison__use=Comparison.Use.WORK)", ")"),
+    _steps(
+        "the time spent on withdrawn dialogues counts",
+        "project.dialogues.exclude(state=Dialogue.State.WITHDRAWN).aggregate",
+        "project.dialogues.aggregate",
+    ),
+    _steps("a promoted policy is a candidate still", ", state=Policy.State.CANDIDATE\n", "\n"),
+    _steps("a candidate of an earlier round is promoted", "training_job__round=current, ", ""),
+    _steps(
+        "exports of earlier rounds count",
+        "project.exports.filter(created_at__gte=current.started_at)",
+        "project.exports.all()",
+    ),
+    _training_inputs("an export of another format is learnt", 'if export.format != "records":', "if False:"),
+    _training_jobs(
+        "an older attempt passes the fence", "attempt in (None, job.attempt)", "(attempt or 0) <= job.attempt"
+    ),
+    _training_jobs_races(
+        "a result that comes while its job is cancelled registers a model",
+        'TrainingJob.objects.select_for_update(of=("self",)).select_related(',
+        "TrainingJob.objects.select_related(",
+    ),
+    _training_jobs(
+        "with the broker away every message counts as lost",
+        "dispatch.queue_length(TRAIN_QUEUE) != 0:",
+        "dispatch.queue_length(TRAIN_QUEUE):",
+    ),
+    _training_jobs("progress beyond the end is kept", "min(max(progress.fraction, 0.0), 1.0)", "progress.fraction"),
+    _unnoted(_training_jobs, "a registered model leaves no audit event", "register model"),
+    _unnoted(_training_jobs, "a cancelled job leaves no audit event", "cancel training"),
+    _unnoted(_training_jobs, "a job that is tried again leaves no audit event", "retry training"),
+    _training_jobs("an option names a path", "_PLAIN_VALUE.fullmatch(value)", "_PLAIN_VALUE.match(value)"),
+    _administration(
+        "two who publish guidelines at once take one number",
+        "Project.objects.select_for_update().get(pk=project.pk)  # or two publishing",
+        "Project.objects.get(pk=project.pk)  # or two publishing",
+    ),
+    _administration(
+        "two who choose members at once add the same person",
+        "Project.objects.select_for_update().get(pk=project.pk)  # or two admins",
+        "Project.objects.get(pk=project.pk)  # or two admins",
+    ),
+    _unnoted(_administration, "a change leaves no audit event", "change project"),
+    _unnoted(_administration, "new members leave no audit event", "choose members"),
+]
