@@ -1,5 +1,6 @@
 """Bodies too large, too slow or never whole, in front of a real uvicorn: what is kept of them, what is answered."""
 
+import asyncio
 import json
 import select
 import socket
@@ -17,7 +18,7 @@ from django.urls import reverse
 
 from labeling.embedded.processes import wait_until
 from labeling.models import Import, User
-from labeling.request_bodies import limit_for
+from labeling.request_bodies import Body, BodyRefused, limit_for, read_body
 from labeling.web.security_headers import CONTENT_SECURITY_POLICY
 from tests.labeling.factories import make_project, make_user
 from tests.labeling.imports.files import hh_pair
@@ -246,6 +247,41 @@ def test_only_the_address_that_takes_files_takes_large_bodies() -> None:
         assert largest(path, cookie) == largest("/")
     for path in (reverse("live"), reverse("ready"), reverse("stream", args=[uuid.uuid4()])):
         assert largest(path, cookie) <= 1024
+
+
+def test_what_lies_on_disk_is_counted_until_it_is_closed(settings: Any) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE, settings.BODIES_ON_DISK = 10, 100
+    before = Body.on_disk
+    first, second = Body(), Body()
+    for num_bytes, on_disk in ((8, 0), (60, 68), (30, 98)):  # the first lies in memory
+        first.add(b"x" * num_bytes)
+        assert Body.on_disk == before + on_disk
+    with pytest.raises(BodyRefused) as refused:
+        second.add(b"x" * 20)
+    assert refused.value.status == 503
+    first.close()
+    assert Body.on_disk == before
+    second.add(b"x" * 20)
+    second.close()
+    assert Body.on_disk == before
+
+
+@pytest.mark.parametrize(("num_pieces", "is_taken"), [(1, True), (2, False)])
+def test_the_pieces_of_a_body_that_names_no_length_are_added_up(num_pieces: int, is_taken: bool) -> None:
+    pieces = [{"type": "http.request", "body": b"x" * 600, "more_body": left > 0} for left in range(num_pieces)]
+
+    async def receive() -> dict[str, Any]:
+        return pieces.pop()
+
+    reading = read_body({"path": "/health/live/", "headers": []}, receive)
+    if is_taken:
+        body = asyncio.run(reading)
+        assert len(body.read(1000)) == 600
+        body.close()
+        return
+    with pytest.raises(BodyRefused) as refused:
+        asyncio.run(reading)
+    assert refused.value.status == 413
 
 
 def _more(wire: socket.socket, read: bytes) -> bytes:

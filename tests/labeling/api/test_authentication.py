@@ -168,6 +168,10 @@ def test_the_same_write_under_one_key_is_done_once() -> None:
     assert project.exports.count() == 1
     other = program.post(path, {"kind": "rankings"}, key="k1")
     assert (other.status_code, other.json()["where"]) == (422, "header.Idempotency-Key")
+    elsewhere = make_project()
+    elsewhere.memberships.create(user=program.token.owner)
+    other = program.post(f"projects/{elsewhere.slug}/exports", {"kind": "prompts"}, key="k1")
+    assert (other.status_code, elsewhere.exports.count()) == (422, 0)
     assert program.post(path, {"kind": "rankings"}, key="k2").status_code == 201
     assert project.exports.count() == 2
 

@@ -9,10 +9,31 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
 
-from labeling.models import Dialogue, Export, Lease, Project, TrainingJob, User
+from labeling.models import (
+    Completion,
+    Dialogue,
+    Export,
+    Lease,
+    PracticeRanking,
+    Project,
+    TrainingJob,
+    User,
+    Webhook,
+)
 from labeling.web import access
-from tests.labeling.factories import CAST, make_comparison, make_dialogue, make_project, make_run, make_user
+from tests.labeling.exports.material import make_ranking
+from tests.labeling.factories import (
+    CAST,
+    make_comparison,
+    make_dialogue,
+    make_project,
+    make_prompt,
+    make_reference,
+    make_run,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -161,3 +182,77 @@ def test_exports_and_training_jobs_are_for_engineers_and_admins(project: Project
     assert allowed(cast, access.training_job_for, job.id, slug="ours") == {"erin", "adam"}
     stranger = make_user(role=User.Role.ENGINEER)
     assert not may(access.export_for, asked_by(stranger), export.id, slug="ours")
+
+
+def test_rankings_of_work_are_listed_until_they_are_taken_back(project: Project, cast: dict[str, User]) -> None:
+    alices = make_ranking(project=project, trainer=cast["alice"])
+    bobs = make_ranking(project=project, trainer=cast["bob"])
+    make_ranking(project=project, trainer=cast["alice"], retracted_at=timezone.now())
+    gold = make_comparison(project=project, use="gold", open_slots=0)
+    of_gold = make_ranking(project=project, comparison=gold, trainer=cast["alice"])
+    make_ranking(project=make_project(), trainer=cast["alice"])
+    listed = {name: set(access.rankings_for(asked_by(cast[name]), project)) for name in ("alice", "bob", "erin")}
+    assert listed == {"alice": {alices, of_gold}, "bob": {bobs}, "erin": {alices, bobs}}
+
+
+@pytest.mark.parametrize(
+    ("state", "readers"),
+    [
+        ("draft", {"alice"}),
+        ("submitted", {"alice", "rita", "adam"}),
+        ("accepted", {"alice", "rita", "adam", "erin"}),
+        ("withdrawn", set()),
+    ],
+)
+def test_dialogues_are_listed_for_those_who_may_read_or_export_them(
+    project: Project, cast: dict[str, User], state: str, readers: set[str]
+) -> None:
+    make_dialogue(project=project, author=cast["alice"], state=state)
+    listing = {name for name, user in cast.items() if access.dialogues_for(asked_by(user), project).exists()}
+    assert listing == readers
+
+
+def test_who_leaves_a_project_leaves_its_queue_and_its_runs(project: Project, cast: dict[str, User]) -> None:
+    alice = cast["alice"]
+    comparison = make_comparison(project=project)
+    lease = Lease.objects.create(comparison=comparison, trainer=alice, shown_order=[], expires_at="2100-01-01T00:00Z")
+    run = make_run(project=project, requested_by=alice)
+    project.memberships.filter(user=alice).delete()
+    assert not may(access.own_lease, asked_by(alice), lease.id, slug="ours")
+    assert not may(access.own_run, asked_by(alice), run.id)
+
+
+def test_what_belongs_to_another_dialogue_is_not_found_in_this_one(project: Project, cast: dict[str, User]) -> None:
+    here, there = (make_dialogue(project=project, author=cast["alice"]) for _ in range(2))
+    for dialogue, is_found in ((here, True), (there, False)):
+        message = dialogue.messages.get(position=0)
+        run = make_run(project=project, dialogue=dialogue)
+        suggested = Completion.objects.create(run=run, content="Paris.")
+        assert may(access.message_of, here, message.id) == is_found
+        assert may(access.suggestion_for, here, suggested.id) == is_found
+
+
+def test_what_belongs_to_another_project_is_not_found_in_this_one(project: Project, cast: dict[str, User]) -> None:
+    theirs = make_project(slug="theirs")
+    theirs.memberships.create(user=cast["erin"])
+    erin, alice = asked_by(cast["erin"]), cast["alice"]
+    theirs.memberships.create(user=alice)
+    webhooks = {
+        one.slug: Webhook.objects.create(project=one, url="https://example.org/", events=[])
+        for one in (project, theirs)
+    }
+    for owner, is_found in ((project, True), (theirs, False)):
+        assert may(access.prompt_of, project, make_prompt(project=owner).id) == is_found
+        assert may(access.webhook_for, erin, webhooks[owner.slug].id, slug="ours") == is_found
+        known = make_reference(project=owner, use="practice")
+        assert may(access.reference_of, project, known.comparison_id) == is_found
+        practised = PracticeRanking.objects.create(
+            comparison=known.comparison, trainer=alice, submission_key=uuid.uuid4(), tiers=[], shown_order=[]
+        )
+        assert may(access.own_practice, asked_by(alice), practised.id, slug="ours") == is_found
+        assert not may(access.own_practice, asked_by(cast["bob"]), practised.id, slug="ours")
+
+
+def test_the_registry_of_policies_is_for_those_who_train_models(project: Project, cast: dict[str, User]) -> None:
+    assert allowed(cast, access.policy_for, project.policy_id) == {"erin", "adam"}
+    assert allowed(cast, access.policies_for) == {"erin", "adam"}

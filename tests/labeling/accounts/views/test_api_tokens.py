@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.accounts.api_tokens import MOST_ALIVE, TokenError, find_token, make_token
+from labeling.accounts.api_tokens import MOST_ALIVE, TokenError, find_token, make_token, revoke_token
 from labeling.models import ApiToken, AuditEvent
 from tests.labeling.factories import make_project, make_user
 from tests.labeling.signed_in import as_user
@@ -55,7 +55,8 @@ def test_a_revoked_token_opens_nothing_and_others_cannot_revoke_it() -> None:
     assert find_token(text) == token
     assert as_user(alice).post(reverse("revoke_token", args=(token.id,))).status_code == 302
     assert find_token(text) is None
-    assert AuditEvent.objects.filter(verb="revoke token", by=alice).exists()
+    revoke_token(token, by=alice)
+    assert AuditEvent.objects.filter(verb="revoke token", by=alice).count() == 1
 
 
 def test_a_token_ends_with_its_time_and_with_its_owners_account() -> None:
@@ -78,6 +79,18 @@ def test_nobody_heaps_up_tokens() -> None:
         make_token(owner=alice, name="one more", scopes=["read"], life=LIFE)
     with pytest.raises(TokenError, match="revoke one first"):
         make_token(owner=alice, name="too many", scopes=["read"], life=LIFE)
+    ended = ApiToken.objects.filter(id=ApiToken.objects.latest("created_at").id)
+    ended.update(expires_at=timezone.now() - timedelta(seconds=1))
+    make_token(owner=alice, name="in place of one that has ended", scopes=["read"], life=LIFE)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "life"),
+    [([], LIFE), (["read", "everything"], LIFE), (["read"], timedelta(0)), (["read"], timedelta(days=367))],
+)
+def test_a_program_cannot_make_what_the_page_refuses(scopes: list[str], life: timedelta) -> None:
+    with pytest.raises(TokenError):
+        make_token(owner=make_user(), name="mine", scopes=scopes, life=life)
 
 
 def test_the_page_asks_as_much_of_the_database_with_many_tokens(django_assert_max_num_queries) -> None:
