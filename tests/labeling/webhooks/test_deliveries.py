@@ -152,6 +152,8 @@ def test_what_was_given_up_is_told_once_more_when_asked(
     assert deliveries.deliver(delivery.id)
     assert deliveries.retry_deliveries(webhook, by=erin) == 0
     assert deliveries.delivery_counts(webhook)["done"] == 1
+    tried = AuditEvent.objects.filter(verb="try webhook again", by=erin).order_by("id")
+    assert [event.detail["num"] for event in tried] == [1, 1, 0]
 
 
 def test_a_closed_webhook_is_not_tried_again(project: Project, erin: User, webhook: Webhook) -> None:
@@ -202,7 +204,9 @@ def test_public_addresses_are_told_from_others() -> None:
 
 
 def test_a_name_is_judged_by_every_address_it_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = [(2, 1, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
+    public = [f"93.184.216.{number}" for number in range(4)]
+    both = [(2, 1, 6, "", (address, 443)) for address in (*public, "10.0.0.1")]
+    settings.WEBHOOK_PRIVATE_HOSTS = ["another.example"]
     monkeypatch.setattr("labeling.webhooks.outbound_http.socket.getaddrinfo", lambda *_, **__: both)
     with pytest.raises(OutboundError, match="private network"):
         outbound_http.post("https://two-faced.example/", b"{}", {})
@@ -224,3 +228,57 @@ def test_the_api_adds_lists_and_closes_webhooks(project: Project, erin: User, li
     assert (refused.status_code, "moon" in refused.json()["what"] or "Choose" in refused.json()["what"]) == (422, True)
     stranger = Program(make_user(username="charlie", role="engineer"))
     assert stranger.get(f"{path}/deliveries").status_code == 404
+
+
+def test_an_attempt_that_ends_after_the_next_began_changes_nothing(
+    project: Project, webhook: Webhook, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the address takes so long that the delivery is due again meanwhile."""
+    delivery = announced(project)
+    post = outbound_http.post
+
+    def slowly(*arguments: Any) -> int:
+        Delivery.objects.update(num_attempts=2)
+        return post(*arguments)
+
+    monkeypatch.setattr(outbound_http, "post", slowly)
+    deliveries.deliver(delivery.id)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.status) == ("waiting", None)
+
+
+def test_what_is_closed_while_it_is_told_stays_failed(
+    project: Project, erin: User, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = announced(project)
+    post = outbound_http.post
+
+    def close_meanwhile(*arguments: Any) -> int:
+        deliveries.close_webhook(webhook, by=erin)
+        return post(*arguments)
+
+    monkeypatch.setattr(outbound_http, "post", close_meanwhile)
+    deliveries.deliver(delivery.id)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error) == ("failed", "The webhook was closed.")
+
+
+def test_what_waits_longer_than_the_log_is_kept_is_not_forgotten(project: Project, webhook: Webhook) -> None:
+    announced(project)
+    Delivery.objects.update(created_at=timezone.now() - timedelta(days=31))
+    deliveries.sweep_deliveries()
+    assert Delivery.objects.count() == 1
+
+
+def test_a_project_has_so_many_open_webhooks_and_no_more(project: Project, erin: User, listener: Listener) -> None:
+    def add() -> Webhook:
+        return deliveries.add_webhook(project, url=listener.url, events=ALL, by=erin)
+
+    added = [add() for _ in range(deliveries.MOST_PER_PROJECT)]
+    assert AuditEvent.objects.filter(verb="add webhook", by=erin).count() == len(added)
+    with pytest.raises(WebhookError, match="close one first"):
+        add()
+    for _ in range(2):
+        deliveries.close_webhook(added[0], by=erin)
+    assert AuditEvent.objects.filter(verb="close webhook").count() == 1
+    add()

@@ -108,3 +108,21 @@ def test_a_proof_for_another_name_is_none(port: int, certificate: Path, monkeypa
     monkeypatch.setattr("labeling.webhooks.outbound_http.socket.getaddrinfo", leads_here)
     with pytest.raises(OutboundError, match=r"not valid for|Hostname mismatch"):
         outbound_http.post(f"https://other.example:{port}/", b"{}", {})
+
+
+def test_it_connects_to_the_address_that_was_judged_whatever_the_name_leads_to_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name that is resolved once more may lead into our own network the second time."""
+    called = []
+
+    def call(address: tuple[str, int], timeout: float) -> socket.socket:
+        called.append(address)
+        raise ConnectionRefusedError
+
+    found = [(2, 1, 6, "", (f"93.184.216.{number}", 443)) for number in range(9)]
+    monkeypatch.setattr("labeling.webhooks.outbound_http.socket.getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr("labeling.webhooks.outbound_http.socket.create_connection", call)
+    with pytest.raises(OutboundError, match="does not answer"):
+        outbound_http.post("https://rebinding.example/", b"{}", {})
+    assert called == [(f"93.184.216.{number}", 443) for number in range(3)]
