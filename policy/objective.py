@@ -20,8 +20,8 @@ KL_PAPER_GAIN = 0.1
 
 
 def replace_unended_scores(
-    scores: Float[Tensor, "batch"], ended: Bool[Tensor, "batch"], missing_end_score: float
-) -> Float[Tensor, "batch"]:
+    scores: Float[Tensor, " batch"], ended: Bool[Tensor, " batch"], missing_end_score: float
+) -> Float[Tensor, " batch"]:
     """The score of a completion without an end token is *replaced*, not lowered (ZG, LMHP `lm_tasks.py`: by −1).
 
     −1 is low only on a scale where good answers score about 0: see the reward model's normalisation.
@@ -42,7 +42,7 @@ def kl_k3(logprobs: Float[Tensor, "*shape"], ref_logprobs: Float[Tensor, "*shape
 
 def kl_of_logits(
     logits: Float[Tensor, "tokens vocab"], ref_logits: Float[Tensor, "tokens vocab"], *, temperature: float
-) -> Float[Tensor, "tokens"]:
+) -> Float[Tensor, " tokens"]:
     """KL(π ‖ π_ref) of each token's whole distribution, nats: no estimate, and of less variance than k1 and k3.
 
     Summed over the tokens of sampled completions its mean is the KL of the policies (chain rule).
@@ -52,13 +52,13 @@ def kl_of_logits(
     return (logprobs.exp() * (logprobs - ref_logprobs)).sum(dim=-1)
 
 
-def length_scores(mask: Bool[Tensor, "batch length"], target: int) -> Float[Tensor, "batch"]:
+def length_scores(mask: Bool[Tensor, "batch length"], target: int) -> Float[Tensor, " batch"]:
     """1 − |tokens/target − 1|: a reward that knows length only, as a control (Singhal et al. 2023)."""
     return 1 - (mask.sum(dim=1) / target - 1).abs()
 
 
 def reward_tokens(
-    scores: Float[Tensor, "batch"],
+    scores: Float[Tensor, " batch"],
     logprobs: Float[Tensor, "batch length"],
     ref_logprobs: Float[Tensor, "batch length"],
     mask: Bool[Tensor, "batch length"],

@@ -129,7 +129,7 @@ def _states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor, "states 
 
 
 def _widen(
-    flat: Float[Tensor, "tokens *rest"], mask: Bool[Tensor, "rows length"]
+    flat: Float[Tensor, " tokens *rest"], mask: Bool[Tensor, "rows length"]
 ) -> Float[Tensor, "rows length *rest"]:
     """Values end to end as rows padded with 0. Gradients flow."""
     wide = flat.new_zeros(*mask.shape, *flat.shape[1:])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from language.generation import sample_batch
 from policy import minibatches, rollout
 from policy.dialogues import target_nlls
 from policy.minibatches import add_gradients, take_step
@@ -68,7 +69,7 @@ def test_text_that_does_not_fit_is_cut_too(
 
 def test_sampling_that_does_not_fit_goes_on_with_fewer_rows(config: PpoConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     _, rollouts, _ = begin(config)
-    sample_batch, asked = rollout.sample_batch, []
+    asked = []
 
     def cramped(*arguments: Any, **options: Any) -> Any:
         asked.append(options["most_rows"])

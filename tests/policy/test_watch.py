@@ -16,6 +16,7 @@ from policy.metrics import PPO_METRICS
 from policy.objective import kl_of_logits
 from policy.ppo import main
 from policy.ppo_config import PpoConfig
+from policy.rollout import collect_rollouts
 from policy.texts import find_texts, tokenize_texts
 from policy.watch import BEST, Look, best_look, has_turned
 from records import RecordError, write_jsonl
@@ -87,6 +88,7 @@ def test_watching_changes_nothing_that_is_learnt(watched: PpoConfig) -> None:
     alone = replace(watched, out=watched.out.with_name("alone"), watch_reward=None)
     main(alone)
     seen, unseen = (load_causal_lm(out).state_dict() for out in (watched.out, alone.out))
+    assert len(seen) == len(unseen) > 0
     assert all(torch.equal(tensor, unseen[name]) for name, tensor in seen.items())
 
 
@@ -94,7 +96,7 @@ def test_a_killed_run_remembers_what_it_saw(watched: PpoConfig, monkeypatch: pyt
     torch.set_num_threads(1)
     straight = replace(watched, out=watched.out.with_name("straight"))
     main(straight)
-    collect, calls = ppo.collect_rollouts, []
+    collect, calls = collect_rollouts, []
 
     def dying(*arguments: Any, **options: Any) -> Any:
         calls.append(1)

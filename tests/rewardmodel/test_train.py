@@ -16,6 +16,7 @@ from rewardmodel.comparisons import Comparison, batches, tokenize_rankings
 from rewardmodel.data import DataError, load_rankings
 from rewardmodel.evaluate import EvaluateConfig, evaluate_rankings
 from rewardmodel.evaluate import main as evaluate
+from rewardmodel.loss import ranking_losses
 from rewardmodel.model import load_reward_model, start_reward_model
 from rewardmodel.options import OptionError
 from rewardmodel.parameters import choose_parameters
@@ -160,7 +161,7 @@ def test_a_number_that_is_not_finite_stops_with_step_and_records_and_keeps_what_
     import rewardmodel.train as module
 
     spoiled = batches_of(config)[12]
-    real = module.ranking_losses
+    real = ranking_losses
     names = spoiled[0].ranking_ids
     seen: list[int] = []
 

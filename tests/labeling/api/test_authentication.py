@@ -19,9 +19,10 @@ from tests.labeling.factories import CAST, make_project, make_user
 pytestmark = pytest.mark.django_db
 PROMPT = {"prompts": [{"messages": [{"role": "user", "content": "What is a keyset?"}]}]}
 NOBODY = "00000000-0000-0000-0000-000000000000"
+URLS: list[Any] = routes.urlpatterns
 OPERATIONS = [
     (method, pattern)
-    for pattern in routes.urlpatterns
+    for pattern in URLS
     if isinstance(pattern.callback.access, dict)
     for method in pattern.callback.access
 ]
@@ -52,11 +53,12 @@ def test_the_document_is_valid_openapi_and_open_to_all() -> None:
 
 def test_every_operation_has_an_access_rule_and_a_scope() -> None:
     assert len(OPERATIONS) >= 20
-    for bound in routes.api._get_bound_routers():
-        for address in bound.path_operations.values():
-            for operation in address.operations:
-                assert operation.view_func.access, operation.view_func
-                assert operation.view_func.scope in ApiToken.Scope.values, operation.view_func
+    addresses = [address for bound in routes.api._get_bound_routers() for address in bound.path_operations.values()]
+    views: list[Any] = [operation.view_func for address in addresses for operation in address.operations]
+    assert len(views) >= 20
+    for view in views:
+        assert view.access, view
+        assert view.scope in ApiToken.Scope.values, view
 
 
 @pytest.mark.parametrize(("method", "pattern"), OPERATIONS, ids=lambda one: getattr(one, "name", one))
@@ -95,7 +97,8 @@ def a_body_for(name: str) -> dict[str, Any]:
 
 
 def scope_of(pattern: Any, method: str) -> str:
-    for bound in routes.api._get_bound_routers():
+    routers: list[Any] = routes.api._get_bound_routers()
+    for bound in routers:
         for address in bound.path_operations.values():
             if routes._name(address) == pattern.name.removeprefix("api_"):
                 return next(one.view_func.scope for one in address.operations if method in one.methods)

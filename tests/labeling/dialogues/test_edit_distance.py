@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.dialogues.edit_distance import SHORTEST_ALIKE, nearly_same
-from labeling.dialogues.rules import LONGEST_TEXT
+from labeling.web.form_fields import LONGEST_TEXT
 
 
 def test_a_few_changes_leave_a_text_nearly_the_same_and_many_do_not() -> None:

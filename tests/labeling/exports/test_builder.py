@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from labeling.exports import build, builder, cancel_export, request_export, sweep_exports
+from labeling.exports.card import card_text
 from labeling.exports.requests import State, remove_leftovers
 from labeling.jobs import leases
 from labeling.models import AuditEvent, Comparison, Dialogue, Export, Project, Prompt, Ranking, User
@@ -180,7 +181,7 @@ def test_an_attempt_that_lost_the_work_changes_nothing(project: Project, monkeyp
     """A worker frozen for longer than its lease wakes up when another has finished."""
     make_ranking(project=project)
     export = asked(project)
-    write_card = builder.card_text
+    write_card = card_text
 
     def sleep_through_another_attempt(*arguments: Any, **options: Any) -> str:
         monkeypatch.setattr(builder, "card_text", write_card)

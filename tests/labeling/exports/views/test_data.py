@@ -82,13 +82,13 @@ def test_an_export_is_asked_for_and_watched(
     with django_capture_on_commit_callbacks(execute=True):
         answer = ask(erins_browser, rounds=["1"], trainer_kinds=["person"], since="2026-01-02")
     export = Export.objects.get()
-    assert answer.url == url("export", export.id)
+    assert answer["Location"] == url("export", export.id)
     assert sent == [("labeling.build_export", {"export_id": str(export.id)})]
     assert export.filters == {
         "rounds": [1], "trainer_kinds": ["person"], "since": "2026-01-02", "validation_percent": 10, "test_percent": 10,
     }  # fmt: skip
     assert str(export.requested_by) == "Erin"
-    page = erins_browser.get(answer.url).content.decode()
+    page = erins_browser.get(answer["Location"]).content.decode()
     assert "Waiting for a worker" in page
     assert "round 1; from 2026-01-02; made by person" in page
     leases.claim(Export, export.id)
@@ -130,8 +130,8 @@ def test_without_scripts_who_stops_an_export_is_led_back_to_its_page(project: Pr
     ask(erins_browser)
     export = Export.objects.get()
     answer = erins_browser.post(url("cancel_export", export.id))
-    assert (answer.status_code, answer.url) == (302, url("export", export.id))
-    assert "This export was stopped" in erins_browser.get(answer.url).content.decode()
+    assert (answer.status_code, answer["Location"]) == (302, url("export", export.id))
+    assert "This export was stopped" in erins_browser.get(answer["Location"]).content.decode()
 
 
 def test_an_export_that_ended_before_it_could_be_stopped_is_shown_as_it_is(

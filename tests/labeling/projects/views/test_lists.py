@@ -107,12 +107,12 @@ def test_a_prompt_is_retired_where_it_stands(project: Project, erins_browser: Cl
     prompt = make_prompt(project=project)
     address = url(project, "prompts") + "?order=oldest"
     answer = erins_browser.post(url(project, "retire_prompt", prompt.id), {"retired": "yes", "next": address})
-    assert answer.url == address
+    assert answer["Location"] == address
     assert not Prompt.objects.in_use().filter(project=project).exists()
     answer = erins_browser.post(
         url(project, "retire_prompt", prompt.id), {"retired": "no", "next": "https://example.org/"}
     )
-    assert answer.url == url(project, "prompts")
+    assert answer["Location"] == url(project, "prompts")
     assert Prompt.objects.in_use().filter(project=project).exists()
 
 

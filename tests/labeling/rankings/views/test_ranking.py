@@ -33,7 +33,7 @@ def test_the_way_in_offers_the_next_and_then_leads_back_to_it(project: Project, 
     make_comparison(project=project)
     client = as_user(alice)
     assert "Next comparison" in client.get("/p/bread/rank/").content.decode()
-    leads_to = client.post("/p/bread/rank/").url
+    leads_to = client.post("/p/bread/rank/")["Location"]
     assert leads_to == url("lease", Lease.objects.get())
     assert "Go on with it" in client.get("/p/bread/rank/").content.decode()
 

@@ -105,7 +105,7 @@ def test_a_job_is_started_from_the_form(
     with django_capture_on_commit_callbacks(execute=True):
         answer = erins_browser.post(url("start_training"), sft_values(export))
     job = TrainingJob.objects.get()
-    assert answer.url == url("training_job", job.id)
+    assert answer["Location"] == url("training_job", job.id)
     assert job.options == {"lora": True, "lr": 0.0003, "seed": 3, "epochs": 1, "batch_size": 8}
     assert (job.output_name, job.policy, job.export, str(job.requested_by)) == ("tuned", project.policy, export, "Erin")
     assert sent == ["training.train"]
