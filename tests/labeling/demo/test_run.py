@@ -1,8 +1,10 @@
 """Steps run in order; one that did not do its work is told as such, and no later one begins."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -22,10 +24,15 @@ def failing(error: BaseException) -> Callable[[Loop], str]:
     return work
 
 
-def test_a_step_that_works_says_what_it_did() -> None:
-    step = do_step("import", lambda loop: "60 prompts", Loop(options=DemoOptions()))
+def test_a_step_that_works_says_what_it_did_and_how_long_that_took() -> None:
+    def work(loop: Loop) -> str:
+        Event().wait(0.02)
+        return "60 prompts"
+
+    began = time.monotonic()
+    step = do_step("import", work, Loop(options=DemoOptions()))
     assert (step.ok, step.summary, step.error) == (True, "60 prompts", "")
-    assert step.seconds >= 0
+    assert 0.02 <= step.seconds <= time.monotonic() - began
 
 
 @pytest.mark.parametrize(

@@ -93,10 +93,12 @@ def test_the_arms_are_compared_by_length_time_and_changes(project: Project, alic
 def test_too_few_dialogues_have_no_figures(project: Project, alice: User) -> None:
     for _ in range(4):
         written(project, alice, offered=True, length=10)
-    assert all(row.offered is row.control is row.difference is None for row in arm_figures(project).rows)
+    rows = arm_figures(project).rows
+    assert [(row.offered, row.control, row.difference) for row in rows] == [(None, None, None)] * 3
     for _ in range(5):
         written(project, alice, offered=False, length=10)
-    assert all(row.control and row.difference is None for row in arm_figures(project).rows[:2])
+    shown = arm_figures(project).rows[:2]
+    assert [(row.control is not None, row.difference) for row in shown] == [(True, None)] * 2
     assert arm_figures(make_project()).begun_from_suggestion is None
 
 

@@ -19,6 +19,7 @@ from labeling.embedded.paths import Places
 from tests.labeling.embedded.servers import (
     pids,
     read_rows,
+    read_rows_after,
     servers_of,
     wait,
     write_row,
@@ -137,7 +138,7 @@ def test_a_start_killed_while_it_makes_the_database_leaves_nothing_in_the_way(
     user.kill()
     user.wait()
     urls = embedded.start(var)
-    write_row(urls.database)
+    assert read_rows_after(urls.database) == 1
     embedded.stop(var)
 
 

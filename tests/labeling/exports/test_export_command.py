@@ -52,6 +52,7 @@ def test_an_empty_directory_may_be_there(tmp_path: Path, project: Project) -> No
     (tmp_path / "out").mkdir()
     run(tmp_path / "out", kind="prompts")
     verify_directory(tmp_path / "out")
+    assert (tmp_path / "out" / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_pairs_are_read_again_as_they_were(project: Project, name: str) -> None:
     known = detect(path, kind="rankings")
     reads = list(read_records(EntryReader(path), known, "rankings"))
     assert known.name == ("hh" if name == "hh" else "trl")
-    assert not [one for one in reads if isinstance(one, Refusal)]
+    assert [one for one in reads if isinstance(one, Refusal)] == []
     pairs = set()
     for one in reads:
         (record,) = one.records  # type: ignore[union-attr]

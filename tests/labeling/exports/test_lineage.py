@@ -118,6 +118,8 @@ def test_the_registry_asks_a_fixed_number_of_times(project: Project, django_asse
     Loop(project, "two", start=first.policy)
     with django_assert_num_queries(3):
         registry = Registry()
-        for model in (*registry.policies, *registry.reward_models):
+        models = [*registry.policies, *registry.reward_models]
+        assert len(models) == 7
+        for model in models:
             assert list(registry.origin_of(model).walk())
             registry.models_after(model)

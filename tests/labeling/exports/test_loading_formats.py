@@ -38,13 +38,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def fill(project: Project, *, num: int = NUM) -> None:
     alice = make_user(username="alice", projects=[project])
     for number in range(num):
-        messages = [{"role": "user", "content": f"What should I know about the number {number}?"}]
+        question = f"What should I know about the number {number}?"
+        messages = [{"role": "user", "content": question}]
         comparison = make_comparison(project=project, messages=messages, topic="numbers")
         ranking = make_ranking(project=project, comparison=comparison, trainer=alice, unacceptable_from=2)
         first = comparison.completions.order_by("index")[0]
         Rating.objects.create(ranking=ranking, completion=first, overall=6, flags={"rude": False, "kind": True})
-        make_dialogue(project=project, state=Dialogue.State.ACCEPTED, author=alice)
-        make_prompt(project=project)
+        turns = (("user", question, "typed"), ("assistant", "That it is one.", "typed"))
+        make_dialogue(project=project, state=Dialogue.State.ACCEPTED, author=alice, turns=turns)
+        make_prompt(project=project, content=question)
 
 
 def exported_as(project: Project, kind: str, name: str, **filters: Any) -> Path:
@@ -74,8 +76,9 @@ def loaded(directory: Path) -> Any:
 )
 def test_datasets_loads_the_directory_split_by_split(project: Project, kind: str, name: str, columns: set[str]) -> None:
     fill(project)
-    directory = exported_as(project, kind, name)
+    directory = exported_as(project, kind, name, validation_percent=30, test_percent=30)
     found = loaded(directory)
+    assert set(found) == {"train", "validation", "test"}
     for split, rows in found.items():
         lines = (directory / f"{split}.jsonl").read_text().splitlines()
         assert set(rows.column_names) == columns
@@ -131,8 +134,9 @@ def test_row_groups_of_one_size_give_the_same_rows_as_one(project: Project, monk
 def test_trees_come_back_as_the_same_rankings(project: Project) -> None:
     fill(project)
     elsewhere = make_project(slug="elsewhere")
-    directory = exported_as(project, "rankings", "oasst")
+    directory = exported_as(project, "rankings", "oasst", test_percent=40)
     paths = sorted(directory.glob("*.jsonl.gz"))
+    assert len(paths) == 3
     for path in paths:
         report = import_rankings(path, project=elsewhere, by=None)
         assert (report.format, report.num_refused) == ("oasst", 0)

@@ -113,7 +113,9 @@ def test_a_larger_share_takes_in_all_of_a_smaller_one() -> None:
 
 def test_by_trainer_exports_and_training_hold_out_the_same_people() -> None:
     rankings = [make_ranking(id=f"r-{n}", trainer=f"t-{n}") for n in range(100)]
-    for ranking in assign_splits(rankings, validation_fraction=0.3, split_by="trainer"):
+    assigned = assign_splits(rankings, validation_fraction=0.3, split_by="trainer")
+    assert {ranking.split for ranking in assigned} == {"train", "validation"}
+    for ranking in assigned:
         exported = split_of(ranking.messages, validation_percent=30, test_percent=0, trainer=ranking.trainer)
         assert ranking.split == exported
 

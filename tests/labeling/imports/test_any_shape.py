@@ -9,6 +9,7 @@ from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeling import models
 from labeling.imports.detection import FORMATS
 from labeling.imports.dialogues import store_dialogues_and_prompts
 from labeling.imports.formats import chat
@@ -16,7 +17,7 @@ from labeling.imports.importer import read_records
 from labeling.imports.rankings import store_rankings
 from labeling.imports.reader import Entry, Refusal
 from labeling.models import Project
-from records import Ranking
+from records import Demonstration, Prompt, Ranking
 from tests.labeling.imports.files import assistant, hh_pair, oasst_message, oasst_tree, ranking_record, user
 
 Path = tuple[str | int, ...]
@@ -228,13 +229,13 @@ def test_every_shape_is_one_that_some_reader_knows(row: dict[str, Any]) -> None:
 
 @given(st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=8))
 def test_no_value_whatever_breaks_a_format(value: dict[str, Any]) -> None:
-    records_of(value)
+    assert {type(record) for record in records_of(value)} <= {Demonstration, Prompt, Ranking}
 
 
 @given(bent())
 @settings(max_examples=600)
 def test_no_value_inside_a_known_shape_breaks_its_reader(row: dict[str, Any]) -> None:
-    records_of(row)
+    assert {type(record) for record in records_of(row)} <= {Demonstration, Prompt, Ranking}
 
 
 @pytest.mark.django_db
@@ -244,9 +245,11 @@ def test_what_was_read_can_be_stored(row: dict[str, Any]) -> None:
     records = records_of(row)
     with transaction.atomic():  # and away again, so that no example meets the rows of another
         project = Project.objects.create(slug="any-shape", name="Any shape")
-        store_rankings(project, [one for one in records if isinstance(one, Ranking)], source="file.jsonl")
+        num = store_rankings(project, [one for one in records if isinstance(one, Ranking)], source="file.jsonl")
+        assert models.Ranking.objects.count() == num
         said = [one for one in records if not isinstance(one, Ranking)]
-        store_dialogues_and_prompts(project, said, source="file.jsonl", by=None)
+        num = store_dialogues_and_prompts(project, said, source="file.jsonl", by=None)
+        assert models.Dialogue.objects.count() + models.Prompt.objects.count() == num
         transaction.set_rollback(True)
 
 

@@ -254,7 +254,7 @@ def test_a_refused_upload_leaves_neither_row_nor_file(project: Project, store: P
         uploads.bring(project, name="../a.jsonl", content=[b"[1]\n"], kind="rankings", by=None)
     assert rows() == before
     assert Import.objects.count() == 0
-    assert not [path for path in store.rglob("*") if path.is_file()]
+    assert [path for path in store.rglob("*") if path.is_file()] == []
 
 
 def test_no_format_writes_cells_in_which_text_is_a_formula() -> None:

@@ -59,6 +59,7 @@ def test_no_demonstration_answers_a_prompt_of_the_pool(
 
 def test_every_message_is_said_to_be_typed(prompts: list[Prompt], demonstrations: list[Demonstration]) -> None:
     records: list[Prompt | Demonstration] = [*prompts, *demonstrations]
+    assert len(records) > 40
     for record in records:
         assert {message.authorship for message in record.messages} == {"typed"}, record.id
 

@@ -52,7 +52,9 @@ def test_the_set_is_done_in_its_order_and_noted_at_its_end(project: Project, ali
 
 
 def test_practice_is_no_ranking_and_takes_no_place(project: Project, alice: User) -> None:
-    for exercise in exercises(project, by=alice):
+    offered = exercises(project, by=alice)
+    assert len(offered) == 2
+    for exercise in offered:
         practise(exercise.comparison, alice)
         assert places_of(exercise.comparison) == (1, 0, 0, 0)
     assert not Ranking.objects.exists()

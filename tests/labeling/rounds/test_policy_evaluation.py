@@ -92,6 +92,7 @@ def test_without_answers_there_is_nothing_to_compare() -> None:
 def test_both_policies_are_asked_the_same_under_the_same_seeds() -> None:
     project = make_project()
     evaluation = make_evaluation(project)
+    assert len(evaluation.runs) == 2
     for old_id, new_id in evaluation.runs:
         old, new = SamplingRun.objects.get(id=old_id), SamplingRun.objects.get(id=new_id)
         assert (old.messages, old.sampling, old.num_completions) == (new.messages, new.sampling, new.num_completions)

@@ -72,6 +72,7 @@ def test_no_message_comes_twice_in_a_round(project: Project, alice: User) -> Non
 def test_a_comparison_asks_for_answers_to_what_came_before_its_message(project: Project, alice: User) -> None:
     make_chat(project=project, author=alice, num_turns=3, topic="trains")
     comparisons = sampled_comparisons.make_comparisons(project, num=3, seed=1, by=alice)
+    assert len(comparisons) == 3
     for comparison in comparisons:
         run = comparison.sampling_runs.get()
         assert comparison.message is not None

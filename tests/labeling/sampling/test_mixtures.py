@@ -72,6 +72,7 @@ def test_a_comparison_asks_each_part_for_its_completions(alice: User) -> None:
     project = two_policies()
     make_chat(project=project, author=alice, num_turns=3)
     comparisons = sampled_comparisons.make_comparisons(project, num=3, seed=1, by=alice)
+    assert len(comparisons) == 3
     for comparison in comparisons:
         runs = sorted(comparison.sampling_runs.all(), key=lambda run: -run.sampling["temperature"])
         assert [(run.policy.name, run.sampling["temperature"], run.num_completions) for run in runs] == [

@@ -93,6 +93,7 @@ def test_a_visitor_is_sent_to_sign_in_and_back() -> None:
 def test_a_role_opens_its_pages_and_no_others(cast: dict[str, User]) -> None:
     view: Any = access.role_required(User.Role.REVIEWER, User.Role.ADMIN)(page)
     assert view.access == ("admin", "reviewer")
+    assert cast.keys() >= {"alice", "rita", "adam", "erin"}
     for name, user in cast.items():
         if name in ("rita", "adam"):
             assert view(asked_by(user)).content == b"the page"
