@@ -58,6 +58,7 @@ def test_it_loads_a_published_checkpoint_in_eval_mode_without_dropout(tiny_polic
 def test_many_threads_can_load_at_once(tiny_policy: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         models = list(pool.map(lambda _: load_causal_lm(tiny_policy), range(32)))
+    assert len(models) == 32
     for model in models:
         assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
@@ -223,6 +224,7 @@ def test_publishing_writes_facts_extra_files_and_a_hash_that_loading_accepts(tin
     assert read_manifest(tmp_path / "out")["base"] == "tiny"
     assert torch.equal(load_file(tmp_path / "out" / "head.safetensors")["weight"], torch.ones(3))
     again = load_causal_lm(tmp_path / "out", expected_sha256=sha256)
+    assert again.num_parameters() == model.num_parameters() > 0
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
 
 

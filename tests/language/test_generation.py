@@ -58,6 +58,7 @@ def test_logprobs_agree_with_a_left_padded_re_evaluation_of_all_at_once(model: P
     longest = max(len(c.token_ids) for c in completions)
     with torch.no_grad():
         together = response_logprobs(model, batch.input_ids, batch.attention_mask, longest)
+    assert together.shape == (len(PROMPTS), longest)
     for row, completion in zip(together, completions, strict=True):
         assert (row[: len(completion.token_ids)] - torch.tensor(completion.logprobs)).abs().max() < 1e-4
 
@@ -115,7 +116,7 @@ def test_temperature_zero_is_greedy_and_any_seed_gives_the_same(model: PreTraine
 def test_top_k_of_one_is_greedy(model: PreTrainedModel) -> None:
     greedy = sample(model, PROMPT, num_completions=1, params=params(temperature=0), end_token_id=NEVER)
     narrow = sample(model, PROMPT, num_completions=2, params=params(top_k=1), end_token_id=NEVER)
-    assert all(completion.token_ids == greedy[0].token_ids for completion in narrow)
+    assert [completion.token_ids for completion in narrow] == [greedy[0].token_ids] * 2
 
 
 def test_the_prompt_is_computed_once_for_all_its_completions(model: PreTrainedModel) -> None:

@@ -66,6 +66,7 @@ def test_a_dialogue_comes_out_the_same_with_and_without(model: PreTrainedModel, 
     engines += [Engine(model), Engine(model, prefixes=cache.of("p"))]
     plain, reused = (dialogue(engine, turns=6) for engine in engines)
     assert cache.num_bytes > 0
+    assert len(plain) == 6
     for one, other in zip(plain, reused, strict=True):
         assert one.token_ids == other.token_ids
         torch.testing.assert_close(torch.tensor(one.logprobs), torch.tensor(other.logprobs), atol=1e-4, rtol=0)

@@ -125,9 +125,10 @@ def test_picking_raises_the_score_that_picks(config: BestOfNConfig, capsys: pyte
 def test_a_completion_without_end_token_gets_the_score_for_that(config: BestOfNConfig) -> None:
     main(replace(config, max_new_tokens=2, missing_end_score=-7.0))
     lines = [json.loads(line) for line in (config.out / "samples.jsonl").read_text().splitlines()]
-    for line in lines:
-        for completion, score in zip(line["completions"], line["scores"], strict=True):
-            assert (score == -7.0) == (completion["finish_reason"] == "length")
+    scored = [pair for line in lines for pair in zip(line["completions"], line["scores"], strict=True)]
+    assert {completion["finish_reason"] for completion, _ in scored} == {"length", "stop"}
+    for completion, score in scored:
+        assert (score == -7.0) == (completion["finish_reason"] == "length")
 
 
 def test_samples_say_whose_they_are_and_by_which_seed(config: BestOfNConfig) -> None:

@@ -51,7 +51,9 @@ def test_the_last_layers_alone_are_kept_twice(tiny_policy: Path) -> None:
     learner = PolicyLearner(load_causal_lm(tiny_policy), Trainable(last_layers=1))
     with learner.as_reference() as reference:
         kept = dict(reference.named_parameters())
-    for name, parameter in learner.model.named_parameters():
+    parameters = dict(learner.model.named_parameters())
+    assert {parameter.requires_grad for parameter in parameters.values()} == {False, True}
+    for name, parameter in parameters.items():
         assert (kept[name] is parameter) != parameter.requires_grad
         assert not kept[name].requires_grad
 

@@ -89,6 +89,7 @@ def test_the_cut_into_pieces_does_not_change_a_gradient(config: PpoConfig) -> No
     for pieces in (rollouts.pieces(20), rollouts.pieces(4), rollouts.pieces(3), rollouts.pieces(1)):
         metrics = add_gradients(learners, rollouts, targets, pieces, [], config)
         results.append((metrics, gradients(learners.policy.model), gradients(learners.value.model)))
+    assert len(results) == 4
     for metrics, policy_gradients, value_gradients in results[1:]:
         assert metrics["policy_loss"] == pytest.approx(results[0][0]["policy_loss"], abs=1e-6)
         assert metrics["value_loss"] == pytest.approx(results[0][0]["value_loss"], abs=1e-5)
@@ -108,7 +109,9 @@ def test_what_lies_in_the_padding_changes_no_gradient(config: PpoConfig) -> None
     )
     assert (~rollouts.mask).any()
     add_gradients(learners, rollouts, spoilt, [list(range(20))], [], config)
-    for name, grad in gradients(learners.policy.model).items():
+    again = gradients(learners.policy.model)
+    assert len(again) == len(clean) > 0
+    for name, grad in again.items():
         assert torch.equal(grad, clean[name])
 
 
@@ -122,10 +125,14 @@ def test_the_reference_and_the_reward_model_do_not_move(config: PpoConfig, monke
     monkeypatch.setattr(ppo, "build_learners", build)
     main(config)
     with seen[0].policy.as_reference() as reference:
-        for name, tensor in load_causal_lm(config.policy).state_dict().items():
+        before = load_causal_lm(config.policy).state_dict()
+        assert len(before) == len(reference.state_dict()) > 0
+        for name, tensor in before.items():
             assert torch.equal(reference.state_dict()[name], tensor)
     with seen[0].value.as_reward_model() as reward_model:
-        for name, tensor in load_reward_model(config.reward).state_dict().items():
+        before = load_reward_model(config.reward).state_dict()
+        assert len(before) == len(reward_model.state_dict()) > 0
+        for name, tensor in before.items():
             assert torch.equal(reward_model.state_dict()[name], tensor)
 
 
@@ -155,7 +162,9 @@ def test_a_weight_of_zero_is_ppo_to_the_bit(config: PpoConfig, demonstrations: P
     add_gradients(
         learners, rollouts, targets, rollouts.pieces(4), [list(dialogues.train)], replace(config, ptx_coef=0.0)
     )
-    for name, grad in gradients(learners.policy.model).items():
+    mixed = gradients(learners.policy.model)
+    assert len(mixed) == len(plain) > 0
+    for name, grad in mixed.items():
         assert torch.equal(grad, plain[name])
 
 

@@ -125,6 +125,7 @@ def test_before_any_update_kl_is_zero_and_the_last_value_is_the_score(
     measured = measure_rollouts(policy, value, rollouts, temperature=1.0, microbatch_size=4, precision="fp32")
     torch.testing.assert_close(measured.logprobs, measured.ref_logprobs, atol=1e-6, rtol=0)
     reward_model = load_reward_model(toy_reward_model)
+    assert len(rollouts.completions) == len(measured.scores) > 0
     for row, completion in enumerate(rollouts.completions):
         prompt_ids = rollouts.prompts[row // 4].token_ids
         whole = torch.tensor([[*prompt_ids, *completion]])

@@ -38,6 +38,7 @@ def test_two_processes_end_with_the_weights_of_one(config: PpoConfig, tmp_path: 
         assert (two[name] - weight).abs().max() < 2e-5, name
     assert max(float((before[name] - weight).abs().max()) for name, weight in one.items()) > 1e-3
     lines = [[json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()] for out in outs.values()]
+    assert len(lines[0]) == 2
     for alone, shared in zip(*lines, strict=True):
         for name in ("score", "kl_k3", "completion_tokens", "policy_loss", "value_loss", "ptx_loss", "grad_norm"):
             assert shared[name] == pytest.approx(alone[name], abs=1e-4), name

@@ -194,6 +194,7 @@ def test_two_processes_end_with_the_weights_of_one(config: TrainConfig, tmp_path
         assert json.loads((outs[count] / "reward_model.json").read_text())["num_processes"] == count
     one, two = (load_file(out / "model.safetensors") for out in outs.values())
     before = load_file(config.model / "model.safetensors")
+    assert len(one) == len(two) > len(before)
     for name, weight in one.items():
         assert torch.allclose(two[name], weight, atol=2e-5), name
         if name in before:

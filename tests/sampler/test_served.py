@@ -98,6 +98,7 @@ def test_an_end_is_told_from_a_limit(front: Front, model: Path) -> None:
 def test_text_comes_as_it_is_sampled_and_joins_to_the_completions(front: Front, model: Path) -> None:
     heard: list[tuple[int, str]] = []
     completions = ask(front.url, model, num_completions=2, tokens=60, on_text=lambda *news: heard.append(news))
+    assert len(completions) == 2
     for index, completion in enumerate(completions):
         assert "".join(text for place, text in heard if place == index) == completion.content
     assert len(heard) > 4

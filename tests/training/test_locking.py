@@ -63,4 +63,4 @@ def test_a_trainer_on_another_machine_is_waited_for_and_never_killed_by_number(
 def test_a_damaged_lock_file_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("{")
     with exclusive(tmp_path / "lock", 1):
-        pass
+        assert json.loads((tmp_path / "lock").read_text())["attempt"] == 1

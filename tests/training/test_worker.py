@@ -127,7 +127,8 @@ def start_worker(redis_url: str, store: Path, tmp_path: Path) -> Iterator[Callab
     yield start
     for worker in started:
         kill_tree(worker.pid)
-        worker.wait()
+    ends = [worker.wait() for worker in started]
+    assert set(ends) <= {0, -signal.SIGKILL}, "a worker ended by itself; its log says why"
 
 
 def kill_tree(pid: int) -> None:
