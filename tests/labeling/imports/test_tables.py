@@ -141,10 +141,10 @@ def test_a_table_with_names_of_its_own_is_told_what_they_mean(project: Project, 
     answer = erins_browser.post(reverse("new_import", args=[project.slug]), {"file": file, "into": "dialogues"})
     brought = Import.objects.get()
     assert brought.format == ""
-    page = erins_browser.get(answer.url).text
+    page = erins_browser.get(answer.headers["Location"]).text
     assert "no known format looks like that" in page
     assert "Frage" in page
-    assert erins_browser.post(answer.url, {}).status_code == 422, "nothing can be taken in yet"
+    assert erins_browser.post(answer.headers["Location"], {}).status_code == 422, "nothing can be taken in yet"
 
     reading = reverse("read_import_differently", args=[project.slug, brought.id])
     said = {"format": "auto", "column-0": "prompt", "column-1": "prompt", "column-2": "="}
@@ -152,11 +152,11 @@ def test_a_table_with_names_of_its_own_is_told_what_they_mean(project: Project, 
     assert refused.status_code == 422
     assert "Two columns mean “prompt”" in refused.text
     assert erins_browser.post(reading, said | {"column-1": "completion"}).status_code == 302
-    page = erins_browser.get(answer.url).text
+    page = erins_browser.get(answer.headers["Location"]).text
     assert "<code>Nr</code>" in page, "the column that nobody reads is named"
     assert 'value="completion" selected' in page
 
-    erins_browser.post(answer.url, {})
+    erins_browser.post(answer.headers["Location"], {})
     assert uploads.run_import(brought.id)
     dialogue = Dialogue.objects.get()
     assert [message.content for message in dialogue.messages.order_by("position")] == ["Q", "A"]
@@ -175,7 +175,7 @@ def test_a_format_can_be_chosen_in_the_browser(project: Project, erins_browser: 
     erins_browser.post(reading, {"format": "openai", "column-0": "=", "column-1": "=", "column-2": "="})
     brought.refresh_from_db()
     assert (brought.format, brought.columns) == ("openai", {})
-    assert "OpenAI chat messages" in erins_browser.get(answer.url).text
+    assert "OpenAI chat messages" in erins_browser.get(answer.headers["Location"]).text
 
 
 @pytest.mark.django_db
