@@ -12,6 +12,7 @@ is in labeling.rankings.assignment_sql, the order in which a claim reads the que
 Times are the database's. Leases and drafts leave no audit row, since their own rows record all there is to know.
 """
 
+import json
 import uuid
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -273,11 +274,13 @@ def _repeated(lease: Lease, submission: Submission, key: uuid.UUID) -> Ranking:
 
 
 def _keep(comparison: Comparison, lease: Lease, submission: Submission, key: uuid.UUID, by: User) -> None:
-    if lease.state == Lease.State.LATE and lease.draft.get("submission", {}).get("key") == str(key):
+    """Keep a submission that does not count with its lease; of several the last, whose trainer reads that it is."""
+    before = lease.draft.get("submission", {})
+    kept = json.loads(json.dumps({"key": str(key), **asdict(submission)}))  # as the draft holds it
+    if lease.state == Lease.State.LATE and before == kept | {"seconds": before.get("seconds")}:
         return
     if lease.state == Lease.State.OPEN:
         _change(comparison, open_slots=+1)
-    kept = {"key": str(key), **asdict(submission)}
     _close(lease, Lease.State.LATE, draft={**lease.draft, "submission": kept})
     AuditEvent.note("keep late ranking", lease, by=by)
 

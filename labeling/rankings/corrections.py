@@ -38,7 +38,7 @@ def write_better(
         lease = Lease.objects.select_for_update(of=("self",)).select_related("comparison__project").get(id=lease.id)
         present = Dialogue.objects.filter(id=key).first()
         if present is not None:
-            return _require_same_text(present, lease, content)
+            return _require_same_text(present, lease, content, completion)
         comparison = lease.comparison
         _require_wanted(comparison, lease, content, by)
         dialogue = _create_dialogue(comparison, lease, key, by, seconds)
@@ -82,9 +82,10 @@ def _require_wanted(comparison: Comparison, lease: Lease, content: str, by: User
         raise WritingError(_("This is word for word one of the completions. Change it first."))
 
 
-def _require_same_text(present: Dialogue, lease: Lease, content: str) -> Dialogue:
+def _require_same_text(present: Dialogue, lease: Lease, content: str, completion: Completion | None) -> Dialogue:
     last = present.messages.order_by("-position").first()
-    if present.lease_id != lease.id or last is None or last.content != content:
+    origin = completion.id if completion else None
+    if present.lease_id != lease.id or last is None or (last.content, last.completion_id) != (content, origin):
         raise WritingError(_("Your text is saved as it stood before. Save again to hand in this one as well."))
     return present
 

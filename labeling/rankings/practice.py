@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling.models import Comparison, Membership, PracticeRanking, Project, User
-from labeling.rankings.submission import AssignmentError, Submission, require_sense
+from labeling.rankings.submission import AssignmentError, Submission, order_of, require_sense
 from labeling.statistics.agreement import PairCounts, compare_rankings
 
 
@@ -85,7 +85,8 @@ def submit_practice(
 ) -> PracticeRanking:
     """Store a practice ranking; once every exercise has one, set `practised_at` on the membership.
 
-    Submitting again under the same `key` returns the first ranking. Raises AssignmentError on an invalid submission.
+    The same submission again (the same `key`) returns the first ranking; another one under that key is refused.
+    Raises AssignmentError on an invalid submission.
     """
     if submission.abstained is not None:
         raise AssignmentError(_("Practice wants an order. Where you are not sure, a tie is an answer too."))
@@ -106,7 +107,7 @@ def submit_practice(
                 "seconds": submission.seconds,
             },
         )
-        _require_same(ranking, comparison, by)
+        _require_same(ranking, comparison, submission, by)
         if membership is not None and membership.practised_at is None:
             _note_if_done(membership, by)
     return ranking
@@ -117,6 +118,7 @@ def _note_if_done(membership: Membership, by: User) -> None:
         Membership.objects.filter(id=membership.id).update(practised_at=Now())
 
 
-def _require_same(ranking: PracticeRanking, comparison: Comparison, by: User) -> None:
-    if (ranking.comparison_id, ranking.trainer_id) != (comparison.id, by.id):
+def _require_same(ranking: PracticeRanking, comparison: Comparison, submission: Submission, by: User) -> None:
+    is_same = (ranking.comparison_id, ranking.trainer_id) == (comparison.id, by.id)
+    if not is_same or order_of(ranking) != order_of(submission):
         raise AssignmentError(_("This page has already been used for another ranking. Please reload it."))

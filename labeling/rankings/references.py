@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from labeling.models import AuditEvent, Comparison, Completion, Reference, User
 from labeling.rankings.comparison_copies import copy_comparison, copy_completions
-from labeling.rankings.submission import Submission, require_sense
+from labeling.rankings.submission import Submission, order_of, require_sense
 
 USES = (Comparison.Use.PRACTICE, Comparison.Use.GOLD)
 
@@ -41,13 +41,15 @@ def make_reference(
 ) -> Reference:
     """Copy a comparison and give the copy this order and use.
 
-    `key` becomes the copy's id, so that a page that is sent twice makes one reference. The original is locked, so
-    that two people cannot each make one. Raises InvalidReference, and AssignmentError if the order is invalid.
+    `key` becomes the copy's id, so that a page that is sent twice makes one reference; another reference under that
+    key is refused. The original is locked, so that two people cannot each make one. Raises InvalidReference, and
+    AssignmentError if the order is invalid.
     """
     with transaction.atomic():
         original = Comparison.objects.select_for_update().get(id=comparison.id)
         present = Reference.objects.filter(comparison_id=key).first()
         if present is not None:
+            _require_same(present, original, submission, (use, lesson, explanation))
             return present
         completions = list(original.completions.order_by("index", "id"))
         require_sense(submission, [str(one.id) for one in completions])
@@ -86,6 +88,20 @@ def set_retired(reference: Reference, *, retired: bool, by: User) -> None:
             _require_no_other(reference)
         Comparison.objects.filter(id=reference.comparison_id).update(state=state)
         AuditEvent.note("retire reference" if retired else "bring reference back", reference.comparison, by=by)
+
+
+def _require_same(
+    present: Reference, original: Comparison, submission: Submission, words: tuple[str, str, str]
+) -> None:
+    """Refuse another order, use, lesson or explanation under a key that has made a reference."""
+    old_ids = {str(one.id): str(one.copied_from_id) for one in present.comparison.completions.all()}
+    copied = Submission(
+        tiers=tuple(tuple(old_ids[identifier] for identifier in tier) for tier in present.tiers),
+        unacceptable_from=present.unacceptable_from,
+    )
+    is_same = present.comparison.family_id == original.family_id and order_of(copied) == order_of(submission)
+    if not is_same or (present.comparison.use, present.lesson, present.explanation) != words:
+        raise InvalidReference(_("This page has already been used for another ranking. Please reload it."))
 
 
 def _require_no_other(reference: Reference) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labeling.models import Ranking
+from labeling.models import PracticeRanking, Ranking, Reference
 from records.types import require_weak_order
 
 
@@ -75,15 +75,16 @@ def require_sense(submission: Submission, ids: list[str]) -> None:
 
 
 def judgement(submission: Submission) -> tuple[Any, ...]:
-    """What makes two submissions the same: the order, not the time that it took."""
+    """What makes two submissions the same: all that the trainer judged and wrote, not the time and the layout."""
     ratings = sorted((r.completion_id, r.overall, sorted(r.flags.items()), r.note) for r in submission.ratings)
-    return (*_order(submission.tiers), submission.unacceptable_from, submission.abstained, ratings)
+    return order_of(submission), submission.abstained, ratings
 
 
 def judgement_of(ranking: Ranking) -> tuple[Any, ...]:
     ratings = sorted((str(r.completion_id), r.overall, sorted(r.flags.items()), r.note) for r in ranking.ratings.all())
-    return (*_order(ranking.tiers), ranking.unacceptable_from, ranking.abstained, ratings)
+    return order_of(ranking), ranking.abstained, ratings
 
 
-def _order(tiers: Any) -> list[list[str]]:
-    return [sorted(tier) for tier in tiers]
+def order_of(ranked: Submission | Ranking | PracticeRanking | Reference) -> tuple[list[list[str]], int | None]:
+    """The tiers and the line, the same whichever completion of a tier is named first."""
+    return [sorted(tier) for tier in ranked.tiers], ranked.unacceptable_from

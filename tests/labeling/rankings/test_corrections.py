@@ -77,6 +77,9 @@ def test_the_same_text_sent_twice_is_one_demonstration(held: Lease, alice: User)
     assert corrections.write_better(held, content=BETTER, key=key, by=alice).pk == one.pk == key
     with pytest.raises(WritingError, match="Save again"):
         corrections.write_better(held, content="Another.", key=key, by=alice)
+    origin = Completion.objects.get(comparison=held.comparison, index=1)
+    with pytest.raises(WritingError, match="Save again"):  # whose words it changes is said with it
+        corrections.write_better(held, content=BETTER, key=key, by=alice, completion=origin)
     assert Dialogue.objects.count() == 1
 
 

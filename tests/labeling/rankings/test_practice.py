@@ -94,6 +94,21 @@ def test_the_same_submission_again_is_the_same_practice(project: Project, alice:
         practise(comparison, other, key=key)
 
 
+@pytest.mark.parametrize("change", ["order", "line", "comparison"])
+def test_another_practice_under_the_same_key_is_refused(project: Project, alice: User, change: str) -> None:
+    """Its feedback would be on what was sent first."""
+    comparison, other = (exercise.comparison for exercise in exercises(project, by=alice))
+    key = uuid.uuid4()
+    ranking = practise(comparison, alice, key=key)
+    tiers = tuple(map(tuple, other.reference.tiers if change == "comparison" else comparison.reference.tiers))
+    again = Submission(
+        tiers=tiers[::-1] if change == "order" else tiers, unacceptable_from=1 if change == "line" else None
+    )
+    with pytest.raises(AssignmentError, match="reload"):
+        submit_practice(other if change == "comparison" else comparison, again, shown=[], key=key, by=alice)
+    assert PracticeRanking.objects.get() == ranking
+
+
 def test_it_wants_an_order_that_makes_sense(project: Project, alice: User) -> None:
     comparison = exercises(project, by=alice)[0].comparison
     for submission in (Submission(abstained="dunno"), Submission(tiers=(("nobody",),))):

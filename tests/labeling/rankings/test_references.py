@@ -1,6 +1,7 @@
 """Reference rankings: made from work, which stays work; shown to nobody who met the other; retired and brought back."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,25 @@ def test_the_same_page_sent_twice_makes_one(project: Project, rita: User) -> Non
     original, key = make_comparison(project=project), uuid.uuid4()
     assert make(original, by=rita, key=key) == make(original, by=rita, key=key)
     assert Comparison.objects.count() == 2
+
+
+@pytest.mark.parametrize("change", ["order", "line", "use", "lesson", "explanation", "comparison"])
+def test_another_reference_under_the_same_key_is_refused(project: Project, rita: User, change: str) -> None:
+    original, key = make_comparison(project=project), uuid.uuid4()
+    make(original, by=rita, key=key)
+    order, words = order_of(original), {"use": "gold", "lesson": "Short", "explanation": "Because."}
+    if change == "order":
+        order = replace(order, tiers=order.tiers[::-1])
+    elif change == "line":
+        order = replace(order, unacceptable_from=None)
+    elif change == "comparison":
+        original = make_comparison(project=project)
+        order = order_of(original)
+    else:
+        words[change] = "practice"
+    with pytest.raises(InvalidReference, match="already been used"):
+        make_reference(original, order, key=key, by=rita, **words)
+    assert Reference.objects.count() == 1
 
 
 @pytest.mark.parametrize(

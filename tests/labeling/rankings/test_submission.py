@@ -1,7 +1,9 @@
 """Orders handed in: what is kept of each, once, early or late, and taken back. Races: test_assignment_races.py."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -38,9 +40,19 @@ def test_a_submission_becomes_a_ranking_with_all_that_it_was_made_under(project:
     assert ranking.guideline_version.version == 2
     rating = ranking.ratings.get()
     assert (str(rating.completion_id), rating.overall, rating.flags) == (b, 6, {"hallucination": True})
+    assert rating.note == "invents a river"
     assert places_of(comparison) == (1, 0, 0, 1)
     assert (comparison.state, comparison.num_rankings) == (Comparison.State.DONE, 1)
     assert AuditEvent.objects.filter(verb="submit ranking", by=alice).exists()
+
+
+def test_where_all_are_acceptable_the_line_may_stand_below_the_last(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    lease = claim(project, alice)
+    submission = Submission(tiers=(tuple(lease.shown_order),), unacceptable_from=1)
+    ranking = assignment.submit(lease, submission, key=uuid.uuid4(), by=alice).ranking
+    assert ranking is not None
+    assert ranking.unacceptable_from == 1
 
 
 def test_an_abstention_needs_a_reason_and_fills_the_place(project: Project, alice: User) -> None:
@@ -54,7 +66,10 @@ def test_an_abstention_needs_a_reason_and_fills_the_place(project: Project, alic
     assert places_of(comparison) == (1, 0, 0, 1)
 
 
-@pytest.mark.parametrize("wrong", ["missing", "twice", "unknown", "empty tier", "line", "rating", "overall"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["missing", "twice", "unknown", "empty tier", "line", "rating", "two ratings", "overall above", "overall below"],
+)
 def test_it_refuses_what_is_not_a_weak_order(project: Project, alice: User, wrong: str) -> None:
     comparison = make_comparison(project=project)
     lease = claim(project, alice)
@@ -66,11 +81,25 @@ def test_it_refuses_what_is_not_a_weak_order(project: Project, alice: User, wron
         "empty tier": Submission(tiers=((a,), (), (b, c, d))),
         "line": Submission(tiers=((a, b, c, d),), unacceptable_from=2),
         "rating": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=str(uuid.uuid4())),)),
-        "overall": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=a, overall=8),)),
+        "two ratings": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=a),) * 2),
+        "overall above": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=a, overall=8),)),
+        "overall below": Submission(tiers=((a, b, c, d),), ratings=(RatingGiven(completion_id=a, overall=0),)),
     }[wrong]
     with pytest.raises(AssignmentError):
         assignment.submit(lease, submission, key=uuid.uuid4(), by=alice)
     assert places_of(comparison) == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_time_at_work_is_the_longest_that_was_counted(project: Project, alice: User, *, late: bool) -> None:
+    make_comparison(project=project)
+    lease = claim(project, alice)
+    assignment.renew(lease, by=alice, seconds=50)
+    if late:
+        lose(lease)
+    assignment.submit(lease, in_shown_order(lease, seconds=7.0), key=uuid.uuid4(), by=alice)
+    lease.refresh_from_db()
+    assert lease.seconds == 50
 
 
 def test_the_same_submission_twice_is_one_ranking(project: Project, alice: User) -> None:
@@ -92,8 +121,41 @@ def test_the_same_key_with_another_order_is_refused(project: Project, alice: Use
     turned = Submission(tiers=tuple((identifier,) for identifier in reversed(lease.shown_order)))
     with pytest.raises(AssignmentError, match="another order"):
         assignment.submit(lease, turned, key=key, by=alice)
-    with pytest.raises(AssignmentError, match="already submitted"):
-        assignment.submit(lease, turned, key=uuid.uuid4(), by=alice)
+    with pytest.raises(AssignmentError, match="already submitted a ranking"):
+        assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unacceptable_from": 1},
+        {"unacceptable_from": None},
+        {"ratings": ()},
+        {"ratings": {"overall": 3}},
+        {"ratings": {"flags": {"hallucination": True}}},
+        {"ratings": {"note": "too long"}},
+    ],
+)
+def test_the_same_key_with_another_judgement_is_refused(project: Project, alice: User, change: dict[str, Any]) -> None:
+    make_comparison(project=project)
+    lease, key = claim(project, alice), uuid.uuid4()
+    rating = RatingGiven(completion_id=lease.shown_order[0], overall=6, flags={"violent_content": True}, note="warm")
+    first = in_shown_order(lease, unacceptable_from=2, ratings=(rating,))
+    ranking = assignment.submit(lease, first, key=key, by=alice).ranking
+    if change.get("ratings"):
+        change = {"ratings": (replace(rating, **change["ratings"]),)}
+    with pytest.raises(AssignmentError, match="another order"):
+        assignment.submit(lease, replace(first, **change), key=key, by=alice)
+    assert assignment.submit(lease, first, key=key, by=alice).ranking == ranking
+
+
+def test_the_same_key_with_another_reason_to_abstain_is_refused(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    lease, key = claim(project, alice), uuid.uuid4()
+    ranking = assignment.submit(lease, Submission(abstained="no idea"), key=key, by=alice).ranking
+    with pytest.raises(AssignmentError, match="another order"):
+        assignment.submit(lease, Submission(abstained="makes no sense"), key=key, by=alice)
+    assert assignment.submit(lease, Submission(abstained="no idea"), key=key, by=alice).ranking == ranking
 
 
 def test_a_key_that_another_comparison_used_is_refused(project: Project, alice: User) -> None:
@@ -142,6 +204,19 @@ def test_a_late_submission_without_a_place_is_kept_and_explained(project: Projec
     assert assignment.submit(others, in_shown_order(others), key=uuid.uuid4(), by=bob).ranking is not None
     assert places_of(comparison) == (1, 0, 0, 1)
     assert isinstance(assignment.claim(project, by=alice), Nothing)
+    assert AuditEvent.objects.filter(verb="keep late ranking", by=alice, subject_id=str(lease.id)).count() == 1
+
+
+def test_of_several_late_submissions_the_last_is_kept(project: Project, alice: User, bob: User) -> None:
+    """The page of a lease sends all of them under one key."""
+    make_comparison(project=project)
+    lease, key = claim(project, alice), uuid.uuid4()
+    lose(lease)
+    claim(project, bob)
+    for line in (1, 2, None):
+        assert assignment.submit(lease, in_shown_order(lease, unacceptable_from=line), key=key, by=alice).kept
+        lease.refresh_from_db()
+        assert lease.draft["submission"]["unacceptable_from"] == line
 
 
 def test_a_late_submission_counts_when_it_is_sent_again_and_a_place_has_come_free(
@@ -162,6 +237,7 @@ def test_a_submission_to_a_withdrawn_comparison_is_kept(project: Project, alice:
     comparison = make_comparison(project=project)
     lease = claim(project, alice)
     Comparison.objects.filter(id=comparison.id).update(state=Comparison.State.WITHDRAWN)
+    assert assignment.in_hand(project, by=alice) is None
     outcome = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice)
     assert outcome.kept
     assert "withdrawn" in outcome.sentence
@@ -175,13 +251,15 @@ def test_a_ranking_taken_back_opens_its_lease_again(project: Project, alice: Use
     key = uuid.uuid4()
     ranking = assignment.submit(lease, in_shown_order(lease), key=key, by=alice).ranking
     assert ranking is not None
-    with pytest.raises(AssignmentError):
+    with pytest.raises(AssignmentError, match="not yours"):
         assignment.retract(ranking, by=bob)
     reopened = assignment.retract(ranking, by=alice)
     assert reopened.id == lease.id
+    assert reopened.expires_at - timezone.now() > timedelta(minutes=29)
+    assert AuditEvent.objects.filter(verb="retract ranking", by=alice, subject_id=str(ranking.id)).exists()
     assert places_of(comparison) == (1, 0, 1, 0)
     assert comparison.state == Comparison.State.OPEN
-    with pytest.raises(AssignmentError):
+    with pytest.raises(AssignmentError, match="already taken back"):
         assignment.retract(ranking, by=alice)
     second = assignment.submit(reopened, in_shown_order(lease), key=key, by=alice).ranking  # the page keeps its key
     assert second is not None
