@@ -107,32 +107,39 @@ def _read_tiers(shelves: dict[str, Any], line: int | None) -> tuple[tuple[tuple[
 
 
 def _read_ratings(ratings: dict[str, Any]) -> tuple[RatingGiven, ...]:
-    if not isinstance(ratings, dict) or not all(isinstance(rating, dict) for rating in ratings.values()):
+    if not isinstance(ratings, dict) or not all(map(_is_rating, ratings.values())):
         raise BoardError(_("The ratings could not be read."))
     return tuple(
         RatingGiven(
             completion_id=str(identifier),
             overall=_whole_number(rating.get("overall")),
-            flags={flag: True for flag in rating.get("flags") or () if flag in RATING_FLAGS},
+            flags={flag: True for flag in RATING_FLAGS if flag in (rating.get("flags") or ())},
             note=str(rating.get("note") or "")[:5000],
         )
         for identifier, rating in ratings.items()
     )
 
 
+def _is_rating(rating: Any) -> bool:
+    return isinstance(rating, dict) and isinstance(rating.get("flags") or [], list)
+
+
 def _whole_number(value: Any) -> int | None:
-    if value in (None, ""):
+    """A number of the JSON body, or its digits in the plain form. True is not 1, and 2.5 is no tier."""
+    if value is None or value == "":
         return None
-    try:
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and value.isdecimal() and len(value) < 10:  # int() refuses thousands of digits
         return int(value)
-    except (TypeError, ValueError) as error:
-        raise BoardError(_("“%(value)s” is not a tier.") % {"value": str(value)[:40]}) from error
+    raise BoardError(_("“%(value)s” is not a tier.") % {"value": str(value)[:40]})
 
 
 def _from_plain_form(request: HttpRequest) -> dict[str, Any]:
     """The same values where the page runs without JavaScript."""
     post = request.POST
-    rated = {key.split(":", 1)[1] for key in post if key.startswith(("overall:", "flag:"))}
+    # The form sends an empty note for each completion that nobody said anything of.
+    rated = {key.split(":", 1)[1] for key in post if key.startswith(("overall:", "flag:", "note:")) and post[key]}
     return {
         **{name: value for name, value in post.items() if ":" not in name},
         "shelves": {key.split(":", 1)[1]: value for key, value in post.items() if key.startswith("shelf:")},

@@ -81,6 +81,11 @@ def test_the_same_submission_twice_is_one_ranking(held: Lease, alice: User) -> N
         ({"line": "third"}, "is not a tier"),
         ({"ratings": {"x": {"overall": 9}}}, "rating belongs to no completion"),
         ({"ratings": ["x"]}, "ratings could not be read"),
+        ({"ratings": {"x": {"flags": 1}}}, "ratings could not be read"),
+        ({"ratings": {"x": {"overall": True}}}, "is not a tier"),
+        ({"ratings": {"x": {"overall": 2.5}}}, "is not a tier"),
+        ({"line": float("inf")}, "is not a tier"),
+        ({"line": "9" * 10_000}, "is not a tier"),
     ],
 )
 def test_what_is_no_ranking_is_refused_in_words_and_changes_nothing(
@@ -112,6 +117,14 @@ def test_the_plain_form_keeps_what_was_chosen_when_it_is_refused(held: Lease, al
     page = answer.content.decode()
     assert page.count("checked") == 1
     assert values["key"] in page
+
+
+def test_the_plain_form_hands_in_a_note_alone_and_no_rating_of_which_nothing_is_said(held: Lease, alice: User) -> None:
+    first, *others = held.shown_order
+    values = {f"shelf:{one}": "1" for one in held.shown_order} | {f"note:{one}": "" for one in others}
+    as_user(alice).post(url("lease", held), {"key": str(uuid.uuid4()), f"note:{first}": "invents a river", **values})
+    rating = Ranking.objects.get().ratings.get()
+    assert (str(rating.completion_id), rating.overall, rating.note) == (first, None, "invents a river")
 
 
 def test_drafts_are_kept_by_version_and_a_stale_one_learns_the_newer(held: Lease, alice: User) -> None:
