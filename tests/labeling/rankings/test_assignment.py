@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labeling.models import Completion, Lease, Membership, Project, User
+from labeling.models import AuditEvent, Comparison, Completion, Lease, Membership, Project, User
 from labeling.rankings import assignment
 from labeling.rankings.assignment import Nothing
 from labeling.rankings.submission import AssignmentError, StaleDraft
@@ -53,6 +53,15 @@ def test_a_place_whose_time_is_over_but_that_nobody_took_is_still_in_hand(projec
     assert claim(project, alice).id == lease.id
 
 
+def test_work_of_an_earlier_day_is_not_in_hand(project: Project, alice: User) -> None:
+    make_comparisons(project=project, num=2)
+    first = claim(project, alice)
+    assignment.submit(first, in_shown_order(first), key=uuid.uuid4(), by=alice)
+    second = claim(project, alice)
+    assert second != first
+    assert claim(project, alice) == assignment.in_hand(project, by=alice) == second
+
+
 def test_a_lease_that_ran_out_gives_its_place_back(project: Project, alice: User, bob: User) -> None:
     comparison = make_comparison(project=project)
     lease = claim(project, alice)
@@ -79,6 +88,69 @@ def test_what_was_skipped_does_not_come_back(project: Project, alice: User, bob:
     assert places_of(comparison) == (1, 1, 0, 0)
     assert isinstance(assignment.claim(project, by=alice), Nothing)
     assert claim(project, bob).comparison_id == comparison.id
+    (skipped,) = AuditEvent.objects.filter(verb="skip comparison", by=alice, subject_id=str(lease.id))
+    assert skipped.detail["reason"] == "Not my topic"
+
+
+def test_what_was_skipped_bars_nothing_that_stands_behind_it(project: Project, alice: User) -> None:
+    first, second = (make_comparison(project=project, queue_key=key) for key in (0.1, 0.2))
+    lease = claim(project, alice)
+    assert lease.comparison_id == first.id
+    assignment.skip(lease, reason="", by=alice)
+    assert claim(project, alice).comparison_id == second.id
+
+
+def test_an_expired_lease_that_is_skipped_gives_its_place_back_once(project: Project, alice: User, bob: User) -> None:
+    comparison = make_comparison(project=project, rankings_wanted=2)
+    lease = claim(project, alice)
+    claim(project, bob)
+    lose(lease)
+    assignment.skip(lease, reason="", by=alice)
+    assert places_of(comparison) == (2, 1, 1, 0)
+    assert isinstance(assignment.claim(project, by=alice), Nothing)
+
+
+def test_a_ranking_cannot_be_skipped(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    lease = claim(project, alice)
+    assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice)
+    assignment.skip(lease, reason="", by=alice)
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.SUBMITTED
+    assert places_of(comparison) == (1, 0, 0, 1)
+
+
+def test_leases_of_one_comparison_that_run_out_together_give_all_their_places_back(
+    project: Project, alice: User, bob: User
+) -> None:
+    comparison = make_comparison(project=project, rankings_wanted=3)
+    for person in (alice, bob):
+        run_out(claim(project, person))
+    assert assignment.expire_leases() == 2
+    assert places_of(comparison) == (3, 3, 0, 0)
+
+
+def test_the_leases_of_one_project_are_closed_without_those_of_others(project: Project, alice: User) -> None:
+    elsewhere = make_project()
+    Membership.objects.create(project=elsewhere, user=alice)
+    for one in (project, elsewhere):
+        make_comparison(project=one)
+        run_out(claim(one, alice))
+    assert assignment.expire_leases(project) == 1
+    assert Lease.objects.get(state=Lease.State.OPEN).comparison.project == elsewhere
+
+
+def test_work_in_hand_is_of_the_project_and_the_oldest_first(project: Project, alice: User) -> None:
+    elsewhere = make_project()
+    Membership.objects.create(project=elsewhere, user=alice)
+    for one in (elsewhere, project):
+        make_comparisons(project=one, num=2)
+        claim(one, alice)
+    first = Lease.objects.get(trainer=alice, comparison__project=project)
+    other = Comparison.objects.filter(project=project).exclude(id=first.comparison_id).get()
+    older = Lease.objects.create(comparison=other, trainer=alice, shown_order=[], expires_at=first.expires_at)
+    Lease.objects.filter(id=older.id).update(opened_at=first.opened_at - timedelta(hours=1))
+    assert claim(project, alice) == assignment.in_hand(project, by=alice) == older
 
 
 def test_a_lease_that_ran_out_comes_back_with_its_draft(project: Project, alice: User) -> None:
@@ -89,6 +161,7 @@ def test_a_lease_that_ran_out_comes_back_with_its_draft(project: Project, alice:
     again = claim(project, alice)
     assert (again.id, again.draft, again.shown_order) == (lease.id, {"shelves": {"x": 1}}, lease.shown_order)
     assert again.closed_at is None
+    assert again.expires_at - timezone.now() > timedelta(minutes=29)
     assert places_of(comparison) == (1, 0, 1, 0)
 
 
@@ -197,15 +270,19 @@ def test_a_sign_of_life_after_expiry_does_not_take_the_place_back(project: Proje
     comparison = make_comparison(project=project)
     lease = claim(project, alice)
     lose(lease)
+    ended = Lease.objects.get(id=lease.id).expires_at
     with pytest.raises(AssignmentError, match="no longer reserved"):
         assignment.renew(lease, by=alice, seconds=1)
+    assert Lease.objects.get(id=lease.id).expires_at == ended
     assert places_of(comparison) == (1, 1, 0, 0)
 
 
 def test_a_draft_from_an_older_tab_is_refused_with_the_newer_one(project: Project, alice: User) -> None:
     make_comparison(project=project)
     lease = claim(project, alice)
+    Lease.objects.filter(id=lease.id).update(expires_at=timezone.now() + timedelta(minutes=1))
     assert assignment.save_draft(lease, draft={"n": 1}, version=0, by=alice) == 1
+    assert Lease.objects.get(id=lease.id).expires_at - timezone.now() > timedelta(minutes=29)
     with pytest.raises(StaleDraft) as stale:
         assignment.save_draft(lease, draft={"n": 2}, version=0, by=alice)
     assert (stale.value.version, stale.value.draft) == (1, {"n": 1})

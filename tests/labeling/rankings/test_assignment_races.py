@@ -196,7 +196,7 @@ def test_different_submissions_of_one_lease_at_once_are_one_ranking_and_refusals
 
 
 def test_the_last_place_goes_to_the_late_one_or_to_the_next_and_never_to_both() -> None:
-    ways = set()
+    """Which of them gets it is the race; each way by itself is in test_locks.py and test_submission.py."""
     for number_ in range(12):
         project = make_project()
         comparison = make_comparison(project=project)
@@ -220,8 +220,6 @@ def test_the_last_place_goes_to_the_late_one_or_to_the_next_and_never_to_both() 
         counted = [isinstance(outcome, Outcome) and not outcome.kept for outcome in (first, second)]
         assert sum(counted) == 1
         assert places_of(comparison) == (1, 0, 0, 1)
-        ways.add(tuple(counted))
-    assert ways  # both ways are right; which one happens is the race
 
 
 def test_an_expiry_storm_gives_every_place_back_once() -> None:

@@ -57,6 +57,9 @@ def test_one_in_every_n_is_gold_at_a_place_that_changes(project: Project) -> Non
     assert {block.index(True) for block in blocks} == {0, 1, 2, 3}
     assert due == turns(project, alice, num=160)
     assert due != turns(project, bob, num=160)
+    elsewhere = make_project(gold_every=4)
+    Membership.objects.create(project=elsewhere, user=alice)
+    assert due != turns(elsewhere, alice, num=160)
 
 
 def test_without_gold_nothing_is_due_and_nothing_counted(project: Project, alice: User) -> None:
@@ -80,6 +83,15 @@ def test_gold_items_come_when_they_are_due_each_once(project: Project, alice: Us
     ]
     given = [lease.comparison_id for lease, is_gold in zip(leases, gold, strict=True) if is_gold]
     assert sorted(given) == sorted(reference.comparison_id for reference in references)
+
+
+def test_each_person_gets_the_items_in_an_order_of_their_own(project: Project) -> None:
+    project.gold_every = 1
+    project.save()
+    for _ in range(6):
+        make_reference(project=project)
+    first = {claim(project, trainer).comparison_id for trainer in make_users(num=12, project=project)}
+    assert len(first) > 1  # that twelve draws of six are alike has a chance below 1e-8
 
 
 def test_any_number_of_people_rank_it_and_no_place_is_used(project: Project) -> None:

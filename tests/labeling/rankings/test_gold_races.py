@@ -1,17 +1,12 @@
-"""Gold items and practice under many people at once: the queue's law holds, nobody waits, nothing is noted twice."""
+"""Gold items under many people at once: the queue's law holds, and nobody waits. One race at a time: test_locks.py."""
 
-import threading
-import time
 import uuid
 from functools import partial
 
 import pytest
-from django.db import transaction
 
-from labeling.models import Comparison, Lease, Membership, Project, Ranking, User
+from labeling.models import Comparison, Lease, Membership, Ranking
 from labeling.rankings import assignment
-from labeling.rankings.practice import submit_practice
-from labeling.rankings.submission import Submission
 from tests.labeling.factories import (
     make_comparison,
     make_comparisons,
@@ -68,32 +63,6 @@ def test_many_tabs_of_one_trainer_are_given_one_gold_item_and_counted_once() -> 
     assert Membership.objects.get(user=trainer).num_claims == 1
 
 
-def test_an_item_that_is_submitted_late_meanwhile_is_not_given_out_again() -> None:
-    project = make_project(gold_every=1)
-    make_reference(project=project)
-    (trainer,) = make_users(num=1, project=project)
-    lease = assignment.claim(project, by=trainer)
-    assert isinstance(lease, Lease)
-    Lease.objects.update(state="expired")
-    submitting, claiming = threading.Event(), threading.Event()
-
-    def submit_slowly() -> None:
-        with transaction.atomic():
-            Lease.objects.filter(id=lease.id).update(state="submitted")
-            submitting.set()
-            claiming.wait(10)
-            time.sleep(0.5)  # the claim is waiting for the lease's row by now
-
-    def claim_meanwhile() -> object:
-        submitting.wait(10)
-        claiming.set()
-        return assignment.claim(project, by=trainer)
-
-    _, found = at_once([submit_slowly, claim_meanwhile])
-    assert isinstance(found, assignment.Nothing)
-    assert Lease.objects.get().state == "submitted"
-
-
 def test_a_gold_item_that_runs_out_gives_no_place_back() -> None:
     project = make_project(gold_every=1)
     gold = make_reference(project=project).comparison
@@ -102,17 +71,3 @@ def test_a_gold_item_that_runs_out_gives_no_place_back() -> None:
     Lease.objects.update(expires_at="2020-01-01T00:00Z")
     assert sum(at_once([assignment.expire_leases] * 4)) + assignment.expire_leases() == 6
     assert places_of(gold) == (1, 0, 0, 0)
-
-
-def test_a_set_that_two_tabs_finish_at_once_is_noted_as_done() -> None:
-    for _ in range(8):
-        project = make_project(practice_required=True)
-        comparisons = [make_reference(project=project, use="practice").comparison for _ in range(2)]
-        (trainer,) = make_users(num=1, project=project)
-        at_once([partial(practise, comparison, project, trainer) for comparison in comparisons])
-        assert Membership.objects.get(user=trainer).practised_at is not None
-
-
-def practise(comparison: Comparison, project: Project, trainer: User) -> None:
-    submission = Submission(tiers=tuple(map(tuple, comparison.reference.tiers)))
-    submit_practice(comparison, submission, shown=[], key=uuid.uuid4(), by=trainer)

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from labeling.models import Comparison, Project, Round, User
+from labeling.models import Comparison, Membership, Project, Round, User
 from labeling.rankings import assignment, queue_order
 from labeling.rankings.submission import Submission
 from tests.labeling.factories import make_comparison, make_project, make_users
@@ -59,6 +59,18 @@ def test_one_that_is_taken_back_stands_where_it_stood(project: Project) -> None:
     assignment.retract(ranking, by=alice)
     comparison.refresh_from_db()
     assert comparison.queue_key == pytest.approx(-0.25)
+
+
+def test_a_place_that_comes_free_behind_is_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Her claims begin further on, and the head of the queue is what she has skipped."""
+    monkeypatch.setattr(queue_order, "HEAD", 2)
+    (alice,) = make_users(num=1, project=project)
+    for key in (0.1, 0.2):
+        make_comparison(project=project, queue_key=key)
+        assignment.skip(claim(project, alice), reason="", by=alice)
+    freed = make_comparison(project=project, queue_key=0.3)
+    Membership.objects.filter(user=alice).update(queue_cursor=0.9)
+    assert claim(project, alice).comparison == freed
 
 
 def test_a_new_round_is_seen_by_one_who_is_far_ahead_of_the_others(

@@ -8,6 +8,7 @@ import pytest
 
 from labeling.models import AuditEvent, Comparison, Lease, Project, Reference, User
 from labeling.rankings import assignment
+from labeling.rankings.practice import submit_practice
 from labeling.rankings.references import (
     InvalidReference,
     change_explanation,
@@ -136,6 +137,15 @@ def test_nobody_is_given_both_the_work_and_its_copy(project: Project, rita: User
     assert isinstance(assignment.claim(project, by=bob), assignment.Nothing)
 
 
+def test_who_practised_on_a_copy_is_not_given_the_original(project: Project, rita: User) -> None:
+    original = make_comparison(project=project)
+    exercise = make(original, by=rita, use="practice").comparison
+    alice, bob = make_users(num=2, project=project)
+    submit_practice(exercise, order_of(exercise), shown=[], key=uuid.uuid4(), by=alice)
+    assert isinstance(assignment.claim(project, by=alice), assignment.Nothing)
+    assert isinstance(assignment.claim(project, by=bob), Lease)
+
+
 def test_who_made_it_is_not_measured_by_it(project: Project, rita: User) -> None:
     project.gold_every = 1
     project.save()
@@ -168,6 +178,8 @@ def test_a_retired_one_is_not_brought_back_beside_another(project: Project, rita
         set_retired(first, retired=False, by=rita)
     set_retired(second, retired=True, by=rita)
     set_retired(first, retired=False, by=rita)
+    traces = AuditEvent.objects.filter(by=rita, subject_id=str(first.pk)).order_by("id").values_list("verb", flat=True)
+    assert list(traces) == ["make reference", "retire reference", "bring reference back"]
 
 
 def test_words_can_be_changed_and_the_order_stays(project: Project, rita: User) -> None:
@@ -176,3 +188,5 @@ def test_words_can_be_changed_and_the_order_stays(project: Project, rita: User) 
     change_explanation(reference, lesson="Long", explanation="Since.", by=rita)
     reference.refresh_from_db()
     assert (reference.lesson, reference.explanation, reference.tiers) == ("Long", "Since.", tiers)
+    changed = AuditEvent.objects.get(verb="change reference", by=rita, subject_id=str(reference.pk))
+    assert changed.detail["before"] == "Because."
