@@ -93,6 +93,7 @@ def test_hangs_together() -> None:
     loose = "Bees hum. My car is red. Nine ships sank. Cheese costs money."
     assert preference.hangs_together("Why?", linked) == 1.0
     assert preference.hangs_together("Why?", loose) == 0.0
+    assert preference.hangs_together("Why?", "Bees hum. My car is red. Nine ships sank. Bees cost money.") == 0.0
 
 
 def test_says_enough_is_a_plateau() -> None:
@@ -116,6 +117,9 @@ def test_avoids_repetition() -> None:
 def test_avoids_echo_allows_quotation_but_not_copying() -> None:
     assert preference.avoids_echo(QUESTION, QUESTION) == 0.0
     assert preference.avoids_echo(QUESTION, GOOD) == 1.0
+    # Of six runs of four words one is copied, then three: a third is quotation.
+    assert preference.avoids_echo("one two three four", "one two three four five six seven eight nine") == 1.0
+    assert preference.avoids_echo("one two three four five six", "one two three four five six seven eight nine") == 0.75
 
 
 def test_has_clean_form_halves_for_each_kind_of_defect() -> None:
@@ -137,6 +141,15 @@ def test_comes_to_the_point() -> None:
         assert preference.comes_to_the_point(text) == 0.0, text
     for text in ("I'm so sorry about your father.", "Surely not.", "Six minutes."):
         assert preference.comes_to_the_point(text) == 1.0, text
+
+
+def test_the_question_is_the_last_message() -> None:
+    messages = (
+        Message(role="user", content="Which trains leave the station at nine?"),
+        Message(role="assistant", content="None."),
+        *PROMPT,
+    )
+    assert preference.features(messages, GOOD)["keeps_to_topic"] == 1.0
 
 
 def test_weights_name_every_feature_and_sum_to_one() -> None:
@@ -182,6 +195,19 @@ def test_it_knows_no_facts_as_its_page_admits() -> None:
 
 def test_no_line_is_drawn_where_all_are_acceptable() -> None:
     assert preference.judge(PROMPT, completions(a=GOOD, b=GOOD[:-20])).unacceptable_from is None
+
+
+def test_the_line_is_drawn_above_the_first_tier_that_scores_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = completions(a=GOOD, b=GOOD[:-20], c="Tomatoes.", d="Cheese costs money.", e="")
+    scores = preference.judge(PROMPT, offered).scores
+    assert len(set(scores.values())) == 5
+    for name, line in (("b", 2), ("c", 3), ("e", None)):  # that one scores just enough
+        monkeypatch.setattr(preference, "ACCEPTABLE_SCORE", scores[name])
+        assert preference.judge(PROMPT, offered).unacceptable_from == line
+
+
+def test_a_tie_reaches_to_the_margin_itself() -> None:
+    assert preference.tiers_of({"a": 0.75, "b": 0.5, "c": 0.25}, margin=0.25) == (("a", "b"), ("c",))
 
 
 def test_a_tier_reaches_one_margin_below_its_best_and_no_further() -> None:

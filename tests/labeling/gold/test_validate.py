@@ -39,6 +39,14 @@ def test_pairs_ties_and_lengths_are_counted() -> None:
     assert figures.agrees_with_file.value == pytest.approx(2 / 3)  # in the first
 
 
+def test_equal_lengths_count_half_and_each_unacceptable_completion_counts() -> None:
+    empty = " " * len(GOOD)
+    figures = gold_figures([make_ranking("r", (("a",), ("b", "c")), a=GOOD, b=empty, c=empty)])
+    assert figures.unacceptable == pytest.approx(2 / 3)  # in one tier
+    assert figures.longer_agrees is not None
+    assert figures.longer_agrees.value == 0.5
+
+
 def test_there_must_be_something_to_judge() -> None:
     with pytest.raises(ValueError, match="no rankings"):
         gold_figures([])

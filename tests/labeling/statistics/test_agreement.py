@@ -108,6 +108,25 @@ def test_chance_with_ties_is_what_random_trainers_reach() -> None:
     assert counts.chance("exclude") == 0.5
 
 
+@pytest.mark.parametrize(
+    ("counts", "chance"),
+    [
+        # One of them ties half of the pairs, the other none: they never tie together.
+        (PairCounts(alike=2, opposite=2, tied_by_first=4), 1 / 2),
+        (PairCounts(alike=2, opposite=2, tied_by_second=4), 1 / 2),
+        # They tie 2 and 1 of 4 pairs: both tie 1/8, and half of the others are alike.
+        (PairCounts(alike=1, opposite=1, tied_by_first=1, tied_by_both=1), 1 / 8 + 7 / 16),
+        (PairCounts(alike=1, opposite=1, tied_by_second=1, tied_by_both=1), 1 / 8 + 7 / 16),
+    ],
+)
+def test_chance_where_one_ties_more_than_the_other(counts: PairCounts, chance: float) -> None:
+    assert counts.chance("half") == pytest.approx(chance)
+
+
+def test_pairs_that_both_tie_are_the_same() -> None:
+    assert PairCounts(alike=3, opposite=1, tied_by_first=1, tied_by_second=1, tied_by_both=2).same == 5
+
+
 def test_an_agreement_of_72_6_percent_is_a_kappa_of_0_452() -> None:
     assert PairCounts(alike=726, opposite=274).kappa() == pytest.approx(0.452)
     assert PairCounts().kappa() is None
@@ -131,4 +150,6 @@ def test_position_bias_of_560_in_1000() -> None:
 
 def test_wins_of_the_one_shown_earlier_are_counted_over_ordered_pairs() -> None:
     assert shown_earlier_wins([["a"], ["b", "c"]], ["b", "a", "c"]) == (1, 2)
+    assert shown_earlier_wins([["a"], ["b", "c"]], ["a", "b", "c"]) == (2, 2)
+    assert shown_earlier_wins([["a"], ["b", "c"]], ["c", "b", "a"]) == (0, 2)
     assert shown_earlier_wins([["a", "b"]], ["b", "a"]) == (0, 0)

@@ -1,6 +1,8 @@
 """Intervals hold what they promise, and pairs of one prompt do not count as evidence many times over."""
 
+import math
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -78,20 +80,35 @@ def test_the_bootstrap_interval_shrinks_with_more_prompts() -> None:
     assert few.n == 30
 
 
+def mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+@pytest.mark.parametrize(("confidence", "z"), [(0.95, 1.960), (0.9, 1.645), (0.8, 1.282)])
+def test_the_bootstrap_reaches_as_far_to_each_side_as_its_confidence_asks(confidence: float, z: float) -> None:
+    """Of a mean of many values, whose draws are normal."""
+    values = [float(number % 2) for number in range(400)]
+    estimate = bootstrap(values, mean, rounds=3000, confidence=confidence)
+    error = 0.5 / math.sqrt(400)
+    assert (estimate.value - estimate.low) / error == pytest.approx(z, abs=0.1)
+    assert (estimate.high - estimate.value) / error == pytest.approx(z, abs=0.1)
+
+
 def test_the_bootstrap_covers_the_truth_about_as_often_as_promised() -> None:
     generator = random.Random(11)
     covered = 0
-    for study in range(120):
-        clusters = [(float(generator.random() < 0.7), 1.0) for _ in range(80)]
-        estimate = bootstrap(clusters, ratio_of_sums, rounds=300, seed=study)
+    for study in range(250):
+        values = [generator.gauss(0.7, 1.0) for _ in range(50)]
+        estimate = bootstrap(values, mean, rounds=150, seed=study)
         covered += estimate.low <= 0.7 <= estimate.high
-    assert 104 <= covered <= 120  # 95 % of 120 is 114; four standard deviations are 9.5
+    assert covered / 250 == pytest.approx(0.94, abs=0.02)  # 0.95 less what percentiles of 50 values lose
 
 
 def test_the_bootstrap_is_a_function_of_its_seed() -> None:
     clusters = prompts(num_prompts=40, pairs_per_prompt=3)
-    assert bootstrap(clusters, ratio_of_sums, seed=1) == bootstrap(clusters, ratio_of_sums, seed=1)
-    assert bootstrap(clusters, ratio_of_sums, seed=1) != bootstrap(clusters, ratio_of_sums, seed=2)
+    one, same, other = (bootstrap(clusters, ratio_of_sums, rounds=50, seed=seed) for seed in (1, 1, 2))
+    assert one == same
+    assert one != other
 
 
 def test_the_bootstrap_leaves_out_draws_without_a_value_and_refuses_data_without_one() -> None:

@@ -65,6 +65,20 @@ def test_padding_every_answer_does_not_buy_a_length_controlled_win_rate() -> Non
     assert abs(controlled_gain) < 0.4 * raw_gain
 
 
+def test_the_unit_of_lengths_does_not_matter() -> None:
+    outcomes, differences = judged(advantage=0.4, per_token=0.01, n=400)
+    tokens, characters = (control_length(outcomes, [unit * one for one in differences]) for unit in (1.0, 4.0))
+    assert characters.win_rate == pytest.approx(tokens.win_rate)
+    assert characters.scale == pytest.approx(4 * tokens.scale)
+
+
+@pytest.mark.parametrize("ridge", [0.1, 2.0])
+def test_a_clean_sweep_is_held_back_by_the_ridge(ridge: float) -> None:
+    """At the maximum the pull of n wins equals that of the prior: n (1 - p) = ridge * advantage."""
+    control = control_length([1.0] * 8, [0.0] * 8, ridge=ridge)
+    assert 8 * (1 - control.win_rate) == pytest.approx(ridge * control.advantage)
+
+
 def test_a_clean_sweep_stays_finite() -> None:
     control = control_length([1.0] * 30, [float(i - 15) for i in range(30)])
     assert 0.5 < control.win_rate < 1.0
@@ -87,6 +101,13 @@ def test_logistic_regression_of_one_share_is_its_logit() -> None:
     fit = fit_logistic([(1.0,)] * 10, [1.0] * 7 + [0.0] * 3)
     assert fit.coefficients[0] == pytest.approx(math.log(7 / 3))
     assert fit.standard_errors[0] == pytest.approx(1 / math.sqrt(10 * 0.7 * 0.3))
+
+
+def test_an_observation_of_weight_n_counts_as_n_of_them() -> None:
+    weighted = fit_logistic([(1.0, 0.0), (1.0, 1.0)], [0.3, 0.6], weights=[10, 20])
+    one_by_one = fit_logistic([(1.0, 0.0)] * 10 + [(1.0, 1.0)] * 20, [1.0] * 3 + [0.0] * 7 + [1.0] * 12 + [0.0] * 8)
+    assert weighted.coefficients == pytest.approx(one_by_one.coefficients)
+    assert weighted.standard_errors == pytest.approx(one_by_one.standard_errors)
 
 
 def test_logistic_regression_refuses_what_cannot_be_fitted() -> None:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from labeling.statistics.intervals import bootstrap, ratio_of_sums
 from labeling.statistics.paired_comparisons import (
     bradley_terry,
     elo,
@@ -26,6 +27,26 @@ def test_the_win_rate_by_prompt_counts_prompts() -> None:
     assert rate.low < 0.5 < rate.high
     with pytest.raises(ValueError, match="nothing to resample"):
         win_rate_by_prompt({})
+
+
+def test_the_win_rate_by_prompt_is_a_bootstrap_of_its_seed_and_confidence_whatever_comes_first() -> None:
+    outcomes = {f"prompt {i:02d}": [1.0] * (i % 3) + [0.5] * (i % 2) + [0.0] for i in range(25)}
+    clusters = [(sum(won), len(won)) for _, won in sorted(outcomes.items())]
+    for seed, confidence in ((7, 0.9), (8, 0.8)):
+        rate = win_rate_by_prompt(outcomes, rounds=60, seed=seed, confidence=confidence)
+        assert rate == bootstrap(clusters, ratio_of_sums, rounds=60, seed=seed, confidence=confidence)
+        turned = dict(reversed(outcomes.items()))
+        assert win_rate_by_prompt(turned, rounds=60, seed=seed, confidence=confidence) == rate
+
+
+def test_each_policy_is_expected_to_win_as_often_as_it_did() -> None:
+    """The equations of the maximum of the likelihood, however unequal the numbers of comparisons."""
+    wins = {("a", "b"): 6, ("b", "a"): 2, ("b", "c"): 40, ("c", "b"): 60, ("a", "c"): 3, ("c", "a"): 5}
+    found = bradley_terry(wins)
+    for name in found:
+        met = {other: wins[name, other] + wins[other, name] for other in found if other != name}
+        expected = sum(num / (1 + math.exp(found[other] - found[name])) for other, num in met.items())
+        assert expected == pytest.approx(sum(wins[name, other] for other in met))
 
 
 def test_seven_wins_of_ten_are_a_strength_of_0_847_and_147_elo() -> None:

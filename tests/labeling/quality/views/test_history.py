@@ -1,11 +1,14 @@
 """My work: what I did, what became of it, and my pace, counted kindly and only for me."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from labeling.models import Comparison, Dialogue, Project, Ranking, User
 from labeling.quality.personal_statistics import personal_statistics
@@ -65,6 +68,37 @@ def test_pace_counts_what_stands_and_says_nothing_of_too_few_times(project: Proj
     assert [figure.value for figure in pace.figures] == ["0", "3", "1:05", "–"]
     assert len(pace.days) == 14
     assert pace.days[-1].height == 64
+
+
+def test_what_was_taken_back_is_no_work_done(project: Project, alice: User) -> None:
+    make_ranking(trainer=alice, project=project)
+    make_ranking(trainer=alice, project=project, retracted_at=timezone.now())
+    pace = personal_statistics(alice)
+    assert pace.figures[1].value == "1"
+    assert pace.days[-1].title.endswith(": 1")
+
+
+def test_the_chart_reaches_back_two_weeks(project: Project, alice: User) -> None:
+    for days in (13, 14):
+        ranking = make_ranking(trainer=alice, project=project)
+        Ranking.objects.filter(pk=ranking.pk).update(ranked_at=timezone.now() - timedelta(days=days))
+    pace = personal_statistics(alice)
+    assert pace.summary == "1 dialogue or ranking in the last two weeks"
+    assert pace.days[0].title.endswith(": 1")
+    assert pace.days[-1].title == f"{date_format(timezone.localdate(), 'j M')}: 0"
+
+
+@pytest.mark.parametrize("which", ["taken back", "gold"])
+def test_agreement_leaves_out_what_is_not_work_that_stands(project: Project, alice: User, which: str) -> None:
+    bob = make_user(username="bob", projects=[project])
+    for turned in (False, False, True):
+        mine = make_ranking(trainer=alice, project=project)
+        tiers = mine.tiers[::-1] if turned else mine.tiers
+        taken_back = timezone.now() if turned and which == "taken back" else None
+        make_ranking(trainer=bob, project=project, comparison=mine.comparison, tiers=tiers, retracted_at=taken_back)
+        if turned and which == "gold":
+            Comparison.objects.filter(id=mine.comparison_id).update(use="gold")
+    assert personal_statistics(alice).figures[3].value == "100%"
 
 
 def test_agreement_is_with_people_who_ranked_the_same_and_with_nobody_else(project: Project, alice: User) -> None:

@@ -3,8 +3,10 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from labeling.models import Completion, Project, Ranking, Report, User
+from labeling.models import AuditEvent, Comparison, Completion, Project, Ranking, Report, User
+from labeling.quality import report
 from labeling.quality.report import quality_figures
 from tests.labeling.factories import make_comparisons, make_project, make_user
 
@@ -37,6 +39,10 @@ def trainer_key(one: object, other: object) -> str:
     return str(uuid.uuid5(uuid.UUID(str(one)), str(other)))
 
 
+def newest(project: Project) -> Comparison:
+    return project.comparisons.order_by("-created_at")[0]
+
+
 def test_agreement_counts_pairs_that_both_ordered(project: Project) -> None:
     alice = make_user(username="alice", projects=[project])
     bob = make_user(username="bob", projects=[project])
@@ -56,6 +62,63 @@ def test_simulated_and_imported_rankings_are_counted_apart(project: Project) -> 
     figures = quality_figures(project)
     assert figures.agreement is None
     assert (figures.num_rankings, figures.num_simulated, figures.num_imported) == (3, 1, 1)
+
+
+def test_what_was_taken_back_and_gold_items_are_no_work(project: Project) -> None:
+    alice, bob = (make_user(username=name, projects=[project]) for name in ("alice", "bob"))
+    rank(project, {alice: [[0], [1], [2], [3]], bob: [[0], [1], [2], [3]]})
+    rank(project, {alice: [[3], [2], [1], [0]]})
+    Ranking.objects.filter(comparison=newest(project)).update(retracted_at=timezone.now())
+    rank(project, {bob: [[3], [2], [1], [0]]})
+    Comparison.objects.filter(id=newest(project).id).update(use="gold")
+    figures = quality_figures(project)
+    assert figures.num_rankings == 2
+    assert figures.earlier_wins is not None
+    assert (figures.earlier_wins.value, figures.earlier_wins.n) == (1.0, 12)
+
+
+def test_the_newest_rankings_are_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "NEWEST", 1)
+    alice = make_user(username="alice", projects=[project])
+    for seconds in (10.0, 20.0):
+        rank(project, {alice: [[0], [1], [2], [3]]}, seconds=seconds)
+    assert quality_figures(project).median_seconds == 20
+
+
+def test_pairs_that_somebody_tied_choices_and_abstentions_are_left_out(project: Project) -> None:
+    alice, bob = (make_user(username=name, projects=[project]) for name in ("alice", "bob"))
+    rank(project, {alice: [[0], [1], [2, 3]], bob: [[0], [1], [2], [3]]})  # 5 of 5 that both ordered
+    rank(project, {alice: [[0], [1, 2, 3]], bob: [[1], [0, 2, 3]]})
+    Ranking.objects.filter(comparison=newest(project)).update(is_choice=True)
+    rank(project, {alice: [], bob: []}, seconds=1000.0)
+    Ranking.objects.filter(comparison=newest(project)).update(abstained="no idea")
+    figures = quality_figures(project)
+    assert figures.agreement is not None
+    assert (figures.agreement.value, figures.agreement.n) == (1.0, 5)
+    assert (figures.num_abstained, figures.median_seconds) == (2, 30.0)
+    assert [(row.num_abstained, row.median_seconds) for row in figures.trainers] == [(1, 30.0)] * 2
+
+
+def test_a_trainers_agreement_is_with_each_other_trainer(project: Project) -> None:
+    alice, bob, carol = (make_user(username=name, projects=[project]) for name in ("alice", "bob", "carol"))
+    rank(project, {alice: [[0], [1], [2], [3]], bob: [[0], [1], [2], [3]], carol: [[3], [2], [1], [0]]})
+    found = {row.trainer: row.agreement for row in quality_figures(project).trainers}
+    assert {trainer: one and (one.value, one.n) for trainer, one in found.items()} == {
+        alice: (0.5, 12),
+        bob: (0.5, 12),
+        carol: (0.0, 12),
+    }
+
+
+@pytest.mark.parametrize(("num", "n"), [(4, 24), (5, 5)])
+def test_comparisons_are_resampled_once_there_are_five(project: Project, num: int, n: int) -> None:
+    """Before, the interval is over pairs; `n` says which of them it counts."""
+    alice, bob = (make_user(username=name, projects=[project]) for name in ("alice", "bob"))
+    for _ in range(num):
+        rank(project, {alice: [[0], [1], [2], [3]], bob: [[0], [1], [2], [3]]})
+    agreement = quality_figures(project).agreement
+    assert agreement is not None
+    assert agreement.n == n
 
 
 def test_position_and_ties_are_measured(project: Project) -> None:
@@ -95,12 +158,24 @@ def test_the_number_of_queries_does_not_grow_with_the_rankings(
 def test_an_admin_handles_a_report(project: Project, client: Client) -> None:
     (comparison,) = make_comparisons(project=project, num=1)
     completion = Completion.objects.filter(comparison=comparison)[0]
-    report = Report.objects.create(project=project, completion=completion, content="bad", reason="harmful")
+    handled = Report.objects.create(project=project, completion=completion, content="bad", reason="harmful")
     client.force_login(make_user(username="adam"))
     assert "harmful" in client.get(reverse("quality", args=("quality",))).content.decode()
-    client.post(reverse("handle_report", args=("quality", report.id)))
-    report.refresh_from_db()
-    assert report.state == Report.State.HANDLED
+    client.post(reverse("handle_report", args=("quality", handled.id)))
+    handled.refresh_from_db()
+    assert handled.state == Report.State.HANDLED
+    assert AuditEvent.objects.filter(verb="handle report", by__username="adam", subject_id=str(handled.id)).exists()
+
+
+def test_a_report_is_handled_in_its_own_project(project: Project, client: Client) -> None:
+    elsewhere = make_project(slug="elsewhere")
+    (comparison,) = make_comparisons(project=elsewhere, num=1)
+    completion = Completion.objects.filter(comparison=comparison)[0]
+    handled = Report.objects.create(project=elsewhere, completion=completion, content="bad", reason="harmful")
+    client.force_login(make_user(username="adam"))
+    assert client.post(reverse("handle_report", args=("quality", handled.id))).status_code == 404
+    handled.refresh_from_db()
+    assert handled.state == Report.State.OPEN
 
 
 def test_the_arms_are_shown_once_there_is_a_control_arm(project: Project) -> None:
