@@ -140,13 +140,6 @@ MUTANTS = [
         "length_bias",
     ),
     _planted(
-        "statistics/logistic_regression",
-        "a long step overshoots",
-        "damping = min(1.0, 5.0 / largest) if largest else 1.0",
-        "damping = 1.0",
-        "length_bias",
-    ),
-    _planted(
         "gold/preference", "a tie ends before its margin", "scores[identifier] <= margin", "scores[identifier] < margin"
     ),
     _planted(
