@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from labeling.imports import FileRefused, uploads
+from labeling.imports import FileRefused, import_rankings, uploads
 from labeling.jobs import leases
 from labeling.models import AuditEvent, Dialogue, Import, Project, Prompt, Ranking, User
 from tests.labeling.factories import make_project, make_user
@@ -123,7 +123,7 @@ def test_an_attempt_that_ends_late_changes_nothing_and_leaves_the_file_to_the_ne
 ) -> None:
     brought = _bring(project, hh_pair())
     uploads.confirm(brought, by=None, skips_bad_lines=False)
-    take_in = uploads.import_rankings
+    take_in = import_rankings
 
     def sleep_through_the_lease(path: Path, **given: Any) -> Any:
         report = take_in(path, **given)
