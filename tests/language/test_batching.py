@@ -48,6 +48,7 @@ def test_buckets_hold_everything_once_within_budget(lengths: list[int], budget: 
 
 def test_buckets_join_like_lengths() -> None:
     assert length_buckets([9, 1, 10, 2], token_budget=20) == [[1, 3], [0, 2]]
+    assert length_buckets([9, 1, 10, 2], token_budget=19) == [[1, 3], [0], [2]]
 
 
 def test_order_is_a_pure_function_of_seed_and_epoch() -> None:
@@ -57,6 +58,7 @@ def test_order_is_a_pure_function_of_seed_and_epoch() -> None:
     assert seeded_order(20, seed=7, epoch=0) == first
     assert sorted(first) == list(range(20))
     assert len({tuple(seeded_order(20, seed=s, epoch=e)) for s in (7, 8) for e in (0, 1)}) == 4
+    assert seeded_order(20, seed=1, epoch=23) != seeded_order(20, seed=12, epoch=3)
 
 
 def test_an_empty_batch_is_an_error() -> None:

@@ -1,5 +1,6 @@
 """The chat template: exact, prefix consistent, and closed to forged turns."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,19 @@ def test_only_assistant_text_and_its_end_token_are_targets() -> None:
     ids, is_target = render_dialogue(TOKENIZER, messages)
     taught = [token for token, target in zip(ids, is_target, strict=True) if target]
     assert taught == [*encode_text(TOKENIZER, "Hi."), END, *encode_text(TOKENIZER, "See you."), END]
+
+
+def test_an_answer_that_is_wholly_a_policys_is_read_and_not_taught() -> None:
+    messages = [
+        Message(role="user", content="Hello!"),
+        Message(role="assistant", content="Hi.", authorship="policy"),
+        Message(role="user", content="Bye!"),
+        Message(role="assistant", content="See you.", authorship="edited"),
+    ]
+    ids, is_target = render_dialogue(TOKENIZER, messages)
+    taught = [token for token, target in zip(ids, is_target, strict=True) if target]
+    assert taught == [*encode_text(TOKENIZER, "See you."), END]
+    assert ids == render_dialogue(TOKENIZER, [replace(message, authorship=None) for message in messages])[0]
 
 
 def test_an_instruction_pair_is_one_user_and_one_assistant_turn() -> None:

@@ -1,6 +1,7 @@
 """Loading refuses what it must, and publishing is whole or nothing."""
 
 import json
+import math
 import os
 import pickle
 import shutil
@@ -94,8 +95,10 @@ def test_a_pickle_is_refused_and_never_opened(foreign: Path, tmp_path: Path, nam
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
 @pytest.mark.parametrize("key", ["auto_map", "trust_remote_code", "_attn_implementation"])
-def test_a_configuration_that_brings_code_is_refused(foreign: Path, file: str, key: str) -> None:
-    edit_json(foreign / file, text_config={"deep": {key: {"AutoModel": "evil.Model"}}})
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_configuration_that_brings_code_is_refused(foreign: Path, file: str, key: str, *, listed: bool) -> None:
+    code = {key: {"AutoModel": "evil.Model"}}
+    edit_json(foreign / file, text_config={"deep": [code] if listed else code})
     with pytest.raises(CheckpointError, match=f'{file} has "{key}"'):
         load_tokenizer(foreign)
 
@@ -204,6 +207,22 @@ def test_a_pad_token_that_is_the_end_token_is_replaced(foreign: Path) -> None:
     assert load_tokenizer(foreign).pad_token == "<pad>"
 
 
+def test_the_token_that_ends_a_turn_is_no_padding_whatever_the_tokenizer_calls_its_end(foreign: Path) -> None:
+    tokenizer = build_tiny_tokenizer()
+    tokenizer.eos_token = "<pad>"  # as base models have it: the end of a document, not of a turn
+    tokenizer.pad_token = "<|im_end|>"
+    tokenizer.save_pretrained(foreign)
+    assert load_tokenizer(foreign).pad_token == "<|im_start|>"
+
+
+def test_a_model_that_pads_with_its_end_token_still_learns_that_token(foreign: Path) -> None:
+    end = load_tokenizer(foreign).eos_token_id
+    edit_json(foreign / "config.json", pad_token_id=end)
+    embedding = load_causal_lm(foreign).get_input_embeddings()
+    embedding(torch.tensor([end])).sum().backward()
+    assert embedding.weight.grad[end].abs().min() > 0
+
+
 def test_a_tokenizer_without_any_token_for_padding_is_refused(foreign: Path) -> None:
     tokenizer = build_tiny_tokenizer()
     bare = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, eos_token="<|im_end|>",
@@ -237,6 +256,14 @@ def test_publishing_refuses_weights_that_are_not_finite_and_keeps_the_earlier_on
         publish_checkpoint(target, model=model, tokenizer=tokenizer)
     verify_directory(target)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_head_that_is_not_finite_is_not_published_either(tiny_policy: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_causal_lm(tiny_policy), load_tokenizer(tiny_policy)
+    head = {"weight": torch.tensor([1.0, math.inf])}
+    with pytest.raises(CheckpointError, match=r"head\.safetensors: not published: weight holds"):
+        publish_checkpoint(tmp_path / "out", model=model, tokenizer=tokenizer, extra_files={"head.safetensors": head})
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_same_arguments_publish_the_same_bytes(tmp_path: Path) -> None:

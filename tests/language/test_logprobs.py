@@ -44,6 +44,13 @@ def test_entropy_of_uniform_is_log_vocabulary_and_of_certainty_zero() -> None:
     assert entropy(p.log().unsqueeze(0)).item() == pytest.approx(-(p * p.log()).sum().item())
 
 
+def test_entropy_is_that_of_the_distribution_at_its_temperature() -> None:
+    logits = torch.tensor([[2.0, 1.0, 0.0]], dtype=torch.float64)
+    cooler = entropy(logits, temperature=0.5).item()
+    assert cooler == pytest.approx(entropy(2 * logits).item())
+    assert cooler < entropy(logits).item()
+
+
 def test_temperature_must_be_positive() -> None:
     with pytest.raises(ValueError, match=r"temperature is 0"):
         token_logprobs(torch.zeros(1, 3), torch.tensor([0]), temperature=0.0)

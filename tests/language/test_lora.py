@@ -28,6 +28,17 @@ def test_it_begins_as_the_identity_and_trains_only_adapters(tiny_policy: Path) -
     assert all("lora_" in name for name, p in wrapped.named_parameters() if p.requires_grad)
 
 
+def test_an_adapter_is_scaled_by_two_and_repeats_itself_in_training(tiny_policy: Path) -> None:
+    model = wrap_with_lora(load_causal_lm(tiny_policy), rank=4).train()
+    layer = next(module for module in model.modules() if hasattr(module, "lora_A"))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.fill_(0.1)
+    assert layer.scaling == {"default": 2.0}  # alpha is 2 x rank
+    assert torch.equal(model(IDS).logits, model(IDS).logits)  # no dropout: log-probabilities must repeat
+
+
 def test_the_reference_is_bit_identical_beneath_a_trained_adapter(tiny_policy: Path) -> None:
     """Method reference §9 C19."""
     plain, model = load_causal_lm(tiny_policy), trained_model(tiny_policy)

@@ -57,6 +57,11 @@ def test_weight_decay_spares_vectors_and_frozen_parameters_are_left_out() -> Non
     assert [(group["weight_decay"], [p.ndim for p in group["params"]]) for group in groups] == [(0.5, [2]), (0.0, [1])]
 
 
+def test_adam_forgets_at_the_printed_rates() -> None:
+    """InstructGPT, App. C: (0.9, 0.95)."""
+    assert [group["betas"] for group in build_adamw(nn.Linear(2, 2), lr=0.1).param_groups] == [(0.9, 0.95)] * 2
+
+
 def test_nothing_to_train_is_an_error() -> None:
     model = nn.Linear(2, 2).requires_grad_(False)
     with pytest.raises(ValueError, match="all are frozen"):

@@ -135,6 +135,17 @@ def test_memory_is_bounded_and_the_least_recently_used_leaves() -> None:
     assert [cache.find("p", numbers(first, 33))[0] for first in (0, 1000, 2000, 3000)] == [33, 0, 33, 33]
 
 
+def test_what_is_kept_is_a_copy_that_the_batch_does_not_write_over() -> None:
+    cache = PrefixCache(PLENTY)
+    mine = layers(20)
+    cache.keep("p", numbers(0, 20), mine)
+    for keys, values in mine:
+        keys.zero_()
+        values.zero_()
+    (kept,) = cache.find("p", numbers(0, 20))[1]
+    assert [float(tensor.min()) for tensor in kept] == [1.0, 1.0]
+
+
 def test_what_is_larger_than_the_memory_is_not_kept() -> None:
     cache = PrefixCache(100 * BYTES)
     cache.keep("p", numbers(0, 33), layers(33))

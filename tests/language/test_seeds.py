@@ -18,6 +18,12 @@ def test_no_two_names_share_a_seed_or_its_neighbourhood() -> None:
 
 
 def test_names_are_not_run_together() -> None:
-    found = [derived_seed(1, "a", 23), derived_seed(1, "a", 2, 3), derived_seed(12, "a", 3), derived_seed(1, "a", "23")]
+    found = [
+        derived_seed(1, "a", 23),
+        derived_seed(1, "a", 2, 3),
+        derived_seed(1, "a", 2, 4),
+        derived_seed(12, "a", 3),
+        derived_seed(1, "a", "23"),
+    ]
     found += [derived_seed(1, "a, 23"), derived_seed(1, 'a", 23'), derived_seed(1, "a")]
     assert len(set(found)) == len(found)

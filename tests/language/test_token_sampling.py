@@ -79,6 +79,12 @@ def test_top_p_keeps_the_smallest_set_that_holds_it() -> None:
     assert (truncate(probabilities, top_k=0, top_p=1e-9) > 0).tolist() == [False, True, False, False]
 
 
+def test_top_p_that_is_just_reached_takes_no_more() -> None:
+    halves = torch.tensor([0.25, 0.5, 0.125, 0.125])  # sums are exact
+    assert (truncate(halves, top_k=0, top_p=0.5) > 0).tolist() == [False, True, False, False]
+    assert (truncate(halves, top_k=0, top_p=0.75) > 0).tolist() == [True, True, False, False]
+
+
 def test_top_p_is_of_what_top_k_left() -> None:
     kept = truncate(torch.tensor([0.1, 0.4, 0.2, 0.3]), top_k=2, top_p=0.5)
     assert (kept > 0).tolist() == [False, True, False, False]

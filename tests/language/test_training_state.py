@@ -1,5 +1,6 @@
 """Saved states: bit-exact resume, whole after any kill, refusing what is not theirs."""
 
+import json
 import os
 import random
 import resource
@@ -13,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from language.optimization import build_adamw
+from language.optimization import build_adamw, build_schedule
 from language.training_state import (
     TrainingState,
     TrainingStateError,
@@ -88,6 +89,53 @@ def test_a_state_of_another_run_is_refused_with_what_differs(tmp_path: Path) -> 
     save_training_state(tmp_path, linear_state(lr=0.1))
     with pytest.raises(TrainingStateError, match=r"a run with lr = 0.1, this one has 0.2; continue with the same"):
         load_latest_training_state(tmp_path, linear_state(lr=0.2))
+
+
+def test_an_option_that_the_earlier_run_did_not_have_makes_it_another(tmp_path: Path) -> None:
+    save_training_state(tmp_path, linear_state(lr=0.1))
+    with pytest.raises(TrainingStateError, match=r"a run with warmup = None, this one has 3"):
+        load_latest_training_state(tmp_path, linear_state(lr=0.1, warmup=3))
+
+
+def whole_state() -> TrainingState:
+    """One of everything that a run may have, as it is when the run begins."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))  # with buffers
+    optimizer = build_adamw(model, lr=0.1)
+    schedule = build_schedule(optimizer, kind="linear", total_steps=10)
+    generator = torch.Generator().manual_seed(0)
+    return TrainingState({"model": model}, {"adam": optimizer}, {"lr": schedule}, {"own": generator})
+
+
+def advance(state: TrainingState) -> list[float]:
+    """A step that draws from torch's generators and moves everything; what it drew and what it left."""
+    drawn = [torch.rand(1).item(), torch.rand(1, generator=state.generators["own"]).item()]
+    model, optimizer, schedule = state.modules["model"], state.optimizers["adam"], state.schedules["lr"]
+    model(torch.full((4, 3), drawn[0]) * torch.arange(4.0).unsqueeze(1)).square().sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    schedule.step()
+    weights = [value for tensor in model.state_dict().values() for value in tensor.flatten().tolist()]
+    return [*drawn, schedule.get_last_lr()[0], *weights]
+
+
+def test_everything_that_a_run_draws_and_moves_goes_on_where_it_was(tmp_path: Path) -> None:
+    straight = whole_state()
+    for _ in range(3):
+        advance(straight)
+    straight.step, straight.epoch, straight.position, straight.facts = 3, 1, 2, {"kl_coef": 0.5}
+    saved = save_training_state(tmp_path, straight)
+    expected = advance(straight)
+
+    resumed = whole_state()
+    resumed.facts = {"left over": 1}
+    random.seed(1)
+    assert load_latest_training_state(tmp_path, resumed)
+    version, numbers, gauss = json.loads((saved / "state.json").read_text())["python"]
+    assert random.getstate() == (version, tuple(numbers), gauss)
+    assert (resumed.step, resumed.epoch, resumed.position) == (3, 1, 2)
+    assert resumed.facts == {"kl_coef": 0.5}
+    assert advance(resumed) == expected
 
 
 def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
