@@ -60,6 +60,21 @@ def test_a_trainer_on_another_machine_is_waited_for_and_never_killed_by_number(
     elsewhere.wait()
 
 
+def test_a_worker_that_hangs_keeps_nobody_out_once_its_trainer_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "WAIT_SECONDS", 0.0)
+    with exclusive(tmp_path / "lock", 1) as lock:
+        trainer = subprocess.Popen(
+            [sys.executable, "-c", "import signal; signal.pause()"], pass_fds=[lock.fileno()], start_new_session=True
+        )
+        lock.hand_over(trainer.pid)
+        trainer.kill()
+        trainer.wait()
+        with exclusive(tmp_path / "lock", 2):  # while the first attempt's worker is still in the midst of it
+            assert json.loads((tmp_path / "lock").read_text())["attempt"] == 2
+
+
 def test_a_damaged_lock_file_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("{")
     with exclusive(tmp_path / "lock", 1):
