@@ -78,6 +78,20 @@ def test_a_policy_with_fewer_texts_than_asked_for_is_asked_a_few_times_only(samp
             assert texts(completions).index(texts(completions)[found.index]) == found.earlier
 
 
+def test_texts_that_were_drawn_again_must_differ_from_one_another_too() -> None:
+    """By a sampler that gives texts in a known order; what it was asked for is kept."""
+    lines, seeds = iter(["a", "a", "a", "b", "b", "c"]), []
+
+    def give(request: SampleRequest) -> tuple[Completion, ...]:
+        seeds.append((request.sampling.seed, request.num_completions))
+        return said(*(next(lines) for _ in range(request.num_completions)))
+
+    distinct = sample_distinct(narrow(choices=4, completions=3, seed=5), give)
+    assert texts(distinct) == ["a", "b", "c"]
+    assert [completion.id for completion in distinct] == ["c0", "c1", "c2"]
+    assert seeds == [(5, 3), (8, 2), (10, 1)]  # none is drawn by twice
+
+
 def test_nothing_is_sampled_again_where_all_differ(sampler: Sampler) -> None:
     request = make_request(num_completions=4)
     assert sample_distinct(request, sampler) == sampler(request)

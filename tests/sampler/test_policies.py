@@ -14,7 +14,7 @@ from records import SampleRequest, SamplingParams
 from records.manifest import MANIFEST, sha256_of
 from sampler.backends.local import LocalBackend
 from sampler.configuration import configuration
-from sampler.policies import Policies, PolicyError, weight_bytes
+from sampler.policies import LoadedPolicy, Policies, PolicyError, weight_bytes
 from sampler.runs import Run
 from tests.sampler.conftest import make_request
 from tests.tiny import build_tiny_policy
@@ -27,10 +27,17 @@ def shelf(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make_policies(store: Path, *, hold: float = 100) -> Policies:
+def make_policies(store: Path, *, hold: float = 100, prefix_bytes: int = 0) -> Policies:
     """A worker that has memory for `hold` tiny policies."""
     one = weight_bytes(store / "p0", torch.float32)
-    return Policies(store, device="cpu", dtype=torch.float32, memory_bytes=int(hold * one), most_rows=8)
+    return Policies(
+        store,
+        device="cpu",
+        dtype=torch.float32,
+        memory_bytes=int(hold * one),
+        most_rows=8,
+        prefix_bytes=prefix_bytes,
+    )
 
 
 def test_the_size_is_told_before_loading(shelf: Path) -> None:
@@ -76,6 +83,24 @@ def test_a_republished_policy_is_loaded_anew(shelf: Path) -> None:
     after = policies.get("p0", sha256_of(shelf / "p0" / MANIFEST))
     assert after is not before
     assert policies.get("p0", None) is after
+
+
+def test_a_policy_that_is_not_the_one_on_record_is_not_served(shelf: Path) -> None:
+    with pytest.raises(PolicyError, match=r"p0 cannot be served: .*not the one on record"):
+        make_policies(shelf).get("p0", sha256_of(shelf / "p1" / MANIFEST))
+
+
+def test_what_one_version_computed_is_not_taken_for_anothers(shelf: Path) -> None:
+    def say(policy: LoadedPolicy) -> list[int]:
+        how = SamplingParams(max_new_tokens=10, seed=3)
+        ticket = policy.engine.submit(list(range(5, 45)), num_completions=1, params=how, end_token_id=-1)
+        return ticket.result()[0].token_ids
+
+    policies = make_policies(shelf, prefix_bytes=1 << 20)
+    say(policies.get("p0", None))
+    shutil.rmtree(shelf / "p0")
+    build_tiny_policy(shelf / "p0", seed=9)
+    assert say(policies.get("p0", None)) == say(make_policies(shelf).get("p0", None))
 
 
 def test_requests_under_way_survive_that_their_policy_is_replaced(shelf: Path) -> None:
