@@ -1,5 +1,7 @@
 """Rankings as batch elements: one element a comparison, nothing cut silently, an order that repeats."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -41,6 +43,13 @@ def test_a12_rankings_of_one_comparison_share_one_element(tokenizer) -> None:
     assert pairs.pairs.tolist() == [[0, 1], [0, 2], [1, 2], [2, 0], [2, 1], [3, 4], [3, 5], [4, 5]]
     assert pairs.ranking_of_pair.tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
     assert pairs.tier_gaps.tolist() == [1, 2, 1, 1, 1, 1, 2, 1]
+
+
+def test_a_ranking_that_lists_the_completions_otherwise_says_the_same(tokenizer) -> None:
+    first = make_ranking(id="r-1", comparison_id="c-1")
+    second = replace(first, id="r-2", completions=first.completions[::-1])
+    (only,) = tokenize_rankings([first, second], tokenizer, max_tokens=512).comparisons
+    assert only.tiers == ((0, 1, 2), (0, 1, 2))
 
 
 def test_the_line_of_acceptability_makes_and_takes_no_pair(tokenizer) -> None:

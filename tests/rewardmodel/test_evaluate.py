@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from html import escape, unescape
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ import torch
 
 from language.checkpoints import load_tokenizer
 from records import RecordError, write_jsonl
+from rewardmodel import corruption
 from rewardmodel.comparisons import Comparison
 from rewardmodel.corruption import measure_corruptions
 from rewardmodel.data import DataError, load_rankings
@@ -22,8 +24,9 @@ from rewardmodel.evaluate import (
     summarise,
 )
 from rewardmodel.evaluation import evaluate_scores, verdict
-from rewardmodel.model import load_reward_model, start_reward_model
+from rewardmodel.model import RewardModel, load_reward_model, start_reward_model
 from rewardmodel.report import left_out_facts, report_html
+from rewardmodel.scoring import score_comparisons
 from rewardmodel.statistics import Estimate
 from tests.rewardmodel.factories import make_ranking
 
@@ -132,6 +135,7 @@ def test_slices_say_who_and_what_and_the_ceiling_is_the_other_trainers() -> None
         "bob": (pytest.approx(2 / 3), 3),
     }
     assert {key: found.num_pairs for key, found in report.by_topic.items()} == {"cooking": 6, "music": 1}
+    assert report.by_trainer["bob"].low is None  # three pairs, but of one prompt
     # Two of three pairs are ordered alike by both, seen from either side; the seventh pair has one trainer.
     assert report.trainers_agreement is not None
     assert report.trainers_agreement.value == pytest.approx(4 / 6)
@@ -175,6 +179,23 @@ def test_a_model_that_likes_thanks_is_caught_at_it(tiny_policy: Path) -> None:
     for name, estimate in found.items():
         assert against[name].value == pytest.approx(1 - estimate.value)
     assert measure_corruptions(model, tokenizer, rankings, limit=0, token_budget=4096) == {}
+
+
+def test_another_seed_spoils_other_prompts_and_the_same_one_the_same(tiny_reward_model: Path, monkeypatch) -> None:
+    texts = ("The sea is wide and blue.", "No.")
+    rankings = [make_ranking(id=f"r-{i}", prompt=f"Question {i}?", completions=texts) for i in range(40)]
+    model, tokenizer = load_reward_model(tiny_reward_model), load_tokenizer(tiny_reward_model)
+    asked: list[list[tuple[int, ...]]] = []
+
+    def hear(model: RewardModel, comparisons: Sequence[Comparison], *, token_budget: int):
+        asked.append([member.prompt_ids for member in comparisons])
+        return score_comparisons(model, comparisons, token_budget=token_budget)
+
+    monkeypatch.setattr(corruption, "score_comparisons", hear)
+    for seed in (0, 0, 1):
+        measure_corruptions(model, tokenizer, rankings, limit=5, token_budget=500, seed=seed)
+    assert asked[0] == asked[1]
+    assert set(asked[0]) != set(asked[2])
 
 
 def test_pairs_of_rewardbench_are_evaluated_as_they_are(tiny_reward_model: Path, tmp_path: Path, capsys) -> None:

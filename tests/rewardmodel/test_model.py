@@ -129,3 +129,17 @@ def test_a_head_that_does_not_fit_its_trunk_is_refused(model: RewardModel, tiny_
     with pytest.raises(CheckpointError, match=r"this trunk needs weight \(1, 32\)"):
         load_reward_model(target)
     assert json.loads((target / "manifest.json").read_text())["kind"] == "reward_model"
+
+
+def test_a_head_is_read_in_its_own_precision_whatever_the_trunk_computes_in(model: RewardModel) -> None:
+    hidden = torch.randn(4, model.head.in_features, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = model.values_of(hidden)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(model.values_of(hidden), expected)
+
+
+def test_a_run_of_another_seed_begins_with_another_head(tiny_policy: Path) -> None:
+    heads = [start_reward_model(tiny_policy, seed=seed).head.weight for seed in (0, 0, 1)]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])

@@ -14,7 +14,7 @@ from language.checkpoints import load_tokenizer
 from records import write_jsonl
 from rewardmodel.comparisons import pairs_of, tokenize_rankings
 from rewardmodel.debiasing import LengthExpert, fit_length_expert
-from rewardmodel.features import STATES_FILE
+from rewardmodel.features import STATES_FILE, load_states
 from rewardmodel.loss import merge_rankings, pair_loss
 from rewardmodel.model import RewardModel, start_reward_model
 from rewardmodel.options import OptionError
@@ -79,6 +79,17 @@ def test_soft_labels_count_a_comparison_once_however_many_ranked_it(config: Trai
     main(replace(config, soft_labels=True))
     with pytest.raises(OptionError, match="exclude one another"):
         main(replace(config, soft_labels=True, margin_per_tier=1.0))
+
+
+def test_a_step_with_soft_labels_has_the_mean_over_comparisons(config: TrainConfig) -> None:
+    rankings = [make_ranking(id=f"r-{i}", comparison_id="c") for i in range(3)] + [make_ranking(id="other", prompt="?")]
+    comparisons = tokenize_rankings(rankings, load_tokenizer(config.model), max_tokens=512).comparisons
+    model = start_reward_model(config.model, seed=0)
+    standing = torch.optim.SGD(model.parameters(), lr=0.0)
+    learner = Learner(replace(config, soft_labels=True))
+    both = take_step(model, standing, list(comparisons), learner, 0)["loss"]
+    each = [take_step(model, standing, [comparison], learner, 0)["loss"] for comparison in comparisons]
+    assert both == pytest.approx(sum(each) / 2, rel=1e-5)
 
 
 def test_the_length_expert_is_fitted_to_length_alone(tiny_policy: Path) -> None:
@@ -165,9 +176,21 @@ def test_a_probe_computes_states_once_and_trains_the_head_alone(config: TrainCon
         main(replace(config, probe=True, lora=True))
 
 
+def test_states_that_another_trunk_left_are_not_taken(config: TrainConfig) -> None:
+    comparisons = tokenize_rankings(make_toy_rankings(4), load_tokenizer(config.model), max_tokens=512).comparisons
+    model = start_reward_model(config.model, seed=0)
+    first = load_states(config.work_directory, "one", model, comparisons, token_budget=500)
+    assert torch.equal(
+        load_states(config.work_directory, "one", model, comparisons, token_budget=500).values, first.values
+    )
+    with torch.no_grad():
+        model.backbone.norm.weight.mul_(2)
+    other = load_states(config.work_directory, "other", model, comparisons, token_budget=500)
+    torch.testing.assert_close(other.values, 2 * first.values)
+
+
 def test_a_probe_learns_what_the_whole_step_would_teach_the_head(config: TrainConfig) -> None:
     """Cached states and states computed on the way give the head one and the same gradient."""
-    from rewardmodel.features import load_states
     from rewardmodel.parameters import choose_parameters
 
     comparisons = tokenize_rankings(make_toy_rankings(6), load_tokenizer(config.model), max_tokens=512).comparisons

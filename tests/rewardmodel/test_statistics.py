@@ -11,6 +11,7 @@ from rewardmodel.statistics import (
     correctness,
     correlation,
     estimate_mean,
+    estimate_within_correlation,
     log_loss,
     within_group_correlation,
 )
@@ -33,6 +34,7 @@ def test_the_estimate_is_the_mean_over_pairs_with_an_interval_around_it() -> Non
     half = 1.96 * math.sqrt(estimate.value * (1 - estimate.value) / 400)
     assert estimate.low == pytest.approx(estimate.value - half, abs=0.01)
     assert estimate.high == pytest.approx(estimate.value + half, abs=0.01)
+    assert (estimate.high - estimate.low) / 2 == pytest.approx(half, rel=0.1)  # 90 % would be 0.84 of it
 
 
 def test_f9_doubling_every_pair_within_its_prompt_does_not_shrink_the_interval() -> None:
@@ -79,6 +81,8 @@ def test_calibration_bins_hold_every_pair_once_and_rise_with_the_gap() -> None:
     assert bins[0].gap_to <= bins[1].gap_from
     assert bins[0].observed == pytest.approx(1 / 3)
     assert bins[1].predicted == pytest.approx(float(torch.sigmoid(numbers(2.0, 3.0)).mean()))
+    errors = [abs(bin_.predicted - bin_.observed) for bin_ in bins]
+    assert calibration_error(bins) == pytest.approx((3 * errors[0] + 2 * errors[1]) / 5)
     assert sum(bin_.num_pairs for bin_ in calibration_bins(numbers(1.0), num_bins=10)) == 1
 
 
@@ -91,3 +95,24 @@ def test_correlation_within_prompts_ignores_what_differs_between_them() -> None:
     assert overall > 0.9
     assert within_group_correlation(score, length, prompts) == pytest.approx(-1.0)
     assert correlation(numbers(1.0, 1.0), numbers(1.0, 2.0)) is None
+
+
+def test_a_correlation_within_prompts_has_an_interval_of_95_percent_over_prompts() -> None:
+    generator = torch.Generator().manual_seed(5)
+    prompts = torch.arange(800) // 2
+    length = torch.randn(800, generator=generator, dtype=torch.float64)
+    score = 0.3 * length + torch.randn(800, generator=generator, dtype=torch.float64)
+    found = estimate_within_correlation(score, length, prompts)
+    assert found is not None
+    assert found.value == within_group_correlation(score, length, prompts)
+    # Two completions of a prompt are one difference: 400 of them, so about 1.96 * (1 - r^2) / sqrt(400) on either side;
+    # 90 % would be 1.64.
+    half = 1.96 * (1 - found.value**2) / math.sqrt(400)
+    assert found.low is not None
+    assert found.high is not None
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)
+    assert found.low < found.value < found.high
+    assert found != estimate_within_correlation(score, length, prompts, seed=1)
+    doubled = estimate_within_correlation(score.repeat(2), length.repeat(2), prompts.repeat(2))
+    assert doubled is not None
+    assert doubled.low == pytest.approx(found.low)  # the same prompts, seen twice

@@ -17,13 +17,14 @@ from rewardmodel.data import DataError, load_rankings
 from rewardmodel.evaluate import EvaluateConfig, evaluate_rankings
 from rewardmodel.evaluate import main as evaluate
 from rewardmodel.loss import ranking_losses
+from rewardmodel.material import load_material
 from rewardmodel.model import load_reward_model, start_reward_model
 from rewardmodel.options import OptionError
 from rewardmodel.parameters import choose_parameters
 from rewardmodel.publishing import PublishingError
 from rewardmodel.scoring import score_comparisons
 from rewardmodel.stopping import TrainingStopped
-from rewardmodel.train import Learner, main, take_step
+from rewardmodel.train import Learner, main, run_identity, take_step
 from rewardmodel.train_config import TrainConfig
 from tests.rewardmodel.factories import make_ranking, make_toy_rankings
 
@@ -134,6 +135,42 @@ def test_part_of_the_model_can_be_trained_alone(config: TrainConfig, options: di
     else:
         assert not any("embed" in name or "norm" in name for name in changed)
     assert read_facts(config.out)["validation"]["accuracy"]["value"] > 0.6
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"lora_rank": None, "last_layers": 0},
+        {"lora_rank": 4, "last_layers": 0},
+        {"lora_rank": None, "last_layers": 1},
+        {"lora_rank": None, "last_layers": 0, "head_only": True},
+    ],
+)
+def test_the_heads_bias_is_never_trained(config: TrainConfig, way: dict) -> None:
+    """No pair can tell its value; the published classifier has none."""
+    model = start_reward_model(config.model, seed=0)
+    choose_parameters(model, **way)
+    assert model.head.weight.requires_grad
+    assert not model.head.bias.requires_grad
+
+
+def test_other_data_make_another_run_and_another_place_does_not(config: TrainConfig, tmp_path: Path) -> None:
+    tokenizer, materials = load_tokenizer(config.model), []
+    for seed in (0, 1):
+        write_jsonl(tmp_path / f"{seed}.jsonl", make_toy_rankings(8, seed=seed, split="train"))
+        materials.append(
+            load_material(
+                tmp_path / f"{seed}.jsonl",
+                tokenizer,
+                max_tokens=512,
+                demonstrations=None,
+                validation_fraction=0.1,
+                seed=0,
+            )
+        )
+    first, second = (run_identity(config, material) for material in materials)
+    assert first != second
+    assert first == run_identity(replace(config, out=tmp_path / "elsewhere", resume=True), materials[0])
 
 
 def test_lower_layers_that_are_frozen_get_no_backward_pass(config: TrainConfig) -> None:

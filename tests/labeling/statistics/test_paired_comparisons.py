@@ -43,6 +43,7 @@ def test_each_policy_is_expected_to_win_as_often_as_it_did() -> None:
     """The equations of the maximum of the likelihood, however unequal the numbers of comparisons."""
     wins = {("a", "b"): 6, ("b", "a"): 2, ("b", "c"): 40, ("c", "b"): 60, ("a", "c"): 3, ("c", "a"): 5}
     found = bradley_terry(wins)
+    assert found.keys() == {"a", "b", "c"}
     for name in found:
         met = {other: wins[name, other] + wins[other, name] for other in found if other != name}
         expected = sum(num / (1 + math.exp(found[other] - found[name])) for other, num in met.items())
