@@ -106,6 +106,13 @@ def test_restricted_sampling_turns_the_estimate_negative() -> None:
     assert k1[0, p.argmax()].item() == pytest.approx(-0.405465, abs=1e-6)
 
 
+def test_the_kl_of_distributions_is_that_at_the_temperature_of_both() -> None:
+    logits, ref_logits = torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([[0.0, 0.5, 3.0]])
+    p, q = ((x / 0.7).exp() / (x / 0.7).exp().sum() for x in (logits, ref_logits))
+    expected = (p * (p / q).log()).sum().item()
+    assert objective.kl_of_logits(logits, ref_logits, temperature=0.7).item() == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_first_step_has_ratio_one_and_a_gradient() -> None:
     old = row(*LOGPROBS)
     logprobs = old.clone().requires_grad_()
@@ -143,10 +150,13 @@ def test_the_policy_loss_is_clipped_pessimistically(
     assert clipped.item() == (gradient == 0)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize(("target", "loss", "has_gradient"), [(0.6, 0.08, True), (1.2, 0.125, False)])
-def test_the_value_loss_is_clipped_around_the_old_value(target: float, loss: float, *, has_gradient: bool) -> None:
-    values = row(1.0).requires_grad_()
-    actual = objective.value_losses(values, row(0.5), row(target), clip_range=0.2)
+def test_the_value_loss_is_clipped_around_the_old_value_on_either_side(
+    target: float, loss: float, sign: float, *, has_gradient: bool
+) -> None:
+    values = row(sign).requires_grad_()
+    actual = objective.value_losses(values, row(0.5 * sign), row(target * sign), clip_range=0.2)
     actual.sum().backward()  # type: ignore[no-untyped-call]
     close(actual, [loss])
     assert values.grad is not None

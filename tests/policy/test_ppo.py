@@ -16,7 +16,7 @@ from policy import ppo
 from policy.dialogues import DialogueSet, load_dialogues, target_nlls
 from policy.metrics import PPO_METRICS
 from policy.minibatches import Learners, Targets, add_gradients, plan_steps, take_step
-from policy.objective import masked_mean
+from policy.objective import masked_mean, value_losses
 from policy.ppo import build_learners, load_material, main
 from policy.ppo_config import PpoConfig
 from policy.rollout import MeasuredRollouts, Rollouts, measure_rollouts
@@ -64,6 +64,37 @@ def test_the_first_ratio_is_exactly_one_and_nothing_is_clipped(config: PpoConfig
 def test_every_update_begins_at_a_ratio_of_exactly_one(config: PpoConfig, precision: Any, *, lora: bool) -> None:
     main(replace(config, precision=precision, lora=lora))
     assert [line["first_ratio_gap"] for line in metrics_of(config.out)] == [0.0, 0.0, 0.0]
+
+
+def test_the_training_pass_is_at_the_temperature_of_sampling(config: PpoConfig) -> None:
+    main(replace(config, temperature=0.7, updates=1))
+    (line,) = metrics_of(config.out)
+    assert line["first_ratio_gap"] == 0.0
+    assert line["sampler_gap"] < 1e-3
+
+
+def test_values_are_clipped_by_their_own_range(config: PpoConfig) -> None:
+    learners, rollouts, targets = begin(config)
+    moved = replace(targets, old_values=targets.old_values + 1)
+    found = {}
+    for own in (0.1, 0.5):
+        metrics = add_gradients(
+            learners, rollouts, moved, rollouts.pieces(20), [], replace(config, clip_range=0.3, value_clip_range=own)
+        )
+        losses = value_losses(targets.old_values, moved.old_values, targets.returns, clip_range=own)
+        found[own] = metrics["value_loss"]
+        assert found[own] == pytest.approx(masked_mean(losses, rollouts.mask).item(), rel=1e-4)
+    assert found[0.1] != pytest.approx(found[0.5], rel=1e-2)
+
+
+def test_policy_and_value_model_are_clipped_apart_and_their_norms_before_are_told(config: PpoConfig) -> None:
+    config = replace(config, max_grad_norm=1e-3)
+    learners, rollouts, targets = begin(config)
+    metrics = take_step(learners, rollouts, targets, rollouts.pieces(8), [], config, 1)
+    for name, model in (("grad_norm", learners.policy.model), ("value_grad_norm", learners.value.model)):
+        left = torch.stack([grad.norm() for grad in gradients(model).values()]).norm().item()
+        assert left == pytest.approx(1e-3, rel=1e-2)
+        assert metrics[name] > 0.01
 
 
 def test_the_first_loss_is_zero_and_its_gradient_is_not(config: PpoConfig) -> None:
@@ -201,6 +232,9 @@ def test_every_update_has_an_order_of_its_own_and_goes_on_in_the_text(config: Pp
         mixed_in += [text.id for _, chosen in plan for text in chosen]
     assert len(set(orders)) == len(orders) == 8
     assert sorted(mixed_in) == sorted(text.id for text in texts)
+    other = list(plan_steps(fake_rollouts(32), texts, replace(config, seed=1), 0))
+    assert tuple(row for minibatch, _ in other[:4] for rows in minibatch for row in rows) != orders[0]
+    assert [text.id for _, chosen in other for text in chosen] != mixed_in[:16]
 
 
 def test_printed_settings_give_the_printed_numbers_of_steps() -> None:

@@ -12,7 +12,14 @@ from language.generation import Sampled
 from policy.learner import PolicyLearner, Trainable
 from policy.objective import replace_unended_scores
 from policy.prompts import TokenizedPrompt, load_prompts
-from policy.rollout import Rollouts, arrange, collect_rollouts, measure_rollouts, over_rollouts
+from policy.rollout import (
+    MeasuredRollouts,
+    Rollouts,
+    arrange,
+    collect_rollouts,
+    measure_rollouts,
+    over_rollouts,
+)
 from policy.shared_prompt import completion_logprobs
 from policy.value import ValueLearner
 from records import SamplingParams
@@ -158,3 +165,27 @@ def test_the_reward_model_stays_what_the_value_model_was(
     scores_after, values_after = measure()
     assert torch.equal(scores, scores_after)
     assert (values_after - values)[rollouts.mask].abs().min() > 1e-3
+
+
+@pytest.mark.parametrize("trainable", [Trainable(), Trainable(lora_rank=4)], ids=["all", "lora"])
+def test_the_reference_says_at_the_temperature_of_sampling_what_the_policy_said_at_its_start(
+    toy_policy: Path, toy_prompts: Path, toy_reward_model: Path, trainable: Trainable
+) -> None:
+    rollouts = collect(toy_policy, toy_prompts, params=replace(PARAMS, temperature=0.7))
+    policy = PolicyLearner(load_causal_lm(toy_policy), trainable)
+    value = ValueLearner(load_reward_model(toy_reward_model), trainable)
+
+    def measure() -> MeasuredRollouts:
+        return measure_rollouts(policy, value, rollouts, temperature=0.7, microbatch_size=20, precision="fp32")
+
+    start = measure()
+    torch.testing.assert_close(start.ref_logprobs, start.logprobs, atol=1e-5, rtol=0)
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    moved = measure()
+    assert torch.equal(moved.ref_logprobs, start.ref_logprobs)
+    assert (moved.logprobs - start.logprobs)[rollouts.mask].abs().max() > 0.01
+    numbers = (moved.logprobs, moved.entropies, moved.ref_logprobs, moved.values, moved.scores)
+    assert not any(number.requires_grad for number in numbers)

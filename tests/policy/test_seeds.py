@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from language.checkpoints import load_causal_lm, load_tokenizer
 from language.token_sampling import Draws
 from policy import best_of_n, ppo, sft
 from policy.best_of_n import BestOfNConfig
+from policy.judging import load_judge
 from policy.ppo_config import PpoConfig
 from policy.prompts import load_prompts
 from policy.rollout import collect_rollouts
@@ -21,6 +23,7 @@ from policy.sft_config import SftConfig
 from records import write_jsonl
 from records.types import Split
 from tests.policy.factories import QUESTIONS, make_demonstration, make_prompt
+from tests.policy.updates import CPU
 
 # The last two differ from 0 beyond the low 32 bits only.
 RUN_SEEDS = (0, 1, 12345, 2**32, 2**40)
@@ -90,6 +93,23 @@ def test_every_row_of_every_update_and_run_has_a_first_number_of_its_own(config:
         for row in range(config.rollouts_per_update)
     ]
     assert len({Draws(seed).next() for seed in seeds}) == len(seeds)
+
+
+def test_updates_a_watch_and_the_selection_of_an_epoch_have_seeds_of_their_own(
+    config: PpoConfig, toy_reward_model: Path
+) -> None:
+    tokenizer = load_tokenizer(config.policy)
+    judge = load_judge(toy_reward_model, CPU, missing_end_score=-1.0)
+    seeds = []
+    for seed in RUN_SEEDS:
+        run = replace(config, seed=seed)
+        seeds += [run.sampling_params(update).seed for update in range(20)]
+        seeds.append(ppo.make_watch(run, judge, (), tokenizer).params.seed)
+        taught = SftConfig(data=Path(), model=config.policy, out=Path(), seed=seed, select_reward=toy_reward_model)
+        prompts = load_prompts(config.prompts, tokenizer, max_tokens=100).prompts
+        seeds.append(sft.load_examination(taught, prompts, tokenizer, CPU).params.seed)
+    # Completions that are sampled together take the seeds that follow.
+    assert all(later - earlier > 10_000 for earlier, later in pairwise(sorted(seeds)))
 
 
 def test_no_two_streams_share_a_random_number(

@@ -16,7 +16,7 @@ from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import rate_factor
 from policy import sft
 from policy.dialogues import target_nlls, tokenize_dialogue
-from policy.sft import METRICS, main
+from policy.sft import METRICS, main, take_step
 from policy.sft_config import SftConfig
 from records import ManifestError, publish_directory, verify_directory, write_jsonl
 from rewardmodel.options import OptionError
@@ -180,6 +180,28 @@ def test_running_out_of_memory_leads_to_smaller_pieces_and_the_same_weights(
     roomy, other = (load_causal_lm(path).state_dict() for path in (config.out.with_name("roomy"), config.out))
     for name, tensor in roomy.items():
         torch.testing.assert_close(other[name], tensor, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("microbatch_tokens", [1, 40, 10_000])
+def test_a_step_has_the_gradient_of_the_mean_over_its_targets_however_it_is_cut(
+    config: SftConfig, microbatch_tokens: int
+) -> None:
+    model, tokenizer = load_causal_lm(config.model), load_tokenizer(config.model)
+    answers = ("Yes.", "I do not know the answer to that question.", "Paris.")
+    dialogues = [tokenize_dialogue(make_demonstration("Who?", answer), tokenizer) for answer in answers]
+    nlls = torch.cat([target_nlls(model, [dialogue], packing=False) for dialogue in dialogues])
+    nlls.mean().backward()  # type: ignore[no-untyped-call]
+    expected = {
+        name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
+    # What earlier steps left behind counts for nothing.
+    standing = torch.optim.SGD(model.parameters(), lr=0.0)
+    cut = replace(config, microbatch_tokens=microbatch_tokens, max_grad_norm=math.inf)
+    metrics = take_step(model, standing, dialogues, cut, 0)
+    assert metrics["loss"] == pytest.approx(nlls.mean().item(), abs=1e-5)
+    assert metrics["num_targets"] == len(nlls)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], atol=1e-5, rtol=1e-4)
 
 
 def test_an_existing_directory_is_not_overwritten(config: SftConfig) -> None:

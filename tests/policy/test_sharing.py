@@ -5,17 +5,28 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from language.chat import end_token_id
+from language.checkpoints import load_causal_lm
+from policy.ppo import load_material
 from policy.ppo_config import PpoConfig, require_processes
-from policy.sharing import ALONE
+from policy.rollout import Rollouts, collect_rollouts, over_rollouts
+from policy.shared_prompt import completion_logprobs
+from policy.sharing import ALONE, Member, Sharing
 from rewardmodel.options import OptionError
+from rewardmodel.processes import Processes
 from tests.launching import start
 from tests.policy.factories import write_demonstrations
+from tests.policy.updates import CPU, begin
 
 
 @pytest.mark.chaos
@@ -70,6 +81,64 @@ def test_a_share_of_nothing_is_refused(config: PpoConfig) -> None:
         require_processes(config, 3)
     with pytest.raises(OptionError, match="cannot share"):
         require_processes(replace(config, rollouts_per_update=4, minibatch_size=4, microbatch_size=1), 2)
+
+
+@dataclass(frozen=True)
+class Seat(Sharing):
+    """One of two threads that share a run as two processes would: what one gathers the other has laid on the table."""
+
+    table: dict[tuple[int, int], Any] = field(default_factory=dict)
+    meeting: threading.Barrier = field(default_factory=lambda: threading.Barrier(2, timeout=60))
+    rounds: list[int] = field(default_factory=list)
+
+    def gather(self, value: Member) -> list[Member]:
+        turn = len(self.rounds)
+        self.rounds.append(turn)
+        self.table[turn, self.rank] = value
+        self.meeting.wait()
+        return [self.table[turn, rank] for rank in range(2)]
+
+
+def two_seats() -> list[Seat]:
+    seats = []
+    for rank in range(2):
+        processes = Processes()
+        processes.rank, processes.count = rank, 2
+        seats.append(Seat(processes, *((seats[0].table, seats[0].meeting) if seats else ())))
+    return seats
+
+
+def test_two_sample_and_measure_what_one_would(config: PpoConfig) -> None:
+    """Five prompts, so that one share is larger; the same completions, seed by seed, in the same order."""
+    learners, alone, _ = begin(config)
+    material = load_material(config, CPU)
+
+    def share(sharing: Sharing) -> tuple[Rollouts, torch.Tensor]:
+        rollouts = collect_rollouts(
+            learners.policy.model,
+            material.prompts.prompts,
+            num_completions=4,
+            params=config.sampling_params(0),
+            end_token_id=end_token_id(material.tokenizer),
+            precision="fp32",
+            sharing=sharing,
+        )
+        (logprobs,) = over_rollouts(
+            lambda groups: completion_logprobs(load_causal_lm(config.policy), groups, temperature=1.0),
+            rollouts,
+            microbatch_size=3,
+            sharing=sharing,
+        )
+        return rollouts, logprobs
+
+    with ThreadPoolExecutor(2) as pool:
+        shares = list(pool.map(share, two_seats()))
+    _, expected = share(ALONE)
+    for rollouts, logprobs in shares:
+        assert rollouts.prompt_ids(range(20)) == alone.prompt_ids(range(20))
+        assert rollouts.completions == alone.completions
+        assert torch.equal(rollouts.mask, alone.mask)
+        torch.testing.assert_close(logprobs, expected, atol=1e-5, rtol=0)
 
 
 def test_alone_every_share_is_the_whole() -> None:
