@@ -138,8 +138,9 @@ def test_an_instruction_becomes_one_question_and_one_answer(instructions: Path) 
 def test_what_is_left_out_unseen_is_not_tokenised(
     tiny_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = [make_demonstration(str(i), "yes", id=f"d-{i}") for i in range(3)]
-    write_jsonl(tmp_path / "d.jsonl", [records[0], replace(records[1], split="test"), records[2]])
+    records = [make_demonstration(str(i), "yes", id=f"d-{i}") for i in range(4)]
+    records[1], records[3] = replace(records[1], split="test"), replace(records[3], split="validation")
+    write_jsonl(tmp_path / "d.jsonl", records)
     tokenised: list[str] = []
 
     def tokenize(demonstration: Demonstration, *given: Any, **named: Any) -> TokenizedDialogue:
@@ -149,7 +150,7 @@ def test_what_is_left_out_unseen_is_not_tokenised(
     monkeypatch.setattr("policy.mixture.tokenize_dialogue", tokenize)
     mixed = mix(tmp_path / "d.jsonl", tiny_policy, per_epoch=1, held_out=[records[2]])
     assert tokenised == ["d-0"]
-    assert mixed.left_out == {"other_split": 1, "held_out": 1}
+    assert mixed.left_out == {"other_split": 2, "held_out": 1}
 
 
 def test_what_is_neither_is_refused_with_its_line(tmp_path: Path, tiny_policy: Path) -> None:
@@ -183,6 +184,18 @@ def test_every_epoch_has_its_share_and_the_mixture_is_gone_through(
     assert sorted(mixed[0] + mixed[1]) == sorted(dialogue.id for dialogue in mixture.dialogues)
     assert epochs[1] == members_of_epoch(dialogues.train, mixture, seed=4, epoch=1)
     assert ids[1] != [member.id for member in members_of_epoch(dialogues.train, mixture, seed=5, epoch=1)]
+
+
+def test_every_epoch_has_an_order_of_its_own_without_a_mixture_too(tiny_policy: Path, tmp_path: Path) -> None:
+    data = write_demonstrations(tmp_path / "d.jsonl", [(f"{i}?", "a") for i in range(20)])
+    found = load_dialogues(data, load_tokenizer(tiny_policy), max_tokens=100, validation_fraction=0.0)
+    orders = [
+        tuple(member.id for member in members_of_epoch(found.train, None, seed=seed, epoch=epoch))
+        for seed in (0, 1)
+        for epoch in range(4)
+    ]
+    assert len(set(orders)) == 8
+    assert {frozenset(order) for order in orders} == {frozenset(dialogue.id for dialogue in found.train)}
 
 
 def test_what_is_mixed_in_is_trained_on_and_named(

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from records import ManifestError, Ranking, RecordError, encode, publish_directory, write_jsonl
+from records import (
+    Demonstration,
+    ManifestError,
+    Message,
+    Ranking,
+    RecordError,
+    encode,
+    publish_directory,
+    write_jsonl,
+)
 from rewardmodel.data import DataError, load_demonstrations, load_rankings, read_rankings
 from tests.rewardmodel.factories import make_ranking
 
@@ -96,6 +105,14 @@ def test_ids_that_clash_are_refused(tmp_path: Path) -> None:
     other = [make_ranking(id="r-1", comparison_id="c"), make_ranking(id="r-2", comparison_id="c", prompt="Else?")]
     with pytest.raises(RecordError, match="other messages or completions here than in ranking r-1"):
         load_rankings(write(tmp_path / "other.jsonl", other))
+
+
+def test_demonstrations_that_are_held_out_are_no_references(tmp_path: Path) -> None:
+    said = (Message(role="user", content="Hello!"), Message(role="assistant", content="Hi."))
+    splits = (None, "train", "validation", "test")
+    write_jsonl(tmp_path / "d.jsonl", [Demonstration(id=str(split), messages=said, split=split) for split in splits])
+    _, found = load_demonstrations(tmp_path / "d.jsonl")
+    assert [demonstration.id for demonstration in found] == ["None", "train"]
 
 
 def test_an_export_that_is_not_what_its_manifest_says_is_refused(tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ MUTANTS = [
     ),
     _in(
         "watch",
-        "test_watch.py",
+        "test_watch.py::test_a_turn_needs_a_fall_beyond_chance_and_a_climb",
         "chance raises the alarm",
         "_STANDARD_ERRORS * stdev(falls) / math.sqrt(len(falls))",
         "0",
