@@ -45,6 +45,14 @@ def test_the_numbers_of_rollouts_are_sums_over_tokens_and_means_over_rollouts() 
     )
 
 
+def test_one_of_four_rollouts_without_an_end_token_is_a_quarter() -> None:
+    sampled = [Sampled([5, END], [-1.0, -1.0], "stop")] * 3 + [Sampled([6, 7], [-1.0, -1.0], "length")]
+    rollouts = arrange([TokenizedPrompt(make_prompt(), (1,))], [sampled], end_token_id=END)
+    tokens = torch.zeros(4, 2)
+    measured = MeasuredRollouts(rollouts, tokens, tokens, tokens, tokens, torch.zeros(4))
+    assert rollout_metrics(measured, rewards=tokens, returns=tokens)["unended_share"] == 0.25
+
+
 def test_pieces_of_a_minibatch_add_up_to_shares_of_all_its_tokens() -> None:
     mask = torch.tensor([[True, False], [True, True]])
     new, old = torch.tensor([[0.1, GARBAGE], [0.0, 0.0]]), torch.zeros(2, 2)
