@@ -13,6 +13,7 @@ import torch
 from language.checkpoints import load_tokenizer
 from records import RecordError, write_jsonl
 from rewardmodel import corruption
+from rewardmodel.agreement import agreement_with_others
 from rewardmodel.comparisons import Comparison
 from rewardmodel.corruption import measure_corruptions
 from rewardmodel.data import DataError, load_rankings
@@ -27,6 +28,7 @@ from rewardmodel.evaluation import evaluate_scores, verdict
 from rewardmodel.model import RewardModel, load_reward_model, start_reward_model
 from rewardmodel.report import left_out_facts, report_html
 from rewardmodel.scoring import score_comparisons
+from rewardmodel.selection import people_quality
 from rewardmodel.statistics import Estimate
 from tests.rewardmodel.factories import make_ranking
 
@@ -156,6 +158,11 @@ def test_slices_say_who_and_what_and_the_ceiling_is_the_other_trainers() -> None
     assert low is not None
     assert high is not None
     assert low < report.log_loss < high
+
+
+def test_a_tie_is_half_a_win_among_people_and_no_voice_on_whether_they_agree() -> None:
+    assert people_quality([(0, 0, 1)]) == [0.75, 0.75, 0.0]
+    assert agreement_with_others([(0, 1), (0, 0), (0, 1)]).tolist() == [1.0, 1.0]
 
 
 def test_best_of_n_begins_at_chance_and_counts_every_subset_alike() -> None:
