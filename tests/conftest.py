@@ -68,8 +68,8 @@ if find_spec("django"):
 
 
 def pytest_unconfigure() -> None:
-    """Stop the servers, and remove them if this process made them."""
-    if find_spec("django"):
+    """Stop the servers, and remove them if this process made them. Many sessions in turn may share some that stay."""
+    if find_spec("django") and os.environ.get("PARLEY_TEST_SERVERS_STAY") != "1":
         stop(settings.PARLEY_VAR)
     if _made_var:
         shutil.rmtree(_made_var, ignore_errors=True)

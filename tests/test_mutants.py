@@ -8,7 +8,7 @@ import pytest
 
 from tests.mutants.lists import all_mutants
 from tests.mutants.mutant import Mutant, MutantError, plant, read_from
-from tests.mutants.runs import Outcome, Verdict, copy_checkout, try_mutant
+from tests.mutants.runs import Outcome, Runs, Verdict, copy_checkout, try_mutant
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SUM = Mutant("sums.py", "subtracts", (("a + b", "a - b"),), ("test_sums.py",))
@@ -42,18 +42,18 @@ def test_a_text_that_stands_twice_is_no_place_for_a_fault() -> None:
 
 def test_a_mutant_is_killed_when_a_test_fails_because_of_it(sums: Path) -> None:
     (sums / "test_sums.py").write_text("from sums import add\n\ndef test_sum():\n    assert add(1, 2) == 3\n")
-    assert try_mutant(SUM, sums) == Verdict(Outcome.KILLED, "test_sums.py::test_sum")
+    assert _tried(SUM, sums) == Verdict(Outcome.KILLED, "test_sums.py::test_sum")
     assert "a + b" in (sums / "sums.py").read_text()
 
 
 def test_a_mutant_survives_a_test_that_does_not_look(sums: Path) -> None:
     (sums / "test_sums.py").write_text("from sums import add\n\ndef test_sum():\n    assert add(1, 0) == 1\n")
-    assert try_mutant(SUM, sums).outcome == Outcome.SURVIVED
+    assert _tried(SUM, sums).outcome == Outcome.SURVIVED
 
 
 def test_a_test_that_fails_without_the_mutant_kills_nothing(sums: Path) -> None:
     (sums / "test_sums.py").write_text("from sums import add\n\ndef test_sum():\n    assert add(1, 2) == 4\n")
-    assert try_mutant(SUM, sums).outcome == Outcome.UNCLEAR
+    assert _tried(SUM, sums).outcome == Outcome.UNCLEAR
 
 
 def test_a_test_that_finds_a_mutant_now_and_then_kills_nothing(sums: Path) -> None:
@@ -61,13 +61,13 @@ def test_a_test_that_finds_a_mutant_now_and_then_kills_nothing(sums: Path) -> No
         "from pathlib import Path\nfrom sums import add\n\ndef test_sum():\n"
         "    seen = Path('seen')\n    again = seen.exists()\n    seen.touch()\n    assert again or add(1, 2) == 3\n"
     )
-    assert try_mutant(SUM, sums).outcome == Outcome.LUCK
+    assert _tried(SUM, sums).outcome == Outcome.LUCK
 
 
 def test_a_mutant_that_does_not_load_kills_nothing(sums: Path) -> None:
     (sums / "test_sums.py").write_text("from sums import add\n\ndef test_sum():\n    assert add(1, 2) == 3\n")
     broken = Mutant("sums.py", "does not parse", (("a + b", "a +"),), ("test_sums.py",))
-    assert try_mutant(broken, sums).outcome == Outcome.BROKEN
+    assert _tried(broken, sums).outcome == Outcome.BROKEN
 
 
 def test_a_copy_holds_what_git_does_not_know_yet(tmp_path: Path) -> None:
@@ -87,6 +87,11 @@ def sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "sums.py").write_text("def add(a, b):\n    return a + b\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     return tmp_path
+
+
+def _tried(mutant: Mutant, copy: Path) -> Verdict:
+    with Runs(copy) as runs:
+        return try_mutant(mutant, runs)
 
 
 def _has_test(name: str) -> bool:

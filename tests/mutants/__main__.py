@@ -17,9 +17,8 @@ from pathlib import Path
 
 from tests.mutants.lists import all_mutants
 from tests.mutants.mutant import Mutant, plant, read_from
-from tests.mutants.runs import Outcome, Verdict, copy_checkout, try_mutant
+from tests.mutants.runs import CHECKOUT, Outcome, Runs, Verdict, copy_checkout, try_mutant
 
-ROOT = Path(__file__).resolve().parents[2]
 GOAL = 0.95  # of the mutants that are not equivalent
 
 
@@ -55,8 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"No mutant has {options.only!r} in its file or its fault.", file=sys.stderr)
         return 2
     for mutant in asked:
-        plant(mutant, read_from(ROOT, mutant))  # an error in the list is said before the first hour is spent
-    memory = Memory(ROOT / "var" / "mutants.jsonl")
+        plant(mutant, read_from(CHECKOUT, mutant))  # an error in the list is said before the first hour is spent
+    memory = Memory(CHECKOUT / "var" / "mutants.jsonl")
     keys = {mutant: _key(mutant) for mutant in asked}
     waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
     for mutant in asked:
@@ -82,25 +81,25 @@ def _parser() -> argparse.ArgumentParser:
 
 def _work(waiting: "queue.SimpleQueue[Mutant]", memory: Memory, keys: dict[Mutant, str], until: float) -> None:
     """Tries what is waiting, in a copy of its own: two that mutate one checkout would test each other."""
-    store = ROOT / "var" / "store"
     with tempfile.TemporaryDirectory(prefix="parley-mutants-") as folder:
-        copy_checkout(ROOT, Path(folder))
-        while time.monotonic() < until:
-            try:
-                mutant = waiting.get_nowait()
-            except queue.Empty:
-                return
-            began = time.monotonic()
-            verdict = try_mutant(mutant, Path(folder), store=store)
-            memory.keep(keys[mutant], mutant, verdict, seconds=time.monotonic() - began)
-            print(f"{verdict.outcome}: {mutant.name}  {verdict.test}", flush=True)
+        copy_checkout(CHECKOUT, Path(folder))
+        with Runs(Path(folder), store=CHECKOUT / "var" / "store") as runs:
+            while time.monotonic() < until:
+                try:
+                    mutant = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                began = time.monotonic()
+                verdict = try_mutant(mutant, runs)
+                memory.keep(keys[mutant], mutant, verdict, seconds=time.monotonic() - began)
+                print(f"{verdict.outcome}: {mutant.name}  {verdict.test}", flush=True)
 
 
 def _key(mutant: Mutant) -> str:
     digest = hashlib.sha256(repr(mutant).encode())
-    digest.update(read_from(ROOT, mutant).encode())
+    digest.update(read_from(CHECKOUT, mutant).encode())
     for test in mutant.tests:
-        for file in _files_of(ROOT / test.split("::")[0]):
+        for file in _files_of(CHECKOUT / test.split("::")[0]):
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -4,10 +4,10 @@ A mutant is killed when a test fails with it, fails with it once more, and passe
 run does not repeat is luck, and one that comes without the mutant says nothing: neither counts.
 """
 
+import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tests.mutants.mutant import Mutant, plant, read_from
 
-LONGEST_RUN = 240  # seconds; a mutant that waits for ever is killed by the end of them
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
@@ -56,16 +56,50 @@ def copy_checkout(root: Path, into: Path) -> None:
             shutil.copy2(root / name, into / name)
 
 
-def try_mutant(mutant: Mutant, copy: Path, *, store: Path | None = None) -> Verdict:
-    """`copy` is a checkout that nobody else uses meanwhile; it is left as it was. `store` holds the bundled policy."""
-    clean = read_from(copy, mutant)
+class Runs:
+    """pytest in a copy of the checkout that nobody else uses meanwhile; a context that ends what it started."""
+
+    def __init__(self, copy: Path, *, store: Path | None = None) -> None:
+        """`store` holds the bundled policy, converted."""
+        self.copy = copy
+        more = {"PARLEY_TEST_STORE": str(store)} if store else {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutants.forking", str(copy)],
+            cwd=CHECKOUT,
+            env=os.environ | more,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> "Runs":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=120)
+
+    def run(self, tests: Sequence[str]) -> _Run:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(list(tests)) + "\n")
+        self._process.stdin.flush()
+        said = json.loads(self._process.stdout.readline())
+        failed = FAILED.search(said["output"])
+        return _Run(said["code"], failed[1] if failed else "", said["output"])
+
+
+def try_mutant(mutant: Mutant, runs: Runs) -> Verdict:
+    """Leaves the copy as it was."""
+    clean = read_from(runs.copy, mutant)
     mutated = plant(mutant, clean)
-    file = copy / mutant.file
+    file = runs.copy / mutant.file
 
     def with_text(text: str, tests: Sequence[str]) -> _Run:
         file.write_text(text)
         try:
-            return _run_tests(copy, tests, store=store)
+            return runs.run(tests)
         finally:
             file.write_text(clean)
 
@@ -83,33 +117,6 @@ def try_mutant(mutant: Mutant, copy: Path, *, store: Path | None = None) -> Verd
     if with_text(mutated, [first.failed]).code == 0:
         return Verdict(Outcome.LUCK, first.failed)
     return Verdict(Outcome.KILLED, first.failed)
-
-
-def _run_tests(copy: Path, tests: Sequence[str], *, store: Path | None) -> _Run:
-    environment = os.environ | {
-        "PYTHONPATH": str(copy),  # for the processes that tests start: the copy's packages, not the installed ones
-        "PYTHONDONTWRITEBYTECODE": "1",  # a mutant may have the size and the second of the file it replaces
-        "OMP_NUM_THREADS": "1",
-    }
-    if store:
-        environment["PARLEY_TEST_STORE"] = str(store)
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--tb=no", "-rfE", *tests]
-    process = subprocess.Popen(
-        command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        output, _ = process.communicate(timeout=LONGEST_RUN)
-    except subprocess.TimeoutExpired:
-        # pytest's own way out ends the database servers that it started.
-        process.send_signal(signal.SIGINT)
-        try:
-            process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-        return _Run(None, "", "")
-    failed = FAILED.search(output)
-    return _Run(process.returncode, failed[1] if failed else "", output)
 
 
 def _last_line(output: str) -> str:

@@ -134,6 +134,7 @@ def test_two_sample_and_measure_what_one_would(config: PpoConfig) -> None:
     with ThreadPoolExecutor(2) as pool:
         shares = list(pool.map(share, two_seats()))
     _, expected = share(ALONE)
+    assert len(shares) == 2
     for rollouts, logprobs in shares:
         assert rollouts.prompt_ids(range(20)) == alone.prompt_ids(range(20))
         assert rollouts.completions == alone.completions

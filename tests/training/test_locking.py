@@ -2,6 +2,7 @@
 
 import json
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -69,8 +70,9 @@ def test_a_worker_that_hangs_keeps_nobody_out_once_its_trainer_is_gone(
             [sys.executable, "-c", "import signal; signal.pause()"], pass_fds=[lock.fileno()], start_new_session=True
         )
         lock.hand_over(trainer.pid)
+        assert trainer.poll() is None
         trainer.kill()
-        trainer.wait()
+        assert trainer.wait() == -signal.SIGKILL
         with exclusive(tmp_path / "lock", 2):  # while the first attempt's worker is still in the midst of it
             assert json.loads((tmp_path / "lock").read_text())["attempt"] == 2
 

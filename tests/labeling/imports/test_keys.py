@@ -9,8 +9,7 @@ from django.urls import reverse
 
 from labeling.imports import import_dialogues
 from labeling.imports.detection import FORMATS, detect
-from labeling.imports.formats.keys import ALWAYS_PASSED_OVER
-from labeling.imports.formats.keys import CHANGES, Keys, keys, says_nothing, unread_keys
+from labeling.imports.formats.keys import ALWAYS_PASSED_OVER, CHANGES, Keys, keys, says_nothing, unread_keys
 from labeling.imports.importer import preview, read_records
 from labeling.imports.messages import FormatError
 from labeling.imports.reader import Entry, Refusal

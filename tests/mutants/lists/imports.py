@@ -63,8 +63,8 @@ MUTANTS = [
     _storing("a comparison at work loses its places", "round=None, open_slots=0).update(", "round=None).update("),
     _importer(
         "lines after the limit stop an import",
-        "read in islice(read_records(EntryReader(path), known, kind), limit):\n        if isinst",
-        "read in read_records(EntryReader(path), known, kind):\n        if isinst",
+        "read in islice(read_records(entries, known, kind), limit):\n        if isinst",
+        "read in read_records(entries, known, kind):\n        if isinst",
     ),
     _importer(
         "a change of the same size is not noticed",
