@@ -19,19 +19,60 @@ REPEATS = 3
 
 
 def figures() -> Iterator[Figure]:
-    """import.rows_per_second."""
+    """import.rows_per_second and import.fraction_of_copy, whose two sides take turns."""
     with platform() as var:
         path = var / "rankings.jsonl"
         _write(path)
-        rates = [rate(partial(_import, path, f"imported-{number}")) for number in range(REPEATS)]
-        yield summarise(
-            "import.rows_per_second",
-            rates,
-            unit="rankings a second",
-            rankings=RANKINGS,
-            completions=4,
-            bytes_each=path.stat().st_size // RANKINGS,
-        )
+        imported, copied = [], []
+        for number in range(REPEATS):
+            slug = f"imported-{number}"
+            imported.append(rate(partial(_import, path, slug)))
+            _take_out(slug, var)
+            copied.append(rate(partial(_copy_in, var)))
+        about: dict[str, Any] = {
+            "rankings": RANKINGS,
+            "completions": 4,
+            "bytes_each": path.stat().st_size // RANKINGS,
+        }
+        yield summarise("import.rows_per_second", imported, unit="rankings a second", **about)
+        fractions = [ours / floor for ours, floor in zip(imported, copied, strict=True)]
+        yield summarise("import.fraction_of_copy", fractions, unit="ratio", **about)
+
+
+# The tables that an import of rankings fills, by the order of their foreign keys, and which rows are a project's.
+TABLES = {
+    "labeling_comparison": "project_id = '{project}'",
+    "labeling_completion": "comparison_id IN (SELECT id FROM labeling_comparison WHERE project_id = '{project}')",
+    "labeling_ranking": "comparison_id IN (SELECT id FROM labeling_comparison WHERE project_id = '{project}')",
+}
+
+
+def _take_out(slug: str, var: Path) -> None:
+    """Move what was imported out of the tables, into a file a table."""
+    from django.db import connection, transaction
+
+    from labeling.models import Project
+
+    project = Project.objects.get(slug=slug).id
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table, condition in TABLES.items():
+            rows = f"SELECT * FROM {table} WHERE {condition.format(project=project)}"
+            with open(var / f"{table}.copy", "wb") as file:
+                cursor.copy_expert(f"COPY ({rows}) TO STDOUT", file)
+        for table, condition in reversed(TABLES.items()):
+            cursor.execute(f"DELETE FROM {table} WHERE {condition.format(project=project)}")
+
+
+def _copy_in(var: Path) -> int:
+    """The same rows back into the same tables, with their indexes and constraints, in one transaction."""
+    from django.db import connection, transaction
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in TABLES:
+            with open(var / f"{table}.copy", "rb") as file:
+                cursor.copy_expert(f"COPY {table} FROM STDIN", file)
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # Django's foreign keys are checked at the end
+    return RANKINGS
 
 
 def _import(path: Path, slug: str) -> int:

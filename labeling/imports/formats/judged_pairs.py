@@ -33,15 +33,20 @@ _SHP = "labels"  # 1, A has more votes; 0, B has
 _PEOPLE = ("judge", "annotator", "annotator_id", "worker", "user_id")
 _SCORES = ("score", "rating", "reward")
 
-_SIDE_WORDS = (*_ANSWERS, *_SCORES, "model", "tokens", "quotes")
-_SIDE_KEYS = " ".join(f"{word}{suffix}" for word in _SIDE_WORDS for pair in _SUFFIXES for suffix in pair)
+
+def _by_sides(*names: str) -> str:
+    """The names with every suffix that tells one side from the other, as words."""
+    return " ".join(f"{name}{suffix}" for name in names for pair in _SUFFIXES for suffix in pair)
+
+
+_SIDE_KEYS = _by_sides(*_ANSWERS, *_SCORES, "model")
 _SAFE = ("is_response_0_safe", "is_response_1_safe")
 _JUDGEMENT = " ".join((*_WORDS, *_FLAGS, _SIGNED, _SHP, *_PEOPLE, *_SAFE))
 KEYS = keys(
     f"{prompts.KEPT} {_SIDE_KEYS} {_JUDGEMENT} tstamp source topic category domain",
-    passed_over="question_id turn anony openai_moderation toxic_chat_tag conversation_id "  # the arena's
-    "seconds_difference score_ratio post_id upvote_ratio c_root_id_A c_root_id_B created_at_utc_A created_at_utc_B "
-    "individual_preference prompt_source safer_response_id response_0_source response_1_source "
+    passed_over=f"{_by_sides('tokens', 'quotes')} question_id turn anony openai_moderation toxic_chat_tag "
+    "conversation_id seconds_difference score_ratio post_id upvote_ratio c_root_id_A c_root_id_B created_at_utc_A "
+    "created_at_utc_B individual_preference prompt_source safer_response_id response_0_source response_1_source "
     "response_0_harm_category response_1_harm_category response_0_severity_level response_1_severity_level "
     "response_0_sha256 response_1_sha256",
     inside={"context": MESSAGE, "prompt": MESSAGE},

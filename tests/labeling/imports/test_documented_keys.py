@@ -1,15 +1,19 @@
 """docs/records.md has one table of what becomes of each key in each format; it says what the formats declare."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from labeling.imports.detection import FORMATS
 from labeling.imports.formats import Format
+from labeling.imports.formats.chat import MESSAGE
 from labeling.imports.formats.keys import _CHANGES, ALWAYS_PASSED_OVER, Keys
 from tests.labeling.imports.files import assistant, user
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "records.md"
+# Columns of two answers are lettered or numbered: response_a, response_B, response_0, response1.
+_SIDE = re.compile(r"(?<=[a-z])(?:_?[012]|_[abAB])$")
 BEGINNING = "| format | kept | passed over |"
 # Rows of formats whose keys depend on the row: those of its shapes together are the format's.
 SHAPES: dict[str, list[dict[str, Any]]] = {
@@ -46,6 +50,7 @@ def table() -> Iterator[str]:
     yield BEGINNING
     yield "|---|---|---|"
     yield f"| every format | | {_listed(ALWAYS_PASSED_OVER)} |"
+    yield f"| every message | {_listed(MESSAGE.kept)} | {_listed(MESSAGE.passed_over)} |"
     for known in FORMATS:
         declared = list(_declared(known))
         kept = {name for one in declared for name in _names(one, "kept")}
@@ -62,9 +67,12 @@ def _declared(known: Format) -> Iterator[Keys]:
 
 
 def _names(declared: Keys, which: str, where: str = "") -> Iterator[str]:
-    yield from (f"{where}{name}" for name in getattr(declared, which))
+    """The names, those of sides as "response⟨side⟩", and those inside but for what every message has."""
+    yield from (f"{where}{_SIDE.sub('⟨side⟩', name)}" for name in getattr(declared, which))
     for name, inside in declared.inside.items():
-        yield from _names(inside, which, f"{where}{name}.")
+        nested = _names(inside, which, f"{where}{name}.")
+        usual = {f"{where}{name}.{usual}" for usual in MESSAGE.known}
+        yield from (one for one in nested if one not in usual)
     if declared.each is not None:
         yield from _names(declared.each, which, f"{where}*.")
 
