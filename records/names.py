@@ -32,6 +32,7 @@ WORKERS_KEY = "parley:workers"
 DEMONSTRATIONS_FILE = "demonstrations.jsonl"
 RANKINGS_FILE = "rankings.jsonl"
 PROMPTS_FILE = "prompts.jsonl"
+THUMBS_FILE = "thumbs.jsonl"
 
 
 def stream_key(run_id: str, attempt: int) -> str:

@@ -166,6 +166,27 @@ class Ranking:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Thumb:
+    """A verdict on one completion alone: a thumb up or down, with nothing to set it against (KTO)."""
+
+    id: str
+    messages: tuple[Message, ...]
+    completion: Completion
+    up: bool
+    reason: str | None = None
+    trainer: str | None = None
+    trainer_kind: TrainerKind = "person"
+    given_at: str | None = None
+    topic: str | None = None
+    source: str | None = None
+    split: Split | None = None
+
+    def __post_init__(self) -> None:
+        _require_prompt(self.messages)
+        _require(bool(self.completion.content), "completion", "is empty, so there is nothing to judge")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelServer:
     """An OpenAI-compatible server that samples for a policy. `kind` says how it spells what that API leaves open."""
 

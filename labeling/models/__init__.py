@@ -14,6 +14,7 @@ from labeling.models.projects import GuidelineVersion, Project, Round
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
+from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken
 from labeling.models.training import TrainingJob
 from labeling.models.webhooks import Delivery, Webhook
@@ -48,6 +49,7 @@ __all__ = [
     "Round",
     "SamplingRun",
     "SignInFailures",
+    "Thumb",
     "TrainingJob",
     "User",
     "Webhook",

@@ -12,6 +12,7 @@ class Export(LeasedRow):
         DEMONSTRATIONS = "demonstrations", "Demonstrations"
         RANKINGS = "rankings", "Rankings"
         PROMPTS = "prompts", "Prompts"
+        THUMBS = "thumbs", "Thumbs"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"  # asked for, nobody works on it

@@ -11,6 +11,7 @@ class Import(LeasedRow):
     class Kind(models.TextChoices):
         DIALOGUES = "dialogues", "Dialogues"
         RANKINGS = "rankings", "Rankings"
+        THUMBS = "thumbs", "Thumbs"
 
     class State(models.TextChoices):
         PREVIEWED = "previewed", "Previewed"  # waits for a person's word; nothing is imported yet

@@ -43,6 +43,8 @@ class Project(models.Model):
     asks_ratings = models.BooleanField(default=False)
     forbids_own_text = models.BooleanField(default=True)
     joins_written = models.BooleanField(default=True)  # whether texts written while ranking are ranked too
+    # Whether the prompt of an answer that got a thumb down is compared (labeling.sampling.thumbs_down).
+    compares_thumbs_down = models.BooleanField(default=False, db_default=False)
     practice_required = models.BooleanField(default=False)  # whether newcomers must practise before they rank
     gold_every = models.PositiveSmallIntegerField(default=0)  # one in this many comparisons is a gold item; 0: none
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))

@@ -14,6 +14,7 @@ from records import (
     Rating,
     RecordError,
     SamplingParams,
+    Thumb,
     decode,
     encode,
 )
@@ -135,3 +136,27 @@ def test_sampling_that_cannot_be_is_refused(values: dict[str, float], complaint:
 def test_a_demonstration_without_an_answer_is_refused() -> None:
     with pytest.raises(RecordError, match="has no assistant message to learn from"):
         decode(Demonstration, {"id": "d", "messages": [{"role": "user", "content": "Hello"}]})
+
+
+THUMB = {"id": "t", "messages": [{"role": "user", "content": "Why?"}], "completion": {"id": "t", "content": "So."}}
+
+
+def test_a_thumb_is_up_or_down_and_says_so() -> None:
+    for up in (True, False):
+        thumb = decode(Thumb, {**THUMB, "up": up, "reason": "Too short."})
+        assert encode(thumb) == {**THUMB, "up": up, "reason": "Too short.", "trainer_kind": "person"}
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({}, '"up" is missing'),
+        ({"up": 1}, '"up" must be true or false, not a whole number'),
+        ({"up": None}, '"up" must be true or false, not null'),
+        ({"up": True, "completion": {"id": "t", "content": ""}}, '"completion" is empty'),
+        ({"up": True, "messages": [{"role": "assistant", "content": "So."}]}, '"messages" must end with a user'),
+    ],
+)
+def test_a_thumb_on_nothing_is_refused(values: dict[str, object], complaint: str) -> None:
+    with pytest.raises(RecordError, match=complaint):
+        decode(Thumb, {**THUMB, **values})
