@@ -1,10 +1,10 @@
-"""Imports: dialogues, prompts and rankings from files; knows nothing of queues, boards or exports.
+"""Imports: dialogues, prompts, rankings and thumbs from files; knows nothing of queues, boards or exports.
 
 docs/records.md lists what each format gives and what of it Parley does not keep.
 """
 
 from labeling.imports.detection import detect, names_of
-from labeling.imports.importer import Preview, import_dialogues, import_rankings, preview
+from labeling.imports.importer import Preview, import_dialogues, import_rankings, import_thumbs, preview
 from labeling.imports.reader import FileRefused, Refusal
 from labeling.imports.report import ImportReport
 
@@ -16,6 +16,7 @@ __all__ = [
     "detect",
     "import_dialogues",
     "import_rankings",
+    "import_thumbs",
     "names_of",
     "preview",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from labeling.imports.formats import (
     Format,
@@ -15,8 +15,10 @@ from labeling.imports.formats import (
     hh,
     instructions,
     judged_pairs,
+    kto,
     label_studio,
     oasst,
+    open_webui,
     parley_records,
     preference,
     questions,
@@ -27,12 +29,13 @@ from labeling.imports.formats import (
 from labeling.imports.messages import json_type_of
 from labeling.imports.reader import Entry, EntryReader, FileRefused, Refusal
 
-Kind = Literal["dialogues", "rankings"]
+Kind = Literal["dialogues", "rankings", "thumbs"]
 Columns = Mapping[str, str] | None  # what a person said that the file's names mean (EntryReader)
 
 # More specific formats come first: a preference pair has a prompt too, so it would match `questions`.
 FORMATS = (
     parley_records.RANKINGS,
+    parley_records.THUMBS,
     parley_records.DIALOGUES,
     oasst.TREES,
     oasst.MESSAGES,
@@ -44,6 +47,8 @@ FORMATS = (
     label_studio.FORMAT,
     argilla.FORMAT,
     rated.FORMAT,
+    open_webui.FORMAT,
+    kto.FORMAT,
     chitchat.FORMAT,
     chat_products.OPEN_WEBUI,
     chat_products.CHAT_UI,
@@ -124,11 +129,12 @@ def _first_that_holds(kind: Kind, matching: list[Format], path: Path) -> Format:
     for known in matching:
         if _can_read(known, kind):
             return known
-    raise FileRefused(f"{path.name}: looks like {matching[0].label}, which holds no {kind}")
+    held = " or ".join(other for other in get_args(Kind) if _can_read(matching[0], other))
+    raise FileRefused(f"{path.name}: looks like {matching[0].label}, which holds no {kind}; import it as {held}")
 
 
 def _can_read(known: Format, kind: Kind) -> bool:
-    return (known.dialogues if kind == "dialogues" else known.rankings) is not None
+    return getattr(known, kind) is not None
 
 
 def _shape_of(entry: Entry) -> str:

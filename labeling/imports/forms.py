@@ -19,13 +19,14 @@ class UploadForm(forms.Form):
         ("dialogues", _("Dialogues, accepted as they are")),
         ("prompts", _("Only their openings, into the pool of prompts")),
         ("rankings", _("Rankings with their completions")),
+        ("thumbs", _("Thumbs, each on one answer")),
     )
 
     file = forms.FileField(
         label=_("File"),
         help_text=_("JSON Lines, JSON, CSV or TSV, gzip or not, or Parquet: Open-Assistant, Anthropic HH, trl, chat "
-                    "messages, ShareGPT, Alpaca, Dolly, UltraFeedback, arena battles, Label Studio, Argilla, Open "
-                    "WebUI, Parley's own records and more. Columns with other names can be told what they mean."),
+                    "messages, ShareGPT, Alpaca, Dolly, UltraFeedback, arena battles, Label Studio, Argilla, "
+                    "KTO, Open WebUI, Parley's own records and more. What other columns mean can be said then."),
     )  # fmt: skip
     into = forms.ChoiceField(label=_("Take in"), choices=INTO, widget=forms.RadioSelect, initial="dialogues")
 
@@ -38,7 +39,8 @@ class UploadForm(forms.Form):
 
     @property
     def kind(self) -> str:
-        return Import.Kind.RANKINGS if self.cleaned_data["into"] == "rankings" else Import.Kind.DIALOGUES
+        into = str(self.cleaned_data["into"])
+        return Import.Kind.DIALOGUES if into == "prompts" else Import.Kind(into)
 
 
 class ConfirmImportForm(forms.Form):

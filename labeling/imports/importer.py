@@ -21,6 +21,7 @@ from labeling.imports.formats.keys import Keys, unread_keys
 from labeling.imports.rankings import store_rankings
 from labeling.imports.reader import Entry, EntryReader, FileRefused, Refusal
 from labeling.imports.report import ImportReport, UnreadKeys
+from labeling.imports.thumbs import store_thumbs
 from labeling.models import AuditEvent, Project, User
 
 OnError = Literal["stop", "skip"]
@@ -108,6 +109,28 @@ def import_rankings(
     return report
 
 
+def import_thumbs(
+    path: Path,
+    *,
+    project: Project,
+    by: User | None,
+    format: str = "auto",
+    on_error: OnError = "stop",
+    limit: int | None = None,
+    source: str | None = None,
+    columns: Columns = None,
+    on_progress: OnProgress | None = None,
+) -> ImportReport:
+    """Import thumbs with the answers that they judge. Raises FileRefused as import_dialogues does."""
+    known = find_format(format, kind="thumbs", path=path, columns=columns)
+    name = source or path.name
+    store = partial(store_thumbs, project, source=name, by=by)
+    file = partial(EntryReader, path, columns=columns)
+    report = _run(file, known, "thumbs", store, on_error=on_error, limit=limit, on_progress=on_progress)
+    _note("import thumbs", project, by, name, report)
+    return report
+
+
 def preview(path: Path, *, kind: Kind, format: str = "auto", columns: Columns = None, num: int = 5) -> Preview:
     """The first records and refusals of a file; stores nothing. Raises FileRefused."""
     known = find_format(format, kind=kind, path=path, columns=columns)
@@ -129,7 +152,7 @@ def preview(path: Path, *, kind: Kind, format: str = "auto", columns: Columns = 
 
 def read_records(entries: EntryReader | Entries, known: Format, kind: Kind) -> Iterator[Read | Refusal]:
     """The records of each entry of a file, or the reason why it is refused."""
-    reader = known.dialogues if kind == "dialogues" else known.rankings
+    reader = getattr(known, kind)
     assert reader is not None
     for entry in known.gather(_refuse_unrecognised(iter(entries), known)):
         if isinstance(entry, Refusal):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling.imports.detection import Kind, columns_of
-from labeling.imports.importer import Preview, import_dialogues, import_rankings, preview
+from labeling.imports.importer import Preview, import_dialogues, import_rankings, import_thumbs, preview
 from labeling.imports.reader import FileRefused
 from labeling.imports.report import ImportReport
 from labeling.jobs import dispatch, leases
@@ -69,7 +69,9 @@ def bring(
 
 def look_at(upload: Import) -> Preview:
     """The first records of the file as Parley reads them. Raises FileRefused."""
-    return preview(path_of(upload), kind=_kind(upload), format=upload.format or "auto", columns=upload.columns)
+    return preview(
+        path_of(upload), kind=cast(Kind, upload.kind), format=upload.format or "auto", columns=upload.columns
+    )
 
 
 def read_differently(upload: Import, *, format: str, columns: Mapping[str, str], by: User | None) -> bool:
@@ -162,6 +164,8 @@ def _import_file(work: Import) -> ImportReport:
     }
     if work.kind == Import.Kind.RANKINGS:
         return import_rankings(path_of(work), **given)
+    if work.kind == Import.Kind.THUMBS:
+        return import_thumbs(path_of(work), **given)
     return import_dialogues(path_of(work), into_prompts=work.into_prompts, **given)
 
 
@@ -219,10 +223,6 @@ def _plain_name(name: str) -> str:
 
 def _ending(name: str) -> str:
     return next((ending for ending in _ENDINGS if name.lower().endswith(ending)), "")
-
-
-def _kind(upload: Import) -> Kind:
-    return "rankings" if upload.kind == Import.Kind.RANKINGS else "dialogues"
 
 
 def _dispatch(import_id: Any) -> None:

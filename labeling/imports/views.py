@@ -18,7 +18,7 @@ from labeling.imports.forms import ConfirmImportForm, ReadDifferentlyForm, Uploa
 from labeling.models import Import, Project
 from labeling.web import access
 from labeling.web.access import ENGINEERS
-from records import Ranking
+from records import Message, Ranking, Thumb
 
 
 @access.role_required(*ENGINEERS)
@@ -132,6 +132,10 @@ def _seen(brought: Import, *, reading: ReadDifferentlyForm | None = None) -> dic
 
 
 def _example(record: Any) -> dict[str, Any]:
+    if isinstance(record, Thumb):
+        answer = Message(role="assistant", content=record.completion.content)
+        thumb = {"up": record.up, "reason": record.reason}
+        return {"messages": (*record.messages, answer), "thumb": thumb, "topic": record.topic}
     if not isinstance(record, Ranking):
         return {"messages": record.messages, "topic": record.topic}
     contents = {completion.id: completion.content for completion in record.completions}

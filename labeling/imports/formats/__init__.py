@@ -1,7 +1,7 @@
 """The formats that can be imported, one module each; none knows the database or the source of its values.
 
 A format turns one JSON value into records: a Demonstration where it is answered, a Prompt where it is not, Rankings
-where people gave an order. It raises FormatError for what it cannot read.
+where people gave an order, Thumbs where they judged one answer alone. It raises FormatError for what it cannot read.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from typing import Any
 
 from labeling.imports.formats.keys import Keys
 from labeling.imports.reader import Entry, Refusal
-from records import Demonstration, Prompt, Ranking
+from records import Demonstration, Prompt, Ranking, Thumb
 
 DialogueOrPrompt = Demonstration | Prompt
 Entries = Iterator[Entry | Refusal]
@@ -29,6 +29,7 @@ class Format:
     keys: Keys | Callable[[Any], Keys]
     dialogues: Callable[[Entry], Iterator[DialogueOrPrompt]] | None = None
     rankings: Callable[[Entry], Iterator[Ranking]] | None = None
+    thumbs: Callable[[Entry], Iterator[Thumb]] | None = None
     gather: Callable[[Entries], Entries] = iter
 
 

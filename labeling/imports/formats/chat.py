@@ -52,8 +52,11 @@ def dialogue_or_prompt(messages: tuple[Message, ...], *, row: Any, identifier: s
 
 def with_system(row: Any, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The messages after the system message that stands beside them. Raises FormatError where there are two."""
-    system = system_of(row)
-    if not system or messages[:1] == system:
+    return after_system(system_of(row), messages)
+
+
+def after_system(system: tuple[Message, ...], messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    if not system or (messages and messages[0].role == "system" and messages[0].content == system[0].content):
         return messages
     if messages and messages[0].role == "system":
         raise FormatError('"system" and the first message are two system messages; leave one')

@@ -9,15 +9,17 @@ from labeling.imports.formats.keys import keys
 from labeling.imports.formats.ranking_tiers import seconds_of
 from labeling.imports.messages import FormatError, require_alternating, text_of
 from labeling.imports.reader import Entry
-from records import Completion, Demonstration, Prompt, Ranking, decode
+from records import Completion, Demonstration, Prompt, Ranking, Thumb, decode
 from records.types import Split
 
 # Records are read strictly: decode refuses what it does not know.
 _DIALOGUE_KEYS = keys(" ".join({*Demonstration.__dataclass_fields__, *Prompt.__dataclass_fields__}))
 _RANKING_KEYS = keys(" ".join(Ranking.__dataclass_fields__))
+_THUMB_KEYS = keys(" ".join(Thumb.__dataclass_fields__))
 _EMPTY_WHERE = ": "
 _SPLITS = get_args(Split)
 _MOST_CHARACTERS = {"ranked_at": 80, "trainer": 80, "abstained": 200}  # as the columns are long
+_MOST_CHARACTERS_OF_THUMBS = {"id": 200, "given_at": 80, "trainer": 80}
 
 
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
@@ -34,16 +36,32 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
     yield ranking
 
 
+def thumbs(entry: Entry) -> Iterator[Thumb]:
+    thumb = _decoded(Thumb, entry.value)
+    require_alternating(thumb.messages)
+    _require_storable_completion(thumb.completion)
+    _require_short(thumb, _MOST_CHARACTERS_OF_THUMBS)
+    if thumb.reason is not None:
+        text_of(thumb.reason, "reason", may_be_empty=True)
+    if thumb.given_at is not None:
+        moment_of(thumb.given_at, "given_at")
+    yield thumb
+
+
 def _require_storable(ranking: Ranking) -> None:
     for completion in ranking.completions:
         _require_storable_completion(completion)
-    for name, longest in _MOST_CHARACTERS.items():
-        value = getattr(ranking, name)
-        if value is not None and len(value) > longest:
-            raise FormatError(f'"{name}" has more than {longest} characters')
+    _require_short(ranking, _MOST_CHARACTERS)
     seconds_of(ranking.seconds, "seconds")
     if ranking.ranked_at is not None:
         moment_of(ranking.ranked_at, "ranked_at")
+
+
+def _require_short(record: Ranking | Thumb, longest: dict[str, int]) -> None:
+    for name, most in longest.items():
+        value = getattr(record, name)
+        if value is not None and len(value) > most:
+            raise FormatError(f'"{name}" has more than {most} characters')
 
 
 def _require_storable_completion(completion: Completion) -> None:
@@ -73,6 +91,10 @@ def _is_ranking(entry: Entry) -> bool:
     return has_keys(entry.value, "comparison_id", "messages", "completions")
 
 
+def _is_thumb(entry: Entry) -> bool:
+    return has_keys(entry.value, "id", "messages", "completion", "up")
+
+
 def _is_dialogue(entry: Entry) -> bool:
     """Rows of other tools have ids too, and what the records format refuses (two messages of one role, content in
     parts, another split) they may say. So a row must have a field that only Parley writes.
@@ -95,3 +117,4 @@ DIALOGUES = Format(
 RANKINGS = Format(
     name="records", label="Parley's rankings", recognises=_is_ranking, keys=_RANKING_KEYS, rankings=rankings
 )
+THUMBS = Format(name="records", label="Parley's thumbs", recognises=_is_thumb, keys=_THUMB_KEYS, thumbs=thumbs)

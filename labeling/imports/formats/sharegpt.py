@@ -16,9 +16,13 @@ KEYS = keys("system system_prompt topic category source", inside={"conversations
 
 
 def dialogues(entry: Entry) -> Iterator[DialogueOrPrompt]:
-    turns = list_of(entry.value.get("conversations"), "conversations")
-    messages = merge_consecutive(_message(turn, f"conversations[{index}]") for index, turn in enumerate(turns))
+    messages = read_turns(entry.value.get("conversations"), "conversations")
     yield dialogue_or_prompt(with_system(entry.value, messages), row=entry.value)
+
+
+def read_turns(value: Any, name: str) -> tuple[Message, ...]:
+    """The messages of a list of {"from", "value"}."""
+    return merge_consecutive(_message(turn, f"{name}[{index}]") for index, turn in enumerate(list_of(value, name)))
 
 
 def _message(value: Any, name: str) -> Message:

@@ -1,13 +1,15 @@
 """Keys that mark an answer as bad (a thumb down, a reward of 0), so that it must not be learnt from.
 
-No record holds a verdict on one answer, so such a row is refused and the key named. Readers whose rows become
-demonstrations check here; formats whose ratings order several answers (rated, argilla) read them instead.
+A demonstration is learnt from, so such a row is refused and the key named; some can come in as thumbs (thumb_values).
+Readers whose rows become demonstrations check here; formats whose ratings order several answers (rated, argilla) read
+them instead.
 """
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from labeling.imports.formats.thumb_values import THUMB_KEYS
 from labeling.imports.messages import FormatError, json_type_of
 
 Rule = Callable[[Any], bool]  # whether this value marks the answer as bad
@@ -97,7 +99,7 @@ def require_learnable(row: Any, *, label_is_verdict: bool = False) -> None:
     if label_is_verdict and "label" in row and _is_against(row["label"]):
         raise _refusal("label", row["label"])
     for key, value in _found_in(row):
-        raise _refusal(key, value)
+        raise _refusal(key, value, may_be_thumb="chosen" not in row)
 
 
 def require_learnable_message(message: dict[str, Any], name: str) -> None:
@@ -126,14 +128,13 @@ def _rule_of(key: str) -> Rule | None:
     return _TABLE.get(_compact(key))
 
 
-def _refusal(key: str, value: Any) -> FormatError:
+def _refusal(key: str, value: Any, *, may_be_thumb: bool = True) -> FormatError:
     shown = repr(value[:60]) if isinstance(value, str) else str(value).lower()
     shown = json_type_of(value) if isinstance(value, dict | list) else shown
     instead = "write the refusal as its text" if "refus" in key.lower() else "set it against a better one, as a pair"
-    return FormatError(
-        f'"{key}" is {shown}, which speaks against the answer, and nothing holds a verdict on one answer alone; '
-        f"leave it out, or {instead}"
-    )
+    if may_be_thumb and key in THUMB_KEYS:
+        instead = f"import it as thumbs, or {instead}"
+    return FormatError(f'"{key}" is {shown}, which speaks against the answer; leave it out, or {instead}')
 
 
 def _is_word(value: str, words: frozenset[str]) -> bool:

@@ -59,3 +59,34 @@ def oasst_tree(*replies: dict[str, Any]) -> dict[str, Any]:
 
 def hh_pair(chosen: str = "Yes.", rejected: str = "No.", before: str = "\n\nHuman: May I?") -> dict[str, str]:
     return {"chosen": f"{before}\n\nAssistant: {chosen}", "rejected": f"{before}\n\nAssistant: {rejected}"}
+
+
+def open_webui_feedback(rating: Any = -1, **data: Any) -> dict[str, Any]:
+    """Open WebUI's feedback on the second of two answers to the second question of a chat."""
+    messages = {
+        "u1": {"parentId": None, "childrenIds": ["a1"], **user("Q")},
+        "a1": {"parentId": "u1", "childrenIds": ["u2"], "model": "m", "done": True, **assistant("A")},
+        "u2": {"parentId": "a1", "childrenIds": ["a2", "a3"], "files": [], "models": ["m"], **user("R")},
+        "a2": {"parentId": "u2", "childrenIds": [], "model": "n", **assistant("Another.")},
+        "a3": {"parentId": "u2", "childrenIds": [], "model": "m", "annotation": {"rating": -1}, **assistant("B")},
+    }
+    history = {"messages": {name: {"id": name, **one} for name, one in messages.items()}, "currentId": "a2"}
+    chat = {"id": "", "title": "T", "models": ["m"], "params": {}, "files": [], "messages": [], "history": history}
+    return {
+        "id": "f-1",
+        "user_id": "u-1",
+        "version": 0,
+        "type": "rating",
+        "data": {
+            "rating": rating,
+            "model_id": "m",
+            "sibling_model_ids": ["n"],
+            "reason": "not_helpful",
+            "comment": "It says B.",
+            **data,
+        },
+        "meta": {"model_id": "m", "message_id": "a3", "message_index": 4, "chat_id": "c", "arena": False},
+        "snapshot": {"chat": {"id": "c", "user_id": "u-1", "title": "T", "chat": chat, "meta": {}, "folder_id": None}},
+        "created_at": 1767225600,
+        "updated_at": 1767225601,
+    }

@@ -16,9 +16,18 @@ from labeling.imports.formats import chat
 from labeling.imports.importer import read_records
 from labeling.imports.rankings import store_rankings
 from labeling.imports.reader import Entry, Refusal
+from labeling.imports.thumbs import store_thumbs
 from labeling.models import Project
-from records import Demonstration, Prompt, Ranking
-from tests.labeling.imports.files import assistant, hh_pair, oasst_message, oasst_tree, ranking_record, user
+from records import Demonstration, Prompt, Ranking, Thumb
+from tests.labeling.imports.files import (
+    assistant,
+    hh_pair,
+    oasst_message,
+    oasst_tree,
+    open_webui_feedback,
+    ranking_record,
+    user,
+)
 
 Path = tuple[str | int, ...]
 MESSAGE_KEYS = ("role", "content", "text", "sender", "message_id", "rank", "messages")
@@ -154,6 +163,22 @@ SHAPES: list[dict[str, Any]] = [
     {"instruction": "Q", "context": "C", "response": "A", "metadata": {"annotations": [{"rating": 1}]}},
     {"prompt": [user("Q")], "completion": [assistant("A")], "label": True},
     {"prompt": "Q", "completion": "A"},
+    {"messages": [user("Q"), assistant("A")], "rating": -1, "model": "m", "reason": "r", "comment": "c"},
+    {
+        "conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}],
+        "kto_tag": False,
+        "system": "S",
+    },
+    open_webui_feedback(),
+    {
+        "id": "t",
+        "messages": [user("Q")],
+        "completion": {"id": "t", "content": "A", "policy": "p", "sampling": {"seed": 1}},
+        "up": False,
+        "reason": "r",
+        "trainer": "t",
+        "given_at": "2026-01-01T00:00:00Z",
+    },
     {"turns": ["Q", "R"], "category": "x"},
     {"question": "Q", "context": "C", "answer": "A", "history": [["P", "R"]]},
     {"messages": [user("Q")], "chosen": assistant("A"), "rejected": {"from": "gpt", "value": "B"}, "margin": 0.5},
@@ -211,7 +236,7 @@ def records_of(row: dict[str, Any]) -> list[Any]:
     """What every reader makes of the row, whichever format it is in."""
     found: list[Any] = []
     for known in FORMATS:
-        for kind in ("dialogues", "rankings"):
+        for kind in ("dialogues", "rankings", "thumbs"):
             if getattr(known, kind) is not None:
                 for one in read_records(iter([Entry(1, row)]), known, kind):  # type: ignore[arg-type]
                     if isinstance(one, Refusal):
@@ -247,7 +272,9 @@ def test_what_was_read_can_be_stored(row: dict[str, Any]) -> None:
         project = Project.objects.create(slug="any-shape", name="Any shape")
         num = store_rankings(project, [one for one in records if isinstance(one, Ranking)], source="file.jsonl")
         assert models.Ranking.objects.count() == num
-        said = [one for one in records if not isinstance(one, Ranking)]
+        num = store_thumbs(project, [one for one in records if isinstance(one, Thumb)], source="file.jsonl", by=None)
+        assert models.Thumb.objects.count() == num
+        said = [one for one in records if not isinstance(one, Ranking | Thumb)]
         num = store_dialogues_and_prompts(project, said, source="file.jsonl", by=None)
         assert models.Dialogue.objects.count() + models.Prompt.objects.count() == num
         transaction.set_rollback(True)
