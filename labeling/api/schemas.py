@@ -261,7 +261,7 @@ class Imported(Schema):
 
 
 class NewExport(Given):
-    kind: Literal["demonstrations", "rankings", "prompts"]
+    kind: Literal["demonstrations", "rankings", "prompts", "thumbs"]
     format: str = "records"
     filters: dict[str, Any] = Field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from labeling.exports.statistics import (
     PromptStatistics,
     RankingStatistics,
     Statistics,
+    ThumbStatistics,
     quantile_of,
 )
 from labeling.models import Project
@@ -22,6 +23,7 @@ _DESCRIPTIONS = {
     "rankings": "Rankings: what trainers preferred among completions of one prompt, best first, ties kept.",
     "demonstrations": "Demonstrations: accepted dialogues with answers that people wrote or chose.",
     "prompts": "Prompts: openings that end with a user's message, to be answered.",
+    "thumbs": "Thumbs: verdicts on one completion alone, up or down; nothing is set against it.",
 }
 _SCRUBBING = (
     "E-mail addresses, phone numbers in international form, card numbers, IBANs and public IP addresses were replaced "
@@ -110,10 +112,22 @@ def _breakdowns(statistics: Statistics) -> Iterator[tuple[str, dict[str, int]]]:
 def _cautions(statistics: Statistics) -> Iterator[str]:
     if isinstance(statistics, RankingStatistics):
         yield from _cautions_of_rankings(statistics)
+    if isinstance(statistics, ThumbStatistics):
+        yield from _cautions_of_thumbs(statistics)
     if statistics.trainers:
         trainer, num = max(statistics.trainers.items(), key=lambda pair: (pair[1], pair[0]))
         share = f"{num / statistics.num:.0%}"
         yield f"Whose judgement: {len(statistics.trainers):,} trainers; {trainer} made {share} of it."
+
+
+def _cautions_of_thumbs(statistics: ThumbStatistics) -> Iterator[str]:
+    num_down = statistics.num - statistics.num_up
+    if statistics.num:
+        yield f"Balance: up are {_share(statistics.num_up, statistics.num)}; KTO's weights of the two sides go by it."
+        yield "Who gives a thumb chooses to: most answers get none, and those that do are not drawn at random."
+    if statistics.num_up and num_down:
+        up, down = statistics.characters_up / statistics.num_up, statistics.characters_down / num_down
+        yield f"Length: with a thumb up {up:,.0f} characters on average, with a thumb down {down:,.0f}."
 
 
 def _cautions_of_rankings(statistics: RankingStatistics) -> Iterator[str]:

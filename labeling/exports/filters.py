@@ -14,6 +14,7 @@ STATES: dict[str, tuple[str, ...]] = {
     Kind.RANKINGS: (Comparison.State.OPEN, Comparison.State.DONE),
     Kind.DEMONSTRATIONS: (Dialogue.State.ACCEPTED, Dialogue.State.SUBMITTED),
     Kind.PROMPTS: (),
+    Kind.THUMBS: (),
 }
 TRAINER_KINDS = ("person", "simulated", "imported")
 SPLIT_BY = ("prompt", "trainer")
@@ -43,6 +44,7 @@ _FILTERS_BY_KIND = {
         "scrubs_personal_data",
     },
     Kind.PROMPTS: {"since", "until", "topics", "scrubs_personal_data"},
+    Kind.THUMBS: {"since", "until", "trainers", "topics", "split_by", "scrubs_personal_data"},
 }
 
 
@@ -55,15 +57,16 @@ class Filters:
     """The filters of one export; an empty tuple or None selects all.
 
     Rankings are dated by the day they were made, demonstrations by the day they were accepted, prompts by the day they
-    came in; both `since` and `until` are inclusive. `states` are of comparisons for rankings, of dialogues for
-    demonstrations (accepted only, unless others are named). `agreement_at_least` is a percentage of ordered pairs over
-    all rankings of a comparison; comparisons with a single ranking have no agreement and are left out.
+    came in, thumbs by the day they were given; both `since` and `until` are inclusive. `states` are of comparisons for
+    rankings, of dialogues for demonstrations (accepted only, unless others are named). `agreement_at_least` is a
+    percentage of ordered pairs over all rankings of a comparison; comparisons with a single ranking have no agreement
+    and are left out.
     """
 
     rounds: tuple[int, ...] = ()
     since: date | None = None
     until: date | None = None
-    trainers: tuple[str, ...] = ()  # pseudonyms
+    trainers: tuple[str, ...] = ()  # pseudonyms; of what came from outside, the names that it gave
     trainer_kinds: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     states: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ class ExportForm(forms.Form):
         (Export.Kind.RANKINGS.value, _("Rankings, for a reward model")),
         (Export.Kind.DEMONSTRATIONS.value, _("Demonstrations, for fine-tuning")),
         (Export.Kind.PROMPTS.value, _("Prompts, for PPO")),
+        (Export.Kind.THUMBS.value, _("Thumbs, for KTO")),
     )
 
     kind = forms.ChoiceField(label=_("What"), choices=KINDS, widget=forms.RadioSelect, initial="rankings")
@@ -127,8 +128,8 @@ def _label_of(export: Export) -> str:
 
 
 def topics_of(project: Project) -> list[str]:
-    """Topics that occur in the project's prompts, dialogues or comparisons."""
+    """Topics that occur in the project's prompts, dialogues, comparisons or thumbs."""
     found: set[str] = set()
-    for rows in (project.prompts, project.dialogues, project.comparisons):
+    for rows in (project.prompts, project.dialogues, project.comparisons, project.thumbs):
         found.update(rows.exclude(topic="").order_by().values_list("topic", flat=True).distinct()[:200])
     return sorted(found)

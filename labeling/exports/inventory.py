@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.exports.filters import Filters
-from labeling.exports.selection import demonstration_rows, ranking_rows
+from labeling.exports.selection import demonstration_rows, ranking_rows, thumb_rows
 from labeling.models import Comparison, Dialogue, Project, Prompt
 from labeling.prompts import near_duplicates
 
@@ -22,8 +22,9 @@ class InventoryFigure:
 
 
 def inventory(project: Project) -> list[InventoryFigure]:
-    """Demonstrations, rankings, prompts and comparisons of a project, counted as an export would select them."""
-    return [_demonstrations(project), _rankings(project), _prompts(project), _comparisons(project)]
+    """What a project has, counted as an export would select it; thumbs only where there are some."""
+    figures = [_demonstrations(project), _rankings(project), _prompts(project), _comparisons(project)]
+    return [*figures, *_thumbs(project)]
 
 
 def _demonstrations(project: Project) -> InventoryFigure:
@@ -65,3 +66,9 @@ def _comparisons(project: Project) -> InventoryFigure:
     sampling = project.comparisons.filter(state=Comparison.State.SAMPLING).count()
     note = ngettext("%(n)d is being sampled", "%(n)d are being sampled", sampling) % {"n": sampling}
     return InventoryFigure(label=_("Comparisons to rank"), num=waiting, note=note)
+
+
+def _thumbs(project: Project) -> list[InventoryFigure]:
+    counts = thumb_rows(project, Filters()).order_by().aggregate(all=Count("id"), up=Count("id", filter=Q(up=True)))
+    note = _("%(up)s up, %(down)s down") % {"up": f"{counts['up']:,}", "down": f"{counts['all'] - counts['up']:,}"}
+    return [InventoryFigure(label=_("Thumbs"), num=counts["all"], note=note)] if counts["all"] else []

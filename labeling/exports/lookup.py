@@ -8,14 +8,15 @@ from django.conf import settings
 
 from labeling.exports.formats import RECORDS
 from labeling.exports.records import SOURCES
-from labeling.models import Dialogue, Export, Prompt, Ranking
+from labeling.models import Dialogue, Export, Prompt, Ranking, Thumb
 
 KINDS: dict[type[Any], str] = {
     Ranking: Export.Kind.RANKINGS,
     Dialogue: Export.Kind.DEMONSTRATIONS,
     Prompt: Export.Kind.PROMPTS,
+    Thumb: Export.Kind.THUMBS,
 }
-Row = Ranking | Dialogue | Prompt
+Row = Ranking | Dialogue | Prompt | Thumb
 Key = tuple[str, ...]
 
 

@@ -21,13 +21,16 @@ from labeling.exports.selection import (
     prompts_left_out,
     ranking_rows,
     rankings_left_out,
+    thumb_rows,
+    thumbs_left_out,
 )
 from labeling.exports.splits import split_under_filters
-from labeling.models import Dialogue, Export, Message, Project, Prompt
-from records import Demonstration, RecordError, decode
+from labeling.models import Dialogue, Export, Message, Project, Prompt, Thumb
+from records import Completion, Demonstration, RecordError, SamplingParams, decode
 from records import Message as MessageRecord
 from records import Prompt as PromptRecord
-from records.names import DEMONSTRATIONS_FILE, PROMPTS_FILE, RANKINGS_FILE
+from records import Thumb as ThumbRecord
+from records.names import DEMONSTRATIONS_FILE, PROMPTS_FILE, RANKINGS_FILE, THUMBS_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,11 @@ def read_prompts(ids: Sequence[str], filters: Filters) -> list[PromptRecord]:
     found = Prompt.objects.in_use().filter(id__in=ids).values("id", "messages", "topic", "source")
     rows = {str(row["id"]): row for row in found}
     return [_make_record(lambda one: _prompt_record(rows[one], filters), one, "prompt") for one in ids if one in rows]
+
+
+def read_thumbs(ids: Sequence[str], filters: Filters) -> list[ThumbRecord]:
+    rows = {str(row.id): row for row in Thumb.objects.that_count().filter(id__in=ids).select_related("policy")}
+    return [_make_record(lambda one: _thumb_record(rows[one], filters), one, "thumb") for one in ids if one in rows]
 
 
 def _make_record(make: Callable[[str], Any], identifier: str, name: str) -> Any:
@@ -116,6 +124,30 @@ def _prompt_record(row: Mapping[str, Any], filters: Filters) -> PromptRecord:
     )
 
 
+def _thumb_record(row: Thumb, filters: Filters) -> ThumbRecord:
+    messages = tuple(decode(MessageRecord, value, where="messages") for value in row.messages)
+    trainer = row.outside_trainer or None
+    completion = Completion(
+        id=str(row.id),
+        content=row.content,
+        policy=row.policy_name or None,
+        sampling=decode(SamplingParams, row.sampling, where="sampling") if row.sampling else None,
+    )
+    return ThumbRecord(
+        id=str(row.id),
+        messages=messages,
+        completion=completion,
+        up=row.up,
+        reason=row.reason or None,
+        trainer=trainer,
+        trainer_kind="imported",
+        given_at=row.given_at.isoformat(),
+        topic=row.topic or None,
+        source=row.source or None,
+        split=split_under_filters(messages, filters, trainer=trainer),
+    )
+
+
 SOURCES = {
     Export.Kind.RANKINGS: Source(
         file_name=RANKINGS_FILE,
@@ -135,5 +167,11 @@ SOURCES = {
         rows=prompt_rows,
         read=read_prompts,
         left_out=prompts_left_out,
+    ),
+    Export.Kind.THUMBS: Source(
+        file_name=THUMBS_FILE,
+        rows=thumb_rows,
+        read=read_thumbs,
+        left_out=thumbs_left_out,
     ),
 }

@@ -13,8 +13,8 @@ from django.db.models import Q, QuerySet
 from labeling.exports.filters import read_filters
 from labeling.exports.formats import RECORDS
 from labeling.exports.lookup import holds
-from labeling.exports.selection import demonstration_matches, ranking_matches
-from labeling.models import Comparison, Dialogue, Export, Ranking
+from labeling.exports.selection import demonstration_matches, ranking_matches, thumb_matches
+from labeling.models import Comparison, Dialogue, Export, Ranking, Thumb
 
 MOST_LOOKED_UP = 500  # retracted rows; beyond them the count is a lower bound
 
@@ -54,6 +54,9 @@ def _candidates(export: Export) -> QuerySet[Any]:
         gone = Q(retracted_at__gte=export.created_at) | Q(comparison__state=Comparison.State.WITHDRAWN)
         rows = ranking_matches(rows.filter(gone, ranked_at__lte=export.finished_at), filters)
         return rows.order_by("-ranked_at", "id")
+    if export.kind == Export.Kind.THUMBS:
+        thumbs = Thumb.objects.filter(project=export.project_id, retracted_at__gte=export.created_at)
+        return thumb_matches(thumbs.filter(created_at__lte=export.finished_at), filters).order_by("-created_at", "id")
     withdrawn = Dialogue.objects.filter(project=export.project_id, state=Dialogue.State.WITHDRAWN)
     return demonstration_matches(withdrawn.filter(created_at__lte=export.finished_at), filters).order_by(
         "-created_at", "id"

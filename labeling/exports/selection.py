@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.exports.filters import Filters
-from labeling.models import Comparison, Dialogue, Message, Project, Prompt, Ranking
+from labeling.models import Comparison, Dialogue, Message, Project, Prompt, Ranking, Thumb
 
 
 def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
@@ -66,6 +66,20 @@ def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
     return _between(rows, filters, "created_at").order_by("id")
 
 
+def thumb_rows(project: Project, filters: Filters) -> QuerySet[Thumb]:
+    """Thumbs that count and match the filters."""
+    return thumb_matches(Thumb.objects.that_count().filter(project=project), filters).order_by("id")
+
+
+def thumb_matches(rows: QuerySet[Thumb], filters: Filters) -> QuerySet[Thumb]:
+    """Thumbs that match the filters, retracted ones included."""
+    if filters.topics:
+        rows = rows.filter(topic__in=filters.topics)
+    if filters.trainers:
+        rows = rows.filter(outside_trainer__in=filters.trainers)
+    return _between(rows, filters, "given_at")
+
+
 def rankings_left_out(project: Project) -> dict[str, int]:
     """Number of rankings that are never exported, by reason."""
     rows = Ranking.objects.filter(comparison__project=project)
@@ -86,6 +100,10 @@ def demonstrations_left_out(project: Project) -> dict[str, int]:
 
 def prompts_left_out(project: Project) -> dict[str, int]:
     return _positive(retired=project.prompts.filter(retired_at__isnull=False).count())
+
+
+def thumbs_left_out(project: Project) -> dict[str, int]:
+    return _positive(retracted=project.thumbs.exclude(retracted_at=None).count())
 
 
 def _positive(**counts: int) -> dict[str, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from labeling.statistics.agreement import PairCounts, compare_rankings, ordered_pairs, shown_earlier_wins, tied_pairs
-from records import Demonstration, Prompt, Ranking
+from records import Demonstration, Prompt, Ranking, Thumb
 
 LENGTHS_DIFFER = 30  # characters; AlpacaEval counts only pairs that differ by more in P(prefer longer)
 _LONGEST_SECONDS = 3_600  # longer times are counted as an hour, so that the counter stays small
@@ -127,6 +127,36 @@ class DemonstrationStatistics(Statistics):
 
 
 @dataclass
+class ThumbStatistics(Statistics):
+    policies: Counter[str] = field(default_factory=Counter)
+    num_up: int = 0
+    num_with_reason: int = 0
+    characters_up: int = 0  # of completions with a thumb up
+    characters_down: int = 0
+
+    def add(self, record: Thumb) -> None:
+        super().add(record)
+        if record.trainer is not None:
+            self.trainers[record.trainer] += 1
+        self.policies[record.completion.policy or ""] += 1
+        self.num_up += record.up
+        self.num_with_reason += record.reason is not None
+        length = len(record.completion.content)
+        self.characters_up += length if record.up else 0
+        self.characters_down += 0 if record.up else length
+
+    def counts(self) -> dict[str, Any]:
+        return {
+            **super().counts(),
+            "up": self.num_up,
+            "down": self.num - self.num_up,
+            "with_reason": self.num_with_reason,
+            "trainers": len(self.trainers),
+            "by_policy": _largest(self.policies),
+        }
+
+
+@dataclass
 class RankingStatistics(Statistics):
     trainer_kinds: Counter[str] = field(default_factory=Counter)
     rounds: Counter[str] = field(default_factory=Counter)
@@ -215,6 +245,7 @@ def new_statistics(kind: str) -> Statistics:
         "rankings": RankingStatistics,
         "demonstrations": DemonstrationStatistics,
         "prompts": PromptStatistics,
+        "thumbs": ThumbStatistics,
     }
     return kinds[kind]()
 

@@ -23,6 +23,7 @@ from labeling.models import (
     Reference,
     Round,
     SamplingRun,
+    Thumb,
     User,
 )
 from labeling.models.content_hash import fingerprint
@@ -167,6 +168,12 @@ def make_reference(*, project: Project, use: str = "gold", **fields: Any) -> Ref
     tiers = [[str(completion.id)] for completion in comparison.completions.order_by("index")]
     values = {"tiers": tiers, "lesson": "The first is best", "explanation": "Each is *worse* than the one before."}
     return Reference.objects.create(comparison=comparison, **values | fields)
+
+
+def make_thumb(*, project: Project, content: str = "Rome.", up: bool = False, **fields: Any) -> Thumb:
+    messages = [{"role": "user", "content": QUESTION}]
+    values = {"messages": messages, "content_sha256": uuid.uuid4().hex * 2, **fields}
+    return Thumb.objects.create(project=project, content=content, up=up, **values)
 
 
 def make_run(*, project: Project, **fields: Any) -> SamplingRun:

@@ -16,7 +16,7 @@ from labeling.exports.formats.oasst import lost_in_tree, tree_lines
 from labeling.exports.formats.parquet import row_of
 from labeling.models import Export
 from labeling.statistics.agreement import ordered_pairs, places_of, tied_pairs
-from records import Completion, Demonstration, Message, Prompt, Ranking
+from records import Completion, Demonstration, Message, Prompt, Ranking, Thumb
 
 Lines = Iterator[dict[str, Any]]
 RECORDS = "records"
@@ -133,12 +133,18 @@ def prompt_completion_lines(demonstration: Demonstration) -> Lines:
             yield {"prompt": _message_dicts(demonstration.messages[:place]), "completion": _message_dicts((message,))}
 
 
-# Prompts, and every kind.
+# Prompts, thumbs, and every kind.
 
 
 def prompt_lines(prompt: Prompt) -> Lines:
     """trl's prompt-only format, conversational; for its online trainers."""
     yield {"prompt": _message_dicts(prompt.messages)}
+
+
+def kto_lines(thumb: Thumb) -> Lines:
+    """trl's unpaired preference format, conversational; for KTOTrainer."""
+    completion = [_assistant_message(thumb.completion)]
+    yield {"prompt": _message_dicts(thumb.messages), "completion": completion, "label": thumb.up}
 
 
 def row_lines(record: Any) -> Lines:
@@ -255,6 +261,14 @@ FORMATS = (
         kind=Export.Kind.PROMPTS,
         lines=prompt_lines,
         loses=_("Topics and sources."),
+    ),
+    OutputFormat(
+        name="kto",
+        label=_("trl unpaired preference, for KTO"),
+        kind=Export.Kind.THUMBS,
+        lines=kto_lines,
+        count_lost=lambda thumb: Counter({"reasons": 1} if thumb.reason else {}),
+        loses=_("The reason, who gave the thumb and when, where the completion came from, topics and sources."),
     ),
     *(
         OutputFormat(

@@ -11,11 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from records import Demonstration, Prompt, Ranking, encode
+from records import Demonstration, Prompt, Ranking, Thumb, encode
 
 ROW_GROUP_SIZE = 1_000  # rows; a reader loads a group at a time, and a group is held in memory here
 
-CLASSES: Mapping[str, type] = {"rankings": Ranking, "demonstrations": Demonstration, "prompts": Prompt}
+CLASSES: Mapping[str, type] = {
+    "rankings": Ranking,
+    "demonstrations": Demonstration,
+    "prompts": Prompt,
+    "thumbs": Thumb,
+}
 
 
 def row_of(record: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from labeling.imports import import_rankings
 from labeling.models import Comparison, Dialogue, Export, Project, Rating
 from records import encode
 from tests.labeling.exports.material import directory_of, exported, make_ranking, rankings_in
-from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_prompt, make_user
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_prompt, make_thumb, make_user
 
 datasets = pytest.importorskip("datasets")
 pytestmark = pytest.mark.django_db
@@ -47,6 +47,7 @@ def fill(project: Project, *, num: int = NUM) -> None:
         turns = (("user", question, "typed"), ("assistant", "That it is one.", "typed"))
         make_dialogue(project=project, state=Dialogue.State.ACCEPTED, author=alice, turns=turns)
         make_prompt(project=project, content=question)
+        make_thumb(project=project, messages=messages, up=number % 2 == 0, reason="Wrong.", outside_policy="theirs")
 
 
 def exported_as(project: Project, kind: str, name: str, **filters: Any) -> Path:
@@ -72,6 +73,7 @@ def loaded(directory: Path) -> Any:
         ("demonstrations", "openai", {"messages"}),
         ("demonstrations", "prompt-completion", {"prompt", "completion"}),
         ("prompts", "prompt-only", {"prompt"}),
+        ("thumbs", "kto", {"prompt", "completion", "label"}),
     ],
 )
 def test_datasets_loads_the_directory_split_by_split(project: Project, kind: str, name: str, columns: set[str]) -> None:
@@ -105,7 +107,7 @@ def test_a_table_holds_every_field_of_every_record(project: Project) -> None:
     assert rows[min(rows)]["ratings"][0]["flags"] == {"rude": False, "kind": True}
 
 
-@pytest.mark.parametrize("kind", ["rankings", "demonstrations", "prompts"])
+@pytest.mark.parametrize("kind", ["rankings", "demonstrations", "prompts", "thumbs"])
 def test_pyarrow_reads_a_table_without_datasets(project: Project, kind: str) -> None:
     import pyarrow.parquet as pq
 
@@ -207,4 +209,14 @@ def test_dpo_trainer_takes_two_steps(project: Project, tiny_policy: Path, tmp_pa
     rows = loaded(exported_as(project, "rankings", "trl", test_percent=0, validation_percent=0))["train"]
     settings = trl.DPOConfig(**arguments(tmp_path), max_length=128)
     trainer = trl.DPOTrainer(model, args=settings, train_dataset=rows, processing_class=tokenizer)
+    assert len(losses(trainer)) == 2
+
+
+def test_kto_trainer_takes_two_steps(project: Project, tiny_policy: Path, tmp_path: Path) -> None:
+    trl = pytest.importorskip("trl")
+    fill(project)
+    model, tokenizer = policy_of(tiny_policy)
+    rows = loaded(exported_as(project, "thumbs", "kto", test_percent=0, validation_percent=0))["train"]
+    settings = trl.KTOConfig(**arguments(tmp_path), max_length=128)
+    trainer = trl.KTOTrainer(model, args=settings, train_dataset=rows, processing_class=tokenizer)
     assert len(losses(trainer)) == 2
