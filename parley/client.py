@@ -1,7 +1,7 @@
 """What a program does with a Parley platform: one method for one thing, rows as docs/api.md has them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,31 @@ class Client:
 
     def add_dialogues(self, project: str, dialogues: Iterable[Row], *, on_error: str = "stop") -> Row:
         return self._add(f"{_place(project)}/dialogues", "dialogues", dialogues, on_error)
+
+    def feedback(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/feedback")
+
+    def send_feedback(
+        self,
+        project: str,
+        *,
+        id: str,
+        messages: Sequence[Row],
+        answer: str,
+        thumb: str,
+        reason: str | None = None,
+        policy: str | None = None,
+        trainer: str | None = None,
+        topic: str | None = None,
+    ) -> Row:
+        """Keep a thumb, "up" or "down", on the answer to these messages. `id` is yours: sent twice, it is kept once.
+
+        Raises ParleyError (409) where another thumb was sent under this id.
+        """
+        body = {"id": id, "messages": list(messages), "answer": answer, "thumb": thumb, "reason": reason}
+        body |= {"policy": policy, "trainer": trainer, "topic": topic}
+        given = {name: value for name, value in body.items() if value is not None}
+        return dict(self._connection.post(f"{_place(project)}/feedback", given))
 
     def claim(self, project: str) -> Row:
         """{"lease": the next comparison to rank, or None, "reason": …}."""

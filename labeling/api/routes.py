@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 
-from labeling.api import dialogues, exports, projects, rankings, schemas, webhooks
+from labeling.api import dialogues, exports, feedback, projects, rankings, schemas, webhooks
 from labeling.api.authentication import Bearer, authenticated
 from labeling.api.errors import explain_errors, not_found, response_of
 from labeling.api.idempotency import HEADER, LONGEST_KEY
@@ -36,13 +36,13 @@ class Api(NinjaAPI):
 api = Api(
     title="Parley",
     version=VERSION,
-    description="Human preference data: prompts, dialogues, comparisons, rankings, exports, policies, rounds.",
+    description="Human preference data: prompts, dialogues, comparisons, rankings, thumbs, exports, policies, rounds.",
     openapi_url=None,
     docs_url=None,
     auth=Bearer(),
 )
 explain_errors(api)
-for _router in (projects.router, dialogues.router, rankings.router, exports.router, webhooks.router):
+for _router in (projects.router, dialogues.router, rankings.router, feedback.router, exports.router, webhooks.router):
     api.add_router("", _router)
 
 

@@ -8,6 +8,7 @@ from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from labeling import models
+from labeling.web.form_fields import LONGEST_TEXT
 
 Role = Literal["system", "user", "assistant"]
 
@@ -258,6 +259,46 @@ class Imported(Schema):
     imported: int
     repeated: int
     refused: list[Problem]
+
+
+class NewThumb(Given):
+    """A thumb on the answer to these messages. `id` is the sender's own; `trainer` names who gave it, not by a name."""
+
+    id: str = Field(min_length=1, max_length=200)
+    messages: list[Said] = Field(min_length=1, max_length=400)
+    answer: str = Field(min_length=1, max_length=LONGEST_TEXT)
+    thumb: Literal["up", "down"]
+    reason: str | None = Field(None, max_length=2000)
+    policy: str | None = Field(None, min_length=1, max_length=100)
+    trainer: str | None = Field(None, min_length=1, max_length=80, description="a pseudonym of whoever gave it")
+    topic: str | None = Field(None, max_length=60)
+
+
+class Thumb(Schema):
+    """A thumb as it is kept. `id` is ours, `outside_id` the sender's; `comparison_id` what was made of a thumb down."""
+
+    id: UUID
+    outside_id: str
+    messages: list[Said]
+    answer: str = Field(alias="content")
+    thumb: Literal["up", "down"]
+    reason: str
+    policy: str | None
+    trainer: str = Field(alias="outside_trainer")
+    topic: str
+    source: str
+    comparison_id: UUID | None
+    given_at: datetime
+    created_at: datetime
+    retracted_at: datetime | None
+
+    @staticmethod
+    def resolve_thumb(row: models.Thumb) -> str:
+        return "up" if row.up else "down"
+
+    @staticmethod
+    def resolve_policy(row: models.Thumb) -> str | None:
+        return row.policy_name or None
 
 
 class NewExport(Given):

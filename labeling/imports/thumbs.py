@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-import orjson
 from django.db import transaction
 from django.utils import timezone
 
@@ -142,8 +141,10 @@ def _sha256(record: ThumbRecord) -> str:
     """Of all that the sender says of the thumb, without its id."""
     said = [(message.role, message.content) for message in record.messages]
     completion = record.completion
-    content = (said, completion.content, completion.policy, record.up, record.reason, record.trainer, record.given_at)
-    return hashlib.sha256(orjson.dumps(content)).hexdigest()
+    judged = (completion.content, completion.policy, record.up, record.reason)
+    return hashlib.sha256(
+        json.dumps((said, *judged, record.trainer, record.given_at, record.topic)).encode()
+    ).hexdigest()
 
 
 def _is_uuid(text: str) -> bool:

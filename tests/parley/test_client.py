@@ -67,6 +67,16 @@ def test_it_sends_many_prompts_in_batches(client: Client, project: Project, line
     assert [seen[0] for seen in line.seen] == ["POST"] * 3
 
 
+def test_a_thumb_over_a_bad_line_is_kept_once(client: Client, project: Project, line: BadLine) -> None:
+    line.troubles[:] = ["cut after", 502]
+    asked = [{"role": "user", "content": "When?"}]
+    sent = client.send_feedback("ours", id="m-1", messages=asked, answer="Now.", thumb="down", reason="Late.")
+    assert (sent["thumb"], sent["reason"], sent["outside_id"]) == ("down", "Late.", "m-1")
+    assert [thumb["id"] for thumb in client.feedback("ours")] == [sent["id"]]
+    with pytest.raises(ParleyError, match="Another thumb was sent under this id"):
+        client.send_feedback("ours", id="m-1", messages=asked, answer="Now.", thumb="up")
+
+
 @pytest.mark.parametrize("trouble", [429, 500, 502, 503, "cut before", "cut after"])
 def test_a_write_over_a_bad_line_is_done_once(
     client: Client, project: Project, line: BadLine, trouble: int | str

@@ -91,6 +91,7 @@ def a_body_for(name: str) -> dict[str, Any]:
         "api_list_prompts": PROMPT,
         "api_list_dialogues": {"dialogues": [said]},
         "api_list_exports": {"kind": "rankings"},
+        "api_list_feedback": {"id": "m", "messages": said["messages"][:1], "answer": "Hello.", "thumb": "up"},
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
         "api_skip": {"reason": "tired"},
     }.get(name, {})

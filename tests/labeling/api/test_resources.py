@@ -17,6 +17,7 @@ from tests.labeling.factories import (
     make_project,
     make_prompt,
     make_reference,
+    make_thumb,
     make_user,
 )
 
@@ -86,7 +87,9 @@ def test_pages_cost_the_same_however_long(project: Any, erin: Program, django_as
     for _ in range(12):
         make_dialogue(project=project, author=make_user(), state="accepted")
     make_comparisons(project=project, num=12)
-    for path in ("dialogues", "comparisons", "rankings", "exports", "rounds", "prompts"):
+    for _ in range(12):
+        make_thumb(project=project, policy=project.policy)
+    for path in ("dialogues", "comparisons", "rankings", "exports", "rounds", "prompts", "feedback"):
         with django_assert_max_num_queries(7):
             assert erin.get(f"projects/ours/{path}").status_code == 200
 
