@@ -13,7 +13,7 @@ from labeling.models import Project
 from labeling.prompts import near_duplicates
 from labeling.rankings import assignment, corrections
 from labeling.rounds import training_jobs
-from labeling.sampling import comparisons, recovery
+from labeling.sampling import comparisons, recovery, thumbs_down
 from labeling.webhooks import deliveries
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "deliveries due": deliveries.sweep_deliveries,
     "training jobs swept": training_jobs.sweep_jobs,
     "written texts joined": _in_each_project(corrections.create_comparisons_from_corrections),
+    "thumbs down compared": _in_each_project(thumbs_down.compare_thumbs_down),
     "comparisons made": _in_each_project(comparisons.keep_ready),
     "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
     "sign-in failures forgotten": users.forget_old_failures,

@@ -54,6 +54,7 @@ class ProjectForm(forms.ModelForm[Project]):
                 "asks_ratings",
                 "forbids_own_text",
                 "joins_written",
+                "compares_thumbs_down",
             ),
         ),
         (
@@ -107,6 +108,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "asks_ratings",
             "forbids_own_text",
             "joins_written",
+            "compares_thumbs_down",
             "practice_required",
             "gold_every",
             "num_suggestions",
@@ -129,6 +131,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "asks_ratings": _("Rate each completion alone before ranking"),
             "forbids_own_text": _("Nobody ranks what they wrote themselves"),
             "joins_written": _("Accepted texts that people wrote while ranking are ranked as well"),
+            "compares_thumbs_down": _("Compare what got a thumb down"),
             "practice_required": _("Newcomers do the practice set before they rank"),
             "num_suggestions": _("Suggestions offered"),
             "suggestion_temperature": _("Temperature of suggestions"),
@@ -142,6 +145,9 @@ class ProjectForm(forms.ModelForm[Project]):
             "top_p": _("1 leaves out nothing."),
             "num_completions": _("2 to 9."),
             "comparisons_ready": _("How many are sampled ahead of the trainers."),
+            "compares_thumbs_down": _(
+                "The prompt of a thumb down that comes in is compared at once in the open round."
+            ),
             "num_suggestions": _("0 to 6; 0 offers none."),
             "suggestion_temperature": _(
                 "Lower than what is compared: suggestions are to help, not to show the policy."

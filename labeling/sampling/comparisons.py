@@ -61,7 +61,7 @@ def eligible_messages(project: Project) -> QuerySet[Message]:
 
 def choose_messages(project: Project, *, num: int, seed: int) -> list[Message]:
     """Choose `num` messages, or all if there are fewer, uniformly among the eligible that this round does not have."""
-    taken = Comparison.objects.filter(round=_open_round(project), message=OuterRef("pk"))
+    taken = Comparison.objects.filter(round=open_round(project), message=OuterRef("pk"))
     eligible = eligible_messages(project).filter(~Exists(taken)).select_related("dialogue", "completion")
     return _draw(eligible, num=num, seed=seed)
 
@@ -72,7 +72,7 @@ def make_comparisons(project: Project, *, num: int, seed: int, by: User | None) 
     Raises ComparisonError if no round is open, the project takes no new work, or it has no policy.
     """
     with transaction.atomic():
-        round_ = _lock_round(project)
+        round_ = lock_round(project)
         chosen = choose_messages(project, num=num, seed=seed)
         contexts = _messages_before(chosen)
         comparisons = [
@@ -94,7 +94,7 @@ def keep_ready(project: Project) -> int:
     waiting: a person has to look at them, and new ones would probably fail as well.
     """
     round_ = project.rounds.filter(closed_at=None).select_related("policy").first()
-    if round_ is None or _policy_of(round_) is None or project.archived_at is not None:
+    if round_ is None or policy_of(round_) is None or project.archived_at is not None:
         return 0
     waiting = Comparison.objects.filter(
         Q(state__in=(Comparison.State.SAMPLING, Comparison.State.FAILED))
@@ -110,8 +110,8 @@ def keep_ready(project: Project) -> int:
     made = len(make_comparisons(project, num=missing, seed=seed, by=None))
     if made < missing:
         with transaction.atomic():
-            prompts = _draw(_untouched_prompts(_lock_round(project)), num=missing - made, seed=seed)
-            made += len(_make_from_prompts(round_, prompts, seed=seed, by=None))
+            prompts = _draw(_untouched_prompts(lock_round(project)), num=missing - made, seed=seed)
+            made += len(compare_prompts(round_, prompts, seed=seed, by=None))
     return made
 
 
@@ -122,18 +122,44 @@ def has_more_to_compare(round_: Round) -> bool:
     return left.exists() or _untouched_prompts(round_).exists()
 
 
-def _draw(rows: QuerySet[Row], *, num: int, seed: int) -> list[Row]:
-    """The first `num` rows in the order of a hash of seed and id: uniform, and reproducible for the same rows."""
-    return list(rows.order_by(shuffled(seed), "id")[: max(0, num)])
-
-
-def _make_from_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: User | None) -> list[Comparison]:
+def compare_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: User | None) -> list[Comparison]:
+    """Request completions of prompts that this round, which the caller has locked, has no comparison of."""
     comparisons = [_new_comparison(round_, prompt.messages, prompt=prompt) for prompt in prompts]
     Comparison.objects.bulk_create(comparisons)
     if comparisons:
         mixture = _request_completions(round_.project, comparisons, seed=seed, by=by)
         AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), of="prompts", **mixture)
     return comparisons
+
+
+def open_round(project: Project) -> Round | None:
+    return project.rounds.filter(closed_at=None).first()
+
+
+def lock_round(project: Project) -> Round:
+    """Lock and return the open round, so that two transactions do not choose the same messages.
+
+    Raises ComparisonError if there is no open round, the project takes no new work, or it has no policy.
+    """
+    rounds = Round.objects.select_for_update(of=("self",)).select_related("policy", "project__policy")
+    round_ = rounds.filter(project=project, closed_at=None).first()
+    if round_ is None:
+        raise ComparisonError(_("No round is open. Start one first."))
+    if reason := project.why_no_new_work:
+        raise ComparisonError(reason)
+    if policy_of(round_) is None:
+        raise ComparisonError(_("This project has no policy yet. An admin can choose one in its settings."))
+    return round_
+
+
+def policy_of(round_: Round | None) -> Any:
+    assert round_ is not None
+    return round_.policy or round_.project.policy
+
+
+def _draw(rows: QuerySet[Row], *, num: int, seed: int) -> list[Row]:
+    """The first `num` rows in the order of a hash of seed and id: uniform, and reproducible for the same rows."""
+    return list(rows.order_by(shuffled(seed), "id")[: max(0, num)])
 
 
 def _untouched_prompts(round_: Round) -> QuerySet[Prompt]:
@@ -213,7 +239,7 @@ def _runs_of(comparison: Comparison, project: Project, mixture: Sequence[Part], 
         yield SamplingRun(
             project=project,
             purpose=SamplingRun.Purpose.COMPARISON,
-            policy=part.policy or _policy_of(comparison.round),
+            policy=part.policy or policy_of(comparison.round),
             messages=comparison.messages,
             num_completions=count,
             sampling=encode(params),
@@ -236,28 +262,3 @@ def _messages_before(chosen: Sequence[Message]) -> dict[Any, list[dict[str, Any]
         message.id: [said for position, said in by_dialogue[message.dialogue_id] if position < message.position]
         for message in chosen
     }
-
-
-def _open_round(project: Project) -> Round | None:
-    return project.rounds.filter(closed_at=None).first()
-
-
-def _lock_round(project: Project) -> Round:
-    """Lock and return the open round, so that two transactions do not choose the same messages.
-
-    Raises ComparisonError if there is no open round, the project takes no new work, or it has no policy.
-    """
-    rounds = Round.objects.select_for_update(of=("self",)).select_related("policy", "project__policy")
-    round_ = rounds.filter(project=project, closed_at=None).first()
-    if round_ is None:
-        raise ComparisonError(_("No round is open. Start one first."))
-    if reason := project.why_no_new_work:
-        raise ComparisonError(reason)
-    if _policy_of(round_) is None:
-        raise ComparisonError(_("This project has no policy yet. An admin can choose one in its settings."))
-    return round_
-
-
-def _policy_of(round_: Round | None) -> Any:
-    assert round_ is not None
-    return round_.policy or round_.project.policy

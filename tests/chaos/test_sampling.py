@@ -20,10 +20,11 @@ from django.db import connection
 
 from labeling.embedded import valkey
 from labeling.embedded.paths import Places
-from labeling.models import Comparison, Completion, MixturePart, SamplingRun
+from labeling.models import Comparison, Completion, MixturePart, SamplingRun, Thumb
 from records import read_manifest
 from records.manifest import MANIFEST, sha256_of
-from tests.labeling.factories import make_chat, make_policy, make_project, make_run
+from tests.labeling.api.api_client import Program
+from tests.labeling.factories import make_chat, make_policy, make_project, make_run, make_user
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
@@ -164,3 +165,21 @@ def test_every_run_is_done_exactly_once_whatever_is_killed(machine: Machine) -> 
     repeated = SamplingRun.objects.filter(attempt__gt=1).count()
     assert repeated > 0, "nothing was hit: the kills came too late to mean anything"
     assert machine.environment["REDIS_URL"] != settings.REDIS_URL
+
+
+def test_a_thumb_down_becomes_a_comparison_that_is_ready(machine: Machine) -> None:
+    sha256 = sha256_of(machine.store / "policies" / "tiny" / MANIFEST)
+    policy = make_policy(name="tiny", store_path="policies/tiny", manifest_sha256=sha256)
+    project = make_project(
+        policy=policy, slug="ours", compares_thumbs_down=True, comparisons_ready=0, max_new_tokens=40
+    )
+    machine.start("broker", "web", "sampler", "sweeper")
+    said = {"messages": [{"role": "user", "content": "When did Apollo 11 land?"}], "answer": "In 1968."}
+    erin = Program(make_user(username="erin", projects=[project]))
+    assert erin.post("projects/ours/feedback", {"id": "m-1", "thumb": "down", **said}).status_code == 201
+    wait_until(lambda: Comparison.objects.filter(state="open").exists(), machine, seconds=60)
+    comparison = Thumb.objects.get().comparison
+    assert comparison is not None
+    assert comparison.messages == said["messages"]
+    assert comparison.completions.count() == project.num_completions
+    assert (comparison.round, comparison.open_slots) == (project.current_round, 1)
