@@ -27,7 +27,7 @@ def compare_thumbs_down(project: Project) -> int:
     if not project.compares_thumbs_down:
         return 0
     waiting = Thumb.objects.filter(project=project).to_compare()
-    _put_into_pool(project, waiting.filter(prompt=None)[:MOST_AT_ONCE])
+    _put_into_pool(project, list(waiting.filter(prompt=None)[:MOST_AT_ONCE]))
     thumbs = list(waiting.exclude(prompt=None).select_related("prompt")[:MOST_AT_ONCE])
     round_ = open_round(project) if thumbs and project.archived_at is None else None
     if round_ is None or policy_of(round_) is None:

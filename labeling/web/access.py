@@ -34,6 +34,7 @@ from labeling.models import (
     Ranking,
     Reference,
     SamplingRun,
+    Thumb,
     TrainingJob,
     User,
     Webhook,
@@ -128,6 +129,10 @@ def suggestion_for(dialogue: Dialogue, completion_id: uuid.UUID) -> Completion:
 def prompt_of(project: Project, prompt_id: uuid.UUID) -> Prompt:
     """A prompt in this project's pool."""
     return get_object_or_404(Prompt, id=prompt_id, project=project)
+
+
+def thumb_of(project: Project, thumb_id: uuid.UUID) -> Thumb:
+    return get_object_or_404(Thumb, id=thumb_id, project=project)
 
 
 def readable_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:

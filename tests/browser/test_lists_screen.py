@@ -5,9 +5,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from labeling.models import Export, Project, Prompt, User
+from labeling.models import Export, Project, Prompt, Thumb, User
 from tests.browser.screenshots import look_at
-from tests.labeling.factories import make_prompt, make_user
+from tests.labeling.factories import make_comparison, make_prompt, make_thumb, make_user
 
 OpenPage = Callable[..., Page]
 Keep = Callable[[Page, str], Path]
@@ -55,3 +55,29 @@ def test_exports_and_people_are_narrowed(
     people.get_by_role("link", name="Show all").first.click()
     expect(people.get_by_role("button", name="Close the account of Erin")).to_be_visible()
     look_at(people, "people", keep_screenshot)
+
+
+def test_thumbs_are_read_narrowed_and_retracted(
+    open_page: OpenPage, project: Project, erin: User, keep_screenshot: Keep
+) -> None:
+    Project.objects.filter(id=project.id).update(compares_thumbs_down=True)
+    compared = make_comparison(project=project, round=project.current_round)
+    make_thumb(project=project, content="Feed it twice a day.", up=True, outside_policy="assistant-7", source="api")
+    make_thumb(project=project, content="Boil it.", reason="It would die.", wants_comparison=True, comparison=compared)
+    make_thumb(project=project, content=LONG, reason=f"Too long. {LONG}", source="feedback.json", outside_trainer="u-1")
+    wrong = make_thumb(project=project, content="Rome.", reason="Another country.", wants_comparison=True)
+    page = open_page("/p/bread/data/", user=erin)
+    look_at(page, "data-with-thumbs", keep_screenshot)
+    page.get_by_role("link", name="Thumbs", exact=True).click()
+    look_at(page, "thumbs", keep_screenshot)
+    page.get_by_label("Words of the answer or the reason").fill("country")
+    page.keyboard.press("Enter")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows.get_by_text("waits to be compared")).to_be_visible()
+    rows.locator("summary").click()
+    expect(rows.locator(".said").last).to_contain_text("Rome.")
+    look_at(page, "thumb-opened", keep_screenshot)
+    rows.get_by_role("button", name="Retract").click()
+    expect(rows.get_by_role("button", name="Bring back")).to_be_visible()
+    assert Thumb.objects.get(id=wrong.id).retracted_at is not None

@@ -1,8 +1,9 @@
-"""Full lists of a project's prompts, dialogues, exports, imports and training jobs, filtered and in pages."""
+"""Full lists of a project's prompts, thumbs, dialogues, exports, imports and training jobs, filtered and in pages."""
 
 import uuid
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -10,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling.dialogues.listing import with_opening_alone
-from labeling.models import Dialogue, Export, Import, Project, Prompt, TrainingJob, User
+from labeling.imports.thumbs import set_retracted
+from labeling.models import Dialogue, Export, Import, Project, Prompt, Thumb, TrainingJob, User
 from labeling.prompts import near_duplicates
 from labeling.prompts.pool import pool_topics
+from labeling.sampling.comparisons import open_round
 from labeling.web import access
 from labeling.web.access import ENGINEERS, REVIEWERS
 from labeling.web.listing import NEWEST, OLDEST, ListFilter, Listing, Order, by_column, listing
@@ -50,6 +53,48 @@ def retire_prompt(request: HttpRequest, slug: str, prompt_id: uuid.UUID) -> Http
     retired = request.POST.get("retired") == "yes"
     near_duplicates.set_retired(prompt, retired=retired, by=access.person(request))
     return redirect(return_url(request, default=reverse("prompts", args=(slug,))))
+
+
+@access.role_required(*ENGINEERS)
+@require_GET
+def thumbs(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request, slug)
+    rows = Thumb.objects.filter(project=project)
+    thumb = ListFilter(
+        name="thumb",
+        label=_("Thumb"),
+        choices=(("up", _("up")), ("down", _("down"))),
+        apply=lambda found, value: found.filter(up=value == "up"),
+    )
+    use = ListFilter(
+        name="use",
+        label=_("Use"),
+        choices=(("yes", _("counts")), ("no", _("retracted"))),
+        apply=lambda found, value: found.filter(retracted_at__isnull=value == "yes"),
+    )
+    found = listing(
+        request.GET,
+        rows.select_related("policy", "prompt", "comparison__round"),
+        orders=(NEWEST, OLDEST),
+        filters=(thumb, use),
+        search=lambda found, words: found.filter(Q(reason__icontains=words) | Q(content__icontains=words)),
+    )
+    counts = rows.that_count().aggregate(all=Count("id"), num_up=Count("id", filter=Q(up=True)))
+    more = {
+        "num_up": counts["num_up"],
+        "num_down": counts["all"] - counts["num_up"],
+        "has_round": open_round(project) is not None,
+    }
+    return _page(request, "thumbs", project=project, found=found, section="data", **more)
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def retract_thumb(request: HttpRequest, slug: str, thumb_id: uuid.UUID) -> HttpResponse:
+    """Retract a thumb or bring it back; redirects to the page it was asked from."""
+    thumb = access.thumb_of(access.project_for(request, slug), thumb_id)
+    set_retracted(thumb, retracted=request.POST.get("retracted") == "yes", by=access.person(request))
+    return redirect(return_url(request, default=reverse("thumbs", args=(slug,))))
 
 
 @access.role_required(*REVIEWERS)
@@ -128,5 +173,8 @@ def _written_by(rows: QuerySet[Dialogue], words: str) -> QuerySet[Dialogue]:
     return rows.filter(Q(author__in=people) | Q(topic__icontains=words))
 
 
-def _page(request: HttpRequest, name: str, *, project: Project, found: Listing, section: str) -> HttpResponse:
-    return render(request, f"labeling/projects/{name}.html", {"project": project, "section": section, "listing": found})
+def _page(
+    request: HttpRequest, name: str, *, project: Project, found: Listing, section: str, **more: Any
+) -> HttpResponse:
+    context = {"project": project, "section": section, "listing": found, **more}
+    return render(request, f"labeling/projects/{name}.html", context)

@@ -63,7 +63,7 @@ def hh_pair(chosen: str = "Yes.", rejected: str = "No.", before: str = "\n\nHuma
 
 def open_webui_feedback(rating: Any = -1, **data: Any) -> dict[str, Any]:
     """Open WebUI's feedback on the second of two answers to the second question of a chat."""
-    messages = {
+    messages: dict[str, dict[str, Any]] = {
         "u1": {"parentId": None, "childrenIds": ["a1"], **user("Q")},
         "a1": {"parentId": "u1", "childrenIds": ["u2"], "model": "m", "done": True, **assistant("A")},
         "u2": {"parentId": "a1", "childrenIds": ["a2", "a3"], "files": [], "models": ["m"], **user("R")},

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.models import Export, Import, Project, Prompt, TrainingJob, User
+from labeling.models import AuditEvent, Export, Import, Project, Prompt, TrainingJob, User
 from labeling.web.listing import PAGE
-from tests.labeling.factories import make_dialogue, make_project, make_prompt, make_user
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_prompt, make_thumb, make_user
 from tests.labeling.signed_in import as_user
 
 pytestmark = pytest.mark.django_db
@@ -156,18 +156,28 @@ def test_people_are_found_by_name_role_and_account() -> None:
     assert "zoe" in page(adam, reverse("people") + str(way_on(page(adam, reverse("people") + str(way_on(shown))))))
 
 
-@pytest.mark.parametrize("name", ["prompts", "exports", "imports", "training_jobs"])
+@pytest.mark.parametrize("name", ["prompts", "exports", "imports", "training_jobs", "thumbs"])
 def test_trainers_and_strangers_see_no_list(project: Project, alice: User, name: str) -> None:
     stranger = make_user(username="eve", role="engineer")
     assert as_user(alice).get(url(project, name)).status_code in (403, 404)
     assert as_user(stranger).get(url(project, name)).status_code == 404
 
 
+def make_thumbs_of_all_kinds(project: Project) -> None:
+    for number in range(8):
+        messages = [{"role": "user", "content": f"Question {number}?"}]
+        compared = make_comparison(project=project, round=project.current_round)
+        fields: dict[str, Any] = {"comparison": compared} if number % 2 else {"policy": project.policy}
+        make_thumb(project=project, messages=messages, wants_comparison=True, **fields)
+
+
 def test_a_page_costs_as_many_queries_however_many_rows(
     project: Project, erins_browser: Client, prompts: list[Prompt], django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(8):
-        page(erins_browser, url(project, "prompts"))
+    make_thumbs_of_all_kinds(project)
+    for name in ("prompts", "thumbs"):
+        with django_assert_max_num_queries(8):
+            page(erins_browser, url(project, name))
 
 
 def test_reviewers_find_what_was_handed_in(project: Project, rita: User, alice: User) -> None:
@@ -185,3 +195,42 @@ def test_reviewers_find_what_was_handed_in(project: Project, rita: User, alice: 
         shown = page(reviewer, url(project, "dialogues") + query)
         assert len(re.findall(r"/review/[0-9a-f-]{36}/", shown)) == num, query
     assert as_user(alice).get(url(project, "dialogues")).status_code in (403, 404)
+
+
+def test_thumbs_are_counted_narrowed_and_say_what_became_of_them(project: Project, erins_browser: Client) -> None:
+    make_thumb(project=project, content="Paris.", up=True, outside_policy="assistant-7", outside_trainer="reader-3")
+    make_thumb(project=project, content="Rome.", reason="Another country.", wants_comparison=True)
+    compared = make_comparison(project=project, round=project.current_round)
+    make_thumb(project=project, content="Lyon.", wants_comparison=True, comparison=compared)
+    make_thumb(project=project, content="Bonn.", retracted_at=timezone.now())
+    make_thumb(project=make_project(), content="Elsewhere.")
+    shown = page(erins_browser, url(project, "thumbs"))
+    assert texts(shown) == ["Bonn.", "Lyon.", "Rome.", "Paris."]
+    for words in ("1 up, 2 down", "assistant-7", "reader-3", "compared in round 1", "waits to be compared"):
+        assert words in shown
+    for query, expected in {
+        "?thumb=up": ["Paris."],
+        "?thumb=down&use=yes": ["Lyon.", "Rome."],
+        "?use=no": ["Bonn."],
+        "?q=country": ["Rome."],
+        "?q=lyon": ["Lyon."],
+        "?thumb=sideways": ["Bonn.", "Lyon.", "Rome.", "Paris."],
+    }.items():
+        assert texts(page(erins_browser, url(project, "thumbs") + query)) == expected, query
+    Project.objects.update(compares_thumbs_down=True)
+    project.rounds.update(closed_at=timezone.now())
+    shown = page(erins_browser, url(project, "thumbs"))
+    assert "No round is open" in shown
+    assert "waits for a round" in shown
+
+
+def test_a_thumb_is_retracted_from_the_list_and_brought_back(project: Project, erins_browser: Client) -> None:
+    thumb = make_thumb(project=project)
+    address = url(project, "thumbs") + "?thumb=down"
+    for given, is_retracted in (("yes", True), ("yes", True), ("no", False)):
+        answer = erins_browser.post(url(project, "retract_thumb", thumb.id), {"retracted": given, "next": address})
+        thumb.refresh_from_db()
+        assert (answer.url, thumb.retracted_at is not None) == (address, is_retracted)
+    assert AuditEvent.objects.filter(subject_id=str(thumb.id)).count() == 2
+    elsewhere = make_thumb(project=make_project())
+    assert erins_browser.post(url(project, "retract_thumb", elsewhere.id), {"retracted": "yes"}).status_code == 404
