@@ -102,11 +102,16 @@ def test_a_prompt_is_compared_once_a_round_however_many_dislike_its_answers(proj
     assert compare_thumbs_down(project) == 1
 
 
-def test_a_retired_prompt_is_not_compared(project: Project) -> None:
+def test_a_retired_prompt_is_not_compared_and_holds_up_no_other(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thumbs_down, "MOST_AT_ONCE", 1)
     make_prompt(project=project, content=QUESTION, retired_at=timezone.now())
     down(project)
     assert [compare_thumbs_down(project), compare_thumbs_down(project)] == [0, 0]
-    assert not Comparison.objects.exists()
+    down(project, "Another?")
+    assert compare_thumbs_down(project) == 1
+    assert questions(project) == ["Another?"]
 
 
 def test_where_no_round_is_open_it_waits_in_the_pool_and_is_first_once_one_opens(project: Project) -> None:
