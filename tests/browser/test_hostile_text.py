@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from labeling.models import Comparison, Completion, Dialogue, Project, SamplingRun, User
 from tests.answering import send_result
 from tests.browser.conftest import DESKTOP, NARROW
-from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_run
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_run, make_thumb, make_user
 
 OpenPage = Callable[..., Page]
 
@@ -110,6 +110,18 @@ def test_reviewing_shows_it_as_text(open_page: OpenPage, project: Project, alice
     dialogue = dialogue_of(project, alice, HOSTILE[kind], state=Dialogue.State.SUBMITTED, topic=HOSTILE["closing"])
     page = open_page(f"/p/harm/review/{dialogue.pk}/", user=rita)
     expect(page.locator("#thread article")).to_have_count(3)
+    require_inert(page)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_the_list_of_thumbs_shows_it_as_text(open_page: OpenPage, project: Project, kind: str) -> None:
+    text = HOSTILE[kind]
+    messages = [{"role": "user", "content": text}]
+    names = {"outside_policy": text[:100], "outside_trainer": text[:80], "source": text[:200]}
+    make_thumb(project=project, messages=messages, content=text, reason=text, **names)
+    page = open_page("/p/harm/data/thumbs/", user=make_user(username="erin", projects=[project]))
+    page.locator("tbody summary").click()
+    expect(page.locator(".said")).to_have_count(2)
     require_inert(page)
 
 
