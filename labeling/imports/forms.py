@@ -56,6 +56,9 @@ _MEANINGS = {
     Import.Kind.DIALOGUES: (
         "prompt", "completion", "system", "context", "messages", "history", "label", "category", "source",
     ),
+    Import.Kind.THUMBS: (
+        "prompt", "completion", "system", "context", "messages", "label", "rating", "reason", "comment", "model",
+    ),
     Import.Kind.RANKINGS: (
         "prompt", "chosen", "rejected", "system", "context", "response_a", "response_b", "winner", "model_a", "model_b",
         "score_a", "score_b", "score_chosen", "score_rejected", "responses", "scores", "ranks", "annotator", "category",

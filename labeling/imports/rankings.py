@@ -212,7 +212,7 @@ def _ranking_row(identifier: str, one: _Identified, source: str, now: datetime) 
         record.seconds,
         (record.source or source)[:200],
         (record.trainer or "")[:80],
-        record.id[:_LONGEST_ID],
+        record.id[:_LONGEST_ID] if record.ranked_at else "",  # of versions without a time nobody knows the newer
         moment_of(record.ranked_at, "ranked_at") if record.ranked_at else now,
     )
 

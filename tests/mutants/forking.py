@@ -8,6 +8,7 @@ servers and the database stay from run to run, since starting them takes longer 
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 LONGEST_RUN = 240  # seconds; a mutant that waits for ever ends then
+_RULERS = re.compile(r"([=!_])\1{9,}")  # as long as a line is
 _LONGEST_END = 20  # seconds for pytest's own way out, before it is killed
 _LIBRARIES = "pytest hypothesis django celery redis psycopg2 orjson pydantic torch transformers jaxtyping beartype"
 
@@ -30,6 +32,7 @@ def main(copy: Path) -> None:
         "PYTHONPATH": str(copy),  # for the processes that tests start: the copy's packages, not the installed ones
         "PYTHONDONTWRITEBYTECODE": "1",  # a mutant may have the size and the second of the file it replaces
         "OMP_NUM_THREADS": "1",
+        "COLUMNS": "10000",  # else pytest cuts long names of tests
     }
     for name in _LIBRARIES.split():
         with contextlib.suppress(ImportError):
@@ -43,7 +46,7 @@ def main(copy: Path) -> None:
         for line in sys.stdin:
             code, output = _run(json.loads(line), var / "output", reuses_database=is_clean)
             is_clean = code in (0, 1)
-            print(json.dumps({"code": code, "output": output[-4000:]}), flush=True)
+            print(json.dumps({"code": code, "output": _RULERS.sub("==", output)[-4000:]}), flush=True)
     finally:
         stop = "import sys; from pathlib import Path; from labeling.embedded import stop; stop(Path(sys.argv[1]))"
         subprocess.run([sys.executable, "-c", stop, str(var)], check=False, timeout=60)

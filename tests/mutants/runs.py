@@ -19,7 +19,8 @@ from tests.mutants.mutant import Mutant, plant, read_from
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+# A test's parameters may hold blanks; its message, if there is one, comes after a dash.
+FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
 class Outcome(StrEnum):

@@ -254,13 +254,13 @@ def test_every_shape_is_one_that_some_reader_knows(row: dict[str, Any]) -> None:
 
 @given(st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=8))
 def test_no_value_whatever_breaks_a_format(value: dict[str, Any]) -> None:
-    assert {type(record) for record in records_of(value)} <= {Demonstration, Prompt, Ranking}
+    assert {type(record) for record in records_of(value)} <= {Demonstration, Prompt, Ranking, Thumb}
 
 
 @given(bent())
 @settings(max_examples=600)
 def test_no_value_inside_a_known_shape_breaks_its_reader(row: dict[str, Any]) -> None:
-    assert {type(record) for record in records_of(row)} <= {Demonstration, Prompt, Ranking}
+    assert {type(record) for record in records_of(row)} <= {Demonstration, Prompt, Ranking, Thumb}
 
 
 @pytest.mark.django_db

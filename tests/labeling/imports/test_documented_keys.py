@@ -17,6 +17,7 @@ _SIDE = re.compile(r"(?<=[a-z])(?:_?[012]|_[abAB])$")
 BEGINNING = "| format | kept | passed over |"
 # Rows of formats whose keys depend on the row: those of its shapes together are the format's.
 SHAPES: dict[str, list[dict[str, Any]]] = {
+    "kto": [{"messages": [user("Q")], "label": True}, {"prompt": "Q", "completion": "A", "label": True}],
     "openai": [{"messages": [user("Q")]}, {"text": "<|im_start|>"}],
     "alpaca": [
         {"instruction": "Q", "output": "A"},

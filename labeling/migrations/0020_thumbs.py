@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0018_newest_comparisons'),
+        ('labeling', '0019_what_imports_keep'),
     ]
 
     operations = [
