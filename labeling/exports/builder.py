@@ -86,11 +86,11 @@ def _build(export: Export, staging: Path, whole: Path, on_progress: OnProgress) 
         filters=filters,
         statistics=statistics,
         left_out=left_out,
-        loses=str(output.loses) if output else "",
+        losses=output.losses if output else (),
         lost=lost,
     )
     (staging / CARD).write_text(card, encoding="utf-8")
-    counts = {**statistics.counts(), "left_out": left_out} | ({"lost": lost} if output else {})
+    counts = {**statistics.counts(), "left_out": left_out, **lost}
     manifest_sha256 = publish_directory(staging, whole, **_manifest_fields(export, filters, statistics, counts))
     _finish(export, whole, manifest_sha256, statistics.num, counts)
     on_progress(1.0)
@@ -104,7 +104,7 @@ def _write_records(
     statistics: Statistics,
     output: OutputFormat | None,
     on_progress: OnProgress,
-) -> dict[str, int]:
+) -> dict[str, dict[str, int]]:
     """Write every record in the export's format; returns the counts of what the format lost."""
     ids = staging / _IDS
     total = _freeze_ids(source.rows(export.project, filters), ids)
@@ -125,7 +125,7 @@ def _write_records(
                 on_progress(0.97 * done / total)
     ids.unlink()
     leases.renew(export, fraction=0.97)
-    return dict(sorted(writer.lost.items()))
+    return writer.counts()
 
 
 def _write_chunk(

@@ -3,10 +3,11 @@
 A pure function of the statistics, so that equal data gives an equal card.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from labeling.exports.filters import Filters
+from labeling.exports.formats.losses import Loss
 from labeling.exports.statistics import (
     LENGTHS_DIFFER,
     DemonstrationStatistics,
@@ -39,8 +40,8 @@ def card_text(
     filters: Filters,
     statistics: Statistics,
     left_out: Mapping[str, int],
-    loses: str = "",
-    lost: Mapping[str, int] | None = None,
+    losses: Sequence[Loss] = (),
+    lost: Mapping[str, Mapping[str, int]] | None = None,
 ) -> str:
     lines = [f"# {project.name}: {kind}", "", _DESCRIPTIONS[kind], ""]
     lines += _table("Contents", _contents(statistics))
@@ -49,9 +50,7 @@ def card_text(
     lines += [_how_split(filters), ""]
     lines += _table("Filters", {name: _shown(value) for name, value in filters.encoded().items()})
     lines += _table("Left out", {name: f"{num:,}" for name, num in left_out.items()})
-    if loses:
-        lines += ["## What this format cannot hold", "", loses, ""]
-        lines += _table("Lost here", {name: f"{num:,}" for name, num in (lost or {}).items()})
+    lines += _losses_table(losses, lost or {})
     if filters.scrubs_personal_data:
         lines += ["## Personal data", "", _SCRUBBING, ""]
         lines += _table("Taken out", {name: f"{num:,}" for name, num in sorted(statistics.scrubbed.items())})
@@ -174,6 +173,17 @@ def _table(title: str, rows: Mapping[str, str]) -> list[str]:
         return []
     lines = [f"## {title}", "", "| | |", "|---|---:|"]
     return [*lines, *(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()), ""]
+
+
+def _losses_table(losses: Sequence[Loss], lost: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Everything that the format cannot hold, how much of it there was, and in how many records."""
+    if not losses:
+        return []
+    lines = ["## What this format cannot hold", "", "| | | lost here | in records |", "|---|---|---:|---:|"]
+    for loss in losses:
+        num, num_records = (lost.get(name, {}).get(loss.name, 0) for name in ("lost", "lost_in"))
+        lines.append(f"| {loss.name} | {loss.meaning} | {num:,} | {num_records:,} |")
+    return [*lines, ""]
 
 
 def _cell(text: str) -> str:

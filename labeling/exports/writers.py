@@ -18,14 +18,14 @@ _TREES = ".jsonl.gz"  # trees of any depth; `datasets` reads tables only, so the
 class RecordsWriter:
     """All records in one JSON Lines file; each record names its split."""
 
-    lost: Counter[str]
-
     def __init__(self, folder: Path, file_name: str) -> None:
         self.file: IO[bytes] = open(folder / file_name, "wb", buffering=2**20)  # noqa: SIM115 (closed by `close`)
-        self.lost = Counter()
 
     def write(self, record: Any) -> None:
         self.file.write(to_line(record).encode())
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        return {}
 
     def close(self) -> None:
         self.file.close()
@@ -37,13 +37,21 @@ class FormatWriter:
     def __init__(self, folder: Path, output: OutputFormat) -> None:
         self._folder, self._output = folder, output
         self._files: dict[str, _Rows] = {}
-        self.lost: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
+        self._records_with: Counter[str] = Counter()
 
     def write(self, record: Any) -> None:
-        self.lost.update(self._output.count_lost(record))
+        for loss in self._output.losses:
+            if num := loss.count(record):
+                self._lost[loss.name] += num
+                self._records_with[loss.name] += 1
         for line in self._output.lines(record):
             file = self._files.get(record.split) or self._open(record.split)
             file.write(line)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What was lost, and in how many records it was, as in the manifest."""
+        return {"lost": dict(sorted(self._lost.items())), "lost_in": dict(sorted(self._records_with.items()))}
 
     def close(self) -> None:
         for file in self._files.values():

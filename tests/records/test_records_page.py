@@ -36,3 +36,25 @@ def test_every_format_has_a_row() -> None:
     named = first_cells(section("Formats that come in"))
     assert named == {one.name for one in FORMATS} | set(ALIASES)
     assert first_cells(section("Formats that go out")) == {"records", *(one.name for one in OUTPUT_FORMATS)}
+
+
+def losing(loss: tuple[str, str]) -> str:
+    """Which formats cannot hold this, in the words of the page: a whole kind by its name, the others one by one."""
+    from labeling.exports.formats import FORMATS
+
+    words = []
+    for kind in ("rankings", "demonstrations", "prompts", "thumbs"):
+        formats = [one for one in FORMATS if one.kind == kind and one.name != "parquet"]
+        names = [one.name for one in formats if loss in [(other.name, other.meaning) for other in one.losses]]
+        words += [f"all of {kind}"] if len(names) == len(formats) else [f"`{name}`" for name in names]
+    return ", ".join(words)
+
+
+def test_the_page_says_what_each_format_loses_in_the_words_of_the_card() -> None:
+    from labeling.exports.formats import FORMATS
+
+    losses = dict.fromkeys((loss.name, loss.meaning) for one in FORMATS for loss in one.losses)
+    rows = [f"| {name} | {meaning} | {losing((name, meaning))} |" for name, meaning in losses]
+    _title, _line, *shown = re.findall(r"^\|.*", section("What they cannot hold"), re.MULTILINE)
+    assert shown == rows, "\n".join(rows)
+    assert len({name for name, _meaning in losses}) == len(losses), "one name, one meaning"

@@ -1,7 +1,9 @@
 """Other formats: what each line says, what is lost and counted, and that it can be read again."""
 
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from labeling.imports.detection import detect
 from labeling.imports.importer import read_records
 from labeling.imports.reader import EntryReader, Refusal
 from labeling.models import Dialogue, Export, Project
-from records import Completion, Demonstration, Message, Ranking, Rating
+from records import Completion, Demonstration, Message, Prompt, Ranking, Rating, SamplingParams
 from tests.labeling.exports.material import directory_of, make_ranking, manifest_of
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_prompt
 
@@ -49,6 +51,15 @@ def lines_of(name: str, record: Any) -> list[dict[str, Any]]:
     output = find_format(name, kind)
     assert output is not None
     return list(output.lines(record))
+
+
+def lost(name: str, record: Any) -> dict[str, int]:
+    """What the format loses of this record, by name, without what every record loses."""
+    kind = "demonstrations" if isinstance(record, Demonstration) else "rankings"
+    output = find_format(name, kind)
+    assert output is not None
+    counts = {loss.name: int(loss.count(record)) for loss in output.losses if not loss.name.startswith("ids of ")}
+    return {name: num for name, num in counts.items() if num}
 
 
 def said(text: str) -> dict[str, str]:
@@ -89,9 +100,11 @@ def test_transcripts_leave_out_what_would_make_a_turn() -> None:
     assert lines_of("hh", evil) == []
     assert lines_of("hh", ranking("A", "Assistant: B", tiers=(("a",), ("b",)))) == []
     assert lines_of("hh", ranking(prompt="Why?\n\nAssistant: Obey.")) == []
-    output = find_format("hh", "rankings")
-    assert output is not None
-    assert output.count_lost(evil) == {"pairs that hold a speaker's mark": 1, "system messages": 1}
+    assert lost("hh", evil) == {"pairs that hold a speaker's mark": 1, "system messages": 1}
+    for text in ("x\r\n\r\nHuman: y", "x\r\rAssistant: y", "Human: y"):
+        marked = ranking("A", text, tiers=(("a",), ("b",)))
+        assert lines_of("hh", marked) == [], text
+        assert lost("hh", marked)["pairs that hold a speaker's mark"] == 1
 
 
 def test_k_way_keeps_ties() -> None:
@@ -106,14 +119,10 @@ def test_one_line_an_answer() -> None:
     assert [line["completion"] for line in lines] == [[said("Hello.")], [said("So.")]]
 
 
-def test_what_a_policy_wrote_is_context_and_no_line_and_its_part_is_counted() -> None:
+def test_what_a_policy_wrote_is_context_and_no_line() -> None:
     written = [replace(DEMONSTRATION.messages[1], authorship=by) for by in ("policy", "edited", "taken", "typed")]
     record = replace(DEMONSTRATION, messages=(DEMONSTRATION.messages[0], *written))
     assert [len(line["prompt"]) for line in lines_of("prompt-completion", record)] == [2, 3, 4]
-    output = find_format("openai", "demonstrations")
-    assert output is not None
-    assert output.count_lost(record) == {"messages that a policy had a part in": 3}
-    assert output.count_lost(replace(record, messages=(record.messages[0], written[3]))) == {}
 
 
 def test_a_choice_says_nothing_of_those_that_were_not_chosen() -> None:
@@ -131,25 +140,78 @@ def test_a_choice_says_nothing_of_those_that_were_not_chosen() -> None:
         output = find_format(name, "rankings")
         assert output is not None
         assert len(list(output.lines(choice))) == 3
-        assert "tied pairs" not in output.count_lost(choice)
+        assert "tied pairs" not in lost(name, choice)
 
 
 def test_what_is_lost_is_counted() -> None:
-    output = find_format("trl", "rankings")
-    assert output is not None
     full = ranking(unacceptable_from=1, ratings=(Rating(completion_id="a", overall=2),))
-    assert output.count_lost(full) == {"tied pairs": 1, "lines of acceptability": 1, "ratings": 1}
-    assert output.count_lost(ranking(tiers=(), abstained="no idea")) == {"abstentions": 1}
-    k_way = find_format("k-way", "rankings")
-    assert k_way is not None
-    assert "tied pairs" not in k_way.count_lost(full)
+    judged = {"lines of acceptability": 1, "ratings": 1}
+    assert lost("trl", full) == {"tied pairs": 1, "pairs more than a tier apart": 1, **judged}
+    assert lost("openrlhf", full) == {"tied pairs": 1, **judged}
+    assert lost("trl", ranking(tiers=(), abstained="no idea")) == {"abstentions": 1}
+    assert lost("k-way", full) == judged
 
 
 @pytest.mark.parametrize("output", FORMATS, ids=lambda output: f"{output.kind}-{output.name}")
 def test_an_abstention_gives_no_line_and_every_format_says_what_it_loses(output: Any) -> None:
-    assert bool(str(output.loses)) == (output.name != "parquet")
+    assert bool(output.losses) == (output.name != "parquet")
     if output.kind == "rankings" and output.name != "parquet":
         assert list(output.lines(ranking(tiers=(), abstained="no idea"))) == []
+
+
+def test_a_dialogue_ends_with_an_answer() -> None:
+    """OpenAI refuses a line that ends otherwise, and nothing is learnt of what nobody answered."""
+    answered = DEMONSTRATION.messages
+    unanswered = replace(DEMONSTRATION, messages=(*answered, Message(role="user", content="And then?")))
+    (line,) = lines_of("openai", unanswered)
+    assert [one["content"] for one in line["messages"]] == [one.content for one in answered]
+    assert lost("openai", unanswered)["messages after the last answer"] == 1
+    assert "messages after the last answer" not in lost("openai", DEMONSTRATION)
+    assert lines_of("prompt-completion", unanswered) == lines_of("prompt-completion", DEMONSTRATION)
+    assert lost("prompt-completion", unanswered)["messages after the last answer that is learnt"] == 1
+
+
+def test_where_no_answer_is_learnt_no_line_holds_anything() -> None:
+    by_policy = tuple(
+        replace(one, authorship="policy") if one.role == "assistant" else one for one in DEMONSTRATION.messages
+    )
+    record = replace(DEMONSTRATION, messages=by_policy)
+    assert lines_of("prompt-completion", record) == []
+    counts = lost("prompt-completion", record)
+    assert (counts["answers of a policy"], counts["messages after the last answer that is learnt"]) == (2, 4)
+
+
+@pytest.mark.parametrize("name", ["trl", "trl-implicit", "openrlhf", "openai-dpo", "hh"])
+def test_a_pair_of_one_text_teaches_nothing_and_is_left_out(name: str) -> None:
+    record = ranking("A", "A", "B", tiers=(("a",), ("b",), ("c",)))
+    assert len(lines_of(name, record)) == 2
+    assert lost(name, record)["pairs of one text"] == 1
+
+
+def test_transcripts_that_differ_in_space_alone_are_one() -> None:
+    record = ranking("A", " A\n", tiers=(("a",), ("b",)))
+    assert (len(lines_of("trl", record)), lines_of("hh", record)) == (1, [])
+    assert lost("hh", record)["pairs of one text"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "num_lines"), [("trl", 3), ("openrlhf", 3), ("k-way", 1), ("openai-dpo", 1), ("hh", 1)]
+)
+def test_a_pair_with_an_empty_text_is_left_out_where_readers_refuse_it(name: str, num_lines: int) -> None:
+    record = ranking("A", "\n", "C", tiers=(("b",), ("a",), ("c",)))
+    assert len(lines_of(name, record)) == num_lines
+    assert lost(name, record).get("pairs with an empty text", 0) == (2 if num_lines == 1 and name != "k-way" else 0)
+
+
+def test_a_tree_has_no_empty_reply_and_its_ranks_close_up() -> None:
+    (tree,) = lines_of("oasst", ranking("", "B", "C", tiers=(("a",), ("b",), ("c",))))
+    assert {reply["text"]: reply["rank"] for reply in tree["prompt"]["replies"]} == {"B": 0, "C": 1}
+    alone = ranking("", "B", tiers=(("a",), ("b",)))
+    assert lines_of("oasst", alone) == []
+    assert lost("oasst", alone) == {"empty completions": 1, "trees of one completion": 1, "system messages": 1}
+    choice = ranking("", "B", "C", tiers=(("b",), ("a", "c")), choice=True)
+    assert [tree["message_tree_id"] for tree in lines_of("oasst", choice)] == ["r-2"]
+    assert lost("oasst", choice)["trees of one completion"] == 1
 
 
 def test_a_tree_has_the_prompt_as_its_trunk_and_the_tiers_as_ranks() -> None:
@@ -167,9 +229,74 @@ def test_a_tree_has_the_prompt_as_its_trunk_and_the_tiers_as_ranks() -> None:
     assert (answer["role"], question["text"], question["message_id"]) == ("assistant", "Why?", "r")
     ranks = {reply["text"]: reply["rank"] for reply in question["replies"]}
     assert ranks == {"B": 0, "A": 1, "C": 1, "D": 2}
-    output = find_format("oasst", "rankings")
-    assert output is not None
-    assert output.count_lost(ranking(unacceptable_from=1)) == {"lines of acceptability": 1, "system messages": 1}
+    assert lost("oasst", ranking(unacceptable_from=1)) == {"lines of acceptability": 1, "system messages": 1}
+
+
+AWKWARD = (
+    "A", "A ", "A\n", "", " \n", "\u2028", "\x85", "x\n\nHuman: y", "x\r\n\r\nAssistant:", "x\r\rHuman: y", "Human: y",
+    "\nAssistant: y", "{}", "[1]", "<|im_end|>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["hh", "openai-dpo", "oasst"])
+def test_what_goes_out_is_refused_by_no_reader(tmp_path: Path, name: str) -> None:
+    """Rankings of awkward texts, each pair of them either way round, read by our importer of the format."""
+    texts = list(product(AWKWARD, repeat=2))
+    for asked in ("Why?", "Why?\n\nAssistant: So.", "Why?\r\n\r\nHuman: So."):
+        records = [ranking(*pair, tiers=(("a",), ("b",)), prompt=asked) for pair in texts]
+        lines = [line for record in records for line in lines_of(name, record)]
+        assert bool(lines) == (name != "hh" or asked == "Why?")
+        path = tmp_path / "lines.jsonl"
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+        reads = list(read_records(EntryReader(path), detect(path, kind="rankings"), "rankings")) if lines else []
+        assert not [one for one in reads if isinstance(one, Refusal)]
+        read = [record for one in reads for record in one.records]  # type: ignore[union-attr]
+        kept = [record for record in records if lines_of(name, record)]
+        shown = [tuple(one.content for one in record.completions) for record in read]
+        strip = str.strip if name == "hh" else str
+        assert shown == [tuple(strip(one.content) for one in record.completions) for record in kept]
+        assert {record.messages[-1].content for record in read} <= {strip(asked)}
+
+
+# Every field of a record is in the lines, or among what the format says it loses.
+
+FULL_MESSAGE = {"authorship": "taken", "policy": "p"}
+FULL_COMPLETION = {"policy": "p", "sampling": SamplingParams(), "finish_reason": "stop", "num_tokens": 3, "logprob": -1}
+FULL_DEMONSTRATION = {"topic": "x", "trainer": "t", "guideline_version": 2, "source": "y"}
+FULL_PROMPT = {"topic": "x", "source": "y"}
+FULL_RANKING = {
+    "unacceptable_from": 1, "choice": True, "shown_order": ("a", "b", "c"), "trainer_kind": "simulated", "seconds": 3.0,
+    "ratings": (Rating(completion_id="a", overall=2, flags={"rude": True}, note="so"),), "round": 1,
+    "ranked_at": "2026-01-01T00:00:00+00:00", **FULL_DEMONSTRATION,
+}  # fmt: skip
+PROMPT_RECORD = Prompt(id="p", messages=(Message(role="user", content="Why?"),))
+BARE: dict[str, tuple[Any, dict[str, Any]]] = {
+    "rankings": (ranking("A", "B", "C", tiers=(("a",), ("b", "c"))), FULL_RANKING),
+    "demonstrations": (DEMONSTRATION, FULL_DEMONSTRATION),
+    "prompts": (PROMPT_RECORD, FULL_PROMPT),
+}
+
+
+def with_one_more(record: Any, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The record again and again, each time with one more of its fields set, then with one of its parts'."""
+    for name, value in values.items():
+        yield name, replace(record, **{name: value})
+    for name, of_part in (("messages", FULL_MESSAGE), ("completions", FULL_COMPLETION)):
+        if parts := getattr(record, name, ()):
+            for field, part in with_one_more(parts[0], of_part):
+                yield f"{name}.{field}", replace(record, **{name: (part, *parts[1:])})
+
+
+@pytest.mark.parametrize("output", FORMATS, ids=lambda output: f"{output.kind}-{output.name}")
+def test_what_is_in_no_line_is_counted_as_lost(output: Any) -> None:
+    record, values = BARE[output.kind]
+    for cls, known in ((Ranking, FULL_RANKING), (Completion, FULL_COMPLETION), (Message, FULL_MESSAGE)):
+        optional = {field.name for field in fields(cls) if field.default is not MISSING}
+        assert optional - set(known) <= {"split", "abstained"}, "the test knows every field"
+    for name, richer in with_one_more(record, values):
+        is_held = list(output.lines(richer)) != list(output.lines(record))
+        is_lost = any(loss.count(richer) > loss.count(record) for loss in output.losses)
+        assert is_held or is_lost, f"{output.name} neither holds nor counts {name}"
 
 
 # Whole exports.
@@ -206,7 +333,10 @@ def test_each_split_is_a_file_that_the_readme_names(project: Project) -> None:
     manifest = manifest_of(export)
     assert set(manifest["files"]) == {"train.jsonl", "validation.jsonl", "test.jsonl", "README.md", "card.md"}
     assert manifest["format"] == "trl"
-    assert manifest["counts"]["lost"] == {"abstentions": 1, "tied pairs": 40}
+    counts = manifest["counts"]
+    assert (counts["lost"]["abstentions"], counts["lost_in"]["abstentions"]) == (1, 1)
+    assert (counts["lost"]["tied pairs"], counts["lost_in"]["tied pairs"]) == (40, 40)
+    assert (counts["lost"]["ids of completions"], counts["lost_in"]["ids of completions"]) == (41 * 4, 41)
     sizes = {name: len((folder / f"{name}.jsonl").read_text().splitlines()) for name in ("train", "validation", "test")}
     assert sum(sizes.values()) == 40 * 5
     readme = (folder / "README.md").read_text()
@@ -215,7 +345,28 @@ def test_each_split_is_a_file_that_the_readme_names(project: Project) -> None:
     )
     card = (folder / "card.md").read_text()
     assert "## What this format cannot hold" in card
-    assert "| tied pairs | 40 |" in card
+    assert "| tied pairs | two completions that are equally good | 40 | 40 |" in card
+    assert "| ratings | what was said of a completion alone | 0 | 0 |" in card
+
+
+@pytest.mark.django_db
+def test_the_card_says_what_was_lost_and_in_how_many_records(project: Project) -> None:
+    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    make_ranking(project=project, comparison=make_comparison(project=project, messages=said))
+    make_ranking(project=project)
+    card = (directory_of(exported_as(project, "rankings", "hh")) / "card.md").read_text()
+    assert "| system messages | what stands before the user's first words | 1 | 1 |" in card
+    turns = [("user", "Hi"), ("assistant", "Hello."), ("user", "Why?"), ("user", "And?")]
+    make_dialogue(
+        project=project, state=Dialogue.State.ACCEPTED, turns=[(role, text, "imported") for role, text in turns]
+    )
+    make_dialogue(project=project, state=Dialogue.State.ACCEPTED)
+    export = exported_as(project, "demonstrations", "openai")
+    cut = "nothing is learnt of them, and readers refuse them; cut off"
+    assert f"| messages after the last answer | {cut} | 2 | 1 |" in (directory_of(export) / "card.md").read_text()
+    for path in directory_of(export).glob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            assert json.loads(line)["messages"][-1]["role"] == "assistant"
 
 
 @pytest.mark.django_db

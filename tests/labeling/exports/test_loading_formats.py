@@ -11,7 +11,7 @@ import pytest
 
 from labeling.exports import build, request_export
 from labeling.imports import import_rankings
-from labeling.models import Comparison, Dialogue, Export, Project, Rating
+from labeling.models import Comparison, Completion, Dialogue, Export, Project, Rating
 from records import encode
 from tests.labeling.exports.material import directory_of, exported, make_ranking, rankings_in
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_prompt, make_thumb, make_user
@@ -205,6 +205,7 @@ def test_reward_trainer_takes_two_steps(project: Project, tiny_policy: Path, tmp
 def test_dpo_trainer_takes_two_steps(project: Project, tiny_policy: Path, tmp_path: Path) -> None:
     trl = pytest.importorskip("trl")
     fill(project)
+    Completion.objects.filter(index=3).update(content="")  # which trl reads and learns from
     model, tokenizer = policy_of(tiny_policy)
     rows = loaded(exported_as(project, "rankings", "trl", test_percent=0, validation_percent=0))["train"]
     settings = trl.DPOConfig(**arguments(tmp_path), max_length=128)
