@@ -114,9 +114,23 @@ def _cautions(statistics: Statistics) -> Iterator[str]:
     if isinstance(statistics, ThumbStatistics):
         yield from _cautions_of_thumbs(statistics)
     if statistics.trainers:
-        trainer, num = max(statistics.trainers.items(), key=lambda pair: (pair[1], pair[0]))
-        share = f"{num / statistics.num:.0%}"
-        yield f"Whose judgement: {len(statistics.trainers):,} trainers; {trainer} made {share} of it."
+        yield f"Whose judgement: {_by_whom(statistics)}."
+
+
+def _by_whom(statistics: Statistics) -> str:
+    """The share of the most active trainer, where there is one. Who made an imported record may be unknown."""
+    named = statistics.trainers
+    most = max(named.values())
+    leaders = sorted(name for name, num in named.items() if num == most)
+    share = f"{most:,} of {statistics.num:,} ({_percent(most / statistics.num)})"
+    if len(named) == 1:
+        text = f"1 trainer, {_cell(leaders[0])}, made {share}"
+    elif len(leaders) == 1:
+        text = f"{len(named):,} trainers; the most active, {_cell(leaders[0])}, made {share}"
+    else:
+        text = f"{len(named):,} trainers; none made more than {share}"
+    nobodys = statistics.num - named.total()
+    return f"{text}; of {nobodys:,} nobody knows who made them" if nobodys else text
 
 
 def _cautions_of_thumbs(statistics: ThumbStatistics) -> Iterator[str]:
@@ -149,23 +163,36 @@ def _cautions_of_rankings(statistics: RankingStatistics) -> Iterator[str]:
         yield f"Position of the best in shown order: {places}."
     all_pairs = statistics.pairs + statistics.tied_pairs
     if all_pairs:
-        yield f"Ties: {statistics.tied_pairs / all_pairs:.1%} of all pairs."
+        yield f"Ties: {_percent(statistics.tied_pairs / all_pairs)} of all pairs."
     if statistics.num:
-        yield f"Abstentions: {statistics.num_abstained / statistics.num:.1%} of all rankings; they hold no order."
+        share = _percent(statistics.num_abstained / statistics.num)
+        yield f"Abstentions: {share} of all rankings; they hold no order."
     if statistics.seconds:
         quarter, half, three_quarters = (quantile_of(statistics.seconds, share) for share in (0.25, 0.5, 0.75))
-        yield f"Time: half of the rankings took between {quarter} and {three_quarters} seconds, median {half}."
+        num = f"{statistics.seconds.total():,} of {statistics.num:,}"
+        yield (
+            f"Time: known of {num} rankings; half of these took between {quarter} and {three_quarters} seconds, "
+            f"median {half}."
+        )
     rate = statistics.agreement.rate()
     if rate is not None:
         yield (
-            f"Agreement: two trainers ordered a pair alike in {rate.value:.1%} of {rate.n:,} pairs (ties left out); "
-            "InstructGPT's: 73 %."
+            f"Agreement: two trainers ordered a pair alike in {_percent(rate.value)} of {rate.n:,} pairs (ties left "
+            "out); InstructGPT's: 73 %."
         )
 
 
 def _share(successes: int, trials: int) -> str:
     estimate = proportion(successes, trials)
-    return f"{estimate.value:.1%} of {trials:,} (95 % interval {estimate.low:.1%} to {estimate.high:.1%})"
+    interval = f"95 % interval {_percent(estimate.low)} to {_percent(estimate.high)}"
+    return f"{_percent(estimate.value)} of {trials:,} ({interval})"
+
+
+def _percent(share: float) -> str:
+    """In percent with one digit; 0.0% and 100.0% are said of nothing and all alone."""
+    if 0 < share < 0.001:
+        return "less than 0.1%"
+    return "more than 99.9%" if 0.999 < share < 1 else f"{share:.1%}"
 
 
 def _table(title: str, rows: Mapping[str, str]) -> list[str]:

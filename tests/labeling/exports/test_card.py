@@ -4,7 +4,9 @@ from collections import Counter
 
 import pytest
 
-from labeling.exports.statistics import PromptStatistics, quantile_of
+from labeling.exports.card import card_text
+from labeling.exports.filters import Filters
+from labeling.exports.statistics import DemonstrationStatistics, PromptStatistics, RankingStatistics, quantile_of
 from labeling.models import Completion, Dialogue, Project, User
 from tests.labeling.exports.material import directory_of, exported, make_ranking
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_user
@@ -82,7 +84,7 @@ def test_position_ties_and_time(project: Project) -> None:
     assert "shown earlier won 54.5% of 11" in text
     assert "Position of the best in shown order: 1: 1, 4: 1." in text
     assert "Ties: 38.9% of all pairs." in text  # 1 + 6 of 18
-    assert "took between 10 and 60 seconds, median 20" in text
+    assert "Time: known of 3 of 3 rankings; half of these took between 10 and 60 seconds, median 20" in text
 
 
 def test_agreement_is_between_trainers_of_one_comparison(project: Project) -> None:
@@ -101,7 +103,34 @@ def test_simulated_trainers_are_called_so(project: Project) -> None:
     make_ranking(project=project, trainer=robot)
     text = card(project)
     assert "Simulated: 1 of 1 rankings were made by a program" in text
-    assert f"1 trainers; {robot.pseudonym} made 100% of it" in text
+    assert f"Whose judgement: 1 trainer, {robot.pseudonym}, made 1 of 1 (100.0%)." in text
+
+
+@pytest.mark.parametrize(
+    ("made", "num", "said"),
+    [
+        ({"ann": 3, "bea": 1}, 4, "2 trainers; the most active, ann, made 3 of 4 (75.0%)"),
+        ({"ann": 2, "bea": 2}, 4, "2 trainers; none made more than 2 of 4 (50.0%)"),
+        ({"1": 3, "2": 1}, 9_999, "the most active, 1, made 3 of 9,999 (less than 0.1%); of 9,995 nobody knows"),
+        ({"1": 1, "2": 9_999}, 10_000, "the most active, 2, made 9,999 of 10,000 (more than 99.9%)"),
+        ({"ann": 1}, 1_000, "1 trainer, ann, made 1 of 1,000 (0.1%); of 999 nobody knows who made them"),
+        ({"*a*|<b>": 5}, 5, r"1 trainer, \*a\*\|\<b\>, made 5 of 5 (100.0%)"),
+    ],
+)
+def test_the_share_of_the_most_active_is_true_and_never_nothing(made: dict[str, int], num: int, said: str) -> None:
+    statistics = DemonstrationStatistics(num=num, trainers=Counter(made))
+    card = card_text("demonstrations", project=Project(name="x"), filters=Filters(), statistics=statistics, left_out={})
+    assert f"{said}" in card
+
+
+def test_a_share_that_is_not_nothing_does_not_read_as_nothing() -> None:
+    statistics = RankingStatistics(num=10_000, num_abstained=1, pairs=9_999, tied_pairs=1)
+    statistics.longer_won, statistics.length_differs = 9_999, 10_000
+    card = card_text("rankings", project=Project(name="x"), filters=Filters(), statistics=statistics, left_out={})
+    assert "Ties: less than 0.1% of all pairs." in card
+    assert "Abstentions: less than 0.1% of all rankings" in card
+    assert "the longer won more than 99.9% of 10,000" in card
+    assert " 0.0%" not in card
 
 
 def test_text_of_people_is_no_markup_in_the_card(project: Project) -> None:
