@@ -217,7 +217,7 @@ _COPY = r"""
 COPY (
     SELECT ranking.id, ranking.comparison_id, said.fragments, said.ids, said.lengths, said.policies, said.samplings,
            said.is_odd, comparison.messages, ranking.tiers, ranking.shown_order, ranking.unacceptable_from,
-           to_json(ranking.abstained), ranking.seconds,
+           to_json(ranking.abstained), nullif(ranking.seconds, 0),
            to_char(ranking.ranked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
            to_json(trainer.pseudonym), trainer.is_simulated, to_json(nullif(ranking.outside_trainer, '')),
            to_json(coalesce(nullif(ranking.source, ''), nullif(comparison.source, ''))),

@@ -1,6 +1,7 @@
 """Rankings as records, read by three plain SQL statements a chunk: the ORM took most of an export's time here.
 
 Ids stay text from the table to the file, and no object is made of a row but its record.
+Zero seconds are of a ranking that nobody measured: such a time is unknown, and unset in the record.
 """
 
 import json
@@ -102,7 +103,7 @@ def _select(statement: str, ids: Collection[str]) -> list[Row]:
 
 _RANKINGS = """
     SELECT ranking.id::text, ranking.comparison_id::text, ranking.tiers::text, ranking.unacceptable_from,
-           ranking.abstained, ranking.shown_order::text, ranking.seconds, ranking.source, ranking.outside_trainer,
+           ranking.abstained, ranking.shown_order::text, nullif(ranking.seconds, 0), ranking.source, ranking.outside_trainer,
            ranking.ranked_at, trainer.pseudonym, trainer.is_simulated, guidelines.version,
            comparison.messages::text, comparison.topic, comparison.source, round.number,
            ranking.is_choice

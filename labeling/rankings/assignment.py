@@ -296,7 +296,7 @@ def _insert(comparison: Comparison, lease: Lease, submission: Submission, key: u
         abstained=submission.abstained,
         shown_order=lease.shown_order,
         guideline_version_id=comparison.guidelines,  # type: ignore[attr-defined]
-        seconds=submission.seconds,
+        seconds=submission.seconds or None,
         layout=submission.layout,
     )
     if submission.ratings:

@@ -39,7 +39,7 @@ class Submission:
     unacceptable_from: int | None = None
     abstained: str | None = None
     ratings: tuple[RatingGiven, ...] = ()
-    seconds: float = 0.0
+    seconds: float = 0.0  # 0 where nobody measured
     layout: str = ""
 
 

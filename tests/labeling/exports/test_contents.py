@@ -73,6 +73,18 @@ def test_a_ranking_says_all_that_its_row_says(project: Project, alice: User) -> 
     )
 
 
+def test_a_time_that_nobody_measured_is_unset(project: Project) -> None:
+    rankings = {
+        str(make_ranking(project=project, seconds=seconds).id): seconds or None for seconds in (None, 0.0, 1e-7, 41.5)
+    }
+    export = exported(project)
+    assert {record.id: record.seconds for record in rankings_in(export)} == rankings
+    scrubbed = rankings_in(exported(project, scrubs_personal_data=True))  # which takes the longer way to a line
+    assert {record.id: record.seconds for record in scrubbed} == rankings
+    assert '"seconds":0' not in (directory_of(export) / "rankings.jsonl").read_text()
+    assert "Time: known of 2 of 4 rankings" in (directory_of(export) / "card.md").read_text()
+
+
 def test_no_name_of_a_person_is_in_an_export(project: Project, alice: User) -> None:
     make_ranking(project=project, trainer=alice)
     make_dialogue(project=project, author=alice, state=Dialogue.State.ACCEPTED)

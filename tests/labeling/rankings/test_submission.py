@@ -102,6 +102,15 @@ def test_the_time_at_work_is_the_longest_that_was_counted(project: Project, alic
     assert lease.seconds == 50
 
 
+def test_a_time_that_nobody_measured_is_unknown(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    lease = claim(project, alice)
+    ranking = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice).ranking
+    assert ranking is not None
+    ranking.refresh_from_db()
+    assert ranking.seconds is None
+
+
 def test_the_same_submission_twice_is_one_ranking(project: Project, alice: User) -> None:
     comparison = make_comparison(project=project)
     lease = claim(project, alice)
