@@ -18,7 +18,9 @@ from labeling.exports.files import directory_of, files_of
 from labeling.models import AuditEvent, Export, User
 
 _CHUNK_BYTES = 2**18
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_TYPE = "application/octet-stream"
+_CACHING = "private, no-cache"
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 _SAME_DOWNLOAD = timedelta(days=1)  # ranges of a file that are requested within a day are one download
 
 
@@ -42,25 +44,29 @@ def export_file_response(request: HttpRequest, export: Export, name: str, *, by:
 def file_response(request: HttpRequest, path: Path, *, name: str, sha256: str) -> HttpResponseBase:
     """The file, or the part that the Range header asks for. `sha256` of the whole file is its entity tag.
 
-    The response is streaming exactly where it has content: not for 304 (the client has the file), 412 (it means
+    The response is streaming exactly where it has content: not for HEAD, 304 (the client has the file), 412 (it means
     another file) or 416 (empty range).
     """
     size, tag = path.stat().st_size, f'"{sha256}"'
     unsent = get_conditional_response(request, etag=tag)
     if unsent is not None:
-        unsent.headers["ETag"] = tag
+        unsent.headers["ETag"], unsent.headers["Cache-Control"] = tag, _CACHING
         return unsent
     span = _byte_range(request, size, tag)
     if span is None:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"})
     start, end = span
-    body = _chunks_async(path, start, end) if hasattr(request, "scope") else _chunks(path, start, end)
-    response = StreamingHttpResponse(body, content_type="application/octet-stream")
+    response: HttpResponseBase
+    if request.method == "HEAD":
+        response = HttpResponse(content_type=_TYPE)
+    else:
+        body = _chunks_async(path, start, end) if hasattr(request, "scope") else _chunks(path, start, end)
+        response = StreamingHttpResponse(body, content_type=_TYPE)
     response.headers["Content-Length"] = str(end - start)
     response.headers["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or ""
     response.headers["Accept-Ranges"], response.headers["ETag"] = "bytes", tag
-    response.headers["Cache-Control"] = "private, no-cache"
-    if "Range" in request.headers and (start, end) != (0, size):
+    response.headers["Cache-Control"] = _CACHING
+    if (start, end) != (0, size):
         response.status_code = 206
         response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     return response
@@ -75,7 +81,12 @@ def _is_in_audit(export: Export, name: str, *, by: User) -> bool:
 
 
 def _byte_range(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | None:
-    """The byte range as (first, one past the last); None where it contains no byte of the file."""
+    """The byte range as (first, one past the last); None where it contains no byte of the file.
+
+    The whole file where nothing, several ranges or no range is asked for, and for HEAD, which has no ranges.
+    """
+    if request.method == "HEAD":
+        return 0, size
     asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
     stale = request.headers.get("If-Range", tag) != tag
     if asked is None or stale or asked.group() == "bytes=-":
@@ -83,6 +94,8 @@ def _byte_range(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | 
     first, last = asked.groups()
     if not first:  # the last n bytes
         return (max(0, size - int(last)), size) if int(last) else None
+    if last and int(last) < int(first):
+        return 0, size  # no range
     start, end = int(first), min(int(last) + 1, size) if last else size
     return (start, end) if start < end else None
 

@@ -103,8 +103,8 @@ def _select(statement: str, ids: Collection[str]) -> list[Row]:
 
 _RANKINGS = """
     SELECT ranking.id::text, ranking.comparison_id::text, ranking.tiers::text, ranking.unacceptable_from,
-           ranking.abstained, ranking.shown_order::text, nullif(ranking.seconds, 0), ranking.source, ranking.outside_trainer,
-           ranking.ranked_at, trainer.pseudonym, trainer.is_simulated, guidelines.version,
+           ranking.abstained, ranking.shown_order::text, nullif(ranking.seconds, 0), ranking.source,
+           ranking.outside_trainer, ranking.ranked_at, trainer.pseudonym, trainer.is_simulated, guidelines.version,
            comparison.messages::text, comparison.topic, comparison.source, round.number,
            ranking.is_choice
     FROM labeling_ranking ranking

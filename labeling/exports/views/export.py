@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from labeling.exports import cancel_export as stop_export
 from labeling.exports.comparison import Differences, compare_exports
@@ -75,7 +75,7 @@ def cancel_export(request: HttpRequest, slug: str, export_id: uuid.UUID) -> Http
 
 
 @access.role_required(*ENGINEERS)
-@require_GET
+@require_safe
 def export_file(request: HttpRequest, slug: str, export_id: uuid.UUID, name: str) -> HttpResponseBase:
     """One file of a finished export; 404 for a name that is not in its manifest."""
     found = access.export_for(request, export_id, slug=slug)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from labeling.exports.downloads import file_response
 from labeling.models import AuditEvent, Export, Project, Ranking, RewardModel, User
 from tests.labeling.api.api_client import Program
-from tests.labeling.exports.material import directory_of, exported, make_ranking
+from tests.labeling.exports.material import directory_of, exported, make_ranking, manifest_of
 from tests.labeling.factories import make_project, make_prompt, make_user
 from tests.labeling.signed_in import as_user
 
@@ -80,7 +80,13 @@ def test_a_file_comes_whole_as_an_attachment_and_is_logged(erins_browser: Client
 
 @pytest.mark.parametrize(
     ("asked", "span"),
-    [("bytes=0-9", (0, 10)), ("bytes=10-", (10, None)), ("bytes=-7", (-7, None)), ("bytes=5-99999999", (5, None))],
+    [
+        ("bytes=0-9", (0, 10)),
+        ("bytes=10-", (10, None)),
+        ("bytes=-7", (-7, None)),
+        ("bytes=5-99999999", (5, None)),
+        ("Bytes=3-9", (3, 10)),
+    ],
 )
 def test_a_part_is_what_was_asked_for(
     erins_browser: Client, export: Export, asked: str, span: tuple[int, int | None]
@@ -113,7 +119,7 @@ def test_a_part_outside_the_file_is_refused(erins_browser: Client, export: Expor
 
 
 @pytest.mark.parametrize(
-    "asked", ["lines=1-2", "bytes=a-b", "bytes=1-2,5-6", "bytes=-", "bytes=5-2,", f"bytes={'9' * 5000}-"]
+    "asked", ["lines=1-2", "bytes=a-b", "bytes=1-2,5-6", "bytes=-", "bytes=5-2,", "bytes=5-2", f"bytes={'9' * 5000}-"]
 )
 def test_what_is_no_single_part_gives_the_whole_and_is_logged(
     erins_browser: Client, export: Export, asked: str
@@ -168,7 +174,8 @@ def test_the_api_logs_a_range_that_does_not_apply_too(export: Export) -> None:
 def test_where_nothing_is_sent_nothing_is_logged(erins_browser: Client, export: Export) -> None:
     tag = erins_browser.get(file_url(export)).headers["ETag"]
     AuditEvent.objects.all().delete()
-    assert erins_browser.head(file_url(export)).status_code == 405
+    tags = {export.manifest_sha256, *(file["sha256"] for file in manifest_of(export)["files"].values())}
+    assert tag.strip('"') in tags
     for held in (tag, f'"older", {tag}', f"W/{tag}", "*"):  # a proxy that compresses weakens a tag
         response = erins_browser.get(file_url(export), headers={"If-None-Match": held})
         assert (response.status_code, response.content, response.headers["ETag"]) == (304, b"", tag)
@@ -176,6 +183,28 @@ def test_where_nothing_is_sent_nothing_is_logged(erins_browser: Client, export: 
     assert num_downloads() == 0
     assert erins_browser.get(file_url(export), headers={"If-None-Match": '"older"'}).status_code == 200
     assert num_downloads() == 1
+
+
+def test_the_headers_alone_are_of_the_whole_file_and_no_download(erins_browser: Client, export: Export) -> None:
+    whole = erins_browser.get(file_url(export))
+    AuditEvent.objects.all().delete()
+    for asked in ({}, {"Range": "bytes=0-9"}, {"Range": "bytes=99999999-"}):
+        response = erins_browser.head(file_url(export), headers=asked)
+        assert (response.status_code, response.streaming, response.content) == (200, False, b"")
+        assert {**response.headers} == {**whole.headers}
+    held = {"If-None-Match": whole.headers["ETag"]}
+    assert erins_browser.head(file_url(export), headers=held).status_code == 304
+    assert erins_browser.head(file_url(export, "absent.jsonl")).status_code == 404
+    assert erins_browser.post(file_url(export)).status_code == 405
+    assert num_downloads() == 0
+
+
+def test_a_file_of_no_bytes_has_no_part(erins_browser: Client, project: Project) -> None:
+    empty = exported(project, "demonstrations")
+    url = file_url(empty, "demonstrations.jsonl")
+    assert erins_browser.get(url, headers={"Range": "bytes=0-"}).status_code == 416
+    whole = erins_browser.get(url)
+    assert (whole.status_code, body(whole), whole.headers["Content-Length"]) == (200, b"", "0")
 
 
 @pytest.mark.parametrize(
