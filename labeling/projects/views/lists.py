@@ -20,6 +20,7 @@ from labeling.web import access
 from labeling.web.access import ENGINEERS, REVIEWERS
 from labeling.web.listing import NEWEST, OLDEST, ListFilter, Listing, Order, by_column, listing
 from labeling.web.redirects import return_url
+from labeling.web.search import with_words_in_messages
 
 MOST_TOPICS = 200  # offered as a filter; search finds the others
 
@@ -40,7 +41,7 @@ def prompts(request: HttpRequest, slug: str) -> HttpResponse:
         Prompt.objects.filter(project=project).select_related("retired_by"),
         orders=(NEWEST, OLDEST),
         filters=(in_use, by_column("topic", _("Topic"), topics)),
-        search=lambda rows, words: rows.filter(messages__icontains=words),
+        search=with_words_in_messages,
     )
     return _page(request, "prompts", project=project, found=found, section="data")
 

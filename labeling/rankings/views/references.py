@@ -27,6 +27,7 @@ from labeling.rankings.views import board
 from labeling.web import access
 from labeling.web.access import WATCHERS
 from labeling.web.listing import NEWEST, OLDEST, by_column, listing
+from labeling.web.search import with_words_in_messages
 
 
 @access.role_required(*WATCHERS)
@@ -59,7 +60,7 @@ def choose_comparison(request: HttpRequest, slug: str) -> HttpResponse:
         project.comparisons.reference_candidates(),
         orders=(NEWEST, OLDEST),
         filters=(by_column("state", _("State"), states),),
-        search=lambda rows, words: rows.filter(messages__icontains=words),
+        search=with_words_in_messages,
     )
     context = {"project": project, "section": "quality", "listing": found}
     return render(request, "labeling/rankings/choose_comparison.html", context)
