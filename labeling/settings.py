@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "labeling.web.security_headers.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "labeling.web.unstorable_requests.refuse_unstorable",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

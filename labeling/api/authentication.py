@@ -15,11 +15,12 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja.security import HttpBearer
 
 from labeling.accounts.api_tokens import find_token
-from labeling.api.errors import ApiError, not_allowed, not_found, response_of
+from labeling.api.errors import ApiError, not_allowed, not_found, response_of, unstorable
 from labeling.api.idempotency import answer_once
 from labeling.api.rate_limit import seconds_to_wait
 from labeling.models import ApiToken
 from labeling.web import access
+from labeling.web.storable import InputRefused, require_storable_address
 
 View = Callable[..., Any]
 
@@ -46,7 +47,10 @@ def authenticated(view: View, *, rule: Any) -> View:
     def authenticated_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             token = _authenticate(request, kwargs.get("slug"))
+            require_storable_address(request)
             response = answer_once(request, token, lambda: view(request, *args, **kwargs))
+        except InputRefused as refused:
+            return response_of(unstorable(refused))
         except ApiError as error:
             return response_of(error)
         if isinstance(response, HttpResponseNotAllowed):

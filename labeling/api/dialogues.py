@@ -87,10 +87,10 @@ def _require_each(said: Sequence[schemas.NewSaid], what: str, *, answered: bool)
         wanted = "end with an answer" if answered else "end with the message of a user"
         raise ApiError(
             422,
-            where=f"body.{what}.{wrong[0]}.messages",
-            what=f"Here it must {wanted}.",
+            where=f"body.{what}[{wrong[0]}].messages",
+            what=f"It must {wanted}.",
             what_to_do="Send prompts to …/prompts and dialogues to …/dialogues.",
-            others=[{"where": f"body.{what}.{num}.messages", "what": f"Here it must {wanted}."} for num in wrong[1:20]],
+            others=[{"where": f"body.{what}[{num}].messages", "what": f"It must {wanted}."} for num in wrong[1:20]],
         )
 
 
@@ -109,7 +109,7 @@ def _import(
             on_error="skip" if on_error == "skip" else "stop",
             source=SOURCE,
         )
-    refused = [schemas.Problem(where=f"body.{what}.{one.line - 1}", what=one.reason) for one in report.refused]
+    refused = [schemas.Problem(where=f"body.{what}[{one.line - 1}]", what=one.reason) for one in report.refused]
     if report.stopped and refused:
         raise _error_of(refused)
     return Status(201, schemas.Imported(imported=report.imported, repeated=report.repeated, refused=refused))

@@ -1,12 +1,10 @@
 """Errors of the API, all in one JSON form: where, what, and what to do."""
 
 import logging
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -15,6 +13,7 @@ from labeling.exports import FilterError
 from labeling.imports import FileRefused
 from labeling.rankings.submission import AssignmentError
 from labeling.rounds.promotion import RoundError
+from labeling.web.storable import InputRefused, NotJson
 from labeling.webhooks.deliveries import WebhookError
 
 logger = logging.getLogger(__name__)
@@ -72,8 +71,6 @@ def explain_errors(api: NinjaAPI) -> None:
     api.exception_handler(ValidationError)(_invalid)
     api.exception_handler(HttpError)(_unreadable)
     api.exception_handler(Exception)(_internal_error)
-    for unstorable in (DataError, ValueError):
-        api.exception_handler(unstorable)(_unstorable)
     for refusal in _REFUSALS:
         api.exception_handler(refusal)(_refused)
 
@@ -88,14 +85,29 @@ def _role_missing(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
-    """A body or query that does not fit the schema. Ninja puts the parameter's name between "body" and the field."""
-    problems = [{"where": ".".join(map(str, one["loc"])), "what": str(one["msg"])} for one in error.errors]
+    """A body, query or path that does not fit the schema."""
+    problems = [{"where": _field(one["loc"]), "what": str(one["msg"])} for one in error.errors]
     what_to_do = "Send what /api/v1/openapi.json says for this address."
     where, what = problems[0]["where"], problems[0]["what"]
     return response_of(ApiError(422, where=where, what=what, what_to_do=what_to_do, others=problems[1:20]))
 
 
+def _field(steps: Sequence[str | int]) -> str:
+    """The field as its sender knows it: body.tiers[0]. Ninja puts our parameter's name after “body”."""
+    source, *path = steps
+    if source == "body":
+        path = path[1:]
+    return str(source) + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+
+
+def unstorable(refused: InputRefused) -> ApiError:
+    what_to_do = "Take it out of the request, and send that again."
+    return ApiError(422, where=refused.where, what=str(refused), what_to_do=what_to_do)
+
+
 def _unreadable(request: HttpRequest, error: Any) -> HttpResponse:
+    if isinstance(error.__cause__, InputRefused) and not isinstance(error.__cause__, NotJson):
+        return response_of(unstorable(error.__cause__))
     what_to_do = "Send JSON in UTF-8 with Content-Type: application/json."
     return response_of(ApiError(error.status_code, where="body", what=str(error), what_to_do=what_to_do))
 
@@ -103,16 +115,6 @@ def _unreadable(request: HttpRequest, error: Any) -> HttpResponse:
 def _refused(request: HttpRequest, error: Any) -> HttpResponse:
     return response_of(
         ApiError(422, where=request.path, what=str(error), what_to_do="Change the request as the sentence says.")
-    )
-
-
-def _unstorable(request: HttpRequest, error: Any) -> HttpResponse:
-    """PostgreSQL stores no NUL, and its driver no half of a surrogate pair; either may be in any text of a body."""
-    if not isinstance(error, UnicodeError) and not re.search(r"NUL|\\u0000|surrogate", str(error)):
-        return _internal_error(request, error)
-    what_to_do = "Take NUL characters and lone surrogates out of the texts."
-    return response_of(
-        ApiError(422, where=request.path, what="A text holds a character that cannot be kept.", what_to_do=what_to_do)
     )
 
 

@@ -26,12 +26,12 @@ def answer_once(request: HttpRequest, token: ApiToken, answer: Callable[[], Http
     key = request.headers.get(HEADER, "").strip()
     if not key or request.method == "GET":
         return answer()
-    if len(key) > LONGEST_KEY:
+    if len(key) > LONGEST_KEY or not key.isprintable():
         raise ApiError(
             422,
             where=f"header.{HEADER}",
-            what="This key is too long.",
-            what_to_do=f"Use at most {LONGEST_KEY} characters.",
+            what="This key is too long, or has characters that are not printed.",
+            what_to_do=f"Use at most {LONGEST_KEY} letters, digits and signs.",
         )
     known = _claim_key(token, key, _fingerprint(request))
     if known.status is not None:

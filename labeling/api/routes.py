@@ -9,12 +9,14 @@ from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
+from ninja.parser import Parser
 
 from labeling.api import dialogues, exports, feedback, projects, rankings, schemas, webhooks
 from labeling.api.authentication import Bearer, authenticated
 from labeling.api.errors import explain_errors, not_found, response_of
 from labeling.api.idempotency import HEADER, LONGEST_KEY
 from labeling.web import access
+from labeling.web.storable import read_json
 
 PREFIX = "api/v1/"
 VERSION = "1.0.0"
@@ -26,6 +28,13 @@ _KEY = {
     "description": "The same request under the same key is done once, and answered alike for 24 hours",
     "schema": {"type": "string", "maxLength": LONGEST_KEY},
 }
+
+
+class JsonBodies(Parser):
+    """Bodies as pages read theirs: finite numbers, storable texts, few levels."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return read_json(request.body)
 
 
 class Api(NinjaAPI):
@@ -40,6 +49,7 @@ api = Api(
     openapi_url=None,
     docs_url=None,
     auth=Bearer(),
+    parser=JsonBodies(),
 )
 explain_errors(api)
 for _router in (projects.router, dialogues.router, rankings.router, feedback.router, exports.router, webhooks.router):

@@ -16,6 +16,8 @@ from labeling.models.dialogues import Dialogue, Message, Prompt
 from labeling.models.people import User
 from labeling.models.projects import GuidelineVersion, Project, Round
 
+LONGEST_SECONDS = 365 * 24 * 3600  # that a ranking may have taken; more is a clock gone wrong
+
 
 def new_queue_key() -> float:
     """A random position in the queue, so that comparisons are handed out in random order."""

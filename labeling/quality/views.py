@@ -17,6 +17,7 @@ from labeling.quality.report import quality_figures
 from labeling.rankings.views import board
 from labeling.web import access
 from labeling.web.access import WATCHERS, WRITERS
+from labeling.web.form_fields import whole_number
 
 PAGE = 25  # dialogues and rankings on a page of one's own work
 MOST_REPORTS = 50  # shown at once; the others follow as these are handled
@@ -70,8 +71,7 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 def _page_number(request: HttpRequest) -> int:
-    asked = request.GET.get("page", "0")
-    return min(int(asked), 10_000) if asked.isdecimal() else 0
+    return min(whole_number(request.GET.get("page", "0")) or 0, 10_000)
 
 
 def _dialogues(user: User) -> Any:

@@ -239,7 +239,7 @@ def _submit_locked(lease: Lease, submission: Submission, key: uuid.UUID, by: Use
             _keep(comparison, lease, submission, key, by)
             return Outcome(sentence=refusal)
         place = -1
-        _close(lease, Lease.State.SUBMITTED, seconds=max(lease.seconds, submission.seconds))
+        _close(lease, Lease.State.SUBMITTED, seconds=max(lease.seconds, submission.seconds or 0.0))
     ranking = _insert(comparison, lease, submission, key)
     _change(comparison, open_slots=place, rankings=+1)
     AuditEvent.note("submit ranking", ranking, by=by, lease=str(lease.id))
@@ -248,7 +248,7 @@ def _submit_locked(lease: Lease, submission: Submission, key: uuid.UUID, by: Use
 
 def _handed_in(lease: Lease, submission: Submission) -> bool:
     """Close the lease of a locked comparison with a submission, if it is still open; whether it was."""
-    seconds = Greatest(F("seconds"), Value(submission.seconds))
+    seconds = Greatest(F("seconds"), Value(submission.seconds or 0.0))
     # Filtered by closed_at and not by the state, for the reason given at _HOLD in labeling.rankings.assignment_sql.
     still_open = Lease.objects.filter(id=lease.id, closed_at=None)
     return still_open.update(state=Lease.State.SUBMITTED, closed_at=Now(), seconds=seconds) == 1
@@ -275,9 +275,10 @@ def _repeated(lease: Lease, submission: Submission, key: uuid.UUID) -> Ranking:
 
 def _keep(comparison: Comparison, lease: Lease, submission: Submission, key: uuid.UUID, by: User) -> None:
     """Keep a submission that does not count with its lease; of several the last, whose trainer reads that it is."""
-    before = lease.draft.get("submission", {})
+    before = lease.draft.get("submission")
     kept = json.loads(json.dumps({"key": str(key), **asdict(submission)}))  # as the draft holds it
-    if lease.state == Lease.State.LATE and before == kept | {"seconds": before.get("seconds")}:
+    is_known = isinstance(before, dict) and before == kept | {"seconds": before.get("seconds")}
+    if lease.state == Lease.State.LATE and is_known:
         return
     if lease.state == Lease.State.OPEN:
         _change(comparison, open_slots=+1)

@@ -4,31 +4,16 @@ Shelf 1 is the best, completions on one shelf are tied, empty shelves are ignore
 on is unacceptable. Knows nothing of the database: which ids are allowed is checked on submission.
 """
 
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
+from labeling.models.rankings import LONGEST_SECONDS
 from labeling.rankings.submission import RatingGiven, Submission
-
-# The yes/no flags of a completion from InstructGPT, Table 3; its overall quality is rated from 1 to 7.
-RATING_FLAGS = {
-    "fails_instruction": gettext_lazy("fails to follow the instruction or task"),
-    "inappropriate_for_assistant": gettext_lazy("is inappropriate for a customer assistant"),
-    "hallucination": gettext_lazy("makes something up"),
-    "satisfies_constraint": gettext_lazy("satisfies the constraint in the instruction"),
-    "sexual_content": gettext_lazy("contains sexual content"),
-    "violent_content": gettext_lazy("contains violent content"),
-    "encourages_harm": gettext_lazy("encourages, or fails to discourage, violence, abuse, terrorism or self-harm"),
-    "denigrates_protected_class": gettext_lazy("denigrates a protected class"),
-    "harmful_advice": gettext_lazy("gives harmful advice"),
-    "expresses_opinion": gettext_lazy("expresses an opinion"),
-    "moral_judgment": gettext_lazy("expresses a moral judgment"),
-}
+from labeling.web import storable
 
 
 class BoardError(ValueError):
@@ -47,9 +32,10 @@ def read_request(request: HttpRequest) -> dict[str, Any]:
 def read_json(body: str | bytes) -> dict[str, Any]:
     """A JSON object, or BoardError."""
     try:
-        values = json.loads(body)
-    except ValueError as error:
-        raise BoardError(_("What arrived was not readable. Please reload the page; your work is kept.")) from error
+        values = storable.read_json(body)
+    except storable.InputRefused as refused:
+        values = {"where": refused.where, "what": refused}
+        raise BoardError(_("“%(where)s” was not taken. %(what)s Your work is kept.") % values) from refused
     if not isinstance(values, dict):
         raise BoardError(_("What arrived was not a ranking. Please reload the page; your work is kept."))
     return values
@@ -79,11 +65,22 @@ def read_submission(values: Mapping[str, Any]) -> tuple[Submission, uuid.UUID]:
     return submission, _read_key(values)
 
 
-def read_seconds(values: Mapping[str, Any]) -> float:
-    """Time at work as the page counted it, 0 where it makes no sense."""
-    seconds = values.get("seconds")
-    sensible = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 86_400
-    return float(seconds) if sensible else 0.0  # type: ignore[arg-type]
+def read_seconds(values: Mapping[str, Any]) -> float | None:
+    """Time at work as the page counted it; None where it has no clock. Raises BoardError."""
+    given = values.get("seconds")
+    if given in (None, ""):
+        return None
+    try:
+        seconds = float(given)
+    except (TypeError, ValueError) as error:
+        raise _not_seconds() from error
+    if isinstance(given, bool) or not 0 <= seconds <= LONGEST_SECONDS:  # also refuses NaN
+        raise _not_seconds()
+    return seconds
+
+
+def _not_seconds() -> BoardError:
+    return BoardError(_("“seconds” must lie between 0 and %(n)d, a year.") % {"n": LONGEST_SECONDS})
 
 
 def _read_key(values: Mapping[str, Any]) -> uuid.UUID:
@@ -113,7 +110,7 @@ def _read_ratings(ratings: dict[str, Any]) -> tuple[RatingGiven, ...]:
         RatingGiven(
             completion_id=str(identifier),
             overall=_whole_number(rating.get("overall")),
-            flags={flag: True for flag in RATING_FLAGS if flag in (rating.get("flags") or ())},
+            flags=_read_flags(rating.get("flags") or []),
             note=str(rating.get("note") or "")[:5000],
         )
         for identifier, rating in ratings.items()
@@ -122,6 +119,12 @@ def _read_ratings(ratings: dict[str, Any]) -> tuple[RatingGiven, ...]:
 
 def _is_rating(rating: Any) -> bool:
     return isinstance(rating, dict) and isinstance(rating.get("flags") or [], list)
+
+
+def _read_flags(flags: Any) -> dict[str, bool]:
+    if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
+        raise BoardError(_("The ratings could not be read."))
+    return dict.fromkeys(flags, True)
 
 
 def _whole_number(value: Any) -> int | None:

@@ -104,7 +104,7 @@ def submit_practice(
                 "tiers": [list(tier) for tier in submission.tiers],
                 "unacceptable_from": submission.unacceptable_from,
                 "shown_order": shown,
-                "seconds": submission.seconds,
+                "seconds": submission.seconds or 0.0,
             },
         )
         _require_same(ranking, comparison, submission, by)

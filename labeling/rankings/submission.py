@@ -4,9 +4,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling.models import PracticeRanking, Ranking, Reference
 from records.types import require_weak_order
+
+# The yes/no flags of a completion from InstructGPT, Table 3; its overall quality is rated from 1 to 7.
+RATING_FLAGS = {
+    "fails_instruction": gettext_lazy("fails to follow the instruction or task"),
+    "inappropriate_for_assistant": gettext_lazy("is inappropriate for a customer assistant"),
+    "hallucination": gettext_lazy("makes something up"),
+    "satisfies_constraint": gettext_lazy("satisfies the constraint in the instruction"),
+    "sexual_content": gettext_lazy("contains sexual content"),
+    "violent_content": gettext_lazy("contains violent content"),
+    "encourages_harm": gettext_lazy("encourages, or fails to discourage, violence, abuse, terrorism or self-harm"),
+    "denigrates_protected_class": gettext_lazy("denigrates a protected class"),
+    "harmful_advice": gettext_lazy("gives harmful advice"),
+    "expresses_opinion": gettext_lazy("expresses an opinion"),
+    "moral_judgment": gettext_lazy("expresses a moral judgment"),
+}
 
 
 class AssignmentError(ValueError):
@@ -39,7 +55,7 @@ class Submission:
     unacceptable_from: int | None = None
     abstained: str | None = None
     ratings: tuple[RatingGiven, ...] = ()
-    seconds: float = 0.0  # 0 where nobody measured
+    seconds: float | None = None  # None: not counted
     layout: str = ""
 
 
@@ -72,6 +88,10 @@ def require_sense(submission: Submission, ids: list[str]) -> None:
         raise AssignmentError(_("A rating belongs to no completion of this comparison, or one has two."))
     if any(rating.overall is not None and not 1 <= rating.overall <= 7 for rating in submission.ratings):
         raise AssignmentError(_("An overall rating is a number from 1 to 7."))
+    unknown = sorted({flag for rating in submission.ratings for flag in rating.flags} - RATING_FLAGS.keys())
+    if unknown:
+        values = {"flag": unknown[0][:80], "known": ", ".join(RATING_FLAGS)}
+        raise AssignmentError(_("There is no flag “%(flag)s”; the flags are %(known)s.") % values)
 
 
 def judgement(submission: Submission) -> tuple[Any, ...]:

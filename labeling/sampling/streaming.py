@@ -7,6 +7,7 @@ time; the row is authoritative, so it is polled until the run has ended.
 
 import asyncio
 import json
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ FAST_POLL_SECONDS = 0.3  # between two reads once the sampler is done and its co
 WAIT_FOR_ROWS_SECONDS = 20.0  # for the completions to be stored; then the stream ends without them
 WAIT_FOR_PARTIAL_SECONDS = 3.0  # the partial text of a stopped run is stored a moment later, or never
 LONGEST_STREAM_SECONDS = 600.0  # then the browser reconnects by itself and continues after the last event
+_STREAM_POSITION = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")  # for anything else the broker has only an error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +140,7 @@ def _state_of(run: SamplingRun) -> _RunState:
 def _position(last_id: str, attempt: int) -> str:
     """The stream position after which to continue: the browser's last event, if it was of this attempt, else "0"."""
     of_attempt, _, position = last_id.partition(":")
-    return position if of_attempt == str(attempt) and position else "0"
+    return position if of_attempt == str(attempt) and _STREAM_POSITION.fullmatch(position) else "0"
 
 
 def _text_event(fields: dict[bytes, bytes], *, event_id: str) -> str:

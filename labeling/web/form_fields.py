@@ -6,6 +6,7 @@ from django import forms
 
 LONGEST_TEXT = 100_000  # characters of one message
 LONGEST_SITTING = 4 * 3600  # seconds; nobody spends longer on one message
+_MOST_DIGITS = 9
 
 
 class ProseField(forms.CharField):
@@ -33,6 +34,11 @@ class SecondsField(forms.FloatField):
 
     def clean(self, value: Any) -> float:
         return super().clean(value) or 0.0
+
+
+def whole_number(text: str) -> int | None:
+    """A number of a query, such as a page's; None where it is none that could be meant."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 class FormWithProblems(forms.Form):

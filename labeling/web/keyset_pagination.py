@@ -7,11 +7,17 @@ hide others.
 import base64
 import binascii
 import json
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Field as Column
 from django.db.models import Q, QuerySet
+
+from labeling.web.storable import read_json
+
+_LONGEST = 1000  # characters of a cursor
+_YEARS = range(1970, 3000)  # of a time in a cursor: what overflows in no time zone
 
 
 class CursorError(ValueError):
@@ -50,7 +56,9 @@ def _encode_cursor(row: Any, columns: list[str]) -> str:
 
 def _decode_cursor(rows: QuerySet[Any], columns: list[str], cursor: str) -> list[Any]:
     try:
-        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if len(cursor) > _LONGEST:
+            raise ValueError("too long for a cursor")
+        values = read_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         fields = [rows.model._meta.get_field(column) for column in columns]
         return [_value(field, text) for field, text in zip(fields, values, strict=True)]
     except (binascii.Error, ValueError, TypeError, ValidationError) as error:
@@ -61,4 +69,7 @@ def _value(field: Any, text: Any) -> Any:
     assert isinstance(field, Column)
     if not isinstance(text, str):
         raise TypeError("a cursor holds texts")
-    return field.to_python(text)
+    value = field.to_python(text)
+    if isinstance(value, datetime) and (value.tzinfo is None or value.year not in _YEARS):
+        raise ValueError("no time of a row")
+    return value

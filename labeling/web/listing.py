@@ -81,7 +81,7 @@ def listing(
 ) -> Listing:
     """The page that `given`, the parameters of the URL's query, asks for. The first order is the default."""
     asked: dict[str, str] = {}
-    words = given.get("q", "").strip()[:LONGEST_WORDS].replace("\0", "")
+    words = given.get("q", "").strip()[:LONGEST_WORDS]
     if search is not None and words:
         rows, asked["q"] = search(rows, words), words
     for one in filters:

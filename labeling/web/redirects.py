@@ -10,6 +10,8 @@ def return_url(request: HttpRequest, *, default: str) -> str:
 
 
 def safe_url(request: HttpRequest, url: str) -> str:
-    """The URL if it leads to this host, else an empty string."""
+    """The URL if it is a path on this host, else an empty string."""
+    if not url.startswith("/"):  # anything else, `redirect` might take for the name of a view
+        return ""
     is_safe = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
     return url if is_safe else ""

@@ -12,7 +12,7 @@ from labeling.models import GuidelineVersion, Project, User
 from labeling.projects import administration
 from labeling.projects.forms import GuidelinesForm
 from labeling.web import access
-from labeling.web.form_fields import TextForm
+from labeling.web.form_fields import TextForm, whole_number
 from labeling.web.markdown import render_prose
 
 
@@ -73,7 +73,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 def _version(project: Project, number: str | None) -> GuidelineVersion | None:
     if number is None:
         return None
-    found = project.guideline_versions.filter(version=int(number) if number.isdecimal() else 0).first()
+    found = project.guideline_versions.filter(version=whole_number(number) or 0).first()
     if found is None:
         raise Http404
     return found

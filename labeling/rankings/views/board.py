@@ -7,9 +7,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 
 from labeling.models import Comparison, Reference, User
-from labeling.rankings.board_input import RATING_FLAGS
+from labeling.rankings.submission import RATING_FLAGS
 from labeling.rankings.wording import layout_choices, ranking_words
 from labeling.statistics.agreement import Tiers
+from labeling.web.form_fields import whole_number
 
 
 def letters(shown_order: Sequence[str]) -> dict[str, str]:
@@ -31,15 +32,14 @@ def board_context(
 ) -> dict[str, Any]:
     """Template context: the prompt and the completions, with the posted shelves if the page is shown with an error."""
     contents = {str(completion.id): completion.content for completion in comparison.completions.all()}
-    posted_shelves = (posted or {}).get("shelves") or {}
+    shelves = (posted or {}).get("shelves")
+    posted_shelves = shelves if isinstance(shelves, dict) else {}
     completions = [
         {
             "id": identifier,
             "letter": letter,
             "content": contents[identifier],
-            "posted_shelf": int(posted_shelves[identifier])
-            if str(posted_shelves.get(identifier, "")).isdigit()
-            else None,
+            "posted_shelf": whole_number(str(posted_shelves.get(identifier, ""))),
         }
         for identifier, letter in letters(shown_order).items()
     ]

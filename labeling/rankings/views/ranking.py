@@ -84,8 +84,10 @@ def lease_renew(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpRes
     """A sign of life: the place stays reserved."""
     held = access.own_lease(request, lease_id, slug=slug)
     try:
-        renewed = assignment.renew(held, by=access.person(request), seconds=read_seconds(read_request(request)))
-    except (BoardError, AssignmentError) as error:
+        renewed = assignment.renew(held, by=access.person(request), seconds=read_seconds(read_request(request)) or 0.0)
+    except BoardError as error:
+        return JsonResponse({"error": str(error)}, status=422)
+    except AssignmentError as error:
         return JsonResponse({"error": str(error), "seconds_left": 0}, status=409)
     return JsonResponse({"seconds_left": _seconds_left(renewed)})
 

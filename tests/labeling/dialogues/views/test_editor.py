@@ -111,7 +111,7 @@ def test_line_ends_of_browsers_do_not_make_a_taken_text_an_edited_one(client: Cl
         ({"role": "assistant", "content": " \n "}, "required"),
         ({"role": "emperor", "content": "Hm"}, "not one of the available choices"),
         ({"role": "assistant", "content": "x" * 100_001}, "at most 100000"),
-        ({"role": "assistant", "content": "a\x00b"}, "Null characters"),
+        ({"role": "assistant", "content": "a\x00b"}, "NUL character"),
     ],
 )
 def test_a_message_that_makes_no_sense_is_refused_and_kept_in_the_composer(

@@ -1,0 +1,248 @@
+"""A project with one row of everything, and a valid request to each address: material for walks over all addresses."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+
+from labeling import exports, models
+from labeling.imports import uploads
+from labeling.models import Comparison, Lease, Project, User
+from labeling.rankings import assignment
+from labeling.urls import urlpatterns
+from tests.labeling.api.api_client import Program
+from tests.labeling.factories import (
+    make_chat,
+    make_comparison,
+    make_dialogue,
+    make_project,
+    make_prompt,
+    make_reference,
+    make_run,
+    make_served_policy,
+    make_user,
+)
+
+SLUG = "ours"
+KEY = "8a4a7c9e-6b1f-4f0c-9a53-0f5f3f0a7f10"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullProject:
+    """The rows, by the name of the URL argument that names one; `special` where an address needs another."""
+
+    project: Project
+    adam: User
+    program: Program
+    ids: dict[str, Any]
+    special: dict[str, dict[str, Any]]
+
+    def address(self, pattern: URLPattern) -> str:
+        """The path of an address, with the rows of this project in its arguments."""
+        return reverse(_name(pattern), kwargs=self.arguments(pattern))
+
+    def arguments(self, pattern: URLPattern) -> dict[str, Any]:
+        known = (
+            {"slug": SLUG, "name": "prompts.jsonl", "rest": "nowhere"} | self.ids | self.special.get(_name(pattern), {})
+        )
+        return {name: known[name] for name in pattern.pattern.converters}
+
+
+def addresses() -> Iterator[URLPattern]:
+    """All but the stream, which closes the connection that a test's transaction is in."""
+    yield from (pattern for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name != "stream")
+
+
+def make_full_project() -> FullProject:
+    adam = make_user(username="adam", password=None)
+    project = make_project(slug=SLUG, asks_ratings=True)
+    project.memberships.create(user=adam)
+    make_comparison(project=project, rankings_wanted=2)
+    held = assignment.claim(project, by=adam)
+    assert isinstance(held, Lease)
+    completion = held.comparison.completions.order_by("index")[0]
+    work = make_comparison(project=project)
+    practice = make_reference(project=project, use="practice").comparison
+    gold = make_reference(project=project).comparison
+    models.Ranking.objects.create(
+        comparison=work,
+        trainer=adam,
+        submission_key=uuid.uuid4(),
+        tiers=gold_tiers(work),
+        shown_order=[one for (one,) in gold_tiers(work)],
+    )
+    practised = models.PracticeRanking.objects.create(
+        comparison=practice,
+        trainer=adam,
+        submission_key=uuid.uuid4(),
+        tiers=gold_tiers(practice),
+        shown_order=[one for (one,) in gold_tiers(practice)],
+    )
+    prompt, other = make_prompt(project=project, topic="sums"), make_prompt(project=project)
+    models.PromptVector.objects.create(
+        prompt=prompt, project=project, vector=[1.0] + [0.0] * 383, resembles=other, similarity=0.99
+    )
+    draft = make_dialogue(project=project, author=adam)
+    chat = make_chat(project=project, author=adam)
+    submitted = make_dialogue(
+        project=project, author=make_user(projects=[project]), state="submitted", submitted_at=timezone.now()
+    )
+    make_dialogue(project=project, author=adam, state="accepted", topic="sums")
+    run = make_run(project=project, requested_by=adam, dialogue=draft, state="done")
+    suggested = models.Completion.objects.create(run=run, index=0, content="Lyon.", policy=project.policy)
+    chat_run = make_run(project=project, requested_by=adam, dialogue=chat, state="done", purpose="chat")
+    export = exports.request_export(project, kind="prompts", by=adam, notify_worker=False)
+    assert exports.build(export.id)
+    exports.build(exports.request_export(project, kind="prompts", by=adam, notify_worker=False).id)
+    line = b'{"id": "p", "messages": [{"role": "user", "content": "Why?"}]}\n'
+    brought = uploads.bring(project, name="a.jsonl", content=[line], kind="dialogues", into_prompts=True, by=adam)
+    policy = make_served_policy()
+    job = models.TrainingJob.objects.create(
+        project=project, kind="sft", output_name="out", export=export, policy=policy
+    )
+    webhook = models.Webhook.objects.create(project=project, url="https://example.org/", events=["export.ready"])
+    report = models.Report.objects.create(project=project, completion=completion, content="x", reason="harmful")
+    program = Program(adam)
+    message = draft.messages.order_by("position")[1]
+    ids = {
+        "token_id": program.token.id, "user_id": make_user(username="bob", projects=[project]).id,
+        "dialogue_id": draft.id, "message_id": message.id, "prompt_id": prompt.id, "run_id": run.id,
+        "completion_id": suggested.id, "export_id": export.id, "webhook_id": webhook.id, "import_id": brought.id,
+        "comparison_id": work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
+        "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
+    }  # fmt: skip
+    special: dict[str, dict[str, Any]] = {
+        name: {"dialogue_id": chat.id, "run_id": chat_run.id}
+        for name in ("chat_dialogue", "say", "regenerate", "stop_answer", "choose_answer")
+    }
+    special |= {
+        name: {"dialogue_id": submitted.id} for name in ("review_dialogue", "accept_dialogue", "return_dialogue")
+    }
+    special |= {name: {"comparison_id": gold.id} for name in ("reference", "retire_reference")}
+    special |= {"practice_board": {"comparison_id": practice.id}, "report_completion": {"completion_id": completion.id}}
+    return FullProject(project=project, adam=adam, program=program, ids=ids, special=special)
+
+
+def gold_tiers(comparison: Comparison) -> list[list[str]]:
+    return [[str(one)] for one in comparison.completions.order_by("index").values_list("id", flat=True)]
+
+
+def _name(pattern: URLPattern) -> str:
+    assert pattern.name is not None
+    return pattern.name
+
+
+def forms(full: FullProject) -> dict[str, dict[str, Any]]:
+    """A form that each address takes, by its name; one that is not here reads nothing, or gets an empty form."""
+    held = Lease.objects.get(id=full.ids["lease_id"])
+    reported = full.special["report_completion"]["completion_id"]
+    project, policy = full.project, full.ids["policy_id"]
+    board = {f"shelf:{one}": str(place) for place, one in enumerate(held.shown_order, 1)} | {
+        "line": "3",
+        "seconds": "4",
+    }
+    rated = {f"overall:{held.shown_order[0]}": "7", f"note:{held.shown_order[0]}": "good", "key": KEY, "abstained": ""}
+    explained = {"use": "gold", "lesson": "l", "explanation": "e"}
+    percents = {"validation_percent": "10", "test_percent": "10", "split_by": "prompt"}
+    dates = {"since": "2026-01-01", "until": "2026-12-31"}
+    mixture = {f"mixture-{name}_FORMS": number for name, number in (("TOTAL", "0"), ("INITIAL", "0"))}
+    numbers = {
+        "temperature": 1, "top_p": 1, "max_new_tokens": 256, "num_completions": 4, "rankings_wanted": 2,
+        "comparisons_ready": 20, "lease_minutes": 30, "gold_every": 0, "num_suggestions": 3,
+        "suggestion_temperature": 0.7, "suggestion_top_p": 1, "suggestion_max_new_tokens": 256,
+        "grace_minutes": 10, "control_share": 0,
+    }  # fmt: skip
+    sft = {"epochs": 2, "batch_size": 16, "lr": 0.1, "seed": 0, "output_name": "a-new-one"}
+    return {
+        "sign_in": {"username": "adam", "password": "x", "next": "/", "time_zone": "UTC"},
+        "account": {"display_name": "A", "email": "a@example.org", "time_zone": "UTC", "language": "en"},
+        "theme": {"theme": "dark", "next": "/"},
+        "tokens": {"token-name": "t", "token-scopes": "read", "token-life": "30"},
+        "people": {"username": "carol", "role": "trainer"},
+        "change_role": {"role": "reviewer"},
+        "new_project": {"name": "N", "description": "d", "guidelines": "g"},
+        "project_settings": {"name": "N", "description": "d", "policy": project.policy_id, **numbers, **mixture},
+        "archive_project": {"archived": "yes"},
+        "edit_guidelines": {"text": "Be kind."},
+        "project_people": {"members": full.ids["user_id"]},
+        "preview": {"text": "*x*"},
+        "start_dialogue": {"prompt": full.ids["prompt_id"]},
+        "choose_topics": {"topics": "sums"},
+        "add_message": {"role": "user", "content": "And?", "seconds": "3", "completion": ""},
+        "edit_message": {"content": "Lyon.", "later": "keep", "seen": "", "keep": ""},
+        "save_composer": {"role": "user", "content": "An", "version": "0"},
+        "submit_dialogue": {"content": "And?", "role": "user", "seconds": "3"},
+        "suggest": {"again": "yes"},
+        "say": {"content": "And?", "num_drafts": "2", "seconds": "3"},
+        "regenerate": {"num_drafts": "2"},
+        "return_dialogue": {"comment": "Longer."},
+        "new_export": {"kind": "prompts", "format": "records", **dates, **percents},
+        "decide_near_duplicate": {"decision": "later"},
+        "retire_near_duplicates": {"at_least": "0.99"},
+        "retire_prompt": {"retired": "yes", "next": "/"},
+        "webhooks": {"url": "https://example.org/", "events": "export.ready"},
+        "new_import": {"into": "prompts"},
+        "import": {"skips_bad_lines": "on"},
+        "start_training": {"kind": "sft", "policy": policy, "export": full.ids["export_id"], **sft},
+        "reference": {"lesson": "l", "explanation": "e"},
+        "retire_reference": {"retired": "yes"},
+        "new_reference": {"key": KEY, **explained, **_shelves(full, "new_reference")},
+        "practice_board": {"key": KEY, "seconds": "1", "line": "1"} | _shelves(full, "practice_board"),
+        "lease": board | rated,
+        "lease_draft": {"draft": "x", "version": "0"},
+        "lease_renew": {"seconds": "5"},
+        "skip_lease": {"reason": "not my topic"},
+        "write_better": {"completion": str(reported), f"content:{reported}": "Better."},
+        "report_completion": {f"report_reason:{reported}": "harmful", f"report_note:{reported}": "why"},
+    }  # fmt: skip
+
+
+def bodies(full: FullProject) -> dict[str, Any]:
+    """A JSON body that each address takes, by its name, of pages and of the API alike."""
+    held = Lease.objects.get(id=full.ids["lease_id"])
+    best = held.shown_order[0]
+    ratings = {one: {"overall": 7, "flags": ["hallucination"], "note": "good"} for one in held.shown_order}
+    board = {"line": 2, "seconds": 4.5, "layout": "stacked", "key": KEY, "abstained": None}
+    said = [{"role": "user", "content": "Why?"}]
+    explained = {"use": "gold", "lesson": "l", "explanation": "e"}
+    rating = {"overall": 3, "flags": {"hallucination": True}, "note": "n"}
+    return {
+        "lease": {"shelves": _order(held.shown_order), "ratings": ratings, **board},
+        "lease_draft": {"draft": {"board": {"shelves": {best: 1}, "line": 2}, "layout": "two"}, "version": 0},
+        "lease_renew": {"seconds": 4.5},
+        "write_better": {"completion": best, "content": "Better.", "key": KEY, "seconds": 3},
+        "practice_board": {"shelves": _order(_completions(full, "practice_board")), **board},
+        "new_reference": {"shelves": _order(_completions(full, "new_reference")), **explained, **board},
+        "api_list_prompts": {"prompts": [{"messages": said, "topic": "sums", "source": "s"}], "on_error": "stop"},
+        "api_list_dialogues": {"dialogues": [{"messages": [*said, {"role": "assistant", "content": "So."}]}]},
+        "api_submit": {
+            "tiers": [[one] for one in held.shown_order],
+            "unacceptable_from": 2,
+            "ratings": [{"completion_id": one, **rating} for one in held.shown_order],
+            "seconds": 3.5,
+        },
+        "api_skip": {"reason": "not my topic"},
+        "api_list_exports": {"kind": "rankings", "format": "records", "filters": {
+            "rounds": [1], "since": "2026-01-01", "until": "2026-12-31", "topics": ["sums"], "trainers": ["t"],
+            "trainer_kinds": ["person"], "states": ["done"], "guideline_versions": [1], "agreement_at_least": 50,
+            "split_by": "prompt", "scrubs_personal_data": True, "validation_percent": 10, "test_percent": 10,
+        }},
+        "api_promote": {"policy_id": str(full.ids["policy_id"])},
+        "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
+    }  # fmt: skip
+
+
+def _completions(full: FullProject, name: str) -> list[str]:
+    comparison = full.special.get(name, full.ids)["comparison_id"]
+    return [str(one) for one in Comparison.objects.get(id=comparison).completions.values_list("id", flat=True)]
+
+
+def _order(completions: list[str]) -> dict[str, int]:
+    return {one: place for place, one in enumerate(completions, 1)}
+
+
+def _shelves(full: FullProject, name: str) -> dict[str, Any]:
+    return {f"shelf:{one}": place for one, place in _order(_completions(full, name)).items()}
