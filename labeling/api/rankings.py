@@ -11,6 +11,7 @@ from ninja import Query, Router, Status
 from labeling import models
 from labeling.api import schemas
 from labeling.api.authentication import scope_required
+from labeling.api.errors import ApiError
 from labeling.api.pagination import Page, Place, page_of
 from labeling.models import ApiToken, Comparison, Lease, Project
 from labeling.rankings import assignment
@@ -64,6 +65,7 @@ def claim(request: HttpRequest, slug: str) -> Any:
 def submit(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: schemas.NewRanking) -> Any:
     """Rank the comparison of this lease. Sending the same ranking again returns the stored one."""
     held = access.own_lease(request, lease_id, slug=slug)
+    _require_ratings(held, given)
     key = uuid.uuid5(
         held.id, "submission"
     )  # the ranking page derives the same key, so a retry from either is one ranking
@@ -99,6 +101,23 @@ def _shown(lease: Lease) -> dict[str, object]:
         "reason": lease.reason,
         "expires_at": lease.expires_at,
     }
+
+
+def _require_ratings(held: Lease, given: schemas.NewRanking) -> None:
+    """Where the project asks for ratings, each completion of an order needs its own. Raises ApiError."""
+    if not held.comparison.project.asks_ratings or given.abstained is not None:
+        return
+    rated = {str(one.completion_id) for one in given.ratings if one.overall is not None}
+    missing = [name for name in held.shown_order if name not in rated]
+    if missing:
+        sentences = [f"Completion {name} has no overall rating." for name in missing]
+        raise ApiError(
+            422,
+            where="body.ratings",
+            what=sentences[0],
+            what_to_do="This project asks for a rating of each completion: send “overall”, 1 to 7, for each.",
+            others=[{"where": "body.ratings", "what": sentence} for sentence in sentences[1:]],
+        )
 
 
 def _submission(given: schemas.NewRanking) -> Submission:

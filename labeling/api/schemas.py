@@ -8,6 +8,8 @@ from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from labeling import models
+from labeling.models.rankings import LONGEST_SECONDS
+from labeling.rankings.submission import RATING_FLAGS
 from labeling.web.form_fields import LONGEST_TEXT
 
 Role = Literal["system", "user", "assistant"]
@@ -327,16 +329,16 @@ class Claimed(Schema):
 class NewRating(Given):
     completion_id: UUID
     overall: int | None = Field(None, ge=1, le=7)
-    flags: dict[str, bool] = Field(default_factory=dict)
+    flags: dict[str, bool] = Field(default_factory=dict, description=f"any of {', '.join(RATING_FLAGS)}")
     note: str = Field("", max_length=2000)
 
 
 class NewRanking(Given):
     tiers: list[list[UUID]] = Field(default_factory=list, description="best first; ids in one tier are tied")
-    unacceptable_from: int | None = None
+    unacceptable_from: int | None = Field(None, ge=0, description="index of the first tier that is unacceptable")
     abstained: str | None = Field(None, max_length=200)
     ratings: list[NewRating] = Field(default_factory=list)
-    seconds: float = Field(0.0, ge=0, le=86400)
+    seconds: float | None = Field(None, ge=0, le=LONGEST_SECONDS, description="time at work; null where unknown")
 
 
 class Skip(Given):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from labeling import exports as labeling_exports
+from labeling.exports.files import directory_of
 from labeling.models import AuditEvent, Comparison, Dialogue, Prompt, Ranking, Round
 from labeling.rounds.promotion import RoundError
 from tests.labeling.api.api_client import Program, ids_of_all_pages
@@ -127,7 +128,7 @@ def test_prompts_come_in_once_and_the_audit_says_who_brought_them(project: Any, 
 def test_a_dialogue_is_no_prompt_and_a_prompt_no_dialogue(project: Any, erin: Program) -> None:
     question, answer = {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}
     refused = erin.post("projects/ours/prompts", {"prompts": [{"messages": [question, answer]}]})
-    assert (refused.status_code, refused.json()["where"]) == (422, "body.prompts.0.messages")
+    assert (refused.status_code, refused.json()["where"]) == (422, "body.prompts[0].messages")
     assert erin.post("projects/ours/dialogues", {"dialogues": [{"messages": [question]}]}).status_code == 422
     taken = erin.post("projects/ours/dialogues", {"dialogues": [{"messages": [question, answer]}]})
     assert taken.json()["imported"] == 1
@@ -139,11 +140,11 @@ def test_a_bad_dialogue_stops_all_or_is_left_out_as_asked(project: Any, erin: Pr
     bad = {"messages": [{"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "Hello?"}]}
     given = {"dialogues": [good, bad]}
     stopped = erin.post("projects/ours/dialogues", given)
-    assert (stopped.status_code, stopped.json()["where"]) == (422, "body.dialogues.1")
+    assert (stopped.status_code, stopped.json()["where"]) == (422, "body.dialogues[1]")
     assert not Dialogue.objects.exists()
     taken = erin.post("projects/ours/dialogues", {**given, "on_error": "skip"}).json()
     assert taken["imported"] == 1
-    assert [one["where"] for one in taken["refused"]] == ["body.dialogues.1"]
+    assert [one["where"] for one in taken["refused"]] == ["body.dialogues[1]"]
 
 
 def test_an_export_is_asked_for_watched_and_downloaded(project: Any, erin: Program) -> None:
@@ -209,6 +210,69 @@ def test_an_order_without_sense_is_refused_in_a_sentence(project: Any, alice: Pr
     refused = alice.post(f"projects/ours/leases/{lease['id']}/ranking", {**order, "tiers": order["tiers"][:-1]})
     assert refused.status_code == 422
     assert refused.json()["what"] == "Every completion needs exactly one place in the order."
+
+
+def test_seconds_are_a_time_that_a_person_can_take_or_unknown(project: Any, alice: Program) -> None:
+    make_comparison(project=project)
+    lease, order = rank(alice)
+    path = f"projects/ours/leases/{lease['id']}/ranking"
+    for seconds in (-5, 1e300, 365 * 24 * 3600 + 1, "soon"):
+        refused = alice.post(path, {**order, "seconds": seconds})
+        assert (refused.status_code, refused.json()["where"]) == (422, "body.seconds")
+    del order["seconds"]
+    assert alice.post(path, order).json()["ranking"]["seconds"] is None
+    assert Ranking.objects.get().seconds is None
+    asked = labeling_exports.request_export(project, kind="rankings", by=None, notify_worker=False)
+    assert labeling_exports.build(asked.id)
+    lines = [line for path in directory_of(asked).rglob("*.jsonl") for line in path.read_text().splitlines()]
+    assert ["seconds" in json.loads(line) for line in lines] == [False]
+
+
+def test_a_flag_that_the_board_does_not_have_is_refused_with_those_it_has(project: Any, alice: Program) -> None:
+    make_comparison(project=project)
+    lease, order = rank(alice)
+    path = f"projects/ours/leases/{lease['id']}/ranking"
+    rating = {"completion_id": lease["completions"][0]["id"], "flags": {"fails_instruction": True, "rude": False}}
+    refused = alice.post(path, {**order, "ratings": [rating]})
+    assert refused.status_code == 422
+    assert refused.json()["what"].startswith("There is no flag “rude”; the flags are fails_instruction, ")
+    assert not Ranking.objects.exists()
+
+
+def test_each_completion_is_rated_where_the_project_asks_for_it(project: Any, alice: Program) -> None:
+    type(project).objects.filter(id=project.id).update(asks_ratings=True)
+    make_comparison(project=project)
+    lease, order = rank(alice)
+    path = f"projects/ours/leases/{lease['id']}/ranking"
+    names = [one["id"] for one in lease["completions"]]
+    ratings = [{"completion_id": name, "overall": 4} for name in names]
+    ratings[2]["overall"] = None
+    refused = alice.post(path, {**order, "ratings": ratings[:3]})
+    assert (refused.status_code, refused.json()["where"]) == (422, "body.ratings")
+    assert names[2] in refused.json()["what"]
+    assert [names[3] in one["what"] for one in refused.json()["others"]] == [True]
+    ratings[2]["overall"] = 5
+    assert alice.post(path, {**order, "ratings": ratings}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"tiers": [["x"]]}, "body.tiers[0][0]"),
+        ({"ratings": [{"overall": 9}]}, "body.ratings[0].completion_id"),
+        ({"speed": 1}, "body.speed"),
+        ({"abstained": "a\0b"}, "body.abstained"),
+        ({"unacceptable_from": -1}, "body.unacceptable_from"),
+    ],
+)
+def test_an_error_names_the_field_as_its_sender_knows_it(
+    project: Any, alice: Program, change: dict[str, Any], where: str
+) -> None:
+    make_comparison(project=project)
+    lease, order = rank(alice)
+    refused = alice.post(f"projects/ours/leases/{lease['id']}/ranking", {**order, **change})
+    assert (refused.status_code, refused.json()["where"]) == (422, where)
+    assert alice.get("projects/ours/rankings", limit=0).json()["where"] == "query.limit"
 
 
 def test_a_skipped_comparison_does_not_come_back(project: Any, alice: Program) -> None:
