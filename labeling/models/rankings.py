@@ -8,6 +8,7 @@ stays 0, and any number of people may rank them.
 
 import random
 import uuid
+from datetime import UTC, datetime
 
 from django.db import models
 from django.db.models import F, Q
@@ -16,6 +17,8 @@ from labeling.models.dialogues import Dialogue, Message, Prompt
 from labeling.models.people import User
 from labeling.models.projects import GuidelineVersion, Project, Round
 
+EARLIEST_RANKING = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_RANKING = datetime(2200, 1, 1, tzinfo=UTC)  # no bound on clocks, which labeling.imports.dates has
 LONGEST_SECONDS = 365 * 24 * 3600  # that a ranking may have taken; more is a clock gone wrong
 
 
@@ -184,6 +187,15 @@ class Ranking(models.Model):
                 fields=("comparison", "trainer"),
                 condition=~Q(trainer=None) & Q(retracted_at=None),
                 name="ranking_one_per_trainer",
+            ),
+            # Whatever brings a row in: with these, no page, export or API response can fail on its date.
+            models.CheckConstraint(
+                condition=Q(ranked_at__gte=EARLIEST_RANKING, ranked_at__lt=LATEST_RANKING),
+                name="ranking_made_1970_to_2199",
+            ),
+            models.CheckConstraint(
+                condition=Q(seconds=None) | Q(seconds__gte=0, seconds__lte=LONGEST_SECONDS),
+                name="ranking_seconds_0_to_a_year",
             ),
         )
         indexes = (models.Index(fields=("trainer", "-ranked_at"), name="ranking_by_trainer"),)
