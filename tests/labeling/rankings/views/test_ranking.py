@@ -84,7 +84,7 @@ def test_the_same_submission_twice_is_one_ranking(held: Lease, alice: User) -> N
         ({"ratings": {"x": {"flags": 1}}}, "ratings could not be read"),
         ({"ratings": {"x": {"overall": True}}}, "is not a tier"),
         ({"ratings": {"x": {"overall": 2.5}}}, "is not a tier"),
-        ({"line": float("inf")}, "is not a tier"),
+        ({"line": float("inf")}, "“body.line” was not taken"),
         ({"line": "9" * 10_000}, "is not a tier"),
     ],
 )
