@@ -126,7 +126,6 @@ def _error_of(refused: list[schemas.Problem]) -> ApiError:
 
 
 def _line(num: int, said: schemas.NewSaid) -> str:
-    """A line of the records format, which the importer knows by `authorship`; null: the program does not say."""
-    messages = [{**message.dict(), "authorship": None} for message in said.messages]
-    record = {"id": str(num), **said.dict(exclude_none=True), "messages": messages}
+    """A line of the records format."""
+    record = {"id": str(num), **said.dict(exclude_none=True)}
     return json.dumps(record, ensure_ascii=False) + "\n"

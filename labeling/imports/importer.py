@@ -173,8 +173,9 @@ def _keys_of(known: Format, row: Any) -> Keys:
 
 
 def _refuse_unrecognised(entries: Entries, known: Format) -> Entries:
+    accepts = known.accepts or known.recognises
     for entry in entries:
-        if isinstance(entry, Entry) and not known.recognises(entry):
+        if isinstance(entry, Entry) and not accepts(entry):
             yield Refusal(entry.line, f"does not look like {known.label}, as the file's beginning does")
         else:
             yield entry

@@ -20,7 +20,8 @@ Entries = Iterator[Entry | Refusal]
 class Format:
     """How one format is recognised and what can be read from it. `gather` joins lines that form one entry.
 
-    `keys` are those of its rows; a function of the row where a project names its own fields.
+    `keys` are those of its rows; a function of the row where a project names its own fields. `accepts` is asked of each
+    line of a file in this format, where that takes less than to recognise it among all others.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Format:
     dialogues: Callable[[Entry], Iterator[DialogueOrPrompt]] | None = None
     rankings: Callable[[Entry], Iterator[Ranking]] | None = None
     thumbs: Callable[[Entry], Iterator[Thumb]] | None = None
+    accepts: Callable[[Entry], bool] | None = None
     gather: Callable[[Entries], Entries] = iter
 
 

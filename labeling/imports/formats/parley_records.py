@@ -95,12 +95,16 @@ def _is_thumb(entry: Entry) -> bool:
     return has_keys(entry.value, "id", "messages", "completion", "up")
 
 
+def _has_messages(entry: Entry) -> bool:
+    return has_keys(entry.value, "id", "messages") and isinstance(entry.value["id"], str)
+
+
 def _is_dialogue(entry: Entry) -> bool:
     """Rows of other tools have ids too, and what the records format refuses (two messages of one role, content in
     parts, another split) they may say. So a row must have a field that only Parley writes.
     """
     value = entry.value
-    if not has_keys(value, "id", "messages") or not isinstance(value["id"], str):
+    if not _has_messages(entry):
         return False
     messages = value["messages"] if isinstance(value["messages"], list) else []
     has_mark = "trainer" in value or "guideline_version" in value or value.get("split") in _SPLITS
@@ -111,6 +115,7 @@ DIALOGUES = Format(
     name="records",
     label="Parley's demonstrations or prompts",
     recognises=_is_dialogue,
+    accepts=_has_messages,
     keys=_DIALOGUE_KEYS,
     dialogues=dialogues,
 )

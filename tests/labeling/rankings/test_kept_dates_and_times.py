@@ -17,7 +17,7 @@ from tests.labeling.imports.files import ranking_record, write_lines
 from tests.labeling.signed_in import as_user
 
 pytestmark = pytest.mark.django_db
-MEND = importlib.import_module("labeling.migrations.0020_dates_and_times_that_can_be_read").MEND
+MEND = importlib.import_module("labeling.migrations.0021_dates_and_times_that_can_be_read").MEND
 DATES = ("0001-01-01 00:00:00+00", "0044-03-15 00:00:00+00 BC", "9999-12-31 23:59:59-14", "infinity")
 SECONDS = ("-5", "1e300", "'NaN'", "'Infinity'", "31536001")
 

@@ -24,7 +24,7 @@ MEND = f"""
 
 
 class Migration(migrations.Migration):
-    dependencies = (("labeling", "0019_what_imports_keep"),)
+    dependencies = (("labeling", "0020_thumbs"),)
 
     operations = (
         migrations.RunSQL(MEND, migrations.RunSQL.noop),
