@@ -50,7 +50,7 @@ def test_shares_of_abstentions_and_of_each_trainer_are_of_all_rankings(project: 
         make_ranking(project=project, trainer=trainer, order=order)
     text = card(project)
     assert "Abstentions: 50.0% of all rankings" in text
-    assert f"2 trainers; {alice.pseudonym} made 75% of it" in text
+    assert f"{alice.pseudonym}, made 3 of 4 (75.0%)" in text
 
 
 def test_a_card_says_how_much_is_held_out(project: Project) -> None:

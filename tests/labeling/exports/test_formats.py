@@ -15,7 +15,7 @@ from labeling.imports.detection import detect
 from labeling.imports.importer import read_records
 from labeling.imports.reader import EntryReader, Refusal
 from labeling.models import Dialogue, Export, Project
-from records import Completion, Demonstration, Message, Prompt, Ranking, Rating, SamplingParams
+from records import Completion, Demonstration, Message, Prompt, Ranking, Rating, SamplingParams, Thumb
 from tests.labeling.exports.material import directory_of, make_ranking, manifest_of
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_prompt
 
@@ -249,18 +249,17 @@ def test_what_goes_out_is_refused_by_no_reader(tmp_path: Path, name: str) -> Non
         path = tmp_path / "lines.jsonl"
         path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
         reads = list(read_records(EntryReader(path), detect(path, kind="rankings"), "rankings")) if lines else []
-        assert not [one for one in reads if isinstance(one, Refusal)]
+        assert [one.reason for one in reads if isinstance(one, Refusal)] == []
         read = [record for one in reads for record in one.records]  # type: ignore[union-attr]
         kept = [record for record in records if lines_of(name, record)]
         shown = [tuple(one.content for one in record.completions) for record in read]
-        strip = str.strip if name == "hh" else str
-        assert shown == [tuple(strip(one.content) for one in record.completions) for record in kept]
-        assert {record.messages[-1].content for record in read} <= {strip(asked)}
+        assert shown == [tuple(one.content for one in record.completions) for record in kept]
+        assert [record.messages[-1].content for record in read] == [asked] * len(kept)
 
 
 # Every field of a record is in the lines, or among what the format says it loses.
 
-FULL_MESSAGE = {"authorship": "taken", "policy": "p"}
+FULL_MESSAGE = {"authorship": "taken", "policy": "p", "reasoning": "r"}
 FULL_COMPLETION = {"policy": "p", "sampling": SamplingParams(), "finish_reason": "stop", "num_tokens": 3, "logprob": -1}
 FULL_DEMONSTRATION = {"topic": "x", "trainer": "t", "guideline_version": 2, "source": "y"}
 FULL_PROMPT = {"topic": "x", "source": "y"}
@@ -269,11 +268,21 @@ FULL_RANKING = {
     "ratings": (Rating(completion_id="a", overall=2, flags={"rude": True}, note="so"),), "round": 1,
     "ranked_at": "2026-01-01T00:00:00+00:00", **FULL_DEMONSTRATION,
 }  # fmt: skip
+FULL_THUMB = {
+    "reason": "r", "trainer": "t", "trainer_kind": "imported", "given_at": "2026-01-01T00:00:00+00:00", **FULL_PROMPT,
+}  # fmt: skip
+THUMB_RECORD = Thumb(
+    id="t",
+    messages=(Message(role="user", content="Why?"),),
+    completion=Completion(id="t", content="So."),
+    up=True,
+)
 PROMPT_RECORD = Prompt(id="p", messages=(Message(role="user", content="Why?"),))
 BARE: dict[str, tuple[Any, dict[str, Any]]] = {
     "rankings": (ranking("A", "B", "C", tiers=(("a",), ("b", "c"))), FULL_RANKING),
     "demonstrations": (DEMONSTRATION, FULL_DEMONSTRATION),
     "prompts": (PROMPT_RECORD, FULL_PROMPT),
+    "thumbs": (THUMB_RECORD, FULL_THUMB),
 }
 
 
@@ -285,18 +294,23 @@ def with_one_more(record: Any, values: dict[str, Any]) -> Iterator[tuple[str, An
         if parts := getattr(record, name, ()):
             for field, part in with_one_more(parts[0], of_part):
                 yield f"{name}.{field}", replace(record, **{name: (part, *parts[1:])})
+    if answer := getattr(record, "completion", None):
+        for field, part in with_one_more(answer, FULL_COMPLETION):
+            yield f"completion.{field}", replace(record, completion=part)
 
 
 @pytest.mark.parametrize("output", FORMATS, ids=lambda output: f"{output.kind}-{output.name}")
 def test_what_is_in_no_line_is_counted_as_lost(output: Any) -> None:
     record, values = BARE[output.kind]
-    for cls, known in ((Ranking, FULL_RANKING), (Completion, FULL_COMPLETION), (Message, FULL_MESSAGE)):
+    full = ((Ranking, FULL_RANKING), (Completion, FULL_COMPLETION), (Message, FULL_MESSAGE), (Thumb, FULL_THUMB))
+    for cls, known in full:
         optional = {field.name for field in fields(cls) if field.default is not MISSING}
         assert optional - set(known) <= {"split", "abstained"}, "the test knows every field"
-    for name, richer in with_one_more(record, values):
-        is_held = list(output.lines(richer)) != list(output.lines(record))
-        is_lost = any(loss.count(richer) > loss.count(record) for loss in output.losses)
-        assert is_held or is_lost, f"{output.name} neither holds nor counts {name}"
+    richer = dict(with_one_more(record, values))
+    assert len(richer) > len(values)
+    held = {name for name, one in richer.items() if list(output.lines(one)) != list(output.lines(record))}
+    lost = {name for name, one in richer.items() if any(loss.count(one) > loss.count(record) for loss in output.losses)}
+    assert held | lost == richer.keys()
 
 
 # Whole exports.

@@ -177,9 +177,9 @@ def test_no_form_makes_a_page_fail(walker: Walker) -> None:
 
 def test_no_json_makes_an_address_fail(walker: Walker) -> None:
     valid = bodies(walker.full)
-    for pattern in addresses():
-        if pattern.name not in valid:
-            continue
+    walked = [pattern for pattern in addresses() if pattern.name in valid]
+    assert len(walked) == len(valid)
+    for pattern in walked:
         url = walker.full.address(pattern)
         answer = walker.send_json(url, json.dumps(valid[pattern.name]))
         assert answer.status_code < 400, answer.content

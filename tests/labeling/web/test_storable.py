@@ -58,7 +58,8 @@ def test_what_is_read_can_be_stored_and_what_can_be_stored_is_read(value: Any) -
     except NotJson:
         raise AssertionError(text) from None
     except InputRefused:
-        assert "\\u0000" in text or "\\ud" in text or "Infinity" in text or "NaN" in text or _has_large(value), text
+        unstorable = [mark for mark in ("\\u0000", "\\ud", "Infinity", "NaN") if mark in text]
+        assert bool(unstorable) | _has_large(value), text
         return
     assert read == value
     with connection.cursor() as cursor:

@@ -36,7 +36,8 @@ _downloads = _in("downloads", "views/test_export")
 _files = _in("files", "views/test_export")
 _card = _in("card", "test_card")
 _statistics = _in("statistics", "test_card")
-_formats = _in("formats/__init__", "test_formats")
+_dialogues = _in("formats/dialogues", "test_formats")
+_hh = _in("formats/hh", "test_formats")
 _choices = _in("formats/choices", "test_formats")
 _writers = _in("writers", "test_formats")
 _views = _in("views/export", "views/test_export")
@@ -154,8 +155,8 @@ MUTANTS = [
     _files("files of an unfinished export are served", "if export.state != Export.State.DONE:", "if False:"),
     _views(
         "a trainer may download",
-        f"{_ENGINEERS}@require_GET\ndef export_file(",
-        f"{_ANYBODY}@require_GET\ndef export_file(",
+        f"{_ENGINEERS}@require_safe\ndef export_file(",
+        f"{_ANYBODY}@require_safe\ndef export_file(",
     ),
     _views(
         "a trainer may cancel",
@@ -198,12 +199,8 @@ MUTANTS = [
         "        if facts.is_choice:\n            return ",
         "        if False:\n            return ",
     ),
-    _formats("a policy's answers are learnt from", ' and message.authorship != "policy":', ":"),
-    _formats(
-        "a prompt with a role marker is written",
-        "(chosen.content, rejected.content, *_contents(ranking.messages))",
-        "(chosen.content, rejected.content)",
-    ),
+    _dialogues("a policy's answers are learnt from", ' and message.authorship != "policy"', ""),
+    _hh("a prompt with a role marker is written", ", *(message.content for message in _spoken(ranking)))", ")"),
     _choices("what was not chosen is tied", "    if not ranking.choice:\n", "    if True:\n"),
     _writers("a file of trees names its hour", ", mtime=0)", ")"),
 ]

@@ -90,13 +90,13 @@ MUTANTS = [
     ),
     _assignment(
         "time at work that was counted before is lost on submission",
-        'seconds = Greatest(F("seconds"), Value(submission.seconds))',
-        "seconds = Value(submission.seconds)",
+        'seconds = Greatest(F("seconds"), Value(submission.seconds or 0.0))',
+        "seconds = Value(submission.seconds or 0.0)",
     ),
     _assignment(
         "time at work that was counted before is lost on a late submission",
-        "seconds=max(lease.seconds, submission.seconds)",
-        "seconds=submission.seconds",
+        "seconds=max(lease.seconds, submission.seconds or 0.0)",
+        "seconds=submission.seconds or 0.0",
     ),
     _assignment(
         "a sign of life moves the end of a closed lease",
