@@ -64,3 +64,11 @@ def get_file(request: HttpRequest, slug: str, export_id: UUID, name: str) -> Any
     """One file; with `Range` a part of it, to resume a broken download."""
     found = access.export_for(request, export_id, slug=slug)
     return export_file_response(request, found, name, by=access.person(request))
+
+
+@router.api_operation(["HEAD"], "/projects/{slug}/exports/{export_id}/files/{name}", include_in_schema=False)
+@scope_required(READ)
+@access.role_required(*ENGINEERS)
+def get_file_headers(request: HttpRequest, slug: str, export_id: UUID, name: str) -> Any:
+    """The size and the hash of a file, which is no download."""
+    return get_file(request, slug, export_id, name)

@@ -32,7 +32,8 @@ class Memory:
         if file.exists():
             for line in file.read_text().splitlines():
                 row = json.loads(line)
-                self._known[row["key"]] = Verdict(Outcome(row["outcome"]), row["test"])
+                if row["outcome"] not in (Outcome.UNCLEAR, Outcome.BROKEN):  # they say nothing, so they are tried again
+                    self._known[row["key"]] = Verdict(Outcome(row["outcome"]), row["test"])
 
     def find(self, key: str) -> Verdict | None:
         return self._known.get(key)

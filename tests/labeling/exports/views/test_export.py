@@ -167,7 +167,7 @@ def test_the_api_logs_a_range_that_does_not_apply_too(export: Export) -> None:
     headers = {"Authorization": f"Bearer {engineer.text}", "Range": "bytes=1-", "If-Range": '"another"'}
     assert engineer.client.get(path, headers=headers).status_code == 200
     assert AuditEvent.objects.get(verb="download export").by == engineer.token.owner
-    assert engineer.client.head(path, headers=headers).status_code == 405
+    assert engineer.client.head(path, headers=headers).status_code == 200
     assert num_downloads() == 1
 
 
