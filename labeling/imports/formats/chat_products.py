@@ -2,6 +2,7 @@
 that was last on the screen is the dialogue.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,11 @@ _CHAT_UI = keys(
     },
 )
 _MOST_TURNS = 10_000
+# Open WebUI writes reasoning and tools into the answer, as folded HTML.
+_REASONING = re.compile(
+    r'<details\s+type="reasoning"[^>]*>\s*(?:<summary>.*?</summary>)?\s*(.*?)\s*</details>\s*', re.DOTALL
+)
+_TOOLS = re.compile(r'<details\s+type="(tool_calls|code_interpreter)"')
 
 
 def open_webui(entry: Entry) -> Iterator[DialogueOrPrompt]:
@@ -47,8 +53,21 @@ def open_webui(entry: Entry) -> Iterator[DialogueOrPrompt]:
     history = chat.get("history")
     if not isinstance(history, dict) or not isinstance(history.get("messages"), dict):
         raise FormatError('"chat.history.messages" must be an object')
-    branch = branch_of(history["messages"], history.get("currentId"))
+    branch = [_with_reasoning_apart(one) for one in branch_of(history["messages"], history.get("currentId"))]
     yield from _dialogue(entry.value, branch, chat.get("system"))
+
+
+def _with_reasoning_apart(message: dict[str, Any]) -> dict[str, Any]:
+    """The message without the reasoning that is written into its answer, which it has beside it then."""
+    content = message.get("content")
+    if message.get("role") != "assistant" or not isinstance(content, str):
+        return message
+    if found := _TOOLS.search(content):
+        raise FormatError(f'"content" has {found[1]} written into it as markup; only what was said can be kept')
+    thoughts = [text.replace("\n> ", "\n").removeprefix("> ") for text in _REASONING.findall(content)]
+    if not thoughts:
+        return message
+    return {**message, "content": _REASONING.sub("", content), "reasoning_content": "\n\n".join(thoughts)}
 
 
 def chat_ui(entry: Entry) -> Iterator[DialogueOrPrompt]:

@@ -52,11 +52,20 @@ def test_open_webui_gives_the_branch_that_was_on_the_screen() -> None:
     assert spoken(webui(system="S"))[0] == ("system", "S")
 
 
+def test_reasoning_that_is_written_into_an_answer_is_kept_apart() -> None:
+    row = webui()
+    folded = '<details type="reasoning" done="true">\n<summary>Thought for 2 seconds</summary>\n> Hm.\n> So.\n</details>'
+    row["chat"]["history"]["messages"]["b"]["content"] = f"{folded}\nB"
+    answer = read(row)[1].records[0].messages[-1]
+    assert (answer.content, answer.reasoning) == ("B", "Hm.\nSo.")
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"parentId": "b"}, "lead back to themselves"),
         ({"parentId": "nobody"}, "do not lead back to a first one"),
+        ({"content": '<details type="tool_calls">x</details>B'}, "has tool_calls written into it"),
         ({"files": [{"name": "x"}]}, '"files" of a message would be lost'),
         ({"annotation": {"rating": -1}}, "speaks against the answer"),
     ],
