@@ -54,7 +54,7 @@ def test_open_webui_gives_the_branch_that_was_on_the_screen() -> None:
 
 def test_reasoning_that_is_written_into_an_answer_is_kept_apart() -> None:
     row = webui()
-    folded = '<details type="reasoning" done="true">\n<summary>Thought for 2 seconds</summary>\n> Hm.\n> So.\n</details>'
+    folded = '<details type="reasoning" done="true">\n<summary>Thought a while</summary>\n> Hm.\n> So.\n</details>'
     row["chat"]["history"]["messages"]["b"]["content"] = f"{folded}\nB"
     answer = read(row)[1].records[0].messages[-1]
     assert (answer.content, answer.reasoning) == ("B", "Hm.\nSo.")
