@@ -9,15 +9,16 @@ from typing import Any
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.chat import dialogue_or_prompt, read_messages
 from labeling.imports.formats.keys import Keys, keys
-from labeling.imports.messages import FormatError, json_type_of, list_of, optional_text
+from labeling.imports.formats.open_webui import path_to, require_whole
+from labeling.imports.messages import FormatError, list_of, optional_text
 from labeling.imports.reader import Entry
 from records import Message
 
 _VERDICTS = "weight refusal train training trainable learn loss"  # read by verdicts.py
 _WEBUI_MESSAGE = keys(
-    f"role content reasoning reasoning_content parentId childrenIds files annotation {_VERDICTS}",
-    passed_over="model modelName modelIdx models timestamp done info usage sources statusHistory favorite user "
-    "lastSentence followUps originalContent",
+    f"role content reasoning reasoning_content parentId childrenIds annotation {_VERDICTS}",
+    passed_over="model modelName modelIdx models timestamp done info usage statusHistory favorite user "
+    "lastSentence followUps",
 )
 _WEBUI = keys(
     "chat",
@@ -40,7 +41,6 @@ _CHAT_UI = keys(
         )
     },
 )
-_MOST_TURNS = 10_000
 # Open WebUI writes reasoning and tools into the answer, as folded HTML.
 _REASONING = re.compile(
     r'<details\s+type="reasoning"[^>]*>\s*(?:<summary>.*?</summary>)?\s*(.*?)\s*</details>\s*', re.DOTALL
@@ -53,8 +53,11 @@ def open_webui(entry: Entry) -> Iterator[DialogueOrPrompt]:
     history = chat.get("history")
     if not isinstance(history, dict) or not isinstance(history.get("messages"), dict):
         raise FormatError('"chat.history.messages" must be an object')
-    branch = [_with_reasoning_apart(one) for one in branch_of(history["messages"], history.get("currentId"))]
-    yield from _dialogue(entry.value, branch, chat.get("system"))
+    messages = history["messages"]
+    branch = [messages[identifier] for identifier in path_to(history.get("currentId"), messages)]
+    for message in branch:
+        require_whole(message, "a message")
+    yield from _dialogue(entry.value, list(map(_with_reasoning_apart, branch)), chat.get("system"))
 
 
 def _with_reasoning_apart(message: dict[str, Any]) -> dict[str, Any]:
@@ -84,25 +87,6 @@ def chat_ui(entry: Entry) -> Iterator[DialogueOrPrompt]:
     if has_keys(branch[0], "role", "content") and branch[0]["role"] == "system" and not branch[0]["content"]:
         branch = branch[1:]  # chat-ui keeps an empty system message at the root
     yield from _dialogue(entry.value, branch, entry.value.get("preprompt"))
-
-
-def branch_of(messages: dict[str, Any], current: Any) -> list[dict[str, Any]]:
-    """Open WebUI's messages from the root down to the one that was on the screen. Raises FormatError."""
-    branch: list[dict[str, Any]] = []
-    while current is not None:
-        message = messages.get(current) if isinstance(current, str) else None
-        if not isinstance(message, dict) or len(branch) > _MOST_TURNS:
-            raise FormatError(
-                f"its messages do not lead back to a first one; {json_type_of(message)} stands among them"
-            )
-        if message.get("files"):
-            raise FormatError('"files" of a message would be lost; only text can be kept')
-        if message not in branch:
-            branch.append(message)
-        else:
-            raise FormatError("its messages lead back to themselves")
-        current = message.get("parentId")
-    return branch[::-1]
 
 
 def _dialogue(row: Any, branch: list[Any], system: Any) -> Iterator[DialogueOrPrompt]:

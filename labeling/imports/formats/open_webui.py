@@ -49,6 +49,7 @@ _LOST = {
     "citations": "the documents that the answer went by",
     "originalContent": "what the model said before somebody edited it",
     "error": "that the answer broke off",
+    "files": "what was shown with it",
 }
 
 
@@ -79,17 +80,17 @@ def _said_in(chat: dict[str, Any], judged: Any) -> tuple[Message, ...]:
     content = optional_text(params.get("system") or chat.get("system"), "params.system")
     system = (Message(role="system", content=content),) if content else ()
     messages = _object(_object(chat, "history"), "messages")
-    spoken = [_message(messages[identifier], "a message of the chat") for identifier in _path(messages, judged)]
+    spoken = [_message(messages[identifier], "a message of the chat") for identifier in path_to(judged, messages)]
     return after_system(system, merge_consecutive(spoken))
 
 
-def _path(messages: dict[str, Any], judged: Any) -> list[str]:
-    """The ids from the first message to the judged one. Raises FormatError where the chain is broken or a circle."""
+def path_to(judged: Any, messages: dict[str, Any]) -> list[str]:
+    """The ids from the first message to this one. Raises FormatError where the chain is broken or a circle."""
     way: dict[str, None] = {}
     identifier = judged
     while identifier is not None:
         if not isinstance(identifier, str) or not isinstance(messages.get(identifier), dict):
-            raise FormatError(f'"history.messages" has no message {str(identifier)[:60]!r}, which the thumb needs')
+            raise FormatError(f'"history.messages" has no message {str(identifier)[:60]!r}, which the others follow')
         if identifier in way:
             raise FormatError('"history.messages" goes round in a circle')
         way[identifier] = None
@@ -100,15 +101,20 @@ def _path(messages: dict[str, Any], judged: Any) -> list[str]:
 
 
 def _message(value: dict[str, Any], name: str) -> Message:
-    for key, what in _LOST.items():
-        if not says_nothing(value.get(key)):
-            raise FormatError(f'"{key}" of {name} would be lost, and with it {what}; leave the row out')
+    require_whole(value, name)
     for _unread in unread_keys(value, _MESSAGE, where="messages[]."):
         pass  # raises where one of them changes what was said
     role, content = role_of(value.get("role"), "role"), text_of(value.get("content"), "content")
     if role == "assistant" and (found := _MARKUP.search(content)):
         raise FormatError(f'"content" has {found[1]} written into it as markup; only what was said can be kept')
     return Message(role=role, content=content)
+
+
+def require_whole(message: dict[str, Any], name: str) -> None:
+    """Raise FormatError where a message went by more than its text, or is not what the model said."""
+    for key, what in _LOST.items():
+        if not says_nothing(message.get(key)):
+            raise FormatError(f'"{key}" of {name} would be lost, and with it {what}; leave the row out')
 
 
 def _object(value: dict[str, Any], name: str) -> dict[str, Any]:

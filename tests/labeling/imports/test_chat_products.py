@@ -63,10 +63,11 @@ def test_reasoning_that_is_written_into_an_answer_is_kept_apart() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"parentId": "b"}, "lead back to themselves"),
-        ({"parentId": "nobody"}, "do not lead back to a first one"),
+        ({"parentId": "b"}, "goes round in a circle"),
+        ({"parentId": "nobody"}, "has no message 'nobody'"),
         ({"content": '<details type="tool_calls">x</details>B'}, "has tool_calls written into it"),
         ({"files": [{"name": "x"}]}, '"files" of a message would be lost'),
+        ({"sources": [{"document": ["x"]}]}, "the documents that the answer went by"),
         ({"annotation": {"rating": -1}}, "speaks against the answer"),
     ],
 )
