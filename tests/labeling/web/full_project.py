@@ -23,6 +23,7 @@ from tests.labeling.factories import (
     make_reference,
     make_run,
     make_served_policy,
+    make_thumb,
     make_user,
 )
 
@@ -112,7 +113,7 @@ def make_full_project() -> FullProject:
         "dialogue_id": draft.id, "message_id": message.id, "prompt_id": prompt.id, "run_id": run.id,
         "completion_id": suggested.id, "export_id": export.id, "webhook_id": webhook.id, "import_id": brought.id,
         "comparison_id": work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
-        "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
+        "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id, "thumb_id": make_thumb(project=project).id,
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
@@ -186,6 +187,8 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "webhooks": {"url": "https://example.org/", "events": "export.ready"},
         "new_import": {"into": "prompts"},
         "import": {"skips_bad_lines": "on"},
+        "read_import_differently": {"format": "auto"},
+        "retract_thumb": {"retracted": "yes"},
         "start_training": {"kind": "sft", "policy": policy, "export": full.ids["export_id"], **sft},
         "reference": {"lesson": "l", "explanation": "e"},
         "retire_reference": {"retired": "yes"},
@@ -217,6 +220,7 @@ def bodies(full: FullProject) -> dict[str, Any]:
         "practice_board": {"shelves": _order(_completions(full, "practice_board")), **board},
         "new_reference": {"shelves": _order(_completions(full, "new_reference")), **explained, **board},
         "api_list_prompts": {"prompts": [{"messages": said, "topic": "sums", "source": "s"}], "on_error": "stop"},
+        "api_list_feedback": {"messages": said, "answer": "So.", "thumb": "down", "reason": "r", "id": "one"},
         "api_list_dialogues": {"dialogues": [{"messages": [*said, {"role": "assistant", "content": "So."}]}]},
         "api_submit": {
             "tiers": [[one] for one in held.shown_order],
