@@ -113,7 +113,8 @@ def make_full_project() -> FullProject:
         "dialogue_id": draft.id, "message_id": message.id, "prompt_id": prompt.id, "run_id": run.id,
         "completion_id": suggested.id, "export_id": export.id, "webhook_id": webhook.id, "import_id": brought.id,
         "comparison_id": work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
-        "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id, "thumb_id": make_thumb(project=project).id,
+        "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
+        "thumb_id": make_thumb(project=project).id,
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
