@@ -21,6 +21,11 @@ HOSTILE = {
     "direction": "safe \u202egnp.exe\u202c \u2066hidden\u2069 end",
     "long words": "x" * 10_000 + " `" + "y" * 10_000 + "` https://example.org/" + "z" * 10_000,
     "long": "A hundred thousand characters, and each of them is here. " * 1_754,
+    "formulas": r"$\text{<script>window.harmed=1</script>}$ \(\href{javascript:window.harmed=1}{x}\) "
+    r"$$\mathrm{<img src=x onerror=window.harmed=1>}$$ $\style{position:fixed}{x}$ $\hspace{9999em}x$ "
+    r"$\text{</mtext></math><h1>not ours</h1>}$ $" + r"x^{2}+" * 300 + "1$ $" + "{" * 900 + "$",
+    "code": "```html\n</code></pre><h1>not ours</h1><script>window.harmed = 1</script>\n```\n"
+    "```<h1>not ours</h1> onload=window.harmed=1\nx\n```\n```python\nx = '" + "z" * 3_000 + "' # </span>\n```",
     "closing": "</textarea></script></pre></div></main><h1>not ours</h1>",
 }
 assert len(HOSTILE["long"]) < 100_000 < len(HOSTILE["long"]) + 60
