@@ -15,7 +15,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String, _TokenType
 
 _LANGUAGES = {
-    "bash", "c", "cpp", "csharp", "css", "diff", "go", "haskell", "html", "ini", "java", "javascript", "json", "kotlin",
+    "bash", "c", "cpp", "csharp", "css", "diff", "go", "haskell", "html", "java", "javascript", "json", "kotlin",
     "lua", "python", "r", "ruby", "rust", "sh", "sql", "swift", "toml", "typescript", "xml", "yaml",
 }  # fmt: skip
 _ALIASES = {"py": "python", "js": "javascript", "ts": "typescript", "c++": "cpp", "c#": "csharp", "shell": "bash",

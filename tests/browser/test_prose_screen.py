@@ -1,4 +1,4 @@
-"""What is judged is what is stored: formulas, code and right-to-left text on the screen, and the raw text on one key."""
+"""What is judged is what is stored: formulas, code and text from right to left, and the raw text on one key."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Completion, Dialogue, Project, User
+from labeling.models import Completion, Dialogue, Project
 from tests.browser.axe import violations
 from tests.browser.conftest import DESKTOP, NARROW
 from tests.browser.screenshots import look_at
@@ -16,7 +16,7 @@ OpenPage = Callable[..., Page]
 
 CODE = 'def area(radius):  # of a disc\n    """In metres."""\n    return 3.14159 * radius ** 2\n'
 TEXTS = [
-    "The area is $A = \\pi r^2$, so for a sphere\n\n$$\nV = \\int_{-r}^{r} \\pi (r^2 - x^2)\\,dx = \\frac{4}{3}\\pi r^3\n$$"
+    "The area is $A = \\pi r^2$, so for a sphere\n\n$$\nV = \\int_{-r}^{r} \\pi (r^2 - x^2)\\,dx = \\frac{4}{3}\\pi\n$$"
     "\n\nand \\boxed{} alone stays, \\(\\boxed{42}\\) is framed. It costs $5 and $10.\n\n1986. was a good year.\n\n"
     "\\begin{align}\na &= b + c \\\\\n  &= \\sqrt{\\frac{1}{2}}\n\\end{align}\n\nBroken: $\\frac{1$.",
     f"In Python:\n\n```python\n{CODE}```\n\nand a diff:\n\n```diff\n-old\n+new\n```\n\n    indented, in no language\n",
