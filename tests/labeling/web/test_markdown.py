@@ -172,6 +172,10 @@ def test_no_text_fails_or_makes_a_tag_of_its_own(text: str) -> None:
     assert unescaped(raw) == text
 
 
+def test_a_browser_reads_carriage_returns_out_of_the_raw_text() -> None:
+    assert render_raw("a\r\nb\r") == "a&#13;\nb&#13;"
+
+
 def unescaped(raw: str) -> str:
     """What a browser reads: Python's own rules refuse some numeric references, and these five are all there are."""
     for name, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#x27;", "'"), ("&#13;", "\r")):

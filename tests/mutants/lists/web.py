@@ -24,7 +24,7 @@ MUTANTS = [
     _markdown("two backslashes become one", 'markdown.inline.ruler.at("escape", _escape)', "pass"),
     _markdown("only the first block has a direction", 'token.attrSet("dir", "auto")', "break"),
     _markdown("the raw text loses its carriage returns", '.replace("\\r", "&#13;")', ""),
-    _mathematics("money becomes a formula", "touches_word or _is_money(", "touches_word or bool("),
+    _mathematics("money becomes a formula", """ or _is_money(state.src[start:end].strip("$"))""", ""),
     _mathematics("a shell's variable becomes a formula", "if touches_word or ", "if "),
     _mathematics("macros are expanded", "or _REFUSED.search(latex) ", ""),
     _mathematics("an unknown environment is left out", "    if name is None:\n        raise NotConvertible\n", ""),
