@@ -111,6 +111,18 @@ def test_ranking_shows_it_as_text(open_page: OpenPage, project: Project, alice: 
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
+def test_the_raw_view_shows_it_as_text(open_page: OpenPage, project: Project, alice: User, kind: str) -> None:
+    comparison_of(project, HOSTILE[kind])
+    page = open_page("/p/harm/rank/", user=alice)
+    page.get_by_role("button", name="Next comparison").click()
+    expect(page.locator("html.has-board .completion")).to_have_count(4)
+    page.keyboard.press("v")
+    expect(page.locator(".completion .raw")).to_have_count(4)
+    assert page.locator(".completion .raw").first.evaluate("(raw) => raw.textContent") == HOSTILE[kind]
+    require_inert(page)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
 def test_reviewing_shows_it_as_text(open_page: OpenPage, project: Project, alice: User, rita: User, kind: str) -> None:
     dialogue = dialogue_of(project, alice, HOSTILE[kind], state=Dialogue.State.SUBMITTED, topic=HOSTILE["closing"])
     page = open_page(f"/p/harm/review/{dialogue.pk}/", user=rita)
