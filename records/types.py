@@ -130,6 +130,7 @@ class Ranking:
     unacceptable_from: int | None = None
     abstained: str | None = None
     choice: bool | None = None
+    note: str | None = None
     shown_order: tuple[str, ...] = ()
     ratings: tuple[Rating, ...] = ()
     trainer: str | None = None

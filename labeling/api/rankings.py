@@ -127,6 +127,7 @@ def _submission(given: schemas.NewRanking) -> Submission:
         unacceptable_from=given.unacceptable_from,
         abstained=given.abstained,
         ratings=tuple(ratings),
+        note=given.note.strip(),
         seconds=given.seconds,
         layout=LAYOUT,
     )

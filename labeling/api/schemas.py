@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 
 from labeling import models
 from labeling.models.rankings import LONGEST_SECONDS
-from labeling.rankings.submission import RATING_FLAGS
+from labeling.rankings.submission import LONGEST_NOTE, RATING_FLAGS
 from labeling.web.form_fields import LONGEST_TEXT
 
 Role = Literal["system", "user", "assistant"]
@@ -163,6 +163,7 @@ class Ranking(Schema):
     unacceptable_from: int | None
     abstained: str | None
     choice: bool = Field(alias="is_choice")
+    note: str
     shown_order: list[str]
     guideline_version: int | None
     ratings: list[Rating]
@@ -338,6 +339,7 @@ class NewRanking(Given):
     unacceptable_from: int | None = Field(None, ge=0, description="index of the first tier that is unacceptable")
     abstained: str | None = Field(None, max_length=200)
     ratings: list[NewRating] = Field(default_factory=list)
+    note: str = Field("", max_length=LONGEST_NOTE, description="on the ranking as a whole")
     seconds: float | None = Field(None, ge=0, le=LONGEST_SECONDS, description="time at work; null where unknown")
 
 

@@ -56,7 +56,8 @@ def scrub(record: Any, found: Counter[str]) -> Any:
         dataclasses.replace(rating, note=rating.note and scrub_text(rating.note, found)) for rating in changed.ratings
     )
     completions = tuple(_completion(completion, found) for completion in changed.completions)
-    return dataclasses.replace(changed, completions=completions, ratings=ratings)
+    note = changed.note and scrub_text(changed.note, found)
+    return dataclasses.replace(changed, completions=completions, ratings=ratings, note=note)
 
 
 def _message(message: Message, found: Counter[str]) -> Message:

@@ -79,7 +79,7 @@ class _Lines:
         (
             identifier, comparison, fragments, ids, lengths, policies, samplings, is_odd, messages, tiers, shown, line,
             abstained, seconds, ranked_at, pseudonym, is_simulated, outside, source, topic, version, number,
-            is_choice, rated,
+            is_choice, note, rated,
         ) = columns  # fmt: skip
         if is_odd == b"t" or not ids:
             raise Odd
@@ -117,6 +117,7 @@ class _Lines:
                 b'"guideline_version":%b,' % version if version else b"",
                 b'"id":"%b","messages":' % identifier,
                 prompt,
+                b',"note":%b' % note if note else b"",
                 b',"ranked_at":"%b+00:00",' % ranked_at.removesuffix(b".000000"),
                 b'"ratings":%b,' % _ratings(rated, names) if rated != b"\n" else b"",
                 b'"round":%b,' % number if number else b"",
@@ -222,7 +223,7 @@ COPY (
            to_json(trainer.pseudonym), trainer.is_simulated, to_json(nullif(ranking.outside_trainer, '')),
            to_json(coalesce(nullif(ranking.source, ''), nullif(comparison.source, ''))),
            to_json(nullif(comparison.topic, '')), guidelines.version, round.number, ranking.is_choice,
-           rated.ratings
+           to_json(nullif(ranking.note, '')), rated.ratings
     FROM unnest(%s::uuid[]) wanted (id)  -- not "= ANY": the planner would weigh every id
     JOIN labeling_ranking ranking ON ranking.id = wanted.id
     JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id

@@ -41,7 +41,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
     (
         identifier, comparison, tiers, unacceptable_from, abstained, shown_order, seconds, source, outside_trainer,
         ranked_at, pseudonym, is_simulated, guideline_version, messages, topic, comparison_source, round_number,
-        is_choice,
+        is_choice, note,
     ) = row  # fmt: skip
     trainer = pseudonym or outside_trainer or None
     prompt = tuple(decode(Message, value, where=f"comparison {comparison}") for value in json.loads(messages))
@@ -54,6 +54,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         unacceptable_from=unacceptable_from,
         abstained=abstained,
         choice=is_choice or None,
+        note=note or None,
         shown_order=tuple(json.loads(shown_order)),
         ratings=ratings,
         trainer=trainer,
@@ -106,7 +107,7 @@ _RANKINGS = """
            ranking.abstained, ranking.shown_order::text, nullif(ranking.seconds, 0), ranking.source,
            ranking.outside_trainer, ranking.ranked_at, trainer.pseudonym, trainer.is_simulated, guidelines.version,
            comparison.messages::text, comparison.topic, comparison.source, round.number,
-           ranking.is_choice
+           ranking.is_choice, ranking.note
     FROM labeling_ranking ranking
     JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id
     LEFT JOIN labeling_user trainer ON trainer.id = ranking.trainer_id

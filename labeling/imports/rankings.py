@@ -39,7 +39,7 @@ _COMPLETIONS = CopyTarget(
 )  # fmt: skip
 _RANKINGS = CopyTarget(
     Ranking, "id", "comparison_id", "submission_key", "tiers", "unacceptable_from", "abstained",
-    "is_choice", "shown_order", "seconds", "source", "outside_trainer", "outside_id", "ranked_at",
+    "is_choice", "note", "shown_order", "seconds", "source", "outside_trainer", "outside_id", "ranked_at",
 )  # fmt: skip
 _RATINGS = CopyTarget(Rating, "ranking_id", "completion_id", "overall", "flags", "note")
 
@@ -208,6 +208,7 @@ def _ranking_row(identifier: str, one: _Identified, source: str, now: datetime) 
         record.unacceptable_from,
         record.abstained,
         bool(record.choice),
+        record.note or "",
         _json(one.stored_ids(record.shown_order)),
         record.seconds,
         (record.source or source)[:200],

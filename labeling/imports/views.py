@@ -140,4 +140,5 @@ def _example(record: Any) -> dict[str, Any]:
         return {"messages": record.messages, "topic": record.topic}
     contents = {completion.id: completion.content for completion in record.completions}
     tiers = [[contents[name] for name in tier] for tier in record.tiers]
-    return {"messages": record.messages, "tiers": tiers, "abstained": record.abstained, "topic": record.topic}
+    said = {"abstained": record.abstained, "note": record.note, "topic": record.topic}
+    return {"messages": record.messages, "tiers": tiers, **said}

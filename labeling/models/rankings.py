@@ -169,6 +169,7 @@ class Ranking(models.Model):
     abstained = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (None: did not abstain)
     # One completion was chosen; those in the last tier were not compared with each other (records.Ranking).
     is_choice = models.BooleanField(default=False, db_default=False)
+    note = models.TextField(blank=True, default="", db_default="")  # of the whole, in the trainer's words
     shown_order = models.JSONField(default=list)
     guideline_version = models.ForeignKey(
         GuidelineVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

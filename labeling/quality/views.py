@@ -96,6 +96,7 @@ def _row(ranking: Ranking, user: User) -> dict[str, Any]:
         "ranked_at": ranking.ranked_at,
         "retracted_at": ranking.retracted_at,
         "order": _order(ranking),
+        "note": ranking.note,
         "reference_url": _reference_url(ranking, user),
     }
 

@@ -295,6 +295,7 @@ def _insert(comparison: Comparison, lease: Lease, submission: Submission, key: u
         tiers=[list(tier) for tier in submission.tiers],
         unacceptable_from=submission.unacceptable_from,
         abstained=submission.abstained,
+        note=submission.note,
         shown_order=lease.shown_order,
         guideline_version_id=comparison.guidelines,  # type: ignore[attr-defined]
         seconds=submission.seconds or None,

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from labeling.models.rankings import LONGEST_SECONDS
-from labeling.rankings.submission import RatingGiven, Submission
+from labeling.rankings.submission import LONGEST_NOTE, RatingGiven, Submission
 from labeling.web import storable
 
 
@@ -59,6 +59,7 @@ def read_submission(values: Mapping[str, Any]) -> tuple[Submission, uuid.UUID]:
         unacceptable_from=unacceptable_from,
         abstained=str(abstained)[:200] if abstained else None,
         ratings=_read_ratings(values.get("ratings") or {}),
+        note=_read_note(values.get("note") or ""),
         seconds=read_seconds(values),
         layout=str(values.get("layout") or "")[:16],
     )
@@ -115,6 +116,17 @@ def _read_ratings(ratings: dict[str, Any]) -> tuple[RatingGiven, ...]:
         )
         for identifier, rating in ratings.items()
     )
+
+
+def _read_note(note: Any) -> str:
+    """The note on the whole ranking. A plain form ends lines with CR LF, a script with LF: both are one note."""
+    if not isinstance(note, str):
+        raise BoardError(_("The note could not be read."))
+    text = note.replace("\r\n", "\n").strip()
+    if len(text) > LONGEST_NOTE:
+        values = {"n": len(text), "most": LONGEST_NOTE}
+        raise BoardError(_("The note has %(n)d characters; at most %(most)d are kept. Please shorten it.") % values)
+    return text
 
 
 def _is_rating(rating: Any) -> bool:

@@ -25,6 +25,9 @@ RATING_FLAGS = {
 }
 
 
+LONGEST_NOTE = 5000  # characters, of a note on a ranking
+
+
 class AssignmentError(ValueError):
     """A submission or a change that cannot be accepted; the text is for the trainer."""
 
@@ -55,6 +58,7 @@ class Submission:
     unacceptable_from: int | None = None
     abstained: str | None = None
     ratings: tuple[RatingGiven, ...] = ()
+    note: str = ""
     seconds: float | None = None  # None: not counted
     layout: str = ""
 
@@ -97,12 +101,12 @@ def require_sense(submission: Submission, ids: list[str]) -> None:
 def judgement(submission: Submission) -> tuple[Any, ...]:
     """What makes two submissions the same: all that the trainer judged and wrote, not the time and the layout."""
     ratings = sorted((r.completion_id, r.overall, sorted(r.flags.items()), r.note) for r in submission.ratings)
-    return order_of(submission), submission.abstained, ratings
+    return order_of(submission), submission.abstained, submission.note, ratings
 
 
 def judgement_of(ranking: Ranking) -> tuple[Any, ...]:
     ratings = sorted((str(r.completion_id), r.overall, sorted(r.flags.items()), r.note) for r in ranking.ratings.all())
-    return order_of(ranking), ranking.abstained, ratings
+    return order_of(ranking), ranking.abstained, ranking.note, ratings
 
 
 def order_of(ranked: Submission | Ranking | PracticeRanking | Reference) -> tuple[list[list[str]], int | None]:

@@ -53,6 +53,11 @@ RATINGS = Loss(
     meaning="what was said of a completion alone",
     count=lambda ranking: len(ranking.ratings),
 )
+NOTES = Loss(
+    name="notes on rankings",
+    meaning="what was said of a ranking as a whole",
+    count=lambda ranking: ranking.note is not None,
+)
 SHOWN_ORDERS = Loss(
     name="shown orders",
     meaning="how the completions stood on the trainer's screen",
@@ -144,8 +149,8 @@ RECORD_IDS = Loss(
 
 # What every format of rankings but Parquet loses.
 CIRCUMSTANCES = (
-    LINES, RATINGS, SHOWN_ORDERS, TRAINERS, GUIDELINES, SECONDS, DATES, ROUNDS, TOPICS, SOURCES, SAMPLINGS, AUTHORSHIP,
-    REASONING, COMPARISON_IDS,
+    LINES, RATINGS, NOTES, SHOWN_ORDERS, TRAINERS, GUIDELINES, SECONDS, DATES, ROUNDS, TOPICS, SOURCES, SAMPLINGS,
+    AUTHORSHIP, REASONING, COMPARISON_IDS,
 )  # fmt: skip
 
 

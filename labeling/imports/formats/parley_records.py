@@ -18,7 +18,8 @@ _RANKING_KEYS = keys(" ".join(Ranking.__dataclass_fields__))
 _THUMB_KEYS = keys(" ".join(Thumb.__dataclass_fields__))
 _EMPTY_WHERE = ": "
 _SPLITS = get_args(Split)
-_MOST_CHARACTERS = {"ranked_at": 80, "trainer": 80, "abstained": 200}  # as the columns are long
+# As the columns are long. A note has no longest; of ours, 5,000, personal data may have been replaced by longer words.
+_MOST_CHARACTERS = {"ranked_at": 80, "trainer": 80, "abstained": 200, "note": 20_000}
 _MOST_CHARACTERS_OF_THUMBS = {"id": 200, "given_at": 80, "trainer": 80}
 
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 
 from labeling.models import Comparison, Reference, User
-from labeling.rankings.submission import RATING_FLAGS
+from labeling.rankings.submission import LONGEST_NOTE, RATING_FLAGS
 from labeling.rankings.wording import layout_choices, ranking_words
 from labeling.statistics.agreement import Tiers
 from labeling.web.form_fields import whole_number
@@ -52,6 +52,8 @@ def board_context(
         "shelves": range(1, len(completions) + 1),
         "rating_values": range(1, 8),
         "rating_flags": list(RATING_FLAGS.items()),
+        "posted_note": str((posted or {}).get("note") or ""),
+        "longest_note": LONGEST_NOTE,
         "form_error": error,
     }
 

@@ -228,6 +228,16 @@ def test_seconds_are_a_time_that_a_person_can_take_or_unknown(project: Any, alic
     assert ["seconds" in json.loads(line) for line in lines] == [False]
 
 
+def test_a_note_on_the_ranking_is_kept_and_read_again(project: Any, alice: Program) -> None:
+    make_comparison(project=project)
+    lease, order = rank(alice)
+    path = f"projects/ours/leases/{lease['id']}/ranking"
+    refused = alice.post(path, {**order, "note": "x" * 5001})
+    assert (refused.status_code, refused.json()["where"]) == (422, "body.note")
+    assert alice.post(path, {**order, "note": "B was hard.\n"}).json()["ranking"]["note"] == "B was hard."
+    assert [one["note"] for one in alice.get("projects/ours/rankings").json()["results"]] == ["B was hard."]
+
+
 def test_a_flag_that_the_board_does_not_have_is_refused_with_those_it_has(project: Any, alice: Program) -> None:
     make_comparison(project=project)
     lease, order = rank(alice)

@@ -143,8 +143,8 @@ def test_a_choice_says_nothing_of_those_that_were_not_chosen() -> None:
 
 
 def test_what_is_lost_is_counted() -> None:
-    full = ranking(unacceptable_from=1, ratings=(Rating(completion_id="a", overall=2),))
-    judged = {"lines of acceptability": 1, "ratings": 1}
+    full = ranking(unacceptable_from=1, ratings=(Rating(completion_id="a", overall=2),), note="hard to say")
+    judged = {"lines of acceptability": 1, "ratings": 1, "notes on rankings": 1}
     assert lost("trl", full) == {"tied pairs": 1, "pairs more than a tier apart": 1, **judged}
     assert lost("openrlhf", full) == {"tied pairs": 1, **judged}
     assert lost("trl", ranking(tiers=(), abstained="no idea")) == {"abstentions": 1}

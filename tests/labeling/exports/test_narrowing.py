@@ -158,7 +158,7 @@ def test_every_text_of_a_ranking_is_scrubbed_and_counted(project: Project) -> No
     comparison = make_comparison(project=project, messages=messages)
     first = comparison.completions.order_by("index")[0]
     Completion.objects.filter(id=first.id).update(content="Or call +49 30 901820", num_tokens=9, logprob=-2.5)
-    ranking = make_ranking(project=project, comparison=comparison)
+    ranking = make_ranking(project=project, comparison=comparison, note="Ask you@example.org")
     Rating.objects.create(ranking=ranking, completion=first, overall=3, note="names 8.8.8.8")
     export = exported(project, scrubs_personal_data=True)
     (record,) = rankings_in(export)
@@ -166,10 +166,11 @@ def test_every_text_of_a_ranking_is_scrubbed_and_counted(project: Project) -> No
     assert record.completions[0].content == "Or call [phone number]"
     assert (record.completions[0].num_tokens, record.completions[0].logprob) == (None, None)
     assert record.ratings[0].note == "names [IP address]"
-    assert manifest_of(export)["counts"]["scrubbed"] == {"IP address": 1, "e-mail address": 1, "phone number": 1}
+    assert record.note == "Ask [e-mail address]"
+    assert manifest_of(export)["counts"]["scrubbed"] == {"IP address": 1, "e-mail address": 2, "phone number": 1}
     card = (directory_of(export) / "card.md").read_text()
     assert "## Personal data" in card
-    assert "| e-mail address | 1 |" in card
+    assert "| e-mail address | 2 |" in card
     (plain,) = rankings_in(exported(project))
     assert plain.split == record.split  # a prompt is on one side, scrubbed or not
     assert plain.messages[0].content == messages[0]["content"]

@@ -93,7 +93,7 @@ def test_rows_of_every_kind_say_the_same_both_ways(project: Project, seed: int) 
                 seconds=draw.choice((0.0, 41.5, 1e-7, 30.0)), source=draw.choice(("", "a.jsonl")),
                 outside_trainer=draw.choice(("", 'their "é"')), unacceptable_from=draw.choice((None, 0, len(order))),
                 guideline_version=draw.choice((None, project.guidelines)),
-                is_choice=len(order) == 2 and draw.random() < 0.5,
+                is_choice=len(order) == 2 and draw.random() < 0.5, note=draw.choice(TEXTS),
                 ranked_at=draw.choice((None, "2026-03-04T05:06:00Z", "2026-03-04T05:06:00.1+02:00")),
             )  # fmt: skip
             if draw.random() < 0.5:

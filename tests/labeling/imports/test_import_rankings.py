@@ -40,6 +40,7 @@ def test_a_ranking_keeps_all_that_was_said(tmp_path: Path, project: Project, eri
         unacceptable_from=2,
         shown_order=["k-0-3", "k-0-1", "k-0-0", "k-0-2"],
         ratings=[{"completion_id": "k-0-1", "overall": 5, "flags": {"rude": True}, "note": "a\\b\tc\nd\r"}],
+        note="hard\tto say\n",
         trainer="t-77",
         seconds=12.5,
         ranked_at="2025-03-04T05:06:07+00:00",
@@ -68,7 +69,7 @@ def test_a_ranking_keeps_all_that_was_said(tmp_path: Path, project: Project, eri
     assert [said[name] for name in ranking.shown_order] == [f"Answer k-0-{i}." for i in (3, 1, 0, 2)]
     rating = Rating.objects.get()
     assert (rating.completion.content, rating.overall, rating.flags) == ("Answer k-0-1.", 5, {"rude": True})
-    assert rating.note == "a\\b\tc\nd\r"
+    assert (rating.note, ranking.note) == ("a\\b\tc\nd\r", "hard\tto say\n")
     completion = Completion.objects.get(content="Answer k-0-0.")
     assert (completion.outside_policy, completion.policy, completion.finish_reason) == ("their-model", None, "stop")
     assert (completion.num_tokens, completion.logprob) == (4, -2.5)

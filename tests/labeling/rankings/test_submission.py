@@ -27,6 +27,7 @@ def test_a_submission_becomes_a_ranking_with_all_that_it_was_made_under(project:
         tiers=((b,), (a, c), (d,)),
         unacceptable_from=2,
         ratings=(RatingGiven(completion_id=b, overall=6, flags={"hallucination": True}, note="invents a river"),),
+        note="The river decided it.",
         seconds=41.5,
         layout="columns",
     )
@@ -40,7 +41,7 @@ def test_a_submission_becomes_a_ranking_with_all_that_it_was_made_under(project:
     assert ranking.guideline_version.version == 2
     rating = ranking.ratings.get()
     assert (str(rating.completion_id), rating.overall, rating.flags) == (b, 6, {"hallucination": True})
-    assert rating.note == "invents a river"
+    assert (rating.note, ranking.note) == ("invents a river", "The river decided it.")
     assert places_of(comparison) == (1, 0, 0, 1)
     assert (comparison.state, comparison.num_rankings) == (Comparison.State.DONE, 1)
     assert AuditEvent.objects.filter(verb="submit ranking", by=alice).exists()
@@ -143,13 +144,15 @@ def test_the_same_key_with_another_order_is_refused(project: Project, alice: Use
         {"ratings": {"overall": 3}},
         {"ratings": {"flags": {"hallucination": True}}},
         {"ratings": {"note": "too long"}},
+        {"note": "B was hard."},
+        {"note": ""},
     ],
 )
 def test_the_same_key_with_another_judgement_is_refused(project: Project, alice: User, change: dict[str, Any]) -> None:
     make_comparison(project=project)
     lease, key = claim(project, alice), uuid.uuid4()
     rating = RatingGiven(completion_id=lease.shown_order[0], overall=6, flags={"violent_content": True}, note="warm")
-    first = in_shown_order(lease, unacceptable_from=2, ratings=(rating,))
+    first = in_shown_order(lease, unacceptable_from=2, ratings=(rating,), note="A was hard.")
     ranking = assignment.submit(lease, first, key=key, by=alice).ranking
     if change.get("ratings"):
         change = {"ratings": (replace(rating, **change["ratings"]),)}

@@ -125,6 +125,9 @@ MUTANTS = [
     _scrubbing(
         "notes of ratings keep personal data", "note=rating.note and scrub_text(rating.note, found)", "note=rating.note"
     ),
+    _scrubbing(
+        "notes on rankings keep personal data", "changed.note and scrub_text(changed.note, found)", "changed.note"
+    ),
     _scrubbing("the shortest IBANs stay", "len(whole), 14, -1)", "len(whole), 15, -1)"),
     _scrubbing("the longest card numbers stay", r"{9,15}\b", r"{9,14}\b"),
     _lineage(

@@ -277,7 +277,13 @@ MUTANTS = [
     Mutant(
         "labeling/rankings/submission.py",
         "the reason to abstain is no part of the judgement",
-        ((", submission.abstained, ratings", ", ratings"), (", ranking.abstained, ratings", ", ratings")),
+        (("submission.abstained, submission", "submission"), ("ranking.abstained, ranking", "ranking")),
+        (f"{TESTS}test_submission.py",),
+    ),
+    Mutant(
+        "labeling/rankings/submission.py",
+        "the note is no part of the judgement",
+        ((", submission.note, ratings", ", ratings"), (", ranking.note, ratings", ", ratings")),
         (f"{TESTS}test_submission.py",),
     ),
     *(

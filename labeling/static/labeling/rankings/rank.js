@@ -16,6 +16,7 @@ const cards = new Map([...root.querySelectorAll(".completion")].map((card) => [c
 const letters = new Map([...cards].map(([id, card]) => [id, card.dataset.letter]));
 const board = new Board([...cards.keys()], facts.num_shelves);
 const ratings = new Ratings(cards, () => { offerRatingOrder(); showContradictions(); keep(); });
+const note = form.querySelector("#note-on-ranking"); // not on boards of practice and references
 const submitButton = form.querySelector("#submit-ranking");
 const keeper = new Keeper({ name: facts.name, urls: facts.urls, version: facts.draft_version, showState, showExpiry });
 const betters = new Betters(root, {
@@ -34,6 +35,10 @@ const draft = remembered && remembered.at > facts.draft_saved_at * 1000 ? rememb
 if (draft?.board) board.restore(draft.board);
 if (draft?.ratings) ratings.restore(draft.ratings);
 if (draft?.better) betters.restore(draft.better);
+if (note && draft?.note !== undefined) note.value = draft.note;
+note?.addEventListener("input", keep);
+// Above the bars of the screen, for which the style sheet leaves a margin.
+for (const kind of ["focus", "input"]) note?.addEventListener(kind, () => note.scrollIntoView({ block: "nearest" }));
 if (facts.urls.renew) countDown();
 draw();
 view.focus(board.unplaced()[0] ?? board.order()[0]);
@@ -71,7 +76,7 @@ function undo() {
 }
 
 function keep() {
-  keeper.keep({ board: board.snapshot(), ratings: ratings.snapshot(), better: betters.snapshot(), layout: view.current() });
+  keeper.keep({ board: board.snapshot(), ratings: ratings.snapshot(), better: betters.snapshot(), note: note?.value, layout: view.current() });
 }
 
 root.addEventListener("change", (event) => {

@@ -82,6 +82,8 @@ def test_the_same_submission_twice_is_one_ranking(held: Lease, alice: User) -> N
         ({"ratings": {"x": {"overall": 9}}}, "rating belongs to no completion"),
         ({"ratings": ["x"]}, "ratings could not be read"),
         ({"ratings": {"x": {"flags": 1}}}, "ratings could not be read"),
+        ({"note": ["x"]}, "note could not be read"),
+        ({"note": "x" * 5001}, "5001 characters"),
         ({"ratings": {"x": {"overall": True}}}, "is not a tier"),
         ({"ratings": {"x": {"overall": 2.5}}}, "is not a tier"),
         ({"line": float("inf")}, "“body.line” was not taken"),
@@ -125,6 +127,22 @@ def test_the_plain_form_hands_in_a_note_alone_and_no_rating_of_which_nothing_is_
     as_user(alice).post(url("lease", held), {"key": str(uuid.uuid4()), f"note:{first}": "invents a river", **values})
     rating = Ranking.objects.get().ratings.get()
     assert (str(rating.completion_id), rating.overall, rating.note) == (first, None, "invents a river")
+
+
+def test_a_note_on_the_ranking_is_kept_and_shown_again_where_the_board_is_refused(held: Lease, alice: User) -> None:
+    values = {f"shelf:{one}": "1" for one in held.shown_order[:3]} | {"note": "A <b>hard</b>\r\nchoice"}
+    refused = as_user(alice).post(url("lease", held), {"key": str(uuid.uuid4()), **values})
+    assert refused.status_code == 422
+    assert "A &lt;b&gt;hard&lt;/b&gt;\r\nchoice</textarea>" in refused.content.decode()
+    key = str(uuid.uuid4())
+    values[f"shelf:{held.shown_order[3]}"] = "2"
+    as_user(alice).post(url("lease", held), {"key": key, **values})
+    assert Ranking.objects.get().note == "A <b>hard</b>\nchoice"
+    # Sent again by a script, whose lines end otherwise, it is the same submission.
+    again = board(held, 1, 1, 1, 2, key=key, note="A <b>hard</b>\nchoice\n")
+    assert post_json(as_user(alice), url("lease", held), again).status_code == 200
+    assert post_json(as_user(alice), url("lease", held), again | {"note": "Easy"}).status_code == 422
+    assert Ranking.objects.get().note == "A <b>hard</b>\nchoice"
 
 
 def test_drafts_are_kept_by_version_and_a_stale_one_learns_the_newer(held: Lease, alice: User) -> None:

@@ -72,12 +72,15 @@ def test_the_list_to_choose_from_is_searched_and_paged(project: Project, rita: U
 def test_a_ranking_is_adopted(project: Project, rita: User, alice: User) -> None:
     comparison = make_comparison(project=project)
     ranking = rank(project, alice, turned=True)
+    Ranking.objects.update(note="The first is <late>.")
     page = as_user(rita).get(f"{new_url(comparison)}?adopt={ranking.id}")
     board = page.context["facts"]["draft"]["board"]
     ids = [str(one) for one in comparison.completions.order_by("-index").values_list("id", flat=True)]
     assert board == {"shelves": {identifier: at + 1 for at, identifier in enumerate(ids)}, "line": 5}
     assert "Alice" in page.content.decode()
+    assert "The first is &lt;late&gt;." in page.content.decode()
     history = page_of(as_user(alice), "/history/")
+    assert "The first is &lt;late&gt;." in history
     assert "as reference" not in history
 
 
