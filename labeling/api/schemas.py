@@ -112,12 +112,12 @@ class ShownCompletion(Schema):
 
     id: UUID
     content: str
+    finish_reason: str
 
 
 class Completion(ShownCompletion):
     policy: str | None
     sampling: dict[str, Any] | None
-    finish_reason: str
     num_tokens: int | None
     logprob: float | None
 

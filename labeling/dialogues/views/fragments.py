@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -38,7 +39,8 @@ def thread_context(
     dialogue: Dialogue, *, editing: Message | None = None, edit_form: EditForm | None = None
 ) -> dict[str, Any]:
     """Context of the thread: the messages, what may be done with them, and in a chat the run that answers."""
-    thread = list(dialogue.messages.order_by("position"))
+    said = dialogue.messages.order_by("position").annotate(finish_reason=F("completion__finish_reason"))
+    thread: list[Message] = [*said]
     annotate_regeneration(dialogue, thread)
     for message in thread[-1:]:
         message.is_last = True  # type: ignore[attr-defined]

@@ -31,14 +31,15 @@ def board_context(
     error: str = "",
 ) -> dict[str, Any]:
     """Template context: the prompt and the completions, with the posted shelves if the page is shown with an error."""
-    contents = {str(completion.id): completion.content for completion in comparison.completions.all()}
+    known = {str(completion.id): completion for completion in comparison.completions.all()}
     shelves = (posted or {}).get("shelves")
     posted_shelves = shelves if isinstance(shelves, dict) else {}
     completions = [
         {
             "id": identifier,
             "letter": letter,
-            "content": contents[identifier],
+            "content": known[identifier].content,
+            "finish_reason": known[identifier].finish_reason,
             "posted_shelf": whole_number(str(posted_shelves.get(identifier, ""))),
         }
         for identifier, letter in letters(shown_order).items()
@@ -93,14 +94,15 @@ def reference_completions(
     reference: Reference, comparison: Comparison, letters: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """The completions of a reference, best first, with letter, tier, acceptability, content and remark."""
-    contents = {str(completion.id): completion.content for completion in comparison.completions.all()}
+    known = {str(completion.id): completion for completion in comparison.completions.all()}
     line = len(reference.tiers) if reference.unacceptable_from is None else reference.unacceptable_from
     return [
         {
             "letter": letters[identifier],
             "tier": place + 1,
             "is_unacceptable": place >= line,
-            "content": contents[identifier],
+            "content": known[identifier].content,
+            "finish_reason": known[identifier].finish_reason,
             "remark": reference.remarks.get(identifier, ""),
         }
         for place, tier in enumerate(reference.tiers)

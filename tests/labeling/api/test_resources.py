@@ -228,6 +228,12 @@ def test_seconds_are_a_time_that_a_person_can_take_or_unknown(project: Any, alic
     assert ["seconds" in json.loads(line) for line in lines] == [False]
 
 
+def test_a_program_that_ranks_sees_which_completion_was_cut(project: Any, alice: Program) -> None:
+    make_comparison(project=project).completions.filter(index=1).update(finish_reason="length")
+    lease, _order = rank(alice)
+    assert sorted(one["finish_reason"] for one in lease["completions"]) == ["", "", "", "length"]
+
+
 def test_a_note_on_the_ranking_is_kept_and_read_again(project: Any, alice: Program) -> None:
     make_comparison(project=project)
     lease, order = rank(alice)

@@ -10,6 +10,7 @@ from labeling.dialogues.answers import record_completions
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Message, Project, Ranking, SamplingRun, User
 from records import Completion as CompletionRecord
 from records import SampleResult
+from records.types import FinishReason
 from tests.labeling.factories import make_chat, make_dialogue, make_user
 from tests.labeling.signed_in import as_user, htmx_get, htmx_post
 
@@ -25,11 +26,11 @@ def address(name: str, dialogue: Dialogue, *arguments: Any) -> str:
     return reverse(name, args=(dialogue.project.slug, dialogue.pk, *arguments))
 
 
-def send(run: SamplingRun, *texts: str) -> list[Completion]:
+def send(run: SamplingRun, *texts: str, finish_reason: FinishReason = "stop") -> list[Completion]:
     """The sampler's result, as it comes back."""
     SamplingRun.objects.filter(pk=run.pk).update(state=SamplingRun.State.SENT, attempt=1)
     completions = tuple(
-        CompletionRecord(id=str(index), content=text, policy=run.policy.name, finish_reason="stop")
+        CompletionRecord(id=str(index), content=text, policy=run.policy.name, finish_reason=finish_reason)
         for index, text in enumerate(texts)
     )
     assert record_completions(SampleResult(run_id=str(run.pk), attempt=1, completions=completions))
@@ -48,6 +49,26 @@ def test_what_is_said_asks_for_an_answer_that_is_a_policys(client: Client, chat:
     send(run, "It scatters.")
     assert "It scatters." in htmx_get(client, address("chat_dialogue", chat)).content.decode()
     assert said(chat) == [("Why is the sky blue?", "typed"), ("It scatters.", "policy")]
+
+
+@pytest.mark.parametrize(("finish_reason", "num_marks"), [("stop", 0), ("length", 1)])
+def test_an_answer_that_was_cut_is_marked_until_it_is_edited(
+    client: Client, chat: Dialogue, finish_reason: FinishReason, num_marks: int
+) -> None:
+    htmx_post(client, address("say", chat), {"content": "Why?", "num_drafts": "1"})
+    send(SamplingRun.objects.get(), "Because of", finish_reason=finish_reason)
+    assert htmx_get(client, address("chat_dialogue", chat)).content.decode().count("cut off") == num_marks
+    chat.messages.filter(role="assistant").update(authorship="edited")
+    assert "cut off" not in htmx_get(client, address("chat_dialogue", chat)).content.decode()
+
+
+@pytest.mark.parametrize(("finish_reason", "num_marks"), [("stop", 0), ("length", 2)])
+def test_answers_to_choose_from_are_marked_where_they_were_cut(
+    client: Client, chat: Dialogue, finish_reason: FinishReason, num_marks: int
+) -> None:
+    htmx_post(client, address("say", chat), {"content": "Why?", "num_drafts": "2"})
+    send(SamplingRun.objects.get(), "Because of", "It is since", finish_reason=finish_reason)
+    assert htmx_get(client, address("chat_dialogue", chat)).content.decode().count("cut off") == num_marks
 
 
 def test_saying_works_without_scripts(client: Client, chat: Dialogue) -> None:

@@ -65,11 +65,13 @@ def test_the_result_says_which_pairs_agree_and_why(reference: Reference, alice: 
     Reference.objects.update(unacceptable_from=3)
     client = as_user(alice)
     ids = [tier[0] for tier in reference.tiers]
+    reference.comparison.completions.filter(id=ids[1]).update(finish_reason="length")
     values = ranked(reference, line=5)
     values["shelves"] = {ids[0]: 1, ids[1]: 3, ids[2]: 3, ids[3]: 2}  # 3 alike, one tied, two the other way round
     page = page_of(client, post_json(client, board_url(reference), values).json()["next"])
     letters = {one: chr(ord("A") + at) for at, one in enumerate(PracticeRanking.objects.get().shown_order)}
     assert "Mostly as the reference has it: 3 of 6 pairs." in page
+    assert page.count("cut off") == 1
     assert f"The reference finds {letters[ids[3]]} unacceptable." in page
     assert "Each is <em>worse</em> than the one before." in page
     assert page.count("you too") == 3

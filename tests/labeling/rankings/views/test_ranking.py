@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from labeling.models import Comparison, Lease, Project, Ranking, Report, User
 from tests.labeling.factories import make_comparison, make_project, make_user
-from tests.labeling.signed_in import as_user, post_json
+from tests.labeling.signed_in import as_user, page_of, post_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,6 +49,14 @@ def test_the_board_names_no_policy_and_no_length(held: Lease, alice: User) -> No
     assert held.comparison.project.policy.name not in page
     assert "tokens" not in page
     assert page.count('class="completion"') == 4
+
+
+def test_a_completion_that_was_cut_is_marked_on_its_card(held: Lease, alice: User) -> None:
+    assert "cut off" not in page_of(as_user(alice), url("lease", held))
+    held.comparison.completions.update(finish_reason="stop")
+    held.comparison.completions.filter(id=held.shown_order[2]).update(finish_reason="length")
+    cards = page_of(as_user(alice), url("lease", held)).split('<article class="completion"')[1:]
+    assert ["cut off" in card for card in cards] == [False, False, True, False]
 
 
 def test_shelves_become_tiers_and_the_line_their_index(held: Lease, alice: User) -> None:
