@@ -176,7 +176,7 @@ def test_abstaining_is_a_ranking_with_a_reason(open_page: OpenPage, alice: User,
     take_next(page)
     page.keyboard.press("a")
     page.get_by_role("button", name="They cannot be compared").click()
-    expect(page.get_by_text("Your ranking is saved.")).to_be_visible()
+    expect(page.get_by_text("You abstained. Your reason is saved.")).to_be_visible()
     ranking = Ranking.objects.get()
     assert (ranking.tiers, ranking.abstained) == ([], "They cannot be compared")
 

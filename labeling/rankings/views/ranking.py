@@ -52,7 +52,10 @@ def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     except (BoardError, AssignmentError) as error:
         return _refusal(request, project, held, values, str(error), by=user)
     if outcome.ranking is not None:
-        messages.success(request, _("Your ranking is saved."))
+        is_abstention = outcome.ranking.abstained is not None
+        messages.success(
+            request, _("You abstained. Your reason is saved.") if is_abstention else _("Your ranking is saved.")
+        )
     else:
         messages.warning(request, outcome.sentence)
     return board.answer(request, _next_url(project, user, request))

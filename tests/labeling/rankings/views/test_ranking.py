@@ -59,6 +59,16 @@ def test_a_completion_that_was_cut_is_marked_on_its_card(held: Lease, alice: Use
     assert ["cut off" in card for card in cards] == [False, False, True, False]
 
 
+def test_who_abstains_is_not_told_that_a_ranking_is_saved(held: Lease, alice: User) -> None:
+    client = as_user(alice)
+    post_json(client, url("lease", held), board(held, abstained="Not my subject", note="It is chemistry."))
+    page = page_of(client, "/p/bread/rank/")
+    assert "You abstained. Your reason is saved." in page
+    assert "Your ranking is saved." not in page
+    ranking = Ranking.objects.get()
+    assert (ranking.abstained, ranking.note) == ("Not my subject", "It is chemistry.")
+
+
 def test_shelves_become_tiers_and_the_line_their_index(held: Lease, alice: User) -> None:
     answer = post_json(as_user(alice), url("lease", held), board(held, 4, 2, 2, 3, line=4, layout="two"))
     assert answer.status_code == 200
