@@ -54,6 +54,7 @@ def _ensure_project(policy: Policy | None) -> Project:
         defaults={
             "name": "First steps",
             "description": "A place to try everything: write, chat, rank, and train a model on what you did.",
+            "asks_ratings": True,  # overall and flags before the order, as InstructGPT asked its trainers
         },
     )
     if created:

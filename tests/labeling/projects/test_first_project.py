@@ -31,6 +31,13 @@ def test_it_has_guidelines_prompts_demonstrations_and_practice(store: Path) -> N
     assert project.policy is None
 
 
+def test_each_completion_is_rated_before_the_order_unless_the_project_says_otherwise(store: Path) -> None:
+    project = ensure_starting_project()
+    assert project.asks_ratings
+    Project.objects.update(asks_ratings=False)
+    assert not ensure_starting_project().asks_ratings
+
+
 def test_practice_is_explained_and_never_in_the_queue(store: Path) -> None:
     project = ensure_starting_project()
     practice = list(project.comparisons.all())
