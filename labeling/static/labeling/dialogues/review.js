@@ -1,4 +1,6 @@
-// The review page: opening the comment box focuses its text field.
+// The review page: opening the comment box focuses its text field, unless it opens by itself with words from before.
 
 const box = document.getElementById("return-box");
-box?.addEventListener("toggle", () => { if (box.open) box.querySelector("textarea").focus(); });
+let isByHand = false;
+box?.querySelector("summary").addEventListener("click", () => { isByHand = true; });
+box?.addEventListener("toggle", () => { if (box.open && isByHand) box.querySelector("textarea").focus(); });

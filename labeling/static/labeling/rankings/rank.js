@@ -268,6 +268,7 @@ form.addEventListener("submit", async (event) => {
     layout: view.current(),
   });
   if (body.next) {
+    form.dispatchEvent(new Event("parley:stored", { bubbles: true }));
     location.assign(body.next);
   } else {
     submitButton.disabled = false;
