@@ -50,6 +50,11 @@ class AccountForm(forms.ModelForm[User]):
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=_time_zones, help_text=_("Times are shown in it."))
     language = forms.ChoiceField(label=_("Language of Parley"), choices=lambda: settings.LANGUAGES)
     theme = forms.ChoiceField(label=_("Colours"), choices=THEMES, required=False)
+    single_keys = forms.BooleanField(
+        label=_("Single keys press buttons"),
+        required=False,
+        help_text=_("Letters, digits and signs, outside of texts. Those with Ctrl, Enter and Esc work in any case."),
+    )
 
     class Meta:
         model = User
@@ -64,6 +69,7 @@ class AccountForm(forms.ModelForm[User]):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.initial.setdefault("theme", self.instance.preferences.get("theme", ""))
+        self.initial.setdefault("single_keys", self.instance.preferences.get("single_keys", True))
 
 
 class ThemeForm(forms.Form):

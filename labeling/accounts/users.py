@@ -89,11 +89,12 @@ def reset_password(user: User, *, by: User) -> tuple[str, int]:
 
 
 def change_own_settings(user: User, *, values: dict[str, Any]) -> None:
-    """Save a person's own settings; `theme` is kept in the preferences, the others are fields."""
-    fields = [name for name in values if name != "theme"]
+    """Save a person's own settings; `theme` and `single_keys` are kept in the preferences, the others are fields."""
+    preferences = {name: values[name] for name in ("theme", "single_keys")}
+    fields = [name for name in values if name not in preferences]
     for name in fields:
         setattr(user, name, values[name])
-    user.preferences = {**user.preferences, "theme": values["theme"]}
+    user.preferences = {**user.preferences, **preferences}
     with transaction.atomic():
         user.save(update_fields=[*fields, "preferences"])
         AuditEvent.note("change own settings", user, by=user)

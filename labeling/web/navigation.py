@@ -1,4 +1,4 @@
-"""Context processor for the top bar: the theme, the person's projects, and the sections that they may open.
+"""Context processor: the theme, whether single keys act, the person's projects and the sections that they may open.
 
 Knows roles and URL names, nothing of the pages themselves.
 """
@@ -23,13 +23,14 @@ class NavigationLink:
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """Theme, projects and links for templates/labeling/web/_bar.html; all empty for visitors."""
+    """What templates/base.html and web/_bar.html show of the person; nothing for visitors."""
     user = request.user
     if not isinstance(user, User):
-        return {"theme": "", "navigation_projects": [], "navigation_links": []}
+        return {"theme": "", "single_keys": True, "navigation_projects": [], "navigation_links": []}
     slug = request.resolver_match.kwargs.get("slug") if request.resolver_match else None
     return {
         "theme": user.preferences.get("theme", ""),
+        "single_keys": user.preferences.get("single_keys", True),
         "navigation_projects": Project.objects.visible_to(user).current().order_by("name"),
         "navigation_links": _project_links(user, slug) if slug else _general_links(user),
     }

@@ -50,13 +50,32 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// Hide two kinds of key events from all other scripts, hence the capture phase. First, keys of an input method, whose
+const singleKeysAct = document.body.dataset.singleKeys !== "off";
+
+// A character that would press a button, as people who speak to their computer or whose hands shake can switch off.
+function isSingleKey(event) {
+  return event.key?.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target);
+}
+
+// Where they are switched off, they are not shown either.
+function hideSingleKeys(root) {
+  for (const kbd of root.querySelectorAll("kbd")) {
+    if (/^[\w?=]$/.test(kbd.textContent)) (kbd.closest("tr") ?? kbd).hidden = true;
+  }
+}
+if (!singleKeysAct) {
+  hideSingleKeys(document);
+  document.addEventListener("htmx:load", ({ detail }) => hideSingleKeys(detail.elt));
+}
+
+// Hide three kinds of key events from all other scripts, hence the capture phase. First, keys of an input method, whose
 // Esc and Enter end a conversion (Safari sends them after its end, recognisable by keyCode 229 alone). Second, repeats
-// of a held key, except for keys that move. A held key still types; a held Enter presses a control only once.
+// of a held key, except for keys that move. A held key still types; a held Enter presses a control only once. Third,
+// single keys where the person has switched them off.
 addEventListener("keydown", (event) => {
   const composes = event.isComposing || event.keyCode === 229;
   const repeats = event.repeat && !/^(Arrow.*|[jk])$/.test(event.key);
-  if (!composes && !repeats) return;
+  if (!composes && !repeats && (singleKeysAct || !isSingleKey(event))) return;
   event.stopImmediatePropagation();
   const writes = event.target.matches("textarea") && !isMainKey(event);
   if (repeats && event.key === "Enter" && !writes) event.preventDefault();

@@ -33,6 +33,15 @@ def test_settings_are_kept(alice: User) -> None:
     assert AuditEvent.objects.filter(verb="change own settings", by=alice).exists()
 
 
+def test_single_keys_act_until_they_are_switched_off(alice: User) -> None:
+    client = as_user(alice)
+    assert 'data-single-keys="off"' not in client.get(reverse("account")).content.decode()
+    client.post(reverse("account"), settings_of(single_keys="on"))
+    assert 'data-single-keys="off"' not in client.get(reverse("account")).content.decode()
+    client.post(reverse("account"), settings_of())
+    assert 'data-single-keys="off"' in client.get(reverse("account")).content.decode()
+
+
 def test_an_unknown_zone_is_refused_and_nothing_is_kept(alice: User) -> None:
     answer = as_user(alice).post(reverse("account"), settings_of(display_name="Changed", time_zone="Mars/Olympus"))
     assert answer.status_code == 422
