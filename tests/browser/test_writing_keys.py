@@ -336,7 +336,8 @@ def test_a_suggestion_that_another_replaced_is_one_again_once_that_is_undone(
     open_page: OpenPage, alice: User, draft: Dialogue
 ) -> None:
     page, text = _take_first(open_page, alice, draft, "")
-    page.keyboard.press("Alt+2")
+    for key in ("Escape", "2"):
+        page.keyboard.press(key)
     expect(text).to_have_value(SUGGESTIONS[1])
     page.keyboard.press("Control+z")
     _add_as(page, text, draft, content=SUGGESTIONS[0], changed="")
@@ -360,7 +361,8 @@ def _take_first(open_page: OpenPage, alice: User, draft: Dialogue, changed: str)
     expect(page.locator(".candidate .take")).to_have_count(2)
     text = page.locator("#composer-text")
     text.focus()
-    page.keyboard.press("Alt+1")
+    for key in ("Escape", "1"):
+        page.keyboard.press(key)
     expect(text).to_have_value(SUGGESTIONS[0])
     page.keyboard.insert_text(changed)
     return page, text

@@ -13,7 +13,7 @@ document.addEventListener("htmx:load", (event) => {
   composer.onChange();
   // The answer has arrived: focus the composer, unless the person has focused something else.
   const waits = document.querySelector("#thread [data-run]") !== null;
-  if (!waits && document.activeElement === document.body) form.elements.content.focus();
+  if (!waits && [document.body, form].includes(document.activeElement)) form.elements.content.focus();
   if (document.activeElement === form.elements.content) event.detail.elt.lastElementChild?.scrollIntoView({ block: "end" });
 });
 document.addEventListener("parley:dialogue-changed", (event) => {

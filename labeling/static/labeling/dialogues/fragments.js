@@ -1,4 +1,4 @@
-// What the pages of writing and chatting share: the composer, its state line, and keys that work while typing.
+// What the pages of writing and chatting share: the composer, its state line, and what Esc does.
 
 import { Composer } from "./composer.js";
 import { announce } from "../web/parley.js";
@@ -55,17 +55,12 @@ export function beginComposer(onChange) {
   return composer;
 }
 
-// While typing, Alt with a key presses the control that the key alone presses elsewhere.
-document.addEventListener("keydown", (event) => {
-  if (!event.altKey || event.ctrlKey || event.metaKey) return;
-  const key = event.code.replace("Digit", "").replace("Key", "").toLowerCase();
-  const control = document.querySelector(`[data-key="${CSS.escape(key)}"]:not(:disabled), [data-alt-key="${CSS.escape(key)}"]:not(:disabled)`);
-  if (control && control.offsetParent !== null) { event.preventDefault(); control.click(); }
-});
-
+// While typing, every key types: Alt with a key is a character on a Mac, as Ctrl with Alt is on many other keyboards.
+// Esc moves the focus from the text to its form, where single keys work.
+form.tabIndex = -1;
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented) return;
-  if (document.activeElement === form.elements.content) { form.elements.content.blur(); return; }
+  if (document.activeElement === form.elements.content) { form.focus({ preventScroll: true }); return; }
   document.querySelector("[data-stop]")?.click();
 });
 

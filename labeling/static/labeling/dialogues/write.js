@@ -1,7 +1,7 @@
 // The dialogue editor: the role of the next message, taking suggestions, the preview, what Ctrl-Enter does.
 
 import { beginComposer, facts, form, showState } from "./fragments.js";
-import { announce, isMainKey } from "../web/parley.js";
+import { announce, isMainKey, isTyping } from "../web/parley.js";
 import { send } from "../web/sending.js";
 
 const add = document.getElementById("add-message");
@@ -95,5 +95,5 @@ document.addEventListener("keydown", (event) => {
     rest(composer);
     showState("again");
   }
-  if (event.key === "w" && event.target === document.body) { event.preventDefault(); composer.text.focus(); }
+  if (event.key === "w" && !(event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))) { event.preventDefault(); composer.text.focus(); }
 });

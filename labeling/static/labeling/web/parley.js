@@ -104,7 +104,11 @@ document.addEventListener("keydown", (event) => {
   // Enter and space belong to the link or button that has the focus.
   if ([" ", "Enter"].includes(event.key) && event.target.closest("a, button, summary, input, label")) return;
   const control = document.querySelector(`[data-key="${CSS.escape(event.key)}"]:not(:disabled)`);
-  if (control && control.offsetParent !== null) { event.preventDefault(); control.click(); control.focus(); }
+  if (!control || control.offsetParent === null) return;
+  event.preventDefault();
+  const before = document.activeElement;
+  control.click();
+  if (document.activeElement === before) control.focus(); // unless the control itself has moved the focus
 });
 
 // The server writes times in the person's zone; the full time in the browser's zone is added as a title.
