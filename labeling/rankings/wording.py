@@ -56,6 +56,7 @@ def ranking_words() -> dict[str, str]:
         "better_sending": _("handing in …"),
         "better_waiting": _("no connection; your text is kept here and will be handed in"),
         "better_look": _("Look at it, or take it back"),
+        "better_discarded": _("Discarded. Undo (Ctrl Z) in the text brings it back."),
         "better_unsaved": _("A text that you wrote is not handed in yet. Hand it in, or discard it."),
         "state_saving": _("saving …"),
         "state_saved": _("saved %s"),

@@ -82,6 +82,10 @@ def test_a_text_that_is_not_handed_in_survives_a_closed_tab(
     board_is_ready(page)
     expect(page.locator(f"{NEW} textarea")).to_have_value("Half a thought")
     page.locator(NEW).get_by_role("button", name="Discard").click()
+    expect(page.locator(f"{NEW} .better-state")).to_contain_text("Discarded.")
+    page.keyboard.press("Control+z")
+    expect(page.locator(f"{NEW} textarea")).to_have_value("Half a thought")
+    page.locator(NEW).get_by_role("button", name="Discard").click()
     saved(page)
     assert Lease.objects.get().draft["better"] == {}
     assert not Dialogue.objects.exists()

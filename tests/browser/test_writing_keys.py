@@ -173,7 +173,21 @@ def test_an_edit_put_aside_can_be_discarded(open_page: OpenPage, alice: User, dr
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Discard").click()
     expect(page.locator(".put-aside")).to_have_count(0)
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(page.get_by_role("button", name="Bring it back")).to_be_focused()
+    page.reload()
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator(".discarded")).to_contain_text("Your change is discarded.")
     expect(open_edit(page)).to_have_value(LAST)
+
+
+def test_starting_afresh_can_be_undone(open_page: OpenPage, alice: User, draft: Dialogue) -> None:
+    page, text = _take_first(open_page, alice, draft, " Every day.")
+    page.get_by_role("button", name="start afresh").click()
+    expect(text).to_have_value("")
+    expect(page.locator("#taken-note")).to_be_hidden()
+    page.keyboard.press("Control+z")
+    _add_as(page, text, draft, content=f"{SUGGESTIONS[0]} Every day.", changed=" Every day.")
 
 
 def test_an_edit_brought_back_to_a_message_changed_elsewhere_shows_both(

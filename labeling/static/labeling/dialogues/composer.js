@@ -80,11 +80,13 @@ export class Composer {
     this.changed();
   }
 
+  // With execCommand as well: Ctrl-Z brings the text back, and that it began as a suggestion.
   startAfresh() {
-    this.text.value = "";
-    this._dropSuggestion();
-    this.changed();
     this.text.focus();
+    this.text.select();
+    document.execCommand("delete");
+    if (!this.isEmpty) this.text.value = "";
+    this.changed();
   }
 
   // One save at a time, since each needs the version that the one before it returned.

@@ -4,6 +4,7 @@
 import { announce } from "../web/parley.js";
 
 const putAside = document.getElementById("put-aside").content;
+const discarded = document.getElementById("discarded").content;
 const broughtBack = document.getElementById("brought-back").content;
 const unkept = new Map(); // used where localStorage is disabled or full; lost with the page
 
@@ -25,9 +26,12 @@ function keep(article) {
   const { content, seen } = article.querySelector(".edit-form").elements;
   const isChanged = content.value !== content.defaultValue || article.querySelector(".conflict") !== null;
   if (!isChanged || content.value.trim() === "") { forget(article); return false; }
-  const kept = { content: content.value, seen: seen.value };
-  try { localStorage.setItem(keyOf(article), JSON.stringify(kept)); } catch { unkept.set(keyOf(article), kept); }
+  store(article, { content: content.value, seen: seen.value });
   return true;
+}
+
+function store(article, kept) {
+  try { localStorage.setItem(keyOf(article), JSON.stringify(kept)); } catch { unkept.set(keyOf(article), kept); }
 }
 
 function bringBack(article, kept) {
@@ -57,9 +61,24 @@ document.addEventListener("click", ({ target }) => {
   const article = target.closest("article.written");
   if (target.closest(".edit-form [data-escape]") && keep(article)) announce(putAside.querySelector("span").textContent);
   if (target.closest("[data-bring-back]")) article.querySelector("[data-tool='edit']").click();
-  if (target.closest("[data-discard]")) { forget(article); target.closest(".put-aside").remove(); }
+  if (target.closest("[data-discard]")) discard(article, target.closest(".put-aside"));
   if (target.closest("[data-saved-text]")) writeSavedText(article);
 });
+
+// It can be undone for as long as the message stays as it is on the page.
+function discard(article, note) {
+  const kept = recall(article);
+  forget(article);
+  const undo = discarded.firstElementChild.cloneNode(true);
+  undo.querySelector("button").addEventListener("click", () => {
+    store(article, kept);
+    const back = putAside.firstElementChild.cloneNode(true);
+    undo.replaceWith(back);
+    back.querySelector("button").focus();
+  });
+  note.replaceWith(undo);
+  undo.querySelector("button").focus();
+}
 
 // Replace the edit by the saved text with execCommand, so that Ctrl-Z brings the edit back.
 function writeSavedText(article) {

@@ -56,7 +56,7 @@ export class Betters {
     text.addEventListener("input", () => { this._say(editor, ""); this._draw(editor); this.changed(); });
     box.addEventListener("toggle", () => { if (box.open && !isChanged(editor)) text.focus(); });
     box.querySelector("[data-save]").addEventListener("click", (event) => { event.preventDefault(); this._save(editor); });
-    box.querySelector("[data-discard]").addEventListener("click", () => this._reset(editor, ""));
+    box.querySelector("[data-discard]").addEventListener("click", () => this._discard(editor));
     box.addEventListener("keydown", (event) => {
       const saves = isMainKey(event);
       if (!saves && event.key !== "Escape") return;
@@ -84,6 +84,18 @@ export class Betters {
       this._say(editor, "");
       this._complain(editor, body.error ?? this.words.state_signed_out);
     }
+    this._draw(editor);
+    this.changed();
+  }
+
+  // With execCommand, so that Ctrl-Z brings the text back.
+  _discard(editor) {
+    editor.text.focus();
+    editor.text.select();
+    document.execCommand(editor.original === "" ? "delete" : "insertText", false, editor.original);
+    if (editor.text.value !== editor.original) editor.text.value = editor.original;
+    editor.seconds = 0;
+    this._say(editor, this.words.better_discarded);
     this._draw(editor);
     this.changed();
   }
