@@ -47,6 +47,7 @@ from labeling.rankings.submission import (
     judgement_of,
     require_sense,
 )
+from labeling.sampling.progress import coming_sentence
 from labeling.webhooks.deliveries import announce
 
 LONGEST_DRAFT = 200_000  # characters of a draft as JSON
@@ -207,6 +208,8 @@ def _why_nothing(project: Project) -> str:
     states = set(
         Comparison.objects.filter(project=project, use=Comparison.Use.WORK).values_list("state", flat=True).distinct()
     )
+    if coming := coming_sentence(project):
+        return coming
     if Comparison.State.SAMPLING in states:
         return _("The next comparisons are being sampled. Please try again in a moment.")
     if Comparison.State.OPEN in states:

@@ -77,6 +77,20 @@ def sampling_progress(project: Project) -> Progress:
     return _with_forecast(_count(project, round_), round_)
 
 
+def coming_sentence(project: Project) -> str:
+    """For a trainer who is out of work: how many comparisons are coming, and when. Empty if none is."""
+    found = sampling_progress(project)
+    num = found.num_sampling + (0 if found.asks_for_worker else found.num_to_make)  # without a worker none begins
+    if not num:
+        return ""
+    sentence = ngettext("%(n)d more comparison is being sampled.", "%(n)d more comparisons are being sampled.", num)
+    when = found.sentence
+    if found.seconds_left is not None:
+        span = duration_in_words(found.seconds_left)
+        when = _("All will be here in %(span)s, the first of them sooner.") % {"span": span}
+    return f"{sentence % {'n': num}} {when}"
+
+
 def duration_in_words(seconds: float) -> str:
     """An approximate duration for people: "about 5 minutes"."""
     minutes = seconds / 60

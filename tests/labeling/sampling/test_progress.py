@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from labeling.models import Comparison, Project, SamplingRun
 from labeling.sampling import progress
-from labeling.sampling.progress import duration_in_words, pace_of, sampling_progress, union_seconds
+from labeling.sampling.progress import coming_sentence, duration_in_words, pace_of, sampling_progress, union_seconds
 from tests.labeling.factories import make_chat, make_comparisons, make_project, make_prompt, make_run
 from tests.labeling.jobs.workers_alive import make_worker
 from tests.labeling.sampling.sampling_runs import waiting_comparison
@@ -199,3 +199,15 @@ def test_statements_do_not_grow_with_what_there_is(project: Project) -> None:
         counts.append(len(statements))
     assert counts[0] >= counts[1]
     assert counts[0] <= 9
+
+
+def test_who_is_out_of_work_learns_how_many_are_coming_and_when(project: Project) -> None:
+    assert coming_sentence(project) == ""
+    make_worker()
+    being_sampled(project, 3)
+    assert coming_sentence(project).startswith("3 more comparisons are being sampled. Too few have come in")
+    for minutes_ago in (2, 4, 6, 8):
+        finished(project, minutes_ago=minutes_ago, took=8, num=3)
+    assert coming_sentence(project) == (
+        "3 more comparisons are being sampled. All will be here in about 15 minutes, the first of them sooner."
+    )
