@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from labeling.models import Comparison, Reference, User
 from labeling.rankings.submission import LONGEST_NOTE, RATING_FLAGS
@@ -30,7 +31,10 @@ def board_context(
     posted: Mapping[str, Any] | None = None,
     error: str = "",
 ) -> dict[str, Any]:
-    """Template context: the prompt and the completions, with the posted shelves if the page is shown with an error."""
+    """Template context: the prompt and the completions.
+
+    If the page is shown with an error, everything posted is in it too: without JavaScript nothing else keeps it.
+    """
     known = {str(completion.id): completion for completion in comparison.completions.all()}
     shelves = (posted or {}).get("shelves")
     posted_shelves = shelves if isinstance(shelves, dict) else {}
@@ -41,6 +45,7 @@ def board_context(
             "content": known[identifier].content,
             "finish_reason": known[identifier].finish_reason,
             "posted_shelf": whole_number(str(posted_shelves.get(identifier, ""))),
+            **_posted_rating(posted, identifier),
         }
         for identifier, letter in letters(shown_order).items()
     ]
@@ -51,6 +56,7 @@ def board_context(
         "last_message": comparison.messages[-1],
         "completions": completions,
         "shelves": range(1, len(completions) + 1),
+        "posted_line": whole_number(str((posted or {}).get("line") or "")),
         "rating_values": range(1, 8),
         "rating_flags": list(RATING_FLAGS.items()),
         "posted_note": str((posted or {}).get("note") or ""),
@@ -73,7 +79,20 @@ def board_facts(name: str, *, num: int, layout: str, urls: Mapping[str, str]) ->
         "draft_version": 0,
         "draft_saved_at": 0,
         "urls": urls,
+        "time_zone": timezone.get_current_timezone_name(),
         "words": ranking_words(),
+    }
+
+
+def _posted_rating(posted: Mapping[str, Any] | None, identifier: str) -> dict[str, Any]:
+    ratings = (posted or {}).get("ratings")
+    rating = ratings.get(identifier) if isinstance(ratings, dict) else None
+    if not isinstance(rating, dict):
+        return {}
+    return {
+        "posted_overall": whole_number(str(rating.get("overall") or "")),
+        "posted_flags": rating.get("flags") or [],
+        "posted_note": rating.get("note") or "",
     }
 
 

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Comparison, Lease, Project, Ranking, Report, User
+from labeling.rankings.submission import RATING_FLAGS
 from tests.labeling.factories import make_comparison, make_project, make_user
 from tests.labeling.signed_in import as_user, page_of, post_json
 
@@ -137,6 +138,20 @@ def test_the_plain_form_keeps_what_was_chosen_when_it_is_refused(held: Lease, al
     page = answer.content.decode()
     assert page.count("checked") == 1
     assert values["key"] in page
+
+
+def test_the_plain_form_keeps_ratings_and_the_line_when_it_is_refused(
+    held: Lease, alice: User, project: Project
+) -> None:
+    Project.objects.filter(pk=project.pk).update(asks_ratings=True)
+    first = held.shown_order[0]
+    rated = {f"overall:{first}": "6", f"flag:{first}": next(iter(RATING_FLAGS)), f"note:{first}": "invents a river"}
+    page = as_user(alice).post(url("lease", held), {"key": str(uuid.uuid4()), "line": "3", **rated}).content.decode()
+    assert '<option value="3" selected>' in page
+    assert f'name="overall:{first}" value="6" checked' in page
+    assert f'name="flag:{first}" value="{next(iter(RATING_FLAGS))}" checked' in page
+    assert page.count("invents a river") == 1
+    assert page.count(" checked") == 2
 
 
 def test_the_plain_form_hands_in_a_note_alone_and_no_rating_of_which_nothing_is_said(held: Lease, alice: User) -> None:
