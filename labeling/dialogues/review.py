@@ -109,8 +109,8 @@ def _require_finished(messages: list[Message]) -> None:
     if marked:
         raise WritingError(
             ngettext(
-                "%(n)d message is marked for a second look. Save it as it is, or change it.",
-                "%(n)d messages are marked for a second look. Save each as it is, or change it.",
+                "%(n)d message is marked for a second look. Press “It still fits” beside it, or change it.",
+                "%(n)d messages are marked for a second look. Press “It still fits” beside each, or change it.",
                 marked,
             )
             % {"n": marked}

@@ -124,12 +124,10 @@ def _time_per_ranking(user: User) -> Figure:
     if len(seconds) < FEWEST_TIMES:
         return Figure(label=_("Time for one ranking"), value="–", note=_("after a few rankings"))
     middle = round(median(seconds))
-    value = f"{middle // 60}:{middle % 60:02d}"
-    return Figure(
-        label=_("Time for one ranking"),
-        value=value,
-        note=_("minutes, the middle of the last %(n)d") % {"n": len(seconds)},
-    )
+    minutes, rest = divmod(middle, 60)
+    value = _("%(m)d min %(s)d s") % {"m": minutes, "s": rest} if minutes else _("%(s)d s") % {"s": rest}
+    note = _("the middle of the last %(n)d") % {"n": len(seconds)}
+    return Figure(label=_("Time for one ranking"), value=value, note=note)
 
 
 def _agreement(user: User) -> Figure:
@@ -146,7 +144,7 @@ def _agreement(user: User) -> Figure:
     if rate is None or rate.n < FEWEST_PAIRS:
         return Figure(label=_("Agreement with others"), value="–", note=_("once others ranked the same comparisons"))
     note = _("of %(n)d pairs; people agree on about three of four") % {"n": rate.n}
-    return Figure(label=_("Agreement with others"), value=f"{rate.value:.0%}", note=note)
+    return Figure(label=_("Agreement with others"), value=_percent(rate.value), note=note)
 
 
 def _reference_figures(user: User) -> list[Figure]:
@@ -154,9 +152,14 @@ def _reference_figures(user: User) -> list[Figure]:
     figures = []
     practice, gold = practice_agreement(user), gold_agreement_until_today(user)
     if practice is not None:
-        note = _("of %(n)d pairs; practise again whenever you like") % {"n": practice.n}
-        figures.append(Figure(label=_("As in the practice set"), value=f"{practice.value:.0%}", note=note))
+        value = _("%(alike)s of %(n)d") % {"alike": f"{practice.value * practice.n:g}", "n": practice.n}
+        note = _("pairs; a tie against an order is half of one. Practise again whenever you like")
+        figures.append(Figure(label=_("As in the practice set"), value=value, note=note))
     if gold is not None and gold.n >= FEWEST_PAIRS:
         note = _("of %(n)d pairs until yesterday; some comparisons have a known order") % {"n": gold.n}
-        figures.append(Figure(label=_("As on gold items"), value=f"{gold.value:.0%}", note=note))
+        figures.append(Figure(label=_("As on gold items"), value=_percent(gold.value), note=note))
     return figures
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from labeling.models import Comparison, Dialogue, Project, Ranking, User
+from labeling.models import Comparison, Dialogue, PracticeRanking, Project, Ranking, User
 from labeling.quality.personal_statistics import personal_statistics
-from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_user
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_reference, make_user
 from tests.labeling.signed_in import as_user
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_pace_counts_what_stands_and_says_nothing_of_too_few_times(project: Proj
     for seconds in (30.0, 90.0):
         make_ranking(trainer=alice, project=project, seconds=seconds)
     pace = personal_statistics(alice)
-    assert [figure.value for figure in pace.figures] == ["0", "3", "1:05", "–"]
+    assert [figure.value for figure in pace.figures] == ["0", "3", "1 min 5 s", "–"]
     assert len(pace.days) == 14
     assert pace.days[-1].height == 64
 
@@ -98,7 +98,7 @@ def test_agreement_leaves_out_what_is_not_work_that_stands(project: Project, ali
         make_ranking(trainer=bob, project=project, comparison=mine.comparison, tiers=tiers, retracted_at=taken_back)
         if turned and which == "gold":
             Comparison.objects.filter(id=mine.comparison_id).update(use="gold")
-    assert personal_statistics(alice).figures[3].value == "100%"
+    assert personal_statistics(alice).figures[3].value == "100 %"
 
 
 def test_agreement_is_with_people_who_ranked_the_same_and_with_nobody_else(project: Project, alice: User) -> None:
@@ -109,7 +109,7 @@ def test_agreement_is_with_people_who_ranked_the_same_and_with_nobody_else(proje
         a, b, c, d = mine.shown_order  # mine is B > A = C > D: five ordered pairs
         for trainer, tiers in ((bob, [[a], [b], [c], [d]]), (robot, [[d], [c], [b], [a]])):
             make_ranking(trainer=trainer, project=project, comparison=mine.comparison, tiers=tiers)
-    assert personal_statistics(alice).figures[3].value == "80%"  # Bob turned one of the five round
+    assert personal_statistics(alice).figures[3].value == "80 %"  # Bob turned one of the five round
 
 
 def test_earlier_work_is_on_further_pages(client: Client, project: Project, alice: User) -> None:
@@ -132,3 +132,12 @@ def test_more_work_costs_no_more_queries(
             make_ranking(trainer=alice, project=project)
         with django_assert_num_queries(14):
             client.get(reverse("history"))
+
+
+def test_practice_is_said_in_pairs_as_its_own_page_says_it(project: Project, alice: User) -> None:
+    reference = make_reference(project=project, use="practice")
+    first, second, *others = reference.tiers
+    practised = {"comparison": reference.comparison, "trainer": alice, "shown_order": []}
+    for tiers, figure in (([second, first, *others], "5 of 6"), ([first + second, *others], "5.5 of 6")):
+        PracticeRanking.objects.create(submission_key=uuid.uuid4(), tiers=tiers, **practised)
+        assert personal_statistics(alice).figures[4].value == figure
