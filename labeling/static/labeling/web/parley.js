@@ -127,6 +127,11 @@ document.addEventListener("htmx:sendError", () => toast("No connection. Nothing 
 document.addEventListener("htmx:beforeSwap", (event) => {
   if ([409, 422].includes(event.detail.xhr.status)) { event.detail.shouldSwap = true; event.detail.isError = false; }
 });
+// Over a board, what was just done is said for as long as a toast.
+for (const notice of document.querySelectorAll(".messages .notice:not(.warning, .error)")) {
+  if (document.querySelector(".ranking")) setTimeout(() => notice.remove(), 8000);
+}
+
 document.addEventListener("parley:toast", (event) => toast(event.detail.text, event.detail.kind));
 
 document.addEventListener("click", (event) => {
