@@ -97,9 +97,13 @@ root.addEventListener("click", (event) => {
   acts[button.dataset.act]?.();
 });
 
-dragByHandle(root, (card, shelf) => {
-  if (shelf === "none") act(card.dataset.id, board.unplace(card.dataset.id));
-  else place(card.dataset.id, Number(shelf));
+dragByHandle(root, {
+  words: facts.words,
+  onDrop({ dataset: { id } }, shelf) {
+    if (shelf === "none") act(id, board.unplace(id));
+    else if (shelf !== "line") place(id, Number(shelf));
+    else if (!board.isUnacceptable(id)) act(id, board.toggleUnacceptable(id));
+  },
 });
 
 document.addEventListener("keydown", (event) => {
@@ -173,6 +177,7 @@ function shelfElement(shelf) {
 function drawShelves() {
   const unplaced = shelfElement(null);
   unplaced.classList.toggle("is-empty", board.unplaced().length === 0);
+  unplaced.style.setProperty("--unranked", Math.max(1, board.unplaced().length));
   let lineDrawn = false;
   for (let shelf = 1; shelf <= facts.num_shelves; shelf += 1) {
     const element = shelfElement(shelf);
@@ -221,7 +226,7 @@ form.querySelector(".overview").addEventListener("click", (event) => {
 function showState(state) {
   const element = document.getElementById("save-state");
   element.dataset.state = state;
-  const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: facts.time_zone });
   element.textContent = facts.words[`state_${state.replace("-", "_")}`].replace("%s", time);
 }
 
