@@ -228,6 +228,8 @@ def _page(
     save_url = reverse("save_composer", args=(dialogue.project.slug, dialogue.pk))
     context |= fragments.composer_context(dialogue, context["thread"], save_url=save_url)
     context |= fragments.suggestions_context(dialogue, context["thread"])
+    answers = [message for message in context["thread"] if message.role == Message.Role.ASSISTANT]
+    context["answer_to_mend"] = answers[-1] if answers else None
     context |= {"section": "write", "guidelines": dialogue.project.guidelines, "problem": problem}
     return render(request, "labeling/dialogues/dialogue.html", context, status=status)
 

@@ -1,5 +1,6 @@
 // The chat page. The composer autosaves as everywhere; sending is disabled while an answer is being sampled or chosen.
 
+import { followEnd } from "./follow.js";
 import { beginComposer, form } from "./fragments.js";
 
 const say = document.getElementById("add-message");
@@ -18,4 +19,14 @@ document.addEventListener("htmx:load", (event) => {
 });
 document.addEventListener("parley:dialogue-changed", (event) => {
   if (event.detail.added) composer.text.focus();
+});
+
+followEnd(document.getElementById("desk"));
+
+// An answer under way is stopped from the composer too.
+form.elements.content.addEventListener("keydown", (event) => {
+  const stop = document.querySelector("#thread [data-stop]");
+  if (event.key !== "Escape" || !stop) return;
+  event.preventDefault();
+  stop.click();
 });

@@ -44,7 +44,13 @@ function bringBack(article, kept) {
   form.prepend(broughtBack.cloneNode(true));
 }
 
+let edited = null; // id of the message whose edit form closes: the focus goes to its own button, not to the page
+
 document.addEventListener("htmx:load", ({ detail: { elt } }) => {
+  if (elt.id === "thread" && edited) {
+    document.getElementById(edited)?.querySelector("[data-tool='edit']")?.focus();
+    edited = null;
+  }
   for (const article of elt.matches("article.written") ? [elt] : elt.querySelectorAll("article.written")) {
     const kept = recall(article);
     if (kept === null) continue;
@@ -59,6 +65,7 @@ document.addEventListener("input", ({ target }) => {
 
 document.addEventListener("click", ({ target }) => {
   const article = target.closest("article.written");
+  if (target.closest(".edit-form [data-escape], .edit-form [data-ctrl-enter]")) edited = article.id;
   if (target.closest(".edit-form [data-escape]") && keep(article)) announce(putAside.querySelector("span").textContent);
   if (target.closest("[data-bring-back]")) article.querySelector("[data-tool='edit']").click();
   if (target.closest("[data-discard]")) discard(article, target.closest(".put-aside"));

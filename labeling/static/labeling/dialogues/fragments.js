@@ -51,6 +51,7 @@ export function beginComposer(onChange) {
   document.addEventListener("parley:problem", (event) => {
     problem.hidden = false;
     problem.querySelector("p").textContent = event.detail.value;
+    for (const shown of [form, problem]) shown.scrollIntoView({ block: "nearest" });
   });
   return composer;
 }

@@ -47,6 +47,11 @@ function showRoles({ composer_role: role, roles }) {
   }
 }
 
+// The composer grows with its text: its end stays above the bar at the bottom.
+new ResizeObserver(() => {
+  if (document.activeElement === form.elements.content) form.scrollIntoView({ block: "nearest" });
+}).observe(form);
+
 const composer = beginComposer((composer, change) => {
   if (change?.roles) showRoles(change);
   if (change) rest(composer);
@@ -61,6 +66,8 @@ document.addEventListener("parley:dialogue-changed", (event) => {
 });
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt.id === "suggestions") showTakenNote(composer);
+  // A message was added above: what is written next stays in sight.
+  if (event.detail.elt.id === "thread" && document.activeElement === composer.text) form.scrollIntoView({ block: "nearest" });
 });
 
 // Take a suggestion in the page; without JavaScript the same form posts it and reloads.
@@ -76,6 +83,7 @@ document.addEventListener("submit", (event) => {
 
 async function showPreview(shown) {
   toggle.setAttribute("aria-pressed", String(shown));
+  if (shown && document.activeElement === composer.text) toggle.focus();
   preview.hidden = !shown;
   composer.text.hidden = shown;
   if (!shown) return;
