@@ -45,6 +45,8 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, form: SignInForm, *, problem: SignInRefused | None = None) -> HttpResponse:
+    named = form.is_bound and "username" not in form.errors
+    form.fields["password" if named else "username"].widget.attrs["autofocus"] = True
     context = {
         "form": form,
         "problem": problem,
