@@ -61,7 +61,7 @@ def test_both_sides_are_written_and_submitted_by_keyboard_alone(
     page = open_page("/p/basil/write/", user=alice)
     page.keyboard.press("n")
     page.wait_for_url("**/write/*-*/")
-    page.keyboard.press("w")
+    expect(page.locator("#composer-text")).to_be_focused()
     for text in (QUESTION, ANSWER):
         page.keyboard.insert_text(text)
         page.keyboard.press("Control+Enter")
@@ -92,7 +92,7 @@ def test_suggestions_stream_in_and_the_one_taken_keeps_its_authorship(
     send_result(run, *SUGGESTIONS)
     expect(page.locator(".candidate .take")).to_have_count(3)
     keep_screenshot(page, "writing")
-    page.keyboard.press("3")
+    page.keyboard.press("Alt+3")
     expect(page.locator("#composer-text")).to_have_value(SUGGESTIONS[2])
     expect(page.locator("#taken-note")).to_contain_text("unchanged")
     page.keyboard.press("Control+Enter")

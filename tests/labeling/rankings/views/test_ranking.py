@@ -140,6 +140,11 @@ def test_the_plain_form_keeps_what_was_chosen_when_it_is_refused(held: Lease, al
     assert values["key"] in page
 
 
+def test_a_page_without_javascript_says_what_is_missing(held: Lease, alice: User) -> None:
+    page = as_user(alice).get(url("lease", held)).content.decode()
+    assert "JavaScript is off." in page.partition("<noscript>")[2].partition("</noscript>")[0]
+
+
 def test_the_plain_form_keeps_ratings_and_the_line_when_it_is_refused(
     held: Lease, alice: User, project: Project
 ) -> None:
