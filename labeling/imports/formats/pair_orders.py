@@ -32,46 +32,54 @@ def is_tie_word(value: Any) -> bool:
 
 def pair_is_tied(row: Mapping[str, Any]) -> bool:
     """Whether the row says that neither is better. Raises FormatError where it says that the rejected one is."""
-    return any([_scores_tie(row), _margin_ties(row), _verdict_ties(row)])
+    return bool(_keys_that_tie(row))
 
 
 def require_better(row: Mapping[str, Any]) -> None:
     """Raise FormatError where the chosen answer is not better, and so nothing to learn from."""
-    if pair_is_tied(row):
-        raise FormatError("chosen and rejected are a tie, so neither is a demonstration; import it as a ranking")
+    if names := _keys_that_tie(row):
+        said = " and ".join(names)
+        raise FormatError(
+            f"{said}: neither answer is better, a tie, so neither is a demonstration; import it as a ranking"
+        )
 
 
-def _scores_tie(row: Mapping[str, Any]) -> bool:
-    ties = False
+def _keys_that_tie(row: Mapping[str, Any]) -> list[str]:
+    return [f'"{name}"' for name in (*_scores_that_tie(row), *_margin_that_ties(row), *_verdict_that_ties(row))]
+
+
+def _scores_that_tie(row: Mapping[str, Any]) -> list[str]:
+    tied: list[str] = []
     for chosen, rejected in _SCORES:
         if says_nothing(row.get(chosen)) or says_nothing(row.get(rejected)):
             continue
         better, worse = number_of(row[chosen], chosen), number_of(row[rejected], rejected)
         if better < worse:
             raise FormatError(f'"{chosen}" is {better:g} and "{rejected}" is {worse:g}, which prefers the rejected one')
-        ties = ties or better == worse
-    return ties
+        tied += (chosen, rejected) if better == worse else ()
+    return tied
 
 
-def _margin_ties(row: Mapping[str, Any]) -> bool:
+def _margin_that_ties(row: Mapping[str, Any]) -> list[str]:
     if says_nothing(row.get(_MARGIN)):
-        return False
+        return []
     margin = number_of(row[_MARGIN], _MARGIN)
     if margin < 0:
         raise FormatError(f'"{_MARGIN}" is {margin:g}, which prefers the rejected one')
-    return margin == 0
+    return [_MARGIN] if margin == 0 else []
 
 
-def _verdict_ties(row: Mapping[str, Any]) -> bool:
-    if any(not says_nothing(row.get(name)) and row[name] not in (0, "0", "no", "false") for name in _TIES):
-        return True
+def _verdict_that_ties(row: Mapping[str, Any]) -> list[str]:
+    for name in _TIES:
+        if not says_nothing(row.get(name)) and row[name] not in (0, "0", "no", "false"):
+            return [name]
     for name in _VERDICTS:
         value = row.get(name)
         if is_tie_word(value):
-            return True
+            return [name]
         if name in row and not (value is None or value == "" or str(value).lower() in _CHOSEN_WORDS):
             raise FormatError(
                 f'"{name}" is {str(value)[:40]!r}, beside "chosen" and "rejected"; where it says which is better, only '
                 '"chosen" or "tie" can stand there, and where it says something else, leave it out'
             )
-    return False
+    return []

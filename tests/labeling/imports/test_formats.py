@@ -154,7 +154,7 @@ def test_a_category_becomes_the_topic(tmp_path: Path) -> None:
         ({"messages": [user("<image>\nWhat?"), assistant("A cat")]}, "in place of something that is no text"),
         ({"messages": [user("Q"), assistant("A")], "images": ["a.png"]}, '"images" would be lost'),
         ({"system": "S", "messages": [{"role": "system", "content": "T"}, user("Q"), assistant("A")]}, "two system"),
-        ({"prompt": "Q", "chosen": "A", "rejected": "B", "score_chosen": 5, "score_rejected": 5}, "are a tie"),
+        ({"prompt": "Q", "chosen": "A", "rejected": "B", "score_chosen": 5, "score_rejected": 5}, "a tie, so neither"),
         ({"id": "d", "messages": [user("Q"), assistant("A")], "trainer": 7}, '"trainer" must be text'),
     ],
 )

@@ -90,7 +90,8 @@ def test_a_row_that_prefers_neither_is_a_tie(row: dict[str, Any], said: dict[str
     (ranking,) = read(row | said)
     assert ranking.tiers == (("chosen", "rejected"),)
     (refused,) = read(row | said, "dialogues")
-    assert "are a tie, so neither is a demonstration" in refused
+    assert "a tie, so neither is a demonstration" in refused
+    assert f'"{next(iter(said))}"' in refused
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
