@@ -98,7 +98,6 @@ def test_what_was_retracted_is_left_out_counted_and_marks_the_export(project: Pr
         ({"until": "2026-01-02"}, {"old", "sums"}),
         ({"since": "2026-01-02", "until": "2026-01-02"}, {"sums"}),
     ],
-    ids=str,
 )
 def test_each_filter_of_thumbs(project: Project, filters: dict[str, Any], expected: set[str]) -> None:
     first = datetime(2026, 1, 1, 12, tzinfo=UTC)
