@@ -127,8 +127,8 @@ def test_a_file_that_is_refused_is_asked_for_again(
 
 def _bring_a_table(page: Page, folder: Path) -> None:
     """Send what cannot be taken, and be asked again with what was chosen besides."""
-    (folder / "list.csv").write_text("Name,Rank\n")
-    page.get_by_label("File").set_input_files(folder / "list.csv")
+    (folder / "list.json").write_text("Name,Rank\n")
+    page.get_by_label("File").set_input_files(folder / "list.json")
     page.get_by_label("Rankings with their completions").check()
     page.get_by_role("button", name="Look at it").click()
     expect(page.get_by_text("neither JSON Lines nor JSON")).to_be_visible()

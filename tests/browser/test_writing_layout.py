@@ -125,23 +125,14 @@ def test_escape_stops_a_chats_answer_also_from_the_composer(open_page: OpenPage,
     assert run.state == "cancelled"
 
 
-def test_the_focus_stays_in_the_composer_after_alt_p_and_escape(
-    open_page: OpenPage, alice: User, project: Project
-) -> None:
+def test_the_focus_stays_at_the_composer_after_escape(open_page: OpenPage, alice: User, project: Project) -> None:
     dialogue = make_dialogue(project=project, author=alice, turns=[("user", "Why?", "typed")])
     page = open_page(f"/p/sky/write/{dialogue.pk}/", user=alice)
     page.locator("#composer-text").fill("**Because**")
-    page.keyboard.press("Alt+p")
-    expect(page.locator("#preview-toggle")).to_be_focused()
-    page.keyboard.press("Alt+p")
-    expect(page.locator("#composer-text")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator("#composer")).to_be_focused()
     page.keyboard.press("w")
     expect(page.locator("#composer-text")).to_be_focused()
-    page.locator("[data-tool=edit]").click()
-    page.keyboard.press("Escape")
-    expect(page.locator("[data-tool=edit]")).to_be_focused()
 
 
 def test_a_refused_sign_in_leaves_the_focus_on_the_password(open_page: OpenPage, alice: User) -> None:

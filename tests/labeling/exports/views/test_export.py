@@ -50,7 +50,7 @@ def test_the_page_shows_files_hashes_and_the_card(erins_browser: Client, export:
     content = erins_browser.get(reverse("export", args=("sky", export.id))).content.decode()
     assert "prompts.jsonl" in content
     assert export.manifest_sha256 in content
-    assert "<h2>Contents</h2>" in content
+    assert '<h2 dir="auto">Contents</h2>' in content
     assert f"?export={export.id}#train" in content
 
 
