@@ -55,10 +55,16 @@ LONGEST_DRAFT = 200_000  # characters of a draft as JSON
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Nothing:
-    """No comparison for this trainer now. `reason` is a sentence for them."""
+    """No comparison for this trainer now."""
 
-    reason: str
+    project: Project
+    refusal: str = ""  # why they get none whatever the queue holds; empty where the queue holds none for them
     practice_first: bool = False
+
+    @property
+    def reason(self) -> str:
+        """A sentence for the trainer. Asked of an empty queue it counts what is coming, so a claim does not ask it."""
+        return self.refusal or _why_nothing(self.project)
 
 
 def in_hand(project: Project, *, by: User) -> Lease | None:
@@ -81,18 +87,19 @@ def claim(project: Project, *, by: User) -> Lease | Nothing:
     with transaction.atomic(durable=True):
         membership = _lock_membership(project, by)
         if membership is None:
-            return Nothing(reason=_("You do not work in this project. An admin can add you."))
+            return Nothing(project=project, refusal=_("You do not work in this project. An admin can add you."))
         lease = hold(project, membership)
         if lease is None and project.why_no_new_work:
-            return Nothing(reason=project.why_no_new_work)
+            return Nothing(project=project, refusal=project.why_no_new_work)
         if lease is None and project.practice_required and wants_practice(project, membership, by=by):
-            return Nothing(reason=_("First the practice set: it shows you what counts here."), practice_first=True)
+            first = _("First the practice set: it shows you what counts here.")
+            return Nothing(project=project, refusal=first, practice_first=True)
         if lease is None and is_gold_due(project, membership):
             lease = take_gold(project, membership)
         lease = lease or take_next(project, membership)
         if lease is None and expire_leases(project):
             lease = take_next(project, membership)
-    return lease or Nothing(reason=_why_nothing(project))
+    return lease or Nothing(project=project)
 
 
 def renew(lease: Lease, *, by: User, seconds: float) -> Lease:

@@ -133,6 +133,10 @@ def test_the_focus_stays_at_the_composer_after_escape(open_page: OpenPage, alice
     expect(page.locator("#composer")).to_be_focused()
     page.keyboard.press("w")
     expect(page.locator("#composer-text")).to_be_focused()
+    page.locator("[data-tool=edit]").click()
+    expect(page.locator(".edit-form textarea")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-tool=edit]")).to_be_focused()
 
 
 def test_a_refused_sign_in_leaves_the_focus_on_the_password(open_page: OpenPage, alice: User) -> None:
