@@ -1,5 +1,6 @@
 """A mutant: one small fault, planted on purpose, that a test must find."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,25 @@ class Mutant:
     @property
     def name(self) -> str:
         return f"{self.file}: {self.fault}"
+
+
+def planter(file: str, *tests: str) -> Callable[[str, str, str], Mutant]:
+    """Makes mutants of one file, by fault, text and what takes its place; `tests` are those that ought to find them."""
+
+    def planted(fault: str, before: str, after: str) -> Mutant:
+        return Mutant(file, fault, ((before, after),), tests)
+
+    return planted
+
+
+def platform_planter(file: str, *tests: str) -> Callable[[str, str, str], Mutant]:
+    """The same with a file of labeling/ and tests of tests/labeling/, named from there."""
+    return planter(f"labeling/{file}", *(f"tests/labeling/{test}" for test in tests))
+
+
+def unnoted(planted: Callable[[str, str, str], Mutant], fault: str, verb: str) -> Mutant:
+    """The audit row of this verb is not written."""
+    return planted(fault, f'AuditEvent.note("{verb}"', f'(lambda *_, **__: None)("{verb}"')
 
 
 class MutantError(Exception):

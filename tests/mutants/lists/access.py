@@ -1,37 +1,28 @@
 """Who may open what: rows and roles, accounts, passwords and tokens, the doors of the API."""
 
-from collections.abc import Callable
-
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import platform_planter, unnoted
 
 BODIES = "test_request_bodies.py"
 DOOR = "api/test_authentication.py"
 
 
-def _of(file: str, *tests: str) -> Callable[..., Mutant]:
-    def planted(fault: str, before: str, after: str) -> Mutant:
-        return Mutant(f"labeling/{file}", fault, ((before, after),), tuple(f"tests/labeling/{test}" for test in tests))
-
-    return planted
-
-
-def _unnoted(planted: Callable[..., Mutant], fault: str, verb: str) -> Mutant:
-    return planted(fault, f'AuditEvent.note("{verb}"', f'(lambda *_, **__: None)("{verb}"')
-
-
-_access = _of("web/access.py", "web/test_access.py")
-_api_tokens = _of("accounts/api_tokens.py", "accounts/views/test_api_tokens.py", "accounts/test_users.py")
-_api_tokens_races = _of("accounts/api_tokens.py", "accounts/test_races.py")
-_users_races = _of("accounts/users.py", "accounts/test_races.py")
-_users = _of("accounts/users.py", "accounts/test_users.py")
-_idempotency = _of("api/idempotency.py", f"{DOOR}::test_the_same_write_under_one_key_is_done_once")
-_projects = _of("api/projects.py", f"{DOOR}::test_a_token_of_one_project_finds_no_other")
-_begun = _of("api/idempotency.py", f"{DOOR}::test_a_write_that_is_still_going_on_is_not_begun_again_unless_it_died")
-_doors = _of("api/authentication.py", f"{DOOR}::test_a_token_of_one_project_finds_no_other")
-_limits = _of("api/rate_limit.py", f"{DOOR}::test_a_token_asks_so_often_a_minute_and_then_is_told_to_wait")
-_bodies = _of("request_bodies.py", f"{BODIES}::test_what_lies_on_disk_is_counted_until_it_is_closed")
-_pieces = _of("request_bodies.py", f"{BODIES}::test_the_pieces_of_a_body_that_names_no_length_are_added_up")
-_rules = _of("request_bodies.py", f"{BODIES}::test_only_the_address_that_takes_files_takes_large_bodies")
+_access = platform_planter("web/access.py", "web/test_access.py")
+_api_tokens = platform_planter("accounts/api_tokens.py", "accounts/views/test_api_tokens.py", "accounts/test_users.py")
+_api_tokens_races = platform_planter("accounts/api_tokens.py", "accounts/test_races.py")
+_users_races = platform_planter("accounts/users.py", "accounts/test_races.py")
+_users = platform_planter("accounts/users.py", "accounts/test_users.py")
+_idempotency = platform_planter("api/idempotency.py", f"{DOOR}::test_the_same_write_under_one_key_is_done_once")
+_projects = platform_planter("api/projects.py", f"{DOOR}::test_a_token_of_one_project_finds_no_other")
+_begun = platform_planter(
+    "api/idempotency.py", f"{DOOR}::test_a_write_that_is_still_going_on_is_not_begun_again_unless_it_died"
+)
+_doors = platform_planter("api/authentication.py", f"{DOOR}::test_a_token_of_one_project_finds_no_other")
+_limits = platform_planter("api/rate_limit.py", f"{DOOR}::test_a_token_asks_so_often_a_minute_and_then_is_told_to_wait")
+_bodies = platform_planter("request_bodies.py", f"{BODIES}::test_what_lies_on_disk_is_counted_until_it_is_closed")
+_pieces = platform_planter(
+    "request_bodies.py", f"{BODIES}::test_the_pieces_of_a_body_that_names_no_length_are_added_up"
+)
+_rules = platform_planter("request_bodies.py", f"{BODIES}::test_only_the_address_that_takes_files_takes_large_bodies")
 
 MUTANTS = [
     _access(
@@ -108,7 +99,7 @@ MUTANTS = [
         "THEN 1 ELSE f.num_failures + 1 END",
         "THEN f.num_failures ELSE f.num_failures + 1 END",
     ),
-    _unnoted(_users, "a change of role leaves no audit event", "change role"),
+    unnoted(_users, "a change of role leaves no audit event", "change role"),
     _users_races(
         "two starts at once make the first accounts twice",
         "cursor.execute(\"SELECT pg_advisory_xact_lock(hashtext('parley: first accounts'))\")",

@@ -1,32 +1,18 @@
 """Writing, chat, suggestions, review: whose words a message holds, and what a dialogue allows."""
 
-from collections.abc import Callable
+from tests.mutants.mutant import platform_planter, unnoted
 
-from tests.mutants.mutant import Mutant
-
-
-def _of(file: str, *tests: str) -> Callable[..., Mutant]:
-    def planted(fault: str, before: str, after: str) -> Mutant:
-        return Mutant(f"labeling/{file}", fault, ((before, after),), tuple(f"tests/labeling/{test}" for test in tests))
-
-    return planted
-
-
-def _unnoted(planted: Callable[..., Mutant], fault: str, verb: str) -> Mutant:
-    return planted(fault, f'AuditEvent.note("{verb}"', f'(lambda *_, **__: None)("{verb}"')
-
-
-_answers = _of("dialogues/answers.py", "dialogues/test_answers.py", "dialogues/test_regeneration.py")
-_drafts = _of(
+_answers = platform_planter("dialogues/answers.py", "dialogues/test_answers.py", "dialogues/test_regeneration.py")
+_drafts = platform_planter(
     "dialogues/answers.py",
     "dialogues/views/test_chat.py::test_of_several_drafts_none_is_placed_and_asking_again_stops_them",
 )
-_answers_races = _of("dialogues/answers.py", "dialogues/test_races.py")
-_chat = _of("dialogues/chat.py", "dialogues/views/test_chat.py")
-_control_arm = _of("dialogues/control_arm.py", "dialogues/test_control_arm.py")
-_rules_races = _of("dialogues/rules.py", "dialogues/test_races.py")
-_editing = _of("dialogues/editing.py", "dialogues/test_editing.py", "dialogues/test_regeneration.py")
-_review = _of("dialogues/review.py", "dialogues/test_review.py")
+_answers_races = platform_planter("dialogues/answers.py", "dialogues/test_races.py")
+_chat = platform_planter("dialogues/chat.py", "dialogues/views/test_chat.py")
+_control_arm = platform_planter("dialogues/control_arm.py", "dialogues/test_control_arm.py")
+_rules_races = platform_planter("dialogues/rules.py", "dialogues/test_races.py")
+_editing = platform_planter("dialogues/editing.py", "dialogues/test_editing.py", "dialogues/test_regeneration.py")
+_review = platform_planter("dialogues/review.py", "dialogues/test_review.py")
 
 MUTANTS = [
     _answers("an answer that was asked for again is placed", "    if asked_again.exists():\n        return\n", ""),
@@ -42,7 +28,7 @@ MUTANTS = [
     ),
     _chat("the chosen draft is the worst", "tiers=[best, others]", "tiers=[others, best]"),
     _chat("a choice passes for a whole ranking", "        is_choice=True,\n", ""),
-    _unnoted(_chat, "a choice leaves no audit event", "choose answer"),
+    unnoted(_chat, "a choice leaves no audit event", "choose answer"),
     _chat("what nobody waits for is sampled on", "    stop_runs(dialogue, by=by)\n", ""),
     _control_arm("the arm ignores who writes", ":{project.id}:{by.id}:{subject}", ":{project.id}:{subject}"),
     _control_arm("the arm ignores the opening", ":{project.id}:{by.id}:{subject}", ":{project.id}:{by.id}"),
@@ -76,15 +62,15 @@ MUTANTS = [
         "copy.dialogue = Message._meta.pk.get_default(), dialogue",
     ),
     _editing("a branch leaves the control arm", "        offers_suggestions=origin.offers_suggestions,\n", ""),
-    _unnoted(_editing, "what was put back is not noted", "put message back"),
-    _unnoted(_editing, "a branch is not noted", "branch dialogue"),
+    unnoted(_editing, "what was put back is not noted", "put message back"),
+    unnoted(_editing, "a branch is not noted", "branch dialogue"),
     _review(
         "a text of a withdrawn dialogue stays in copied comparisons",
         "        joined.filter(completions__message__dialogue=dialogue).update(state=Comparison.State.WITHDRAWN)\n",
         "",
     ),
     _review("the first comparison of a family is withdrawn with its copy", '.exclude(family=F("id"))', ""),
-    _unnoted(_review, "a withdrawal leaves no audit event", "withdraw dialogue"),
-    _unnoted(_review, "a return leaves no audit event", "return dialogue"),
-    _unnoted(_review, "an undone submission leaves no audit event", "undo submission"),
+    unnoted(_review, "a withdrawal leaves no audit event", "withdraw dialogue"),
+    unnoted(_review, "a return leaves no audit event", "return dialogue"),
+    unnoted(_review, "an undone submission leaves no audit event", "undo submission"),
 ]

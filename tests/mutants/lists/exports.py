@@ -1,25 +1,19 @@
 """Exports: which rows, on which side, as what bytes, with what figures, and for whom."""
 
-from tests.mutants.mutant import Mutant
+from collections.abc import Callable
+
+from tests.mutants.mutant import Mutant, planter
 
 _CODE, _TESTS = "labeling/exports/", "tests/labeling/exports/"
 
 
-def _in(module: str, *tests: str) -> "_Planter":
+def _in(module: str, *tests: str) -> Callable[[str, str, str], Mutant]:
     """Plants faults in one module; `tests` are the files that ought to find them."""
-    return _Planter(f"{_CODE}{module}.py", tuple(f"{_TESTS}{name}.py" for name in tests))
-
-
-class _Planter:
-    def __init__(self, file: str, tests: tuple[str, ...]) -> None:
-        self._file, self._tests = file, tests
-
-    def __call__(self, fault: str, before: str, after: str) -> Mutant:
-        return Mutant(self._file, fault, ((before, after),), self._tests)
+    return planter(f"{_CODE}{module}.py", *(f"{_TESTS}{name}.py" for name in tests))
 
 
 _splits = _in("splits", "test_splits")
-_sides = _Planter("records/sides.py", (f"{_TESTS}test_splits.py",))
+_sides = planter("records/sides.py", f"{_TESTS}test_splits.py")
 _lines = _in("ranking_lines", "test_ranking_lines")
 _building = _in("ranking_lines", "test_builder")
 _records = _in("records", "test_builder")

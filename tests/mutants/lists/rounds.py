@@ -1,30 +1,16 @@
 """Rounds, training jobs, promotion, evaluations of policies; projects and their people."""
 
-from collections.abc import Callable
+from tests.mutants.mutant import platform_planter, unnoted
 
-from tests.mutants.mutant import Mutant
-
-
-def _of(file: str, *tests: str) -> Callable[..., Mutant]:
-    def planted(fault: str, before: str, after: str) -> Mutant:
-        return Mutant(f"labeling/{file}", fault, ((before, after),), tuple(f"tests/labeling/{test}" for test in tests))
-
-    return planted
-
-
-def _unnoted(planted: Callable[..., Mutant], fault: str, verb: str) -> Mutant:
-    return planted(fault, f'AuditEvent.note("{verb}"', f'(lambda *_, **__: None)("{verb}"')
-
-
-_promotion_races = _of("rounds/promotion.py", "rounds/test_races.py")
-_promotion = _of("rounds/promotion.py", "rounds/test_promotion.py")
-_policy_evaluation = _of("rounds/policy_evaluation.py", "rounds/test_policy_evaluation.py")
-_evaluation_requests = _of("rounds/evaluation_requests.py", "rounds/views/test_rounds.py")
-_steps = _of("rounds/steps.py", "rounds/test_steps.py")
-_training_inputs = _of("rounds/training_inputs.py", "rounds/test_training_jobs.py")
-_training_jobs = _of("rounds/training_jobs.py", "rounds/test_training_jobs.py")
-_training_jobs_races = _of("rounds/training_jobs.py", "rounds/test_races.py")
-_administration = _of("projects/administration.py", "projects/test_administration.py")
+_promotion_races = platform_planter("rounds/promotion.py", "rounds/test_races.py")
+_promotion = platform_planter("rounds/promotion.py", "rounds/test_promotion.py")
+_policy_evaluation = platform_planter("rounds/policy_evaluation.py", "rounds/test_policy_evaluation.py")
+_evaluation_requests = platform_planter("rounds/evaluation_requests.py", "rounds/views/test_rounds.py")
+_steps = platform_planter("rounds/steps.py", "rounds/test_steps.py")
+_training_inputs = platform_planter("rounds/training_inputs.py", "rounds/test_training_jobs.py")
+_training_jobs = platform_planter("rounds/training_jobs.py", "rounds/test_training_jobs.py")
+_training_jobs_races = platform_planter("rounds/training_jobs.py", "rounds/test_races.py")
+_administration = platform_planter("projects/administration.py", "projects/test_administration.py")
 
 MUTANTS = [
     _promotion_races(
@@ -85,9 +71,9 @@ MUTANTS = [
         "dispatch.queue_length(TRAIN_QUEUE):",
     ),
     _training_jobs("progress beyond the end is kept", "min(max(progress.fraction, 0.0), 1.0)", "progress.fraction"),
-    _unnoted(_training_jobs, "a registered model leaves no audit event", "register model"),
-    _unnoted(_training_jobs, "a cancelled job leaves no audit event", "cancel training"),
-    _unnoted(_training_jobs, "a job that is tried again leaves no audit event", "retry training"),
+    unnoted(_training_jobs, "a registered model leaves no audit event", "register model"),
+    unnoted(_training_jobs, "a cancelled job leaves no audit event", "cancel training"),
+    unnoted(_training_jobs, "a job that is tried again leaves no audit event", "retry training"),
     _training_jobs("an option names a path", "_PLAIN_VALUE.fullmatch(value)", "_PLAIN_VALUE.match(value)"),
     _administration(
         "two who publish guidelines at once take one number",
@@ -99,6 +85,6 @@ MUTANTS = [
         "Project.objects.select_for_update().get(pk=project.pk)  # or two admins",
         "Project.objects.get(pk=project.pk)  # or two admins",
     ),
-    _unnoted(_administration, "a change leaves no audit event", "change project"),
-    _unnoted(_administration, "new members leave no audit event", "choose members"),
+    unnoted(_administration, "a change leaves no audit event", "change project"),
+    unnoted(_administration, "new members leave no audit event", "choose members"),
 ]

@@ -2,33 +2,19 @@
 prompts.
 """
 
-from collections.abc import Callable
+from tests.mutants.mutant import platform_planter, unnoted
 
-from tests.mutants.mutant import Mutant
-
-
-def _of(file: str, *tests: str) -> Callable[..., Mutant]:
-    def planted(fault: str, before: str, after: str) -> Mutant:
-        return Mutant(f"labeling/{file}", fault, ((before, after),), tuple(f"tests/labeling/{test}" for test in tests))
-
-    return planted
-
-
-def _unnoted(planted: Callable[..., Mutant], fault: str, verb: str) -> Mutant:
-    return planted(fault, f'AuditEvent.note("{verb}"', f'(lambda *_, **__: None)("{verb}"')
-
-
-_comparisons = _of("sampling/comparisons.py", "sampling/test_comparisons.py")
-_parts = _of("sampling/comparisons.py", "sampling/test_mixtures.py")
-_comparisons_races = _of("sampling/comparisons.py", "sampling/test_races.py")
-_failures_races = _of("sampling/failures.py", "sampling/test_races.py")
-_recovery = _of("sampling/recovery.py", "sampling/test_recovery.py")
-_runs = _of("sampling/runs.py", "sampling/test_runs.py")
-_runs_races = _of("sampling/runs.py", "sampling/test_races.py")
-_progress = _of("sampling/progress.py", "sampling/test_progress.py")
-_near_duplicates_races = _of("prompts/near_duplicates.py", "prompts/test_races.py")
-_near_duplicates = _of("prompts/near_duplicates.py", "prompts/test_near_duplicates.py")
-_pool = _of("prompts/pool.py", "prompts/test_pool.py")
+_comparisons = platform_planter("sampling/comparisons.py", "sampling/test_comparisons.py")
+_parts = platform_planter("sampling/comparisons.py", "sampling/test_mixtures.py")
+_comparisons_races = platform_planter("sampling/comparisons.py", "sampling/test_races.py")
+_failures_races = platform_planter("sampling/failures.py", "sampling/test_races.py")
+_recovery = platform_planter("sampling/recovery.py", "sampling/test_recovery.py")
+_runs = platform_planter("sampling/runs.py", "sampling/test_runs.py")
+_runs_races = platform_planter("sampling/runs.py", "sampling/test_races.py")
+_progress = platform_planter("sampling/progress.py", "sampling/test_progress.py")
+_near_duplicates_races = platform_planter("prompts/near_duplicates.py", "prompts/test_races.py")
+_near_duplicates = platform_planter("prompts/near_duplicates.py", "prompts/test_near_duplicates.py")
+_pool = platform_planter("prompts/pool.py", "prompts/test_pool.py")
 
 MUTANTS = [
     _comparisons(
@@ -144,7 +130,7 @@ MUTANTS = [
         "if comparison is None:",
     ),
     _runs("the project's top-p is not asked for", "        top_p=project.top_p,\n", ""),
-    _unnoted(_runs_races, "a retry leaves no audit event", "retry sampling"),
+    unnoted(_runs_races, "a retry leaves no audit event", "retry sampling"),
     _progress(
         "the speed of many short runs is of a whole hour",
         "since = _end_of(finished[-1]) if len(finished) == MOST_RUNS else now - WINDOW",
@@ -158,11 +144,11 @@ MUTANTS = [
     _near_duplicates_races(
         "two batches at once miss the pair between them", "        _lock_projects(sorted(map(str, projects)))\n", ""
     ),
-    _unnoted(_near_duplicates, "retiring many leaves no audit event", "retire near-duplicate prompts"),
-    _unnoted(_near_duplicates, "keeping both leaves no audit event", "keep both prompts"),
+    unnoted(_near_duplicates, "retiring many leaves no audit event", "retire near-duplicate prompts"),
+    unnoted(_near_duplicates, "keeping both leaves no audit event", "keep both prompts"),
     _pool("a topic that was passed as often as taken comes last", "if excess > 0", "if excess >= 0"),
     _pool(
         "what was passed in another project counts", "filter(trainer=by, prompt__project=project)", "filter(trainer=by)"
     ),
-    _unnoted(_pool, "passing leaves no audit event", "pass prompt"),
+    unnoted(_pool, "passing leaves no audit event", "pass prompt"),
 ]

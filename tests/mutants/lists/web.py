@@ -1,20 +1,11 @@
 """What pages make of people's and models' text: it stays what was written, and it does no harm."""
 
-from collections.abc import Callable
+from tests.mutants.mutant import platform_planter
 
-from tests.mutants.mutant import Mutant
-
-
-def _of(file: str) -> Callable[..., Mutant]:
-    def planted(fault: str, before: str, after: str) -> Mutant:
-        return Mutant(f"labeling/web/{file}", fault, ((before, after),), ("tests/labeling/web/test_markdown.py",))
-
-    return planted
-
-
-_markdown = _of("markdown.py")
-_mathematics = _of("mathematics.py")
-_highlighting = _of("highlighting.py")
+_TESTS = "web/test_markdown.py"
+_markdown = platform_planter("web/markdown.py", _TESTS)
+_mathematics = platform_planter("web/mathematics.py", _TESTS)
+_highlighting = platform_planter("web/highlighting.py", _TESTS)
 
 MUTANTS = [
     _markdown("a year begins a list", "[1-9][0-9]{0,2}", "[1-9][0-9]{0,8}"),

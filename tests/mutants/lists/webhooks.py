@@ -1,30 +1,16 @@
 """Webhooks: who is told, once and signed, and never a machine of our own network."""
 
-from collections.abc import Callable
+from tests.mutants.mutant import platform_planter, unnoted
 
-from tests.mutants.mutant import Mutant
-
-
-def _of(file: str, *tests: str) -> Callable[..., Mutant]:
-    def planted(fault: str, before: str, after: str) -> Mutant:
-        return Mutant(f"labeling/{file}", fault, ((before, after),), tuple(f"tests/labeling/{test}" for test in tests))
-
-    return planted
-
-
-def _unnoted(planted: Callable[..., Mutant], fault: str, verb: str) -> Mutant:
-    return planted(fault, f'AuditEvent.note("{verb}"', f'(lambda *_, **__: None)("{verb}"')
-
-
-_connecting = _of(
+_connecting = platform_planter(
     "webhooks/outbound_http.py",
     "webhooks/test_outbound_http.py::test_it_connects_to_the_address_that_was_judged_whatever_the_name_leads_to_then",
 )
-_judging = _of(
+_judging = platform_planter(
     "webhooks/outbound_http.py", "webhooks/test_deliveries.py::test_a_name_is_judged_by_every_address_it_has"
 )
-_deliveries = _of("webhooks/deliveries.py", "webhooks/test_deliveries.py")
-_deliveries_races = _of("webhooks/deliveries.py", "webhooks/test_races.py")
+_deliveries = platform_planter("webhooks/deliveries.py", "webhooks/test_deliveries.py")
+_deliveries_races = platform_planter("webhooks/deliveries.py", "webhooks/test_races.py")
 
 MUTANTS = [
     _connecting(
@@ -60,8 +46,8 @@ MUTANTS = [
     _deliveries_races(
         "a retry overtakes the result of an attempt", "missed.select_for_update().order_by", "missed.order_by"
     ),
-    _unnoted(_deliveries, "a retry leaves no audit event", "try webhook again"),
-    _unnoted(_deliveries, "adding leaves no audit event", "add webhook"),
+    unnoted(_deliveries, "a retry leaves no audit event", "try webhook again"),
+    unnoted(_deliveries, "adding leaves no audit event", "add webhook"),
     _deliveries(
         "deliveries that wait are forgotten",
         "filter(finished_at__lt=Now() - KEPT)",
