@@ -37,6 +37,18 @@ def test_pairs_of_two_sources_count_and_ties_are_half() -> None:
     assert (second.source, second.num_pairs, second.wins.value) == (HOT, 3, pytest.approx(0.5 / 3))
 
 
+def test_rankings_of_one_comparison_are_no_new_evidence_of_the_source() -> None:
+    """They are resampled together: eight people who say the same of a comparison narrow no interval."""
+    orders = [[["a"], ["b"]], [["b"], ["a"]], [["a"], ["b"]]] * 5
+    boards = [Board(order, {"a": HOT, "b": COLD}, f"c-{number}") for number, order in enumerate(orders)]
+    once = {one.source: one.wins for one in source_figures(boards)}
+    again = {one.source: one.wins for one in source_figures(boards * 8)}
+    assert once.keys() == {HOT, COLD}
+    for source, wins in once.items():
+        assert (again[source].low, again[source].high) == (wins.low, wins.high)
+        assert wins.low < wins.value < wins.high
+
+
 def test_a_choice_ties_nobody() -> None:
     board = Board([["a"], ["b", "c"]], {"a": HOT, "b": COLD, "c": OTHER}, is_choice=True)
     assert {one.source: one.num_pairs for one in source_figures([board])} == {HOT: 2, COLD: 1, OTHER: 1}
