@@ -15,6 +15,14 @@ def latest() -> datetime:
     return timezone.now() + CLOCKS_DIFFER
 
 
+def moment_of_seconds(seconds: float, name: str) -> str:
+    """A time in seconds since 1970, as chat products and the arena give it, in ISO 8601. Raises ValueError."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f'"{name}" is {seconds!r:.40}, which is no time in seconds since 1970') from error
+
+
 def moment_of(text: str, name: str) -> datetime:
     """The time in ISO 8601, UTC where it has no offset. Raises ValueError where it cannot be stored."""
     try:

@@ -29,6 +29,14 @@ def submission_key(comparison: uuid.UUID, ranking: Ranking, places: dict[str, in
     return _uuid_of(comparison, "ranking", ranking.id if ranking.comparison_id else "", *content)
 
 
+def is_uuid(text: str) -> bool:
+    """Whether a file's id may be one of ours."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
 def in_neutral_order(completions: tuple[Completion, ...]) -> list[Completion]:
     """The completions ordered by the hash of their content, so that the stored order does not reveal their rank."""
     return sorted(completions, key=lambda completion: hashlib.sha256(repr(_content(completion)).encode()).digest())

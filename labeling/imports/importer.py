@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from django.db import IntegrityError
 
@@ -57,77 +57,65 @@ class Preview:
     unread: UnreadKeys
 
 
+class Options(TypedDict, total=False):
+    """What may be said of every import. `limit` is a number of entries."""
+
+    format: str  # "auto": found out
+    on_error: OnError  # "stop": one bad line and nothing is imported
+    limit: int | None
+    source: str | None  # recorded as where the rows come from; the file's name by default
+    columns: Columns  # what the file's names mean where they are not the format's
+    on_progress: OnProgress | None
+
+
 def import_dialogues(
     path: Path,
     *,
     project: Project,
     by: User | None,
-    format: str = "auto",
-    on_error: OnError = "stop",
     into_prompts: bool = False,
     num_turns: int = 1,
-    limit: int | None = None,
-    source: str | None = None,
-    columns: Columns = None,
-    on_progress: OnProgress | None = None,
+    **options: Unpack[Options],
 ) -> ImportReport:
     """Import answered dialogues as accepted dialogues, and unanswered ones as prompts.
 
-    `into_prompts` keeps only the opening of each, up to the user's `num_turns`-th message. `limit` is a number of
-    entries; `source` is recorded as where the rows come from, the file's name by default; `columns` says what the
-    file's names mean where they are not the format's. Raises FileRefused where the file cannot be read at all.
+    `into_prompts` keeps only the opening of each, up to the user's `num_turns`-th message. Raises FileRefused where the
+    file cannot be read at all.
     """
-    known = find_format(format, kind="dialogues", path=path, columns=columns)
     change = partial(opening_of, num_turns=num_turns) if into_prompts else lambda record: record
-    name = source or path.name
-    store = lambda records: store_dialogues_and_prompts(project, list(map(change, records)), source=name, by=by)  # noqa: E731
-    file = partial(EntryReader, path, columns=columns)
-    report = _run(file, known, "dialogues", store, on_error=on_error, limit=limit, on_progress=on_progress)
-    _note("import dialogues", project, by, name, report)
-    return report
+
+    def store(records: list[Any], *, source: str) -> int:
+        return store_dialogues_and_prompts(project, list(map(change, records)), source=source, by=by)
+
+    return _import(path, "dialogues", store, project, by, **options)
 
 
-def import_rankings(
-    path: Path,
-    *,
-    project: Project,
-    by: User | None,
-    format: str = "auto",
-    on_error: OnError = "stop",
-    limit: int | None = None,
-    source: str | None = None,
-    columns: Columns = None,
-    on_progress: OnProgress | None = None,
-) -> ImportReport:
+def import_rankings(path: Path, *, project: Project, by: User | None, **options: Unpack[Options]) -> ImportReport:
     """Import rankings with their comparisons and completions. Raises FileRefused as import_dialogues does."""
-    known = find_format(format, kind="rankings", path=path, columns=columns)
-    name = source or path.name
-    store = partial(store_rankings, project, source=name)
-    file = partial(EntryReader, path, columns=columns)
-    report = _run(file, known, "rankings", store, on_error=on_error, limit=limit, on_progress=on_progress)
-    _note("import rankings", project, by, name, report)
-    return report
+    return _import(path, "rankings", partial(store_rankings, project), project, by, **options)
 
 
-def import_thumbs(
-    path: Path,
-    *,
-    project: Project,
-    by: User | None,
-    format: str = "auto",
-    on_error: OnError = "stop",
-    limit: int | None = None,
-    source: str | None = None,
-    columns: Columns = None,
-    on_progress: OnProgress | None = None,
-) -> ImportReport:
+def import_thumbs(path: Path, *, project: Project, by: User | None, **options: Unpack[Options]) -> ImportReport:
     """Import thumbs with the answers that they judge. Raises FileRefused as import_dialogues does."""
-    known = find_format(format, kind="thumbs", path=path, columns=columns)
-    name = source or path.name
-    store = partial(store_thumbs, project, source=name, by=by)
-    file = partial(EntryReader, path, columns=columns)
-    report = _run(file, known, "thumbs", store, on_error=on_error, limit=limit, on_progress=on_progress)
-    _note("import thumbs", project, by, name, report)
+    return _import(path, "thumbs", partial(store_thumbs, project, by=by), project, by, **options)
+
+
+def _import(
+    path: Path, kind: Kind, store: Callable[..., int], project: Project, by: User | None, **options: Unpack[Options]
+) -> ImportReport:
+    columns = options.get("columns")
+    known = find_format(options.get("format", "auto"), kind=kind, path=path, columns=columns)
+    name = options.get("source") or path.name
+    report = _run(
+        partial(EntryReader, path, columns=columns),
+        known,
+        kind,
+        partial(store, source=name),
+        on_error=options.get("on_error", "stop"),
+        limit=options.get("limit"),
+        on_progress=options.get("on_progress"),
+    )
+    _note(f"import {kind}", project, by, name, report)
     return report
 
 

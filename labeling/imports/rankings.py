@@ -137,7 +137,7 @@ def _ranked_at(one: _Identified) -> datetime:
 
 def _own_ids(identified: Iterable[_Identified]) -> list[str]:
     """Ids that may be of rankings made here: re-importing an export adds nothing."""
-    return [one.record.id for one in identified if len(one.record.id) == 36 and _is_uuid(one.record.id)]
+    return [one.record.id for one in identified if len(one.record.id) == 36 and identity.is_uuid(one.record.id)]
 
 
 def _store(project: Project, new: list[_Identified], source: str) -> None:
@@ -240,10 +240,3 @@ def _recount(comparisons: set[uuid.UUID]) -> None:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from labeling.imports import identity
 from labeling.imports.bulk_copy import CopyTarget
 from labeling.imports.dates import moment_of
 from labeling.imports.project_lock import lock_project
@@ -87,7 +88,7 @@ def _new_among(project: Project, by_key: dict[tuple[str, str], ThumbRecord]) -> 
     ids, contents = ({key for kind, key in by_key if kind == wanted} for wanted in ("id", "content"))
     rows = Thumb.objects.filter(project=project)
     known = {("id", one) for one in rows.filter(outside_id__in=ids).values_list("outside_id", flat=True)}
-    own = rows.filter(id__in=[one for one in ids if _is_uuid(one)])
+    own = rows.filter(id__in=[one for one in ids if identity.is_uuid(one)])
     known |= {("id", str(one)) for one in own.values_list("id", flat=True)}
     same = rows.filter(outside_id="", content_sha256__in=contents)
     known |= {("content", one) for one in same.values_list("content_sha256", flat=True)}
@@ -145,10 +146,3 @@ def _sha256(record: ThumbRecord) -> str:
     return hashlib.sha256(
         json.dumps((said, *judged, record.trainer, record.given_at, record.topic)).encode()
     ).hexdigest()
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.keys import keys
-from labeling.imports.formats.verdicts import require_learnable, require_learnable_message
+from labeling.imports.formats.verdicts import MESSAGE_KEYS, require_learnable, require_learnable_message
 from labeling.imports.messages import (
     FormatError,
     json_type_of,
@@ -27,8 +27,7 @@ from records import Demonstration, Message, Prompt
 
 _TURN = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n?", re.DOTALL)
 
-# Whether a message's loss counts is read by verdicts.py.
-_MESSAGE = "role content weight refusal train training trainable learn loss"
+_MESSAGE = f"role content {MESSAGE_KEYS}"
 MESSAGE = keys(_MESSAGE, passed_over="name")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _LABELS = "system system_prompt topic category source"

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
-from labeling.imports.formats.chat import dialogue_or_prompt, read_messages
+from labeling.imports.formats.chat import after_system, dialogue_or_prompt, read_messages
 from labeling.imports.formats.keys import Keys, keys
 from labeling.imports.formats.open_webui import path_to, require_whole
+from labeling.imports.formats.verdicts import MESSAGE_KEYS
 from labeling.imports.messages import FormatError, list_of, optional_text
 from labeling.imports.reader import Entry
 from records import Message
 
-_VERDICTS = "weight refusal train training trainable learn loss"  # read by verdicts.py
 _WEBUI_MESSAGE = keys(
-    f"role content reasoning reasoning_content parentId childrenIds annotation {_VERDICTS}",
+    f"role content reasoning reasoning_content parentId childrenIds annotation {MESSAGE_KEYS}",
     passed_over="model modelName modelIdx models timestamp done info usage statusHistory favorite user "
     "lastSentence followUps",
 )
@@ -36,7 +36,7 @@ _CHAT_UI = keys(
     passed_over="title model rootMessageId sessionId userId assistantId userAgent createdAt updatedAt meta",
     inside={
         "messages": keys(
-            f"from content reasoning ancestors children score {_VERDICTS}",
+            f"from content reasoning ancestors children score {MESSAGE_KEYS}",
             passed_over="updates interrupted createdAt updatedAt generationId materializedSeq routerMetadata webSearch",
         )
     },
@@ -91,12 +91,11 @@ def chat_ui(entry: Entry) -> Iterator[DialogueOrPrompt]:
 
 def _dialogue(row: Any, branch: list[Any], system: Any) -> Iterator[DialogueOrPrompt]:
     messages = read_messages(branch, "messages") if branch else ()
-    content = optional_text(system, "system")
-    if content and not (messages and messages[0].role == "system"):
-        messages = (Message(role="system", content=content), *messages)
     if not messages:
         raise FormatError("has no messages")
-    yield dialogue_or_prompt(messages, row=row)
+    content = optional_text(system, "system")
+    beside = (Message(role="system", content=content),) if content else ()
+    yield dialogue_or_prompt(after_system(beside, messages), row=row)
 
 
 def _is_webui(entry: Entry) -> bool:

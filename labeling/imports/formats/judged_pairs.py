@@ -7,11 +7,11 @@ bad answers puts both below the line of acceptability.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from labeling.imports.dates import moment_of_seconds
 from labeling.imports.formats import DialogueOrPrompt, Format, prompts
 from labeling.imports.formats.chat import MESSAGE, read_messages
 from labeling.imports.formats.hh import pair as pair_of
@@ -119,7 +119,7 @@ def _by_word(row: dict[str, Any], name: str, first: str, second: str) -> tuple[f
     value = row[name]
     if is_tie_word(value):
         return 0.0, 0.0
-    said = str(value).strip().lower() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    said = str(value).strip().lower() if isinstance(value, str | int) else ""
     for side, place in ((first, (0.0, 1.0)), (second, (1.0, 0.0))):
         suffix = _suffix(side)
         number_or_letter = suffix.strip("_").lower()
@@ -234,10 +234,7 @@ def _moment(seconds: Any) -> str | None:
     """A time in seconds since 1970, as the arena gives it."""
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (ValueError, OverflowError, OSError) as error:
-        raise FormatError(f'"tstamp" is {seconds!r:.40}, which is no time in seconds') from error
+    return moment_of_seconds(seconds, "tstamp")
 
 
 def _recognises(entry: Entry) -> bool:

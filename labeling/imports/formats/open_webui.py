@@ -6,10 +6,9 @@ answer went by besides (documents, files, tools) is not in the text, so such cha
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
-from labeling.imports.dates import moment_of
+from labeling.imports.dates import moment_of, moment_of_seconds
 from labeling.imports.formats import Format, has_keys
 from labeling.imports.formats.chat import after_system
 from labeling.imports.formats.keys import Keys, keys, require_harmless, says_nothing, unread_keys
@@ -139,11 +138,7 @@ def _moment(row: dict[str, Any]) -> str | None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise FormatError(f'"updated_at" must be seconds since 1970, not {json_type_of(seconds)}')
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (ValueError, OverflowError, OSError) as error:
-        raise FormatError(f'"updated_at" is no date in seconds since 1970: {str(seconds)[:40]}') from error
-    return moment_of(moment, "updated_at").isoformat()
+    return moment_of(moment_of_seconds(seconds, "updated_at"), "updated_at").isoformat()
 
 
 FORMAT = Format(

@@ -17,14 +17,14 @@ from labeling.imports.formats.hh import is_transcript, pair, ranking_of_pair
 from labeling.imports.formats.keys import Keys, keys
 from labeling.imports.formats.pair_orders import pair_is_tied, require_better
 from labeling.imports.formats.prompts import NO_PROMPT, prompt_messages_of, read_prompt
-from labeling.imports.formats.verdicts import require_learnable
+from labeling.imports.formats.verdicts import MESSAGE_KEYS, require_learnable
 from labeling.imports.messages import FormatError, list_of, text_of
 from labeling.imports.reader import Entry
 from records import Demonstration, Message, Ranking
 
 _OPENAI = ("input", "preferred_output", "non_preferred_output")
 
-_TURN = keys("from value role content weight refusal train training trainable learn loss", passed_over="name")
+_TURN = keys(f"from value role content {MESSAGE_KEYS}", passed_over="name")
 KEYS = keys(f"{prompts.KEPT} {pair_orders.KEPT}", inside=dict.fromkeys(("prompt", "chosen", "rejected"), MESSAGE))
 _OPENAI_KEYS = keys(
     inside={"input": keys(inside={"messages": MESSAGE}), **dict.fromkeys(_OPENAI[1:], MESSAGE)},

@@ -6,12 +6,12 @@ from typing import Any
 from labeling.imports.formats import DialogueOrPrompt, Format, has_keys
 from labeling.imports.formats.chat import dialogue_or_prompt, with_system
 from labeling.imports.formats.keys import keys
-from labeling.imports.formats.verdicts import require_learnable_message
+from labeling.imports.formats.verdicts import MESSAGE_KEYS, require_learnable_message
 from labeling.imports.messages import FormatError, json_type_of, list_of, merge_consecutive, role_of, text_without_media
 from labeling.imports.reader import Entry
 from records import Message
 
-TURN = keys("from value weight refusal train training trainable learn loss")
+TURN = keys(f"from value {MESSAGE_KEYS}")
 KEYS = keys("system system_prompt topic category source", inside={"conversations": TURN})
 
 

@@ -90,6 +90,9 @@ _INSIDE_VERDICTS: dict[str, Rule] = dict.fromkeys(
 # Keys of a message only: whether its loss counts. In a row they may be figures of a training run.
 _MESSAGE_ONLY: dict[str, Rule] = dict.fromkeys(("train", "training", "trainable", "learn", "loss"), _is_against)
 
+# Of a message, as words for keys.py: all that is read here.
+MESSAGE_KEYS = f"weight refusal {' '.join(_MESSAGE_ONLY)}"
+
 
 def require_learnable(row: Any, *, label_is_verdict: bool = False) -> None:
     """Raise FormatError where the row says that its answer must not be learnt.

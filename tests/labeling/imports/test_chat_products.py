@@ -91,6 +91,12 @@ def test_chat_ui_gives_the_last_branch_with_its_system_message() -> None:
     assert read(row)[1].records[0].messages[-1].reasoning == "Hm."
 
 
+def test_a_system_message_beside_a_branch_that_has_another_is_not_lost() -> None:
+    said_twice = chat_ui(said("system", "S"), said("user", "Q", "S"), said("assistant", "A", "S", "Q"), preprompt="S")
+    assert spoken(said_twice) == [("system", "S"), ("user", "Q"), ("assistant", "A")]
+    assert "two system messages" in read({**said_twice, "preprompt": "T"})[1]
+
+
 def test_chat_ui_without_branches_is_a_list() -> None:
     row = chat_ui({"from": "user", "content": "Q"}, {"from": "assistant", "content": "A", "score": 1})
     assert spoken(row) == [("user", "Q"), ("assistant", "A")]

@@ -1,33 +1,19 @@
 """Reading files: keys that are lost, orders that are turned round, corrections that do not count, cells misread."""
 
-from tests.mutants.mutant import Mutant
+from collections.abc import Callable
 
-_CODE, _TESTS = "labeling/imports/", "tests/labeling/imports/"
-
-
-def _in(module: str, fault: str, before: str, after: str, test: str) -> Mutant:
-    return Mutant(f"{_CODE}{module}.py", fault, ((before, after),), (f"{_TESTS}{test}.py",))
+from tests.mutants.mutant import Mutant, platform_planter
 
 
-def _keys(fault: str, before: str, after: str) -> Mutant:
-    return _in("formats/keys", fault, before, after, "test_keys")
+def _in(module: str, test: str) -> Callable[[str, str, str], Mutant]:
+    return platform_planter(f"imports/{module}.py", f"imports/{test}.py")
 
 
-def _pairs(fault: str, before: str, after: str) -> Mutant:
-    return _in("formats/pair_orders", fault, before, after, "test_pair_prompts")
-
-
-def _judged(fault: str, before: str, after: str) -> Mutant:
-    return _in("formats/judged_pairs", fault, before, after, "test_judged_pairs")
-
-
-def _versions(fault: str, before: str, after: str) -> Mutant:
-    return _in("rankings", fault, before, after, "test_corrected_rankings")
-
-
-def _tables(fault: str, before: str, after: str) -> Mutant:
-    return _in("tables", fault, before, after, "test_tables")
-
+_keys = _in("formats/keys", "test_keys")
+_pairs = _in("formats/pair_orders", "test_pair_prompts")
+_judged = _in("formats/judged_pairs", "test_judged_pairs")
+_versions = _in("rankings", "test_corrected_rankings")
+_tables = _in("tables", "test_tables")
 
 MUTANTS = [
     _keys("a key that changes the meaning is only counted", "    if change := _change_of(key):\n", "    if False:\n"),
@@ -45,36 +31,19 @@ MUTANTS = [
     _judged("Reddit's labels are turned round", "if row[_SHP] == 1 else", "if row[_SHP] == 0 else"),
     _judged("two bad answers are acceptable", "if _both_are_bad(row) else ranking", "if False else ranking"),
     _judged("columns that contradict each other pass", "if len(set(verdicts)) > 1:", "if False:"),
-    _judged("true is read as 1", " and not isinstance(value, bool) else", " else"),
     _judged("an unsafe answer is a demonstration", 'and not one.flags["safe"] for', "and False for"),
-    _in(
-        "formats/helpsteer",
-        "the least helpful comes first",
-        "(completion, -helpfulness)",
-        "(completion, helpfulness)",
-        "test_judged_pairs",
+    _in("formats/helpsteer", "test_judged_pairs")(
+        "the least helpful comes first", "(completion, -helpfulness)", "(completion, helpfulness)"
     ),
-    _in(
-        "formats/rated",
-        "ranks count upwards",
-        '_SMALLER_IS_BETTER = ("tiers", "ranks")',
-        '_SMALLER_IS_BETTER = ("tiers",)',
-        "test_judged_pairs",
+    _in("formats/rated", "test_judged_pairs")(
+        "ranks count upwards", '_SMALLER_IS_BETTER = ("tiers", "ranks")', '_SMALLER_IS_BETTER = ("tiers",)'
     ),
-    _in(
-        "formats/scored_texts",
-        "the lowest score comes first",
-        "-number_of(score",
-        "number_of(score",
-        "test_judged_pairs",
+    _in("formats/scored_texts", "test_judged_pairs")(
+        "the lowest score comes first", "-number_of(score", "number_of(score"
     ),
-    _in("formats/hh", "indentation is taken off", '.removeprefix(" "))', ".strip())", "test_formats"),
-    _in(
-        "formats/ranking_tiers",
-        "people with addresses are one",
-        "name.lower().encode()",
-        "b''",
-        "test_corrected_rankings",
+    _in("formats/hh", "test_formats")("indentation is taken off", '.removeprefix(" "))', ".strip())"),
+    _in("formats/ranking_tiers", "test_corrected_rankings")(
+        "people with addresses are one", "name.lower().encode()", "b''"
     ),
     _versions(
         "what was corrected comes back",
@@ -102,11 +71,9 @@ MUTANTS = [
         '        raise RowError(f\'"{name}" begins',
         '        return cell\n        raise RowError(f\'"{name}" begins',
     ),
-    _in(
-        "detection",
+    _in("detection", "test_keys")(
         "the first line decides",
         "        if matching:\n            return _first",
         "        if True:\n            return _first",
-        "test_keys",
     ),
 ]
