@@ -105,7 +105,7 @@ def _read_tiers(shelves: dict[str, Any], line: int | None) -> tuple[tuple[tuple[
 
 
 def _read_ratings(ratings: dict[str, Any]) -> tuple[RatingGiven, ...]:
-    if not isinstance(ratings, dict) or not all(map(_is_rating, ratings.values())):
+    if not isinstance(ratings, dict) or not all(isinstance(rating, dict) for rating in ratings.values()):
         raise BoardError(_("The ratings could not be read."))
     return tuple(
         RatingGiven(
@@ -127,10 +127,6 @@ def _read_note(note: Any) -> str:
         values = {"n": len(text), "most": LONGEST_NOTE}
         raise BoardError(_("The note has %(n)d characters; at most %(most)d are kept. Please shorten it.") % values)
     return text
-
-
-def _is_rating(rating: Any) -> bool:
-    return isinstance(rating, dict) and isinstance(rating.get("flags") or [], list)
 
 
 def _read_flags(flags: Any) -> dict[str, bool]:
