@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Matrix = list[list[float]]
+from labeling.statistics.linear_equations import Matrix, factorise, inverse_diagonal, solve
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,15 +38,14 @@ def fit_logistic(
     coefficients = [0.0] * len(rows[0])
     for _ in range(max_steps):
         gradient, curvature = _derivatives(rows, outcomes, weights, coefficients, ridge)
-        change = _solve(curvature, [[value] for value in gradient])
-        largest = max(abs(step[0]) for step in change)
+        change = solve(factorise(curvature), gradient)
+        largest = max(map(abs, change))
         damping = min(1.0, 5.0 / largest) if largest else 1.0  # far from the optimum a full Newton step overshoots
-        coefficients = [value + damping * step[0] for value, step in zip(coefficients, change, strict=True)]
+        coefficients = [value + damping * step for value, step in zip(coefficients, change, strict=True)]
         if largest < 1e-10:
             break
     _, curvature = _derivatives(rows, outcomes, weights, coefficients, ridge)
-    inverse = _solve(curvature, [[float(i == j) for j in range(len(curvature))] for i in range(len(curvature))])
-    errors = tuple(math.sqrt(max(0.0, inverse[i][i])) for i in range(len(inverse)))
+    errors = tuple(map(math.sqrt, inverse_diagonal(factorise(curvature))))
     return LogisticFit(coefficients=tuple(coefficients), standard_errors=errors)
 
 
@@ -67,27 +66,11 @@ def _derivatives(
     gradient = [-ridge * value for value in coefficients]
     curvature = [[ridge if i == j else 0.0 for j in range(size)] for i in range(size)]
     for row, outcome, weight in zip(rows, outcomes, weights, strict=True):
-        p = sigmoid(math.fsum(x * c for x, c in zip(row, coefficients, strict=True)))
-        for i, x in enumerate(row):
-            gradient[i] += weight * (outcome - p) * x
-            for j, y in enumerate(row):
-                curvature[i][j] += weight * p * (1 - p) * x * y
+        present = [(place, x) for place, x in enumerate(row) if x]  # rows of paired comparisons are mostly zeros
+        p = sigmoid(math.fsum(x * coefficients[place] for place, x in present))
+        surplus, information = weight * (outcome - p), weight * p * (1 - p)
+        for i, x in present:
+            gradient[i] += surplus * x
+            for j, y in present:
+                curvature[i][j] += information * x * y
     return gradient, curvature
-
-
-def _solve(left: Matrix, right: Matrix) -> Matrix:
-    """Solve left X = right by Gauss-Jordan elimination with pivoting. Raises ValueError if `left` is singular."""
-    size = len(left)
-    rows = [[*a, *b] for a, b in zip(left, right, strict=True)]
-    for column in range(size):
-        pivot = max(range(column, size), key=lambda index: abs(rows[index][column]))
-        if abs(rows[pivot][column]) < 1e-300:
-            raise ValueError(f"covariate {column} says nothing that the others do not")
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        scale = rows[column][column]
-        rows[column] = [value / scale for value in rows[column]]
-        for index in range(size):
-            factor = rows[index][column]
-            if index != column and factor:
-                rows[index] = [a - factor * b for a, b in zip(rows[index], rows[column], strict=True)]
-    return [row[size:] for row in rows]
