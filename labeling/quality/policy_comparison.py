@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, Protocol
 
 from labeling.models import Completion
 from labeling.statistics.agreement import ordered_pairs, tied_pairs
+from labeling.statistics.bradley_terry import bradley_terry
 from labeling.statistics.intervals import Estimate
-from labeling.statistics.paired_comparisons import bradley_terry, elo, win_rate_by_prompt
+from labeling.statistics.paired_comparisons import elo, win_rate_by_prompt
 
 ROUNDS = 200  # of the bootstrap; more would make the page take seconds
 
