@@ -113,10 +113,54 @@ MUTANTS = [
     ),
     _planted("statistics/paired_comparisons", "a tie is a whole win", "wins + ties / 2, wins", "wins + ties, wins"),
     _planted(
-        "statistics/paired_comparisons",
+        "statistics/bradley_terry",
         "every two policies weigh the same however often they met",
-        "weights.append(won + lost)",
-        "weights.append(1.0)",
+        "surplus, information = won[i][j] - met * p, met * p * (1 - p)",
+        "surplus, information = won[i][j] / met - p, p * (1 - p)",
+    ),
+    _planted(
+        "statistics/bradley_terry",
+        "a tie weighs as a win in Davidson's model",
+        "expected = win + tie / 2",
+        "expected = win + tie",
+    ),
+    _planted(
+        "statistics/leaderboard",
+        "trainers are not drawn anew",
+        "prompts[vote.prompt] * trainers[vote.trainer] for",
+        "prompts[vote.prompt] for",
+    ),
+    _planted(
+        "statistics/leaderboard",
+        "prompts are not drawn anew",
+        "prompts[vote.prompt] * trainers[vote.trainer] for",
+        "trainers[vote.trainer] for",
+    ),
+    _planted("statistics/leaderboard", "draws ignore the seed", "random.Random(seed)", "random.Random(0)"),
+    _planted(
+        "statistics/leaderboard",
+        "what all agree on is certain",
+        "low=min(wilson.low, drawn.low), high=max(wilson.high, drawn.high)",
+        "low=drawn.low, high=drawn.high",
+    ),
+    _planted("statistics/leaderboard", "19 votes are enough", "num >= FEWEST_VOTES", "num >= FEWEST_VOTES - 1"),
+    _planted(
+        "statistics/sequential",
+        "each look spends the whole error",
+        "allowed = spent(share, design.error) - used",
+        "allowed = design.error",
+    ),
+    _planted(
+        "statistics/sequential",
+        "verdicts of one prompt count as independent",
+        "value * value for value in sums.values()))",
+        "(won - 0.5) ** 2 for _, won in verdicts))",
+    ),
+    _planted(
+        "statistics/style_control",
+        "code counts as style",
+        'prose = _FENCED.sub("", markdown)',
+        "prose = markdown",
     ),
     _planted(
         "statistics/length_bias",
@@ -135,8 +179,8 @@ MUTANTS = [
     _planted(
         "statistics/logistic_regression",
         "the weights do not count in the standard errors",
-        "curvature[i][j] += weight * p",
-        "curvature[i][j] += p",
+        "information = weight * (outcome - p), weight * p * (1 - p)",
+        "information = weight * (outcome - p), p * (1 - p)",
         "length_bias",
     ),
     _planted(
