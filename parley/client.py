@@ -131,12 +131,15 @@ class Client:
         path = f"{_place(project)}/exports/{quote(export_id)}/files"
         return [download(self._connection, f"{path}/{quote(file['name'])}", file, folder) for file in export["files"]]
 
-    def promote(self, project: str, policy: str) -> Row:
-        """Let the policy of this name answer from now on; returns the round that opens with it."""
+    def promote(self, project: str, policy: str, *, reason: str = "") -> Row:
+        """Let the policy of this name answer from now on; returns the round that opens with it.
+
+        Unless people called it better than the present one, Parley asks for the `reason`, and keeps it.
+        """
         found = next(self.policies(name=policy), None)
         if found is None:
             raise ParleyError(404, "policy", f"There is no policy “{policy}”.", "See `parley policies`.")
-        return dict(self._connection.post(f"{_place(project)}/promote", {"policy_id": found["id"]}))
+        return dict(self._connection.post(f"{_place(project)}/promote", {"policy_id": found["id"], "reason": reason}))
 
     def _rows(self, path: str, **query: Any) -> Iterator[Row]:
         cursor = None

@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     add(commands, "policies", policies, "the registry of policies")
     promoting = add(commands, "promote", promote, "let another policy answer in a project", "project", "policy")
     promoting.add_argument("--yes", action="store_true", help="do not ask")
+    promoting.add_argument("--reason", default="", help="why, where people have not called it better")
     exporting = commands.add_parser("exports", help="build, watch and download exports")
     export_commands = exporting.add_subparsers(required=True, metavar="COMMAND")
     add(export_commands, "list", list_exports, "exports of a project", "project")
@@ -112,7 +113,13 @@ def promote(client: Client, options: argparse.Namespace) -> None:
         print(f"{options.policy} will answer in {options.project}, and the open round closes. Type yes: ", end="")
         if sys.stdin.readline().strip() != "yes":
             raise UsageError("nothing was changed")
-    _show([client.promote(options.project, options.policy)], options, "number", "policy", "started_at")
+    _show(
+        [client.promote(options.project, options.policy, reason=options.reason)],
+        options,
+        "number",
+        "policy",
+        "started_at",
+    )
 
 
 def list_exports(client: Client, options: argparse.Namespace) -> None:

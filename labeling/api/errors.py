@@ -12,7 +12,7 @@ from ninja.errors import HttpError, ValidationError
 from labeling.exports import FilterError
 from labeling.imports import FileRefused
 from labeling.rankings.submission import AssignmentError
-from labeling.rounds.promotion import RoundError
+from labeling.rounds.errors import RoundError
 from labeling.web.storable import InputRefused, NotJson
 from labeling.webhooks.deliveries import WebhookError
 

@@ -61,10 +61,14 @@ def list_rounds(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
 @scope_required(PROMOTE)
 @access.role_required(*ENGINEERS)
 def promote(request: HttpRequest, slug: str, promotion: schemas.Promotion) -> Any:
-    """Make this policy the project's; returns the round that opens with it."""
+    """Make this policy the project's; returns the round that opens with it.
+
+    Without people's word that it is better than the present one, a reason is asked for.
+    """
     project = access.project_for(request, slug)
     policy = get_object_or_404(_policies(request), id=promotion.policy_id)
-    return Status(201, rounds_promotion.promote(policy, project=project, by=access.person(request)))
+    by = access.person(request)
+    return Status(201, rounds_promotion.promote(policy, project=project, by=by, reason=promotion.reason).opened)
 
 
 @router.get("/policies", response=Page[schemas.Policy])

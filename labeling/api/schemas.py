@@ -359,6 +359,7 @@ class Submitted(Schema):
 
 class Promotion(Given):
     policy_id: UUID
+    reason: str = Field("", max_length=2000)
 
 
 class NewWebhook(Given):

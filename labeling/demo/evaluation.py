@@ -16,6 +16,7 @@ from records import Prompt, read_jsonl
 from records.names import PROMPTS_FILE
 
 NUM_SAMPLES = 3
+PROMOTED_BECAUSE = "The demo shows the whole loop, so it promotes whatever the figures say."
 
 
 def compare_policies(loop: Loop) -> str:
@@ -41,7 +42,7 @@ def compare_policies(loop: Loop) -> str:
 
 def promote_new_policy(loop: Loop) -> str:
     """Promote the new policy whatever the figures, to show the whole loop; a person would look at them first."""
-    promote(loop.new_policy, project=loop.project, by=None)
+    promote(loop.new_policy, project=loop.project, by=None, reason=PROMOTED_BECAUSE)
     loop.project.refresh_from_db()
     loop.new_policy.refresh_from_db()
     loop.next_round = loop.project.current_round

@@ -6,6 +6,7 @@ Rows are the truth; a message on the broker is only a hint to look at a row.
 from labeling.models.audit import AuditEvent, Report
 from labeling.models.completions import Completion, SamplingRun
 from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt, PromptVector
+from labeling.models.evaluations import Candidate, Evaluation, Promotion
 from labeling.models.exports import Export
 from labeling.models.imports import Import
 from labeling.models.mixtures import MOST_PARTS, MixturePart
@@ -24,10 +25,12 @@ __all__ = [
     "ApiAnswer",
     "ApiToken",
     "AuditEvent",
+    "Candidate",
     "Comparison",
     "Completion",
     "Delivery",
     "Dialogue",
+    "Evaluation",
     "Export",
     "GuidelineVersion",
     "Import",
@@ -39,6 +42,7 @@ __all__ = [
     "Policy",
     "PracticeRanking",
     "Project",
+    "Promotion",
     "Prompt",
     "PromptVector",
     "Ranking",

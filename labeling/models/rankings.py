@@ -55,7 +55,9 @@ class Comparison(models.Model):
         WORK = "work", "Work"  # ranked for training; only these have places and are exported
         PRACTICE = "practice", "Practice"  # its order is known, and explained to newcomers
         GOLD = "gold", "Gold"  # its order is known; it looks like work and measures agreement
+        EVALUATION = "evaluation", "Evaluation"  # one answer each of two policies; decides on them, trains nothing
 
+    WITH_PLACES = (Use.WORK, Use.EVALUATION)  # uses of which only so many rankings are wanted
     COMPLETE = (State.OPEN, State.DONE)  # states in which all its completions are there
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -72,6 +74,14 @@ class Comparison(models.Model):
     # already have been told the order.
     family = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="relatives", db_index=False
+    )
+    evaluation = models.ForeignKey(
+        "labeling.Evaluation",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="comparisons",
+        db_index=False,
     )
     topic = models.CharField(max_length=60, blank=True)
     source = models.CharField(max_length=200, blank=True)
@@ -108,10 +118,18 @@ class Comparison(models.Model):
             models.Index(fields=("project", "state"), name="comparison_state"),
             models.Index(fields=("project", "-created_at", "-id"), condition=Q(use="work"), name="comparison_newest"),
             models.Index(fields=("family",), condition=~Q(family=None), name="comparison_family"),
+            models.Index(
+                fields=("evaluation", "queue_key", "id"), condition=~Q(evaluation=None), name="comparison_of_evaluation"
+            ),
         )
 
     def __str__(self) -> str:
         return f"comparison {self.id}"
+
+    @property
+    def has_places(self) -> bool:
+        """Whether only `rankings_wanted` rankings of it are wanted."""
+        return self.use in self.WITH_PLACES
 
     @property
     def question(self) -> str:

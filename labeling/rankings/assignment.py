@@ -1,10 +1,11 @@
 """Assigns comparisons to trainers: a place in a comparison is leased to a trainer and becomes a ranking.
 
-The invariant at the end of every transaction, for every comparison whose use is work:
+The invariant at the end of every transaction, for every comparison whose use is work or evaluation:
 
     open_slots = rankings_wanted − open leases − rankings that are not retracted
 
-Gold items are leased and ranked the same way, but have no places, so that any number of people may rank one.
+Gold items are leased and ranked the same way, but have no places, so that any number of people may rank one. The pairs
+of an evaluation of policies come in between, as often as its share says.
 
 Whatever changes a term of the invariant first locks the comparison's row, then the lease's. So no place can be
 leased or submitted twice, and no two transactions can deadlock. The SQL that takes places and frees expired ones
@@ -13,6 +14,7 @@ Times are the database's. Leases and drafts leave no audit row, since their own 
 """
 
 import json
+import random
 import uuid
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,6 +27,7 @@ from django.utils.translation import gettext as _
 from labeling.models import (
     AuditEvent,
     Comparison,
+    Evaluation,
     GuidelineVersion,
     Lease,
     Membership,
@@ -34,7 +37,7 @@ from labeling.models import (
     User,
     Webhook,
 )
-from labeling.rankings.assignment_sql import give_back, hold, take_gold
+from labeling.rankings.assignment_sql import give_back, hold, take_evaluation, take_gold
 from labeling.rankings.gold_schedule import is_gold_due
 from labeling.rankings.practice import wants_practice
 from labeling.rankings.queue_order import NEARER, take_next
@@ -96,9 +99,9 @@ def claim(project: Project, *, by: User) -> Lease | Nothing:
             return Nothing(project=project, refusal=first, practice_first=True)
         if lease is None and is_gold_due(project, membership):
             lease = take_gold(project, membership)
-        lease = lease or take_next(project, membership)
+        lease = lease or _take(project, membership)
         if lease is None and expire_leases(project):
-            lease = take_next(project, membership)
+            lease = _take(project, membership)
     return lease or Nothing(project=project)
 
 
@@ -197,6 +200,15 @@ def expire_leases(project: Project | None = None) -> int:
         return give_back(project)
 
 
+def _take(project: Project, membership: Membership) -> Lease | None:
+    """A place in the queue, or a pair of the open evaluation: the one that its share decides on, else the other."""
+    share = membership.evaluation_share  # type: ignore[attr-defined]  # annotated by _lock_membership
+    if share is None:
+        return take_next(project, membership)
+    sources = [take_evaluation, take_next] if random.random() < share else [take_next, take_evaluation]
+    return sources[0](project, membership) or sources[1](project, membership)
+
+
 def _extended(project: Project) -> Case:
     # The state is checked in the value and not in the WHERE clause, for the reason given at _HOLD in
     # labeling.rankings.assignment_sql.
@@ -204,10 +216,14 @@ def _extended(project: Project) -> Case:
 
 
 def _lock_membership(project: Project, by: User) -> Membership | None:
-    """This person's row in the project, locked. Admins, who need none to see it, get one when they rank."""
-    memberships = Membership.objects.select_for_update()
+    """This person's row in the project, locked, with the `evaluation_share` of an open evaluation, None without one.
+
+    Admins, who need no membership to see a project, get one when they rank.
+    """
     if by.is_admin:
-        return memberships.get_or_create(project=project, user=by)[0]
+        Membership.objects.get_or_create(project=project, user=by)
+    share = Evaluation.objects.filter(project=OuterRef("project"), state=Evaluation.State.OPEN).values("share")
+    memberships = Membership.objects.select_for_update(of=("self",)).annotate(evaluation_share=Subquery(share))
     return memberships.filter(project=project, user=by).first()
 
 
@@ -268,7 +284,7 @@ def _no_place(comparison: Comparison) -> str:
     """Why a submission on a place that is not held cannot count, or nothing."""
     if comparison.state == Comparison.State.WITHDRAWN:
         return _("This comparison was withdrawn meanwhile. Your ranking is kept, but it does not count.")
-    if comparison.open_slots == 0 and comparison.use == Comparison.Use.WORK:
+    if comparison.open_slots == 0 and comparison.has_places:
         return _("Your time was over and others took the place. Your ranking is kept, but it does not count.")
     return ""
 
@@ -319,12 +335,12 @@ def _insert(comparison: Comparison, lease: Lease, submission: Submission, key: u
 def _change(comparison: Comparison, *, open_slots: int = 0, rankings: int = 0) -> None:
     """Move the counts of a locked comparison, and its state and its place in the queue with them."""
     comparison.num_rankings += rankings
-    if comparison.use == Comparison.Use.WORK:
+    if comparison.has_places:
         comparison.open_slots += open_slots
         comparison.queue_key -= NEARER * rankings
         if comparison.state in (Comparison.State.OPEN, Comparison.State.DONE):
             full = comparison.num_rankings >= comparison.rankings_wanted
-            if full and comparison.state == Comparison.State.OPEN:
+            if full and comparison.state == Comparison.State.OPEN and comparison.use == Comparison.Use.WORK:
                 announce(comparison.project, Webhook.Event.COMPARISON_COMPLETED, comparison_id=str(comparison.id))
             comparison.state = Comparison.State.DONE if full else Comparison.State.OPEN
     # Filtered by id alone: with `state` in the WHERE clause the planner may not use the primary key.

@@ -39,6 +39,16 @@ def take_gold(project: Project, membership: Membership) -> Lease | None:
     return next(iter(Lease.objects.raw(_TAKE_GOLD, _values(project, membership))), None)
 
 
+def take_evaluation(project: Project, membership: Membership) -> Lease | None:
+    """Lease a pair of the project's open evaluation that this person may have; None if there is none.
+
+    They get no two pairs of one prompt, and none of a prompt of their own, whatever the project allows otherwise.
+    The cost grows with the pairs of that evaluation, which are a few hundred.
+    """
+    values = _values(project, membership) | {"forbids_own": True}
+    return next(iter(Lease.objects.raw(_TAKE_EVALUATION, values)), None)
+
+
 def _values(project: Project, membership: Membership) -> dict[str, Any]:
     return {
         "project": project.id,
@@ -94,7 +104,7 @@ _EXPIRE = """
         RETURNING lease.comparison_id
     ), given_back AS (
         UPDATE labeling_comparison comparison
-        SET open_slots = open_slots + CASE WHEN comparison.use = 'work' THEN places.num ELSE 0 END
+        SET open_slots = open_slots + CASE WHEN comparison.use IN ('work', 'evaluation') THEN places.num ELSE 0 END
         FROM (SELECT comparison_id, count(*) AS num FROM closed GROUP BY comparison_id) places
         WHERE comparison.id = places.comparison_id
         RETURNING places.num
@@ -195,6 +205,26 @@ _TAKE_GOLD = f"""
         LIMIT 1
         FOR KEY SHARE OF c
     ), leased AS ({_INSERT_LEASE}
+    ), counted AS ({_COUNT_CLAIM})
+    SELECT leased.*, picked.queue_key FROM leased, picked
+"""  # noqa: S608 (made of this file's own constants)
+
+# Leases a pair of the open evaluation. Pairs of one prompt are a family, of which nobody gets two; the order of the
+# queue keys is that of the evaluation's seed. FOR UPDATE for the reason given at _TAKE.
+_TAKE_EVALUATION = f"""
+    WITH picked AS (
+        SELECT c.id, c.queue_key, c.open_slots AS places, c.rankings_wanted
+        FROM labeling_comparison c JOIN labeling_evaluation e ON e.id = c.evaluation_id
+        WHERE e.project_id = %(project)s AND e.state = 'open'
+          AND c.state = 'open' AND c.open_slots > 0 AND c.use = 'evaluation'
+          AND (SELECT p.created_by_id FROM labeling_prompt p WHERE p.id = c.prompt_id) IS DISTINCT FROM %(trainer)s
+          {_ELIGIBLE}
+        ORDER BY c.queue_key, c.id
+        LIMIT 1
+        FOR UPDATE OF c SKIP LOCKED
+    ), leased AS ({_INSERT_LEASE}
+    ), taken AS (
+        UPDATE labeling_comparison c SET open_slots = c.open_slots - 1 FROM leased WHERE c.id = leased.comparison_id
     ), counted AS ({_COUNT_CLAIM})
     SELECT leased.*, picked.queue_key FROM leased, picked
 """  # noqa: S608 (made of this file's own constants)

@@ -1,5 +1,6 @@
 """Policy evaluations from the rounds page: requested here, and read back from the audit event of the request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.utils.translation import gettext as _
 from labeling.exports.filters import Filters, read_filters
 from labeling.exports.splits import split_of
 from labeling.models import AuditEvent, Policy, Project, Prompt, SamplingRun, User
+from labeling.rounds.errors import RoundError
 from labeling.rounds.policy_evaluation import (
     Answers,
     ComparisonFigures,
@@ -16,7 +18,6 @@ from labeling.rounds.policy_evaluation import (
     compare,
     request_answers,
 )
-from labeling.rounds.promotion import RoundError
 from labeling.sampling.runs import default_sampling
 from records import Message, decode
 
@@ -60,15 +61,27 @@ def begin_evaluation(
 
 def held_out_prompts(project: Project, policy: Policy, *, num: int) -> list[tuple[Message, ...]]:
     """Prompts of the pool that the policy was not trained on: its export's test split, then its validation split."""
-    filters = _filters_of(policy)
-    by_split: dict[str, list[tuple[Message, ...]]] = {"test": [], "validation": [], "train": []}
-    for values in (
-        Prompt.objects.in_use().filter(project=project).order_by("content_sha256").values_list("messages")[:_LOOKED_AT]
-    ):
-        messages = tuple(decode(Message, value) for value in values[0])
-        split = split_of(messages, validation_percent=filters.validation_percent, test_percent=filters.test_percent)
-        by_split[split].append(messages)
-    return [*by_split["test"], *by_split["validation"]][:num]
+    return [messages_of(prompt) for prompt in held_out_of_all(project, [policy], num=num)]
+
+
+def held_out_of_all(project: Project, policies: Sequence[Policy], *, num: int) -> list[Prompt]:
+    """Prompts of the pool that none of the policies was trained on, those in the test split of all of them first."""
+    filters = [_filters_of(policy) for policy in policies]
+    tested: list[Prompt] = []
+    validated: list[Prompt] = []
+    for prompt in Prompt.objects.in_use().filter(project=project).order_by("content_sha256")[:_LOOKED_AT]:
+        messages = messages_of(prompt)
+        splits = {
+            split_of(messages, validation_percent=one.validation_percent, test_percent=one.test_percent)
+            for one in filters
+        }
+        if "train" not in splits:
+            (tested if splits == {"test"} else validated).append(prompt)
+    return [*tested, *validated][:num]
+
+
+def messages_of(prompt: Prompt) -> tuple[Message, ...]:
+    return tuple(decode(Message, value) for value in prompt.messages)
 
 
 def newest_evaluation(project: Project, policy: Policy) -> EvaluationStatus | None:

@@ -1,6 +1,11 @@
-"""Starting a round, and promoting a policy, which closes the open round and starts the next."""
+"""Starting a round, and promoting a policy, which closes the open round and starts the next.
+
+People have the last word: a policy that they did not call better than the present one is promoted only with a reason,
+which stays with it for good.
+"""
 
 import random
+from dataclasses import asdict
 from pathlib import Path
 
 from django.conf import settings
@@ -9,13 +14,11 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.models import AuditEvent, Policy, Project, Round, User, Webhook
+from labeling.models import AuditEvent, Candidate, Policy, Project, Promotion, Round, User, Webhook
+from labeling.rounds.errors import RoundError
+from labeling.rounds.verdicts import figures_of, judgements_of
 from labeling.webhooks.deliveries import announce
 from records.manifest import MANIFEST, sha256_of
-
-
-class RoundError(ValueError):
-    """A step of the loop that cannot be taken; the message is for the person who tried."""
 
 
 def start_round(project: Project, *, policy: Policy | None, by: User | None) -> Round:
@@ -30,10 +33,11 @@ def start_round(project: Project, *, policy: Policy | None, by: User | None) -> 
         return _open_round(project, chosen, by)
 
 
-def promote(policy: Policy, *, project: Project, by: User | None) -> Round:
+def promote(policy: Policy, *, project: Project, by: User | None, reason: str = "") -> Promotion:
     """Make this policy the project's: the open round closes, and the next starts with it.
 
-    Raises RoundError where it is the project's policy already, or where its files have changed since registration.
+    Raises RoundError where it is the project's policy already, where its files have changed since registration, and
+    where people have not called it better than the present one and no reason is given.
     """
     with transaction.atomic():
         _lock(project)
@@ -41,6 +45,13 @@ def promote(policy: Policy, *, project: Project, by: User | None) -> Round:
         if before is not None and before.id == policy.id:
             raise RoundError(_("%(name)s is this project's policy already.") % {"name": policy.name})
         _require_files(policy)
+        word = peoples_word(policy, project=project)
+        promotion = Promotion(
+            project=project, policy=policy, before=before, by=by, reason=reason.strip(), **_word_fields(word)
+        )
+        if before is not None and not promotion.has_peoples_word and not promotion.reason:
+            raise RoundError(missing_word(promotion.verdict, policy, before))
+        promotion.is_return = project.promotions.filter(policy=policy).exists() or _began_with(project, policy)
         policy.state, policy.promoted_at, policy.promoted_by = Policy.State.PROMOTED, Now(), by
         policy.save(update_fields=["state", "promoted_at", "promoted_by"])
         project.policy = policy
@@ -50,9 +61,53 @@ def promote(policy: Policy, *, project: Project, by: User | None) -> Round:
         if finished is not None:
             announce(project, Webhook.Event.ROUND_FINISHED, round=finished.number, promoted=policy.name)
         AuditEvent.note(
-            "promote policy", policy, by=by, project=project.slug, before=before.name if before is not None else None
+            "promote policy",
+            policy,
+            by=by,
+            project=project.slug,
+            before=before.name if before is not None else None,
+            verdict=promotion.verdict or None,
+            reason=promotion.reason or None,
         )
-        return _open_round(project, policy, by)
+        promotion.opened = _open_round(project, policy, by)
+        promotion.save()
+    return promotion
+
+
+def peoples_word(policy: Policy, *, project: Project) -> Candidate | None:
+    """What people said of this policy against the project's present one, in the newest evaluation; None if nothing."""
+    if project.policy_id is None:
+        return None
+    candidacies = Candidate.objects.filter(policy=policy, evaluation__project=project)
+    of_present = candidacies.filter(evaluation__baseline=project.policy_id).select_related("evaluation__baseline")
+    return of_present.order_by("-evaluation__created_at").first()
+
+
+def missing_word(verdict: str, policy: Policy, before: Policy) -> str:
+    """A sentence that asks for the reason: what people said, or that they were not asked."""
+    names = {"new": policy.name, "old": before.name}
+    said = {
+        Candidate.Verdict.WORSE: _("People called %(new)s worse than %(old)s."),
+        Candidate.Verdict.TOO_CLOSE: _("People saw no difference between %(new)s and %(old)s that is beyond chance."),
+        Candidate.Verdict.OPEN: _("People have not decided yet between %(new)s and %(old)s."),
+    }.get(Candidate.Verdict(verdict) if verdict else Candidate.Verdict.BETTER)
+    sentence = said or _("People were not asked about %(new)s and %(old)s.")
+    return (sentence % names) + " " + _("Say why it should be promoted all the same; the reason stays with it.")
+
+
+def _word_fields(word: Candidate | None) -> dict[str, object]:
+    if word is None:
+        return {}
+    figures = figures_of(judgements_of(word.evaluation, word.policy))
+    return {
+        "evaluation": word.evaluation,
+        "verdict": word.verdict,
+        "win_rate": asdict(figures.win_rate) if figures is not None else None,
+    }
+
+
+def _began_with(project: Project, policy: Policy) -> bool:
+    return project.rounds.filter(policy=policy).exists()
 
 
 def _lock(project: Project) -> None:

@@ -289,19 +289,25 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
 
 
 def _open_comparison(run: SamplingRun) -> None:
-    """Offer the comparison to trainers if all its runs are done; it fails if all completions are the same."""
+    """Offer the comparison to trainers if all its runs are done; it fails if all completions are the same.
+
+    In an evaluation of policies that is a result and no failure: the pair is done, and nobody is asked about it.
+    """
     comparison = _lock_comparison(run)
     if comparison is None or comparison.state != Comparison.State.SAMPLING:
         return
     if comparison.sampling_runs.exclude(state=State.DONE).exists():
         return
-    if len(set(comparison.completions.values_list("content", flat=True))) < 2:
+    are_alike = len(set(comparison.completions.values_list("content", flat=True))) < 2
+    if are_alike and comparison.use == Comparison.Use.EVALUATION:
+        comparison.state, comparison.rankings_wanted = Comparison.State.DONE, 0
+    elif are_alike:
         run.error = _("All completions came out the same; a higher temperature gives different ones.")
         run.save(update_fields=["error"])
         comparison.state = Comparison.State.FAILED
     else:
         comparison.state, comparison.open_slots = Comparison.State.OPEN, comparison.rankings_wanted
-    comparison.save(update_fields=["state", "open_slots"])
+    comparison.save(update_fields=["state", "open_slots", "rankings_wanted"])
 
 
 def _end(run: SamplingRun, state: State) -> None:

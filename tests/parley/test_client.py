@@ -212,7 +212,9 @@ def test_it_waits_for_an_export_and_says_why_there_is_none(client: Client) -> No
 
 def test_it_promotes_by_name(client: Client, project: Project) -> None:
     make_served_policy()
-    assert client.promote("ours", "served")["number"] == 2
+    with pytest.raises(ParleyError, match="People were not asked"):
+        client.promote("ours", "served")
+    assert client.promote("ours", "served", reason="It was tried by hand.")["number"] == 2
     assert next(one["policy"] for one in client.rounds("ours")) == "served"
     make_policy(name="newest")
     with pytest.raises(ParleyError, match="no policy"):

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling.models import Export, Policy, Project, TrainingJob
 from labeling.rounds import promotion, training_jobs
+from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_requests import begin_evaluation, newest_evaluation
 from labeling.rounds.forms import TRAINING_FORMS, TrainingForm
 from labeling.rounds.metrics_table import metric_rows
-from labeling.rounds.promotion import RoundError
 from labeling.rounds.steps import RoundStep, round_steps
 from labeling.rounds.training_curves import curves_of
 from labeling.rounds.training_inputs import EXPORT_KINDS, JobError

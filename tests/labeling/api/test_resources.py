@@ -9,7 +9,7 @@ import pytest
 from labeling import exports as labeling_exports
 from labeling.exports.files import directory_of
 from labeling.models import AuditEvent, Comparison, Dialogue, Prompt, Ranking, Round
-from labeling.rounds.promotion import RoundError
+from labeling.rounds.errors import RoundError
 from tests.labeling.api.api_client import Program, ids_of_all_pages
 from tests.labeling.factories import (
     make_comparison,
@@ -329,9 +329,13 @@ def test_a_promoted_policy_opens_the_next_round(project: Any, erin: Program) -> 
     policy = make_served_policy()
     found = erin.get("policies", name="served").json()["results"]
     assert [row["id"] for row in found] == [str(policy.id)]
-    answer = erin.post("projects/ours/promote", {"policy_id": found[0]["id"]}, key="once")
+    unasked = erin.post("projects/ours/promote", {"policy_id": found[0]["id"]})
+    assert (unasked.status_code, Round.objects.filter(project=project).count()) == (422, 1)
+    assert "Say why" in unasked.json()["what"]
+    promotion = {"policy_id": found[0]["id"], "reason": "It was tried by hand."}
+    answer = erin.post("projects/ours/promote", promotion, key="once")
     assert (answer.status_code, answer.json()["number"], answer.json()["policy"]) == (201, 2, "served")
-    assert erin.post("projects/ours/promote", {"policy_id": found[0]["id"]}, key="once").json() == answer.json()
+    assert erin.post("projects/ours/promote", promotion, key="once").json() == answer.json()
     assert [row["number"] for row in erin.get("projects/ours/rounds").json()["results"]] == [2, 1]
 
 

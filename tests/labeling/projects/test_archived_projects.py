@@ -18,7 +18,7 @@ from labeling.projects.next_steps import next_step, num_to_rank, project_statuse
 from labeling.prompts.pool import next_prompt
 from labeling.rankings import assignment
 from labeling.rounds import evaluation_requests
-from labeling.rounds.promotion import RoundError
+from labeling.rounds.errors import RoundError
 from labeling.sampling import comparisons, runs
 from labeling.sampling.comparisons import ComparisonError
 from labeling.sampling.runs import SamplingError

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from labeling.models import AuditEvent, Policy, Project, Round, TrainingJob
+from labeling.models import AuditEvent, Policy, Project, Promotion, Round, TrainingJob
 from labeling.rounds import promotion, training_jobs
-from labeling.rounds.promotion import RoundError
+from labeling.rounds.errors import RoundError
 from tests.labeling.factories import make_policy, make_project, make_served_policy
 from tests.labeling.overlapping import overlap
 from tests.labeling.rounds.test_training_jobs import publish, result, started
@@ -33,9 +33,9 @@ def test_of_two_who_start_a_round_at_once_the_second_is_told_that_one_is_open(pr
 def test_a_policy_that_two_people_promote_at_once_opens_one_round(project: Project) -> None:
     served = make_served_policy()
 
-    def promote() -> Round:
+    def promote() -> Promotion:
         policy = Policy.objects.get(id=served.id)
-        return promotion.promote(policy, project=Project.objects.get(id=project.id), by=None)
+        return promotion.promote(policy, project=Project.objects.get(id=project.id), by=None, reason="Tried.")
 
     with pytest.raises(RoundError, match="policy already"):
         overlap(promote, promote)

@@ -57,7 +57,7 @@ def test_what_happens_in_the_loop_is_announced(project: Project, erin: User, web
     assert alice.post(f"projects/ours/leases/{lease['id']}/ranking", order).status_code == 201
     export = exports.request_export(project, kind="rankings", by=erin, notify_worker=False)
     assert exports.build(export.id)
-    promotion.promote(make_served_policy(), project=project, by=erin)
+    promotion.promote(make_served_policy(), project=project, by=erin, reason="Tried by hand.")
     told = {row.event: json.loads(row.body) for row in Delivery.objects.all()}
     assert Delivery.objects.count() == 3
     assert told["comparison.completed"]["comparison_id"] == str(project.comparisons.get().id)

@@ -13,8 +13,8 @@ from django.urls import reverse
 from labeling.exports.splits import split_of
 from labeling.jobs import dispatch
 from labeling.models import Completion, Export, Policy, Project, RewardModel, Round, SamplingRun, TrainingJob, User
+from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_requests import begin_evaluation, held_out_prompts, newest_evaluation
-from labeling.rounds.promotion import RoundError
 from labeling.sampling.policies import register_policy
 from records import publish_directory
 from tests.labeling.factories import make_policy, make_project, make_prompt, make_user
