@@ -12,7 +12,7 @@ from labeling.imports import uploads
 from labeling.models import Project
 from labeling.prompts import near_duplicates
 from labeling.rankings import assignment, corrections
-from labeling.rounds import training_jobs
+from labeling.rounds import evaluations, training_jobs
 from labeling.sampling import comparisons, recovery, thumbs_down
 from labeling.webhooks import deliveries
 
@@ -46,6 +46,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "training jobs swept": training_jobs.sweep_jobs,
     "written texts joined": _in_each_project(corrections.create_comparisons_from_corrections),
     "thumbs down compared": _in_each_project(thumbs_down.compare_thumbs_down),
+    "policies decided on": _in_each_project(evaluations.decide),
     "comparisons made": _in_each_project(comparisons.keep_ready),
     "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
     "sign-in failures forgotten": users.forget_old_failures,

@@ -12,7 +12,7 @@ from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
 from labeling.quality import views as quality_views
 from labeling.rankings.views import corrections, practice, ranking, references
-from labeling.rounds.views import models, rounds
+from labeling.rounds.views import evaluations, models, rounds
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
@@ -28,6 +28,7 @@ _IMPORT = "p/<slug:slug>/data/imports/<uuid:import_id>/"
 _NEAR_DUPLICATE = "p/<slug:slug>/data/near-duplicates/<uuid:prompt_id>/"
 _REFERENCE = "p/<slug:slug>/quality/references/<uuid:comparison_id>/"
 _SAMPLED = "p/<slug:slug>/rounds/sampling/<uuid:comparison_id>/"
+_EVALUATION = "p/<slug:slug>/rounds/evaluations/<uuid:evaluation_id>/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
@@ -137,6 +138,9 @@ urlpatterns = [
     path(f"{_JOB}row/", rounds.job_row, name="job_row"),
     path(f"{_JOB}stop/", rounds.stop_job, name="stop_job"),
     path(f"{_JOB}retry/", rounds.retry_job, name="retry_job"),
+    path("p/<slug:slug>/rounds/evaluations/", evaluations.evaluations, name="evaluations"),
+    path(_EVALUATION, evaluations.evaluation, name="evaluation"),
+    path(f"{_EVALUATION}stop/", evaluations.stop_evaluation, name="stop_evaluation"),
     path("p/<slug:slug>/rounds/compare/<uuid:policy_id>/", rounds.compare_policy, name="compare_policy"),
     path("p/<slug:slug>/rounds/promote/<uuid:policy_id>/", rounds.promote_policy, name="promote_policy"),
     path("models/", models.models, name="models"),

@@ -45,13 +45,17 @@ def promote(policy: Policy, *, project: Project, by: User | None, reason: str = 
         if before is not None and before.id == policy.id:
             raise RoundError(_("%(name)s is this project's policy already.") % {"name": policy.name})
         _require_files(policy)
-        word = peoples_word(policy, project=project)
+        if not reason.strip() and (needed := why_reason(policy, project=project)):
+            raise RoundError(needed)
         promotion = Promotion(
-            project=project, policy=policy, before=before, by=by, reason=reason.strip(), **_word_fields(word)
+            project=project,
+            policy=policy,
+            before=before,
+            is_return=is_return(policy, project=project),
+            by=by,
+            reason=reason.strip(),
+            **_word_fields(peoples_word(policy, project=project)),
         )
-        if before is not None and not promotion.has_peoples_word and not promotion.reason:
-            raise RoundError(missing_word(promotion.verdict, policy, before))
-        promotion.is_return = project.promotions.filter(policy=policy).exists() or _began_with(project, policy)
         policy.state, policy.promoted_at, policy.promoted_by = Policy.State.PROMOTED, Now(), by
         policy.save(update_fields=["state", "promoted_at", "promoted_by"])
         project.policy = policy
@@ -83,16 +87,25 @@ def peoples_word(policy: Policy, *, project: Project) -> Candidate | None:
     return of_present.order_by("-evaluation__created_at").first()
 
 
-def missing_word(verdict: str, policy: Policy, before: Policy) -> str:
-    """A sentence that asks for the reason: what people said, or that they were not asked."""
-    names = {"new": policy.name, "old": before.name}
+def why_reason(policy: Policy, *, project: Project) -> str:
+    """Why promoting it needs a reason, as a sentence that asks for one; empty where people's word is enough."""
+    word = peoples_word(policy, project=project)
+    verdict = word.verdict if word is not None else ""
+    if project.policy is None or verdict == Candidate.Verdict.BETTER:
+        return ""
     said = {
         Candidate.Verdict.WORSE: _("People called %(new)s worse than %(old)s."),
-        Candidate.Verdict.TOO_CLOSE: _("People saw no difference between %(new)s and %(old)s that is beyond chance."),
+        Candidate.Verdict.TOO_CLOSE: _("People saw no difference between %(new)s and %(old)s beyond chance."),
         Candidate.Verdict.OPEN: _("People have not decided yet between %(new)s and %(old)s."),
-    }.get(Candidate.Verdict(verdict) if verdict else Candidate.Verdict.BETTER)
-    sentence = said or _("People were not asked about %(new)s and %(old)s.")
-    return (sentence % names) + " " + _("Say why it should be promoted all the same; the reason stays with it.")
+        "": _("People were not asked about %(new)s and %(old)s."),
+    }
+    ask = _("Say why it should be promoted all the same; the reason stays with it.")
+    return f"{said[verdict] % {'new': policy.name, 'old': project.policy.name}} {ask}"
+
+
+def is_return(policy: Policy, *, project: Project) -> bool:
+    """Whether the project had this policy before."""
+    return project.rounds.filter(policy=policy).exists()
 
 
 def _word_fields(word: Candidate | None) -> dict[str, object]:
@@ -104,10 +117,6 @@ def _word_fields(word: Candidate | None) -> dict[str, object]:
         "verdict": word.verdict,
         "win_rate": asdict(figures.win_rate) if figures is not None else None,
     }
-
-
-def _began_with(project: Project, policy: Policy) -> bool:
-    return project.rounds.filter(policy=policy).exists()
 
 
 def _lock(project: Project) -> None:

@@ -23,6 +23,7 @@ from labeling.models import (
     Comparison,
     Completion,
     Dialogue,
+    Evaluation,
     Export,
     Import,
     Lease,
@@ -216,6 +217,12 @@ def training_job_for(request: HttpRequest, job_id: uuid.UUID, *, slug: str) -> T
     """A training job of a project that this engineer is a member of; of any project for an admin."""
     jobs = TrainingJob.objects.select_related("project", "export", "policy", "reward_model", "requested_by", "round")
     return get_object_or_404(_for_engineers(jobs, request), id=job_id, project__slug=slug)
+
+
+def evaluation_for(request: HttpRequest, evaluation_id: uuid.UUID, *, slug: str) -> Evaluation:
+    """An evaluation of a project that this engineer is a member of; of any project for an admin."""
+    evaluations = Evaluation.objects.select_related("project", "baseline", "created_by")
+    return get_object_or_404(_for_engineers(evaluations, request), id=evaluation_id, project__slug=slug)
 
 
 def webhook_for(request: HttpRequest, webhook_id: uuid.UUID, *, slug: str) -> Webhook:

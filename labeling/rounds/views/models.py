@@ -1,13 +1,14 @@
 """The model registry: all models, and each one's lineage in both directions."""
 
 import uuid
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from labeling.exports.lineage import Registry, retractions_behind
-from labeling.models import Project
+from labeling.models import Policy, Project
 from labeling.rounds.metrics_table import metric_rows
 from labeling.web import access
 from labeling.web.access import ENGINEERS
@@ -44,6 +45,18 @@ def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
         "after": registry.models_after(found),
         "visible": visible,
         "taken_back": retractions_behind(found),
+        **(_promotion_context(request, found) if isinstance(found, Policy) else {}),
         "metrics": metric_rows(found.metrics),
     }
     return render(request, "labeling/rounds/model.html", context)
+
+
+def _promotion_context(request: HttpRequest, policy: Policy) -> dict[str, Any]:
+    """Where the policy was promoted, among the projects that this person sees, and where it could be."""
+    projects = Project.objects.visible_to(access.person(request))
+    promotions = policy.promotions.filter(project__in=projects).select_related("project", "before", "by")
+    is_offered = policy.state != Policy.State.RETIRED
+    return {
+        "promotions": promotions,
+        "places": projects.current().exclude(policy=policy).order_by("name") if is_offered else [],
+    }

@@ -12,12 +12,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling.models import Export, Policy, Project, TrainingJob
 from labeling.rounds import promotion, training_jobs
 from labeling.rounds.errors import RoundError
+from labeling.rounds.evaluation_forms import PromotionForm
 from labeling.rounds.evaluation_requests import begin_evaluation, newest_evaluation
 from labeling.rounds.forms import TRAINING_FORMS, TrainingForm
 from labeling.rounds.metrics_table import metric_rows
 from labeling.rounds.steps import RoundStep, round_steps
 from labeling.rounds.training_curves import curves_of
 from labeling.rounds.training_inputs import EXPORT_KINDS, JobError
+from labeling.rounds.views.evaluations import word_of
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 
@@ -132,17 +134,29 @@ def compare_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> Htt
 @access.role_required(*ENGINEERS)
 @require_http_methods(["GET", "POST"])
 def promote_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> HttpResponse:
-    """What promotion does, the figures for and against it, and the button."""
+    """What people said of it, what promotion does, and the button; with a reason where people's word is missing."""
     project = access.project_for(request, slug)
     policy = access.policy_for(request, policy_id)
-    context = {"section": "rounds", "round": project.current_round, **_evaluation_context(project, policy)}
+    form = PromotionForm(request.POST if request.method == "POST" else None)
+    context = {
+        "section": "rounds",
+        "round": project.current_round,
+        "form": form,
+        "needs_reason": promotion.why_reason(policy, project=project),
+        "is_return": promotion.is_return(policy, project=project),
+        **_evaluation_context(project, policy),
+    }
     if request.method == "GET":
         return render(request, "labeling/rounds/promote.html", context)
+    if not form.is_valid():
+        return render(request, "labeling/rounds/promote.html", context, status=422)
+    reason = form.cleaned_data["reason"]
     try:
-        opened = promotion.promote(policy, project=project, by=access.person(request))
+        promoted = promotion.promote(policy, project=project, by=access.person(request), reason=reason)
     except RoundError as error:
         return render(request, "labeling/rounds/promote.html", {**context, "problem": str(error)}, status=422)
-    values = {"name": policy.name, "number": opened.number}
+    assert promoted.opened is not None
+    values = {"name": policy.name, "number": promoted.opened.number}
     messages.success(request, _("%(name)s answers from now on. Round %(number)d is open.") % values)
     return redirect("rounds", slug)
 
@@ -158,7 +172,7 @@ def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None =
         "trainings": [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items()],
         "form": form or _requested_form(request, project),
         "jobs": jobs[:MOST_SHOWN],
-        "past_rounds": project.rounds.select_related("policy").order_by("-number")[:MOST_SHOWN],
+        "past_rounds": project.rounds.select_related("policy", "promotion__by").order_by("-number")[:MOST_SHOWN],
     }
     return render(request, "labeling/rounds/rounds.html", context, status=422 if form else 200)
 
@@ -197,9 +211,11 @@ def _job_context(job: TrainingJob) -> dict[str, Any]:
 
 def _evaluation_context(project: Project, policy: Policy) -> dict[str, Any]:
     status = newest_evaluation(project, policy)
+    word = promotion.peoples_word(policy, project=project)
     return {
         "project": project,
         "policy": policy,
+        "word": word_of(word) if word is not None else None,
         "status": status,
         "answers": status.answers[:SIDE_BY_SIDE] if status else [],
     }

@@ -105,6 +105,10 @@ def make_full_project() -> FullProject:
         project=project, kind="sft", output_name="out", export=export, policy=policy
     )
     webhook = models.Webhook.objects.create(project=project, url="https://example.org/", events=["export.ready"])
+    evaluation = models.Evaluation.objects.create(
+        project=project, baseline=project.policy, seed=1, num_prompts=20, error=0.04, first_look=20, look_every=20
+    )
+    models.Candidate.objects.create(evaluation=evaluation, policy=policy)
     report = models.Report.objects.create(project=project, completion=completion, content="x", reason="harmful")
     program = Program(adam)
     message = draft.messages.order_by("position")[1]
@@ -114,7 +118,7 @@ def make_full_project() -> FullProject:
         "completion_id": suggested.id, "export_id": export.id, "webhook_id": webhook.id, "import_id": brought.id,
         "comparison_id": work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
         "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
-        "thumb_id": make_thumb(project=project).id,
+        "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
@@ -191,6 +195,8 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "read_import_differently": {"format": "auto"},
         "retract_thumb": {"retracted": "yes"},
         "start_training": {"kind": "sft", "policy": policy, "export": full.ids["export_id"], **sft},
+        "evaluations": {"candidates": policy, "num_prompts": 20, "verdicts_per_pair": 1, "share": 50},
+        "promote_policy": {"reason": "It was tried by hand."},
         "reference": {"lesson": "l", "explanation": "e"},
         "retire_reference": {"retired": "yes"},
         "new_reference": {"key": KEY, **explained, **_shelves(full, "new_reference")},
@@ -235,7 +241,7 @@ def bodies(full: FullProject) -> dict[str, Any]:
             "trainer_kinds": ["person"], "states": ["done"], "guideline_versions": [1], "agreement_at_least": 50,
             "split_by": "prompt", "scrubs_personal_data": True, "validation_percent": 10, "test_percent": 10,
         }},
-        "api_promote": {"policy_id": str(full.ids["policy_id"])},
+        "api_promote": {"policy_id": str(full.ids["policy_id"]), "reason": "It was tried by hand."},
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
     }  # fmt: skip
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from labeling.models import (
     Completion,
     Dialogue,
+    Evaluation,
     Export,
     Lease,
     PracticeRanking,
@@ -28,6 +29,7 @@ from tests.labeling.factories import (
     CAST,
     make_comparison,
     make_dialogue,
+    make_policy,
     make_project,
     make_prompt,
     make_reference,
@@ -181,8 +183,15 @@ def test_exports_and_training_jobs_are_for_engineers_and_admins(project: Project
     )
     assert allowed(cast, access.export_for, export.id, slug="ours") == {"erin", "adam"}
     assert allowed(cast, access.training_job_for, job.id, slug="ours") == {"erin", "adam"}
+    evaluation = Evaluation.objects.create(
+        project=project, baseline=make_policy(), seed=1, num_prompts=20, error=0.04, first_look=20, look_every=20
+    )
+    assert allowed(cast, access.evaluation_for, evaluation.id, slug="ours") == {"erin", "adam"}
+    make_project(slug="theirs").memberships.create(user=cast["erin"])
+    assert not may(access.evaluation_for, asked_by(cast["erin"]), evaluation.id, slug="theirs")
     stranger = make_user(role=User.Role.ENGINEER)
     assert not may(access.export_for, asked_by(stranger), export.id, slug="ours")
+    assert not may(access.evaluation_for, asked_by(stranger), evaluation.id, slug="ours")
 
 
 def test_rankings_of_work_are_listed_until_they_are_taken_back(project: Project, cast: dict[str, User]) -> None:

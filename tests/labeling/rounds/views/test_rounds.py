@@ -205,16 +205,22 @@ def test_promoting_asks_first_and_then_opens_the_next_round(
     better = publish(store, "better")
     content = page(erins_browser, "promote_policy", better.id)
     assert "instead of base" in content
-    assert "It has not been compared" in content
-    assert Round.objects.count() == 1
-    answer = erins_browser.post(url("promote_policy", better.id), follow=True)
+    assert "People were not asked about better and base." in content
+    refused = erins_browser.post(url("promote_policy", better.id), {"reason": " "})
+    assert (refused.status_code, Round.objects.count()) == (422, 1)
+    assert "Say why it should be promoted all the same" in refused.content.decode()
+    answer = erins_browser.post(url("promote_policy", better.id), {"reason": "It was tried by hand."}, follow=True)
     assert "better answers from now on. Round 2 is open." in answer.content.decode()
     project.refresh_from_db()
     assert project.policy == better
+    rounds = page(erins_browser, "rounds")
+    assert "without people's word" in rounds
+    assert "It was tried by hand." in rounds
+    assert "It was tried by hand." in erins_browser.get(reverse("model", args=(better.id,))).content.decode()
 
 
 def test_a_policy_without_its_files_is_not_promoted(project: Project, erins_browser: Client) -> None:
-    answer = erins_browser.post(url("promote_policy", make_policy(name="gone").id))
+    answer = erins_browser.post(url("promote_policy", make_policy(name="gone").id), {"reason": "Tried."})
     assert answer.status_code == 422
     assert "The files of gone are not in the model store" in answer.content.decode()
     assert Round.objects.count() == 1
@@ -244,7 +250,7 @@ def test_two_policies_are_compared_on_held_out_prompts(project: Project, erins_b
     assert "<html" not in content
     assert "better says so." in content
     assert "Wins, ties half" in content
-    assert "by the gold preference" in page(erins_browser, "promote_policy", better.id)
+    assert "By the gold preference" in page(erins_browser, "promote_policy", better.id)
 
 
 def test_held_out_prompts_are_those_that_ppo_did_not_train_on(project: Project) -> None:
