@@ -8,7 +8,10 @@ from labeling.demo.sampling import await_runs
 from labeling.demo.state import Loop
 from labeling.demo.training import directory_of
 from labeling.gold.preference import score
-from labeling.models import Export, Policy, SamplingRun
+from labeling.models import Candidate, Comparison, Export, Policy, SamplingRun
+from labeling.rankings.simulated_trainer import rank_with_gold
+from labeling.rounds import evaluations
+from labeling.rounds.errors import RoundError
 from labeling.rounds.policy_evaluation import Answers, answers_of, compare, request_answers
 from labeling.rounds.promotion import promote
 from labeling.sampling.runs import default_sampling
@@ -16,7 +19,8 @@ from records import Prompt, read_jsonl
 from records.names import PROMPTS_FILE
 
 NUM_SAMPLES = 3
-PROMOTED_BECAUSE = "The demo shows the whole loop, so it promotes whatever the figures say."
+PROMOTED_BECAUSE = "The demo shows the whole loop, so it promotes whatever the verdict is."
+_JUDGED_AT_ONCE = 10
 
 
 def compare_policies(loop: Loop) -> str:
@@ -40,8 +44,37 @@ def compare_policies(loop: Loop) -> str:
     return f"win rate of new over old {rate.value:.2f} ({rate.low:.2f} to {rate.high:.2f}), {rate.n} prompts"
 
 
+def decide_between_policies(loop: Loop) -> str:
+    """The evaluation that people decide in a project, with the simulated trainer in their place: claim, submit, test.
+
+    A run whose pool holds too few prompts out has no verdict, and says so.
+    """
+    try:
+        evaluation = evaluations.begin(
+            loop.project, [loop.new_policy], by=None, num_prompts=loop.options.held_out, share=1.0
+        )
+    except RoundError as error:
+        return f"no verdict: {error}"
+    runs = list(SamplingRun.objects.filter(comparison__evaluation=evaluation))
+    await_runs(loop, runs, doing="answers to be judged", share=(0.0, 0.8))
+    num_open = evaluation.comparisons.filter(state=Comparison.State.OPEN).count()
+    num_judged = 0
+    while num_judged < num_open and evaluation.is_open:
+        limit = min(_JUDGED_AT_ONCE, num_open - num_judged)
+        num_judged += rank_with_gold(loop.project, trainer=loop.trainer, limit=limit)
+        evaluations.decide(loop.project)
+        evaluation.refresh_from_db()
+        loop.show(0.8 + 0.2 * num_judged / num_open, f"{num_judged} pairs judged")
+    candidate = evaluation.candidates.get()
+    loop.sizes["pairs judged by the simulated trainer"] = num_judged
+    if candidate.verdict == Candidate.Verdict.OPEN:
+        raise StepFailed(f"{num_judged} of {num_open} pairs were judged, and no verdict was reached.")
+    verdict = candidate.get_verdict_display().lower()
+    return f"in people's place the simulated trainer calls {loop.new_policy.name}: {verdict}, after {num_judged} pairs"
+
+
 def promote_new_policy(loop: Loop) -> str:
-    """Promote the new policy whatever the figures, to show the whole loop; a person would look at them first."""
+    """Promote the new policy whatever the verdict, to show the whole loop; the reason for it is kept."""
     promote(loop.new_policy, project=loop.project, by=None, reason=PROMOTED_BECAUSE)
     loop.project.refresh_from_db()
     loop.new_policy.refresh_from_db()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
-from labeling.demo.evaluation import compare_policies, promote_new_policy
+from labeling.demo.evaluation import compare_policies, decide_between_policies, promote_new_policy
 from labeling.demo.options import DemoOptions
 from labeling.demo.polling import Show, StepFailed
 from labeling.demo.preparation import import_human_rankings, import_prompts, prepare
@@ -40,6 +40,7 @@ def steps_of(options: DemoOptions) -> tuple[tuple[str, Work], ...]:
         ("reward model", train_reward_model),
         ("PPO", optimise),
         ("compare", compare_policies),
+        ("decide", decide_between_policies),
         ("promote", promote_new_policy),
         ("next round", begin_next_round),
     )

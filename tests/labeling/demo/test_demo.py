@@ -23,10 +23,10 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SIZES = {
-    "conversations": 40, "comparisons": 16, "new-tokens": 12, "updates": 2, "rollouts": 8, "held-out": 8,
+    "conversations": 40, "comparisons": 16, "new-tokens": 12, "updates": 2, "rollouts": 8, "held-out": 24,
     "next-comparisons": 2,
 }  # fmt: skip
-TRAINING = ["SFT", "reward model", "PPO", "compare", "promote", "next round"]
+TRAINING = ["SFT", "reward model", "PPO", "compare", "decide", "promote", "next round"]
 
 
 @pytest.fixture
@@ -79,7 +79,10 @@ def test_the_loop_goes_once_round(var: Path, tiny_policy: Path) -> None:
     assert all(isinstance(report["ppo"][name], float) for name in ("reward_before", "reward_after", "kl"))
     comparison = report["comparison"]
     assert comparison["low"] <= comparison["win_rate"] <= comparison["high"]
-    assert comparison["n"] == 8
+    assert comparison["n"] == 24
+    assert 0 <= report["sizes"]["pairs judged by the simulated trainer"] <= 24  # most answers are the same so early
+    decided = next(step["summary"] for step in report["steps"] if step["name"] == "decide")
+    assert "in people's place the simulated trainer calls demo-round-1" in decided
     assert len(report["samples"]) == 3
     assert "Ranked by a simulated trainer" in (var / "demo" / "report.html").read_text(encoding="utf-8")
     _require_lineage(var / "demo" / "store")
