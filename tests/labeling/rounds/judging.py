@@ -2,11 +2,11 @@
 
 import uuid
 
+from labeling.dialogues.answers import record_completions
 from labeling.models import Completion, Evaluation, Lease, Policy, Project, User
 from labeling.rankings import assignment
 from labeling.rankings.submission import Submission
 from labeling.rounds import evaluations
-from labeling.sampling import runs as sampling_runs
 from records import Completion as Sampled
 from records import SampleResult
 from tests.labeling.factories import make_policy, make_users
@@ -25,7 +25,7 @@ def answer_all(evaluation: Evaluation, *, alike: int = 0, most: int | None = Non
             run.state, run.attempt = "running", 1
             run.save()
             text = "The same." if number < alike else f"{run.policy.name} says so."
-            sampling_runs.record(
+            record_completions(
                 SampleResult(
                     run_id=str(run.id),
                     attempt=1,
