@@ -12,7 +12,7 @@ from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
 from labeling.quality import views as quality_views
 from labeling.rankings.views import corrections, practice, ranking, references
-from labeling.rounds.views import evaluations, models, rounds
+from labeling.rounds.views import evaluations, leaderboard, models, rounds
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
@@ -144,6 +144,7 @@ urlpatterns = [
     path("p/<slug:slug>/rounds/compare/<uuid:policy_id>/", rounds.compare_policy, name="compare_policy"),
     path("p/<slug:slug>/rounds/promote/<uuid:policy_id>/", rounds.promote_policy, name="promote_policy"),
     path("models/", models.models, name="models"),
+    path("models/leaderboard/", leaderboard.leaderboard, name="leaderboard"),
     path("models/<uuid:model_id>/", models.model, name="model"),
     path("workers/", jobs_views.workers, name="workers"),
     # Quality.

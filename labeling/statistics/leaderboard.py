@@ -6,7 +6,7 @@ are not independent, nor are those of one person; drawing single votes would mak
 """
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -56,25 +56,26 @@ def standings(votes: Sequence[Vote], *, rounds: int = ROUNDS, seed: int = 0) -> 
     """
     exposure = Counter(name for vote in votes for name in (vote.first, vote.second))
     often = sorted(name for name, num in exposure.items() if num >= FEWEST_VOTES)
-    places = [place for place, vote in enumerate(votes) if vote.first in often and vote.second in often]
-    ranked = [votes[place] for place in places]
-    names = often if _has_finite_strengths(ranked, often) else []
-    point = fit_table(table_of(ranked, names, [1] * len(ranked))) if names else []
-    strengths: dict[str, list[float]] = {name: [] for name in names}
-    shares: dict[str, list[float]] = {name: [] for name in exposure}
+    # Those that a strength is fitted to come first, so that their table is the corner of the table of all.
+    order = [*often, *sorted(set(exposure) - set(often))]
+    everything = table_of(votes, order, [1] * len(votes))
+    size = len(often) if _has_finite_strengths(everything, often) else 0
+    point = fit_table(_corner(everything, size)) if size else []
+    strengths: list[list[float]] = [[] for _ in range(size)]
+    shares: list[list[float]] = [[] for _ in order]
     generator = random.Random(seed)
     for _ in range(rounds if votes else 0):
-        weights = pigeonhole_weights(votes, generator)
-        for name, share in _shares(votes, weights).items():
-            shares[name].append(share)
-        if names:
-            table = table_of(ranked, names, [weights[place] for place in places])
-            fitted = fit_table(table, start=point, ridge=_RIDGE, precision=_PRECISION)
-            for name, strength in zip(names, fitted, strict=True):
-                strengths[name].append(strength)
+        table = table_of(votes, order, pigeonhole_weights(votes, generator))
+        for place, (won, lost) in enumerate(zip(map(sum, table), map(sum, zip(*table, strict=True)), strict=True)):
+            if won + lost:
+                shares[place].append(won / (won + lost))
+        if size:
+            fitted = fit_table(_corner(table, size), start=point, ridge=_RIDGE, precision=_PRECISION)
+            for drawn, strength in zip(strengths, fitted, strict=True):
+                drawn.append(strength)
     found = [
-        _standing(name, votes, shares[name], dict(zip(names, point, strict=True)).get(name), strengths.get(name, []))
-        for name in sorted(exposure)
+        _standing(name, votes, shares[place], point[place] if place < size else None, strengths[place : place + 1])
+        for place, name in enumerate(order)
     ]
     return sorted(found, key=lambda one: (one.strength is None, -(one.strength or one.wins).value, one.policy))
 
@@ -95,34 +96,23 @@ def pigeonhole_weights(votes: Sequence[Vote], generator: random.Random) -> list[
     """A weight for each vote: how often its prompt was drawn, times how often its trainer was (Owen 2007)."""
     prompts = _draw([vote.prompt for vote in votes], generator)
     trainers = _draw([vote.trainer for vote in votes], generator)
-    return [prompts[vote.prompt] * trainers[vote.trainer] for vote in votes]
+    return [prompts.get(vote.prompt, 0) * trainers.get(vote.trainer, 0) for vote in votes]
 
 
-def _draw(labels: Sequence[Hashable], generator: random.Random) -> Counter[Hashable]:
+def _draw(labels: Sequence[Hashable], generator: random.Random) -> dict[Hashable, int]:
     distinct = list(dict.fromkeys(labels))  # in the order of the votes, so that a seed gives the same draw again
-    return Counter(generator.choices(distinct, k=len(distinct)))
+    return dict(Counter(generator.choices(distinct, k=len(distinct))))
 
 
-def _shares(votes: Sequence[Vote], weights: Sequence[int]) -> dict[str, float]:
-    """The share of its comparisons that each policy won, of those that came up."""
-    won: defaultdict[str, float] = defaultdict(float)
-    met: defaultdict[str, int] = defaultdict(int)
-    for vote, weight in zip(votes, weights, strict=True):
-        if weight:
-            won[vote.first] += weight * vote.won
-            won[vote.second] += weight * (1 - vote.won)
-            met[vote.first] += weight
-            met[vote.second] += weight
-    return {name: won[name] / num for name, num in met.items()}
+def _corner(table: Sequence[Sequence[float]], size: int) -> list[Sequence[float]]:
+    return [row[:size] for row in table[:size]]
 
 
-def _has_finite_strengths(votes: Sequence[Vote], names: Sequence[str]) -> bool:
+def _has_finite_strengths(table: Sequence[Sequence[float]], names: Sequence[str]) -> bool:
+    """Whether the policies that come first in the table all lost to, and met, each other, if only through others."""
     if len(names) < 2:
         return False
-    wins: dict[tuple[str, str], float] = {}
-    for vote in votes:
-        wins[vote.first, vote.second] = wins.get((vote.first, vote.second), 0.0) + vote.won
-        wins[vote.second, vote.first] = wins.get((vote.second, vote.first), 0.0) + 1 - vote.won
+    wins = {(one, other): table[i][j] for i, one in enumerate(names) for j, other in enumerate(names) if i != j}
     try:
         require_connected(names, wins)
     except ValueError:
@@ -131,7 +121,7 @@ def _has_finite_strengths(votes: Sequence[Vote], names: Sequence[str]) -> bool:
 
 
 def _standing(
-    name: str, votes: Sequence[Vote], shares: Sequence[float], point: float | None, strengths: Sequence[float]
+    name: str, votes: Sequence[Vote], shares: Sequence[float], point: float | None, strengths: Sequence[Sequence[float]]
 ) -> Standing:
     own = [vote for vote in votes if name in (vote.first, vote.second)]
     won = sum(vote.won if vote.first == name else 1 - vote.won for vote in own)
@@ -141,7 +131,7 @@ def _standing(
         num_prompts=len({vote.prompt for vote in own}),
         num_trainers=len({vote.trainer for vote in own}),
         wins=_wider(proportion(won, len(own)), shares),
-        strength=None if point is None else _interval(point, strengths, len(own)),
+        strength=None if point is None else _interval(point, strengths[0], len(own)),
     )
 
 

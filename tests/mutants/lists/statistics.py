@@ -127,14 +127,14 @@ MUTANTS = [
     _planted(
         "statistics/leaderboard",
         "trainers are not drawn anew",
-        "prompts[vote.prompt] * trainers[vote.trainer] for",
-        "prompts[vote.prompt] for",
+        "prompts.get(vote.prompt, 0) * trainers.get(vote.trainer, 0) for",
+        "prompts.get(vote.prompt, 0) for",
     ),
     _planted(
         "statistics/leaderboard",
         "prompts are not drawn anew",
-        "prompts[vote.prompt] * trainers[vote.trainer] for",
-        "trainers[vote.trainer] for",
+        "prompts.get(vote.prompt, 0) * trainers.get(vote.trainer, 0) for",
+        "trainers.get(vote.trainer, 0) for",
     ),
     _planted("statistics/leaderboard", "draws ignore the seed", "random.Random(seed)", "random.Random(0)"),
     _planted(
