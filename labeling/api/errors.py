@@ -13,12 +13,13 @@ from labeling.exports import FilterError
 from labeling.imports import FileRefused
 from labeling.rankings.submission import AssignmentError
 from labeling.rounds.errors import RoundError
+from labeling.rounds.training_inputs import JobError
 from labeling.web.storable import InputRefused, NotJson
 from labeling.webhooks.deliveries import WebhookError
 
 logger = logging.getLogger(__name__)
 
-_REFUSALS = (AssignmentError, FilterError, FileRefused, RoundError, WebhookError)  # their messages are for people
+_REFUSALS = (AssignmentError, FilterError, FileRefused, JobError, RoundError, WebhookError)  # messages for people
 
 
 class ApiError(Exception):

@@ -11,7 +11,7 @@ from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 from ninja.parser import Parser
 
-from labeling.api import dialogues, exports, feedback, projects, rankings, schemas, webhooks
+from labeling.api import dialogues, evaluations, exports, feedback, projects, rankings, schemas, training, webhooks
 from labeling.api.authentication import Bearer, authenticated
 from labeling.api.errors import explain_errors, not_found, response_of
 from labeling.api.idempotency import HEADER, LONGEST_KEY
@@ -52,8 +52,8 @@ api = Api(
     parser=JsonBodies(),
 )
 explain_errors(api)
-for _router in (projects.router, dialogues.router, rankings.router, feedback.router, exports.router, webhooks.router):
-    api.add_router("", _router)
+for _room in (projects, dialogues, rankings, feedback, exports, training, evaluations, webhooks):
+    api.add_router("", _room.router)
 
 
 @access.public

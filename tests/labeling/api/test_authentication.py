@@ -1,6 +1,7 @@
 """The door of the API: no way in without a token, no more than its owner may, not too often, nothing twice."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -30,8 +31,7 @@ OPERATIONS = [
 
 def address_of(pattern: Any, slug: str) -> str:
     route = f"/{pattern.pattern}".replace("<slug>", slug).replace("<name>", "manifest.json")
-    for name in ("policy_id", "dialogue_id", "comparison_id", "lease_id", "export_id", "webhook_id"):
-        route = route.replace(f"<{name}>", NOBODY)
+    route = re.sub(r"<\w+_id>", NOBODY, route)
     assert "<" not in route
     return route
 
@@ -94,6 +94,8 @@ def a_body_for(name: str) -> dict[str, Any]:
     said = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]}
     return {
         "api_promote": {"policy_id": NOBODY},
+        "api_list_jobs": {"kind": "sft", "export_id": NOBODY},
+        "api_list_evaluations": {"policy_ids": [NOBODY]},
         "api_list_prompts": PROMPT,
         "api_list_dialogues": {"dialogues": [said]},
         "api_list_exports": {"kind": "rankings"},

@@ -104,10 +104,14 @@ def make_full_project() -> FullProject:
     job = models.TrainingJob.objects.create(
         project=project, kind="sft", output_name="out", export=export, policy=policy
     )
+    models.RewardModel.objects.create(name="judge", store_path="rewardmodels/judge", manifest_sha256="0" * 64)
     webhook = models.Webhook.objects.create(project=project, url="https://example.org/", events=["export.ready"])
     evaluation = models.Evaluation.objects.create(
-        project=project, baseline=project.policy, seed=1, num_prompts=20, error=0.04, first_look=20, look_every=20
-    )
+        project=project, baseline=project.policy, seed=1, num_prompts=20, error=0.04, first_look=20, look_every=20,
+        state="stopped",
+    )  # fmt: skip
+    for number in range(40):  # of which enough are held out for an evaluation to begin
+        make_prompt(project=project, content=f"A question about the number {number}?")
     models.Candidate.objects.create(evaluation=evaluation, policy=policy)
     report = models.Report.objects.create(project=project, completion=completion, content="x", reason="harmful")
     program = Program(adam)
@@ -195,7 +199,7 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "read_import_differently": {"format": "auto"},
         "retract_thumb": {"retracted": "yes"},
         "start_training": {"kind": "sft", "policy": policy, "export": full.ids["export_id"], **sft},
-        "evaluations": {"candidates": policy, "num_prompts": 20, "verdicts_per_pair": 1, "share": 50},
+        "evaluations": {"candidates": policy, "num_prompts": 20, "verdicts_per_pair": 10, "share": 50},
         "promote_policy": {"reason": "It was tried by hand."},
         "reference": {"lesson": "l", "explanation": "e"},
         "retire_reference": {"retired": "yes"},
@@ -242,6 +246,14 @@ def bodies(full: FullProject) -> dict[str, Any]:
             "split_by": "prompt", "scrubs_personal_data": True, "validation_percent": 10, "test_percent": 10,
         }},
         "api_promote": {"policy_id": str(full.ids["policy_id"]), "reason": "It was tried by hand."},
+        "api_list_jobs": {
+            "kind": "ppo", "export_id": str(full.ids["export_id"]), "output_name": "a-new-one",
+            "policy_id": str(full.project.policy_id), "reward_model_id": str(models.RewardModel.objects.get().id),
+            "options": {"lr": 0.1, "updates": 1, "lora": True},
+        },
+        "api_list_evaluations": {
+            "policy_ids": [str(full.ids["policy_id"])], "num_prompts": 20, "verdicts_per_pair": 10, "share": 0.5,
+        },
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
     }  # fmt: skip
 
