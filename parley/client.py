@@ -15,7 +15,7 @@ OnProgress = Callable[[Row], None]
 
 BATCH = 200  # texts sent at once; the platform takes 2 MiB
 PAGE = 200
-_ALIVE = ("waiting", "running")
+_ALIVE = ("waiting", "sent", "running")
 
 
 class Client:
@@ -130,6 +130,66 @@ class Client:
             raise ParleyError(0, f"export {export_id}", f"is {export['state']}, not done.", "Wait for it first.")
         path = f"{_place(project)}/exports/{quote(export_id)}/files"
         return [download(self._connection, f"{path}/{quote(file['name'])}", file, folder) for file in export["files"]]
+
+    def reward_models(self, *, name: str | None = None) -> Iterator[Row]:
+        return self._rows("reward-models", name=name)
+
+    def jobs(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/jobs")
+
+    def start_job(
+        self, project: str, kind: str, *, export_id: str, options: Row | None = None, output_name: str = "", **ids: str
+    ) -> Row:
+        """Start training of the kind sft, reward_model or ppo; `ids` are policy_id, reward_model_id and the like.
+
+        What is left out is as the form of the rounds page proposes.
+        """
+        body = {"kind": kind, "export_id": export_id, "options": options or {}, "output_name": output_name, **ids}
+        return dict(self._connection.post(f"{_place(project)}/jobs", body))
+
+    def job(self, project: str, job_id: str) -> Row:
+        return dict(self._connection.get(f"{_place(project)}/jobs/{quote(job_id)}"))
+
+    def cancel_job(self, project: str, job_id: str) -> Row:
+        return dict(self._connection.post(f"{_place(project)}/jobs/{quote(job_id)}/cancel"))
+
+    def wait_for_job(
+        self, project: str, job_id: str, *, every: float = 10.0, on_progress: OnProgress | None = None
+    ) -> Row:
+        """The job once it is done. Raises ParleyError where it failed or was cancelled."""
+        while (job := self.job(project, job_id))["state"] in _ALIVE:
+            if on_progress is not None:
+                on_progress(job)
+            time.sleep(every)
+        if job["state"] != "done":
+            raise ParleyError(0, f"job {job_id}", f"{job['state']}. {job['error']}")
+        return job
+
+    def evaluations(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/evaluations")
+
+    def begin_evaluation(
+        self, project: str, policy_ids: Sequence[str], *, num_prompts: int = 200, share: float = 0.5
+    ) -> Row:
+        """Let people judge policies against the project's; `wait_for_verdict` says what they decided."""
+        body = {"policy_ids": list(policy_ids), "num_prompts": num_prompts, "share": share}
+        return dict(self._connection.post(f"{_place(project)}/evaluations", body))
+
+    def evaluation(self, project: str, evaluation_id: str) -> Row:
+        return dict(self._connection.get(f"{_place(project)}/evaluations/{quote(evaluation_id)}"))
+
+    def stop_evaluation(self, project: str, evaluation_id: str) -> Row:
+        return dict(self._connection.post(f"{_place(project)}/evaluations/{quote(evaluation_id)}/stop"))
+
+    def wait_for_verdict(
+        self, project: str, evaluation_id: str, *, every: float = 60.0, on_progress: OnProgress | None = None
+    ) -> Row:
+        """The evaluation once it is decided or stopped. People take their time: hours, or days."""
+        while (evaluation := self.evaluation(project, evaluation_id))["state"] == "open":
+            if on_progress is not None:
+                on_progress(evaluation)
+            time.sleep(every)
+        return evaluation
 
     def promote(self, project: str, policy: str, *, reason: str = "") -> Row:
         """Let the policy of this name answer from now on; returns the round that opens with it.

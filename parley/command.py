@@ -16,6 +16,7 @@ import shtab
 
 from parley.client import Client, Row
 from parley.connection import ParleyError
+from parley.retraining import Retraining, retrain
 
 HERE = "http://127.0.0.1:8000"
 SHELLS = ("bash", "zsh")
@@ -65,6 +66,18 @@ def parser() -> argparse.ArgumentParser:
     promoting = add(commands, "promote", promote, "let another policy answer in a project", "project", "policy")
     promoting.add_argument("--yes", action="store_true", help="do not ask")
     promoting.add_argument("--reason", default="", help="why, where people have not called it better")
+    retraining = add(
+        commands, "retrain", retrain_policy, "exports, a reward model, PPO, and people's verdict", "project"
+    )
+    retraining.add_argument("--policy", help="start from this policy instead of the project's")
+    retraining.add_argument("--filter", action="append", default=[], metavar="NAME=JSON", help="of both exports")
+    for kind in ("reward", "ppo"):
+        about = f"of the job's form, as lr=1e-4 ({'reward model' if kind == 'reward' else 'PPO'})"
+        retraining.add_argument(f"--{kind}", action="append", default=[], metavar="OPTION=VALUE", help=about)
+    retraining.add_argument("--prompts", type=int, default=200, help="held-out prompts that people judge (200)")
+    retraining.add_argument("--share", type=float, default=0.5, help="of trainers' places for them (0.5)")
+    retraining.add_argument("--without-people", action="store_true", help="end with the policy; nobody judges it")
+    retraining.add_argument("--promote-if-better", action="store_true", help="promote what people call better")
     exporting = commands.add_parser("exports", help="build, watch and download exports")
     export_commands = exporting.add_subparsers(required=True, metavar="COMMAND")
     add(export_commands, "list", list_exports, "exports of a project", "project")
@@ -120,6 +133,22 @@ def promote(client: Client, options: argparse.Namespace) -> None:
         "policy",
         "started_at",
     )
+
+
+def retrain_policy(client: Client, options: argparse.Namespace) -> None:
+    plan = Retraining(
+        project=options.project,
+        policy=options.policy,
+        filters=dict(map(_filter, options.filter)),
+        reward_options=dict(map(_filter, options.reward)),
+        ppo_options=dict(map(_filter, options.ppo)),
+        asks_people=not options.without_people,
+        num_prompts=options.prompts,
+        share=options.share,
+        promotes=options.promote_if_better,
+    )
+    for row in retrain(client, plan, on_progress=_say_progress):
+        _show([row], options, "step", "name", "result")
 
 
 def list_exports(client: Client, options: argparse.Namespace) -> None:
@@ -180,7 +209,7 @@ def _token() -> str:
 def _filter(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"--filter {text}: write NAME=VALUE, as rounds=[1,2]")
+        raise UsageError(f"{text}: write NAME=VALUE, as rounds=[1,2]")
     try:
         return name, json.loads(value)
     except ValueError:
@@ -197,8 +226,9 @@ def _read_lines(name: str) -> Iterator[Row]:
                     raise UsageError(f"{name}:{number}: is not JSON: {error}") from error
 
 
-def _say_progress(export: Row) -> None:
-    print(f"parley: {export['state']}, {export['fraction']:.0%}", file=sys.stderr)
+def _say_progress(row: Row) -> None:
+    share = f", {row['fraction']:.0%}" if "fraction" in row else ""
+    print(f"parley: {row['state']}{share}", file=sys.stderr)
 
 
 def _show(rows: Iterable[Row], options: argparse.Namespace, *columns: str) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parley import Client
+from tests.labeling.conftest import broker, store
 from tests.parley.bad_line import BadLine
 
 if TYPE_CHECKING:
     from labeling.models import Project, User
+
+__all__ = ["broker", "store"]  # fixtures that are the platform's tests', too
 
 
 @pytest.fixture

@@ -71,7 +71,9 @@ def test_promoting_asks_first(parley: Any, project: Project) -> None:
     make_served_policy()
     kept = parley("promote", "ours", "served", stdin="no\n")
     assert (kept.returncode, project.rounds.count()) == (2, 1)
-    assert parley("promote", "ours", "served", stdin="yes\n").returncode == 0
+    unasked = parley("promote", "ours", "served", "--yes")
+    assert (unasked.returncode, "People were not asked" in unasked.stderr) == (2, True)
+    assert parley("promote", "ours", "served", "--reason", "Tried by hand.", stdin="yes\n").returncode == 0
     project.refresh_from_db()
     assert project.policy.name == "served"
 
