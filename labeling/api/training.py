@@ -6,7 +6,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from labeling.api import schemas
+from labeling.api import loop_schemas as schemas
 from labeling.api.authentication import scope_required
 from labeling.api.errors import ApiError
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of

@@ -163,10 +163,21 @@ _COUNT_CLAIM = """
         WHERE %(counts_claims)s AND id = %(membership)s AND EXISTS (SELECT FROM leased)
 """
 
+# Ends `picked` with its first row in the order of the queue, and leases a place of it. SKIP LOCKED passes over
+# comparisons that another trainer is just given, so that claims do not wait for each other.
+_TAKE_FIRST = f"""ORDER BY c.queue_key, c.id
+        LIMIT 1
+        FOR UPDATE OF c SKIP LOCKED
+    ), leased AS ({_INSERT_LEASE}
+    ), taken AS (
+        UPDATE labeling_comparison c SET open_slots = c.open_slots - 1 FROM leased WHERE c.id = leased.comparison_id
+    ), counted AS ({_COUNT_CLAIM})
+    SELECT leased.*, picked.queue_key FROM leased, picked
+"""  # noqa: S608 (made of this file's own constants)
+
 # Leases the first comparison with a free place between two queue keys; with `head`, the upper key is that of the
 # comparison `head` positions further on. With statistics from when the queue was short, the planner would sort it even
-# so; sorting is therefore off until the end of the transaction. SKIP LOCKED passes over comparisons that another
-# trainer is just given, so that claims do not wait for each other.
+# so; sorting is therefore off until the end of the transaction.
 _TAKE = f"""
     SET LOCAL enable_sort = off;
     WITH picked AS (
@@ -180,15 +191,7 @@ _TAKE = f"""
                   AND h.queue_key >= %(first)s
                 ORDER BY h.queue_key, h.id OFFSET %(head)s LIMIT 1), 'Infinity') END
           {_ELIGIBLE}
-        ORDER BY c.queue_key, c.id
-        LIMIT 1
-        FOR UPDATE OF c SKIP LOCKED
-    ), leased AS ({_INSERT_LEASE}
-    ), taken AS (
-        UPDATE labeling_comparison c SET open_slots = c.open_slots - 1 FROM leased WHERE c.id = leased.comparison_id
-    ), counted AS ({_COUNT_CLAIM})
-    SELECT leased.*, picked.queue_key FROM leased, picked
-"""  # noqa: S608 (made of this file's own constants)
+        {_TAKE_FIRST}"""  # noqa: S608 (made of this file's own constants)
 
 # Leases a gold item; the order of the items is a hash, so each trainer gets them in an order of their own. A gold item
 # must look like work: its number of free places is drawn at random from those that a comparison of this project can
@@ -210,7 +213,7 @@ _TAKE_GOLD = f"""
 """  # noqa: S608 (made of this file's own constants)
 
 # Leases a pair of the open evaluation. Pairs of one prompt are a family, of which nobody gets two; the order of the
-# queue keys is that of the evaluation's seed. FOR UPDATE for the reason given at _TAKE.
+# queue keys is that of the evaluation's seed.
 _TAKE_EVALUATION = f"""
     WITH picked AS (
         SELECT c.id, c.queue_key, c.open_slots AS places, c.rankings_wanted
@@ -219,12 +222,4 @@ _TAKE_EVALUATION = f"""
           AND c.state = 'open' AND c.open_slots > 0 AND c.use = 'evaluation'
           AND (SELECT p.created_by_id FROM labeling_prompt p WHERE p.id = c.prompt_id) IS DISTINCT FROM %(trainer)s
           {_ELIGIBLE}
-        ORDER BY c.queue_key, c.id
-        LIMIT 1
-        FOR UPDATE OF c SKIP LOCKED
-    ), leased AS ({_INSERT_LEASE}
-    ), taken AS (
-        UPDATE labeling_comparison c SET open_slots = c.open_slots - 1 FROM leased WHERE c.id = leased.comparison_id
-    ), counted AS ({_COUNT_CLAIM})
-    SELECT leased.*, picked.queue_key FROM leased, picked
-"""  # noqa: S608 (made of this file's own constants)
+        {_TAKE_FIRST}"""  # noqa: S608 (made of this file's own constants)

@@ -205,11 +205,7 @@ def _hash_number(seed: int, prompt_id: object) -> int:
 
 def _pairs_left(evaluation: Evaluation) -> bool:
     """Whether a pair is being sampled, wants a judgement, or is in somebody's hands."""
-    pairs = evaluation.comparisons.all()
-    return (
-        pairs.filter(state__in=(Comparison.State.SAMPLING, Comparison.State.OPEN)).exists()
-        or pairs.filter(leases__state="open").exists()
-    )
+    return evaluation.comparisons.filter(state__in=(Comparison.State.SAMPLING, Comparison.State.OPEN)).exists()
 
 
 def _decide_on(candidate: Candidate, evaluation: Evaluation, *, is_over: bool) -> bool:

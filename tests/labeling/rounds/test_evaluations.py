@@ -236,6 +236,8 @@ def test_a_stopped_evaluation_hands_nothing_out_and_cancels_what_is_sampled(
     assert set(project.sampling_runs.values_list("state", flat=True)) == {"done", "cancelled"}
     evaluations.stop(evaluation, by=erin)
     assert AuditEvent.objects.filter(verb="stop evaluation").count() == 1
+    evaluations.begin(project, [newer], by=erin, num_prompts=20, share=1.0)
+    assert isinstance(assignment.claim(project, by=alice), assignment.Nothing)  # none of the pairs of the first
 
 
 def test_a_policy_that_people_called_better_is_promoted_without_a_reason(

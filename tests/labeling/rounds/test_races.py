@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from labeling.models import AuditEvent, Policy, Project, Promotion, Round, TrainingJob
-from labeling.rounds import promotion, training_jobs
+from labeling.models import AuditEvent, Lease, Policy, Project, Promotion, Round, TrainingJob
+from labeling.rankings import assignment
+from labeling.rounds import evaluations, promotion, training_jobs
 from labeling.rounds.errors import RoundError
-from tests.labeling.factories import make_policy, make_project, make_served_policy
+from tests.labeling.factories import make_policy, make_project, make_prompt, make_served_policy, make_user
 from tests.labeling.overlapping import overlap
+from tests.labeling.rounds.judging import answer_all, served, work_through
 from tests.labeling.rounds.test_training_jobs import publish, result, started
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
@@ -53,3 +55,25 @@ def test_a_job_whose_result_is_just_being_recorded_is_not_cancelled_any_more(pro
     job.refresh_from_db()
     assert job.state == TrainingJob.State.DONE
     assert not AuditEvent.objects.filter(verb="cancel training").exists()
+
+
+def test_the_last_place_of_a_pair_goes_to_one_of_two_trainers_who_ask_at_once(project: Project) -> None:
+    for number in range(300):
+        make_prompt(project=project, content=f"A question about the number {number}?")
+    evaluation = evaluations.begin(project, [served("newer")], by=None, num_prompts=20, share=1.0)
+    answer_all(evaluation, most=1)
+    alice, bob = make_user(projects=[project]), make_user(projects=[project])
+    others = overlap(lambda: assignment.claim(project, by=alice), lambda: assignment.claim(project, by=bob))
+    assert isinstance(others, assignment.Nothing)
+    pair = Lease.objects.get(trainer=alice).comparison
+    assert (pair.evaluation, pair.open_slots) == (evaluation, 0)
+
+
+def test_a_verdict_is_taken_once_though_two_look_at_once(project: Project) -> None:
+    for number in range(300):
+        make_prompt(project=project, content=f"A question about the number {number}?")
+    evaluation = evaluations.begin(project, [served("newer")], by=None, num_prompts=20, share=1.0)
+    answer_all(evaluation)
+    work_through(project, make_user(projects=[project]), better="newer")
+    assert overlap(lambda: evaluations.decide(project), lambda: evaluations.decide(project)) == 0
+    assert AuditEvent.objects.filter(verb="decide on policy").count() == 1

@@ -33,8 +33,8 @@ MUTANTS = [
     ),
     _assignment(
         "the membership is not locked",
-        "memberships = Membership.objects.select_for_update()",
-        "memberships = Membership.objects.all()",
+        'memberships = Membership.objects.select_for_update(of=("self",)).annotate(',
+        "memberships = Membership.objects.annotate(",
         "locks.py",
     ),
     _assignment(

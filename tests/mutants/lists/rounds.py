@@ -6,6 +6,12 @@ _promotion_races = platform_planter("rounds/promotion.py", "rounds/test_races.py
 _promotion = platform_planter("rounds/promotion.py", "rounds/test_promotion.py")
 _policy_evaluation = platform_planter("rounds/policy_evaluation.py", "rounds/test_policy_evaluation.py")
 _evaluation_requests = platform_planter("rounds/evaluation_requests.py", "rounds/views/test_rounds.py")
+_evaluations = platform_planter("rounds/evaluations.py", "rounds/test_evaluations.py")
+_verdicts = platform_planter("rounds/verdicts.py", "rounds/test_evaluations.py")
+_pairs = platform_planter("rankings/assignment_sql.py", "rounds/test_evaluations.py")
+_pairs_races = platform_planter("rankings/assignment_sql.py", "rounds/test_races.py")
+_word = platform_planter("rounds/promotion.py", "rounds/test_evaluations.py")
+_leaderboard = platform_planter("rounds/leaderboard.py", "rounds/test_leaderboard.py")
 _steps = platform_planter("rounds/steps.py", "rounds/test_steps.py")
 _training_inputs = platform_planter("rounds/training_inputs.py", "rounds/test_training_jobs.py")
 _training_jobs = platform_planter("rounds/training_jobs.py", "rounds/test_training_jobs.py")
@@ -27,13 +33,13 @@ MUTANTS = [
     ),
     _evaluation_requests(
         "prompts that the policy was trained on are held out",
-        '[*by_split["test"], *by_split["validation"]]',
-        '[*by_split["test"], *by_split["validation"], *by_split["train"]]',
+        'if "train" not in splits:',
+        "if True:",
     ),
     _evaluation_requests(
         "the validation split comes before the test split",
-        '[*by_split["test"], *by_split["validation"]]',
-        '[*by_split["validation"], *by_split["test"]]',
+        "return [*tested, *validated][:num]",
+        "return [*validated, *tested][:num]",
     ),
     _evaluation_requests(
         "prompts of other projects are asked", ".filter(project=project).order_by(", ".all().order_by("
@@ -43,6 +49,43 @@ MUTANTS = [
         'filter(project=project, verb="compare policies"',
         'filter(verb="compare policies"',
     ),
+    _evaluations(
+        "every candidate may be called better with the whole error",
+        "error=evaluation.error / num_candidates",
+        "error=evaluation.error",
+    ),
+    _evaluations("all pairs share a seed", 'f"{seed}:{prompt_id}"', "str(seed)"),
+    _evaluations("a pair of a prompt is no family", "                family=family,\n", ""),
+    _evaluations(
+        "a verdict is taken while a pair is in somebody's hands",
+        "state__in=(Comparison.State.SAMPLING, Comparison.State.OPEN)",
+        "open_slots__gt=0",
+    ),
+    _evaluations("what is stopped is sampled on", "    _cancel_sampling(locked, by=by)\n", ""),
+    _verdicts("what was taken back is a judgement", "        retracted_at=None,\n", ""),
+    _verdicts(
+        "the baseline's wins are the candidate's",
+        "difference = places[str(baseline.id)] - places[str(candidate.id)]",
+        "difference = places[str(candidate.id)] - places[str(baseline.id)]",
+    ),
+    _pairs(
+        "a trainer judges answers to a prompt of their own",
+        "(SELECT p.created_by_id FROM labeling_prompt p WHERE p.id = c.prompt_id) IS DISTINCT FROM %(trainer)s",
+        "true",
+    ),
+    _pairs("pairs of an evaluation that is over are handed out", "AND e.state = 'open'\n", "\n"),
+    _pairs("a pair's place is not given back", "use IN ('work', 'evaluation') THEN", "use IN ('work') THEN"),
+    _pairs_races(
+        "two trainers are given the same place of a pair",
+        "        FOR UPDATE OF c SKIP LOCKED\n    ), leased",
+        "    ), leased",
+    ),
+    _word(
+        "a policy is promoted against people's word without a reason", "if not reason.strip() and (", "if False and ("
+    ),
+    _word("the word on another policy than the present one counts", "evaluation__baseline=project.policy_id", ""),
+    _leaderboard("simulated trainers are people", "        trainer__is_simulated=False,\n", ""),
+    _leaderboard("a policy is compared with itself", " and first.policy_id != second.policy_id", ""),
     _steps("gold items count as ranked", ", comparison__use=Comparison.Use.WORK)", ")"),
     _steps(
         "the time spent on withdrawn dialogues counts",
