@@ -208,7 +208,7 @@ MUTANTS = [
     _sql("two leases give one place back", "SELECT comparison_id, count(*) AS num", "SELECT comparison_id, 1 AS num"),
     _sql(
         "a gold item gets places when leases expire",
-        "CASE WHEN comparison.use = 'work' THEN places.num ELSE 0 END",
+        "CASE WHEN comparison.use IN ('work', 'evaluation') THEN places.num ELSE 0 END",
         "places.num",
         "gold_races.py",
     ),
