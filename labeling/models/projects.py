@@ -48,7 +48,8 @@ class Project(models.Model):
     practice_required = models.BooleanField(default=False)  # whether newcomers must practise before they rank
     gold_every = models.PositiveSmallIntegerField(default=0)  # one in this many comparisons is a gold item; 0: none
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))
-    grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission can be undone
+    grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission of a dialogue can be undone
+    minutes_to_change = models.PositiveSmallIntegerField(default=30, db_default=30)  # a submitted ranking; 0: never
 
     # Sampling.
     policy = models.ForeignKey("labeling.Policy", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -103,6 +104,10 @@ class Project(models.Model):
     @property
     def grace_span(self) -> timedelta:
         return timedelta(minutes=self.grace_minutes)
+
+    @property
+    def span_to_change(self) -> timedelta:
+        return timedelta(minutes=self.minutes_to_change)
 
     @property
     def current_round(self) -> "Round | None":

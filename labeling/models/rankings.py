@@ -146,6 +146,7 @@ class Lease(models.Model):
         EXPIRED = "expired", "Expired"  # the place was given back; the draft is kept
         SKIPPED = "skipped", "Skipped"  # the trainer passed it over; it is never offered to them again
         LATE = "late", "Late"  # submitted after expiry when no place was free: stored, not counted
+        WITHDRAWN = "withdrawn", "Withdrawn"  # its ranking was withdrawn; it is never offered to them again
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="leases")
@@ -160,7 +161,7 @@ class Lease(models.Model):
     seconds = models.FloatField(default=0.0)  # time for which the page was visible
     opened_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)  # of a ranking, its first submission
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("comparison", "trainer"), name="lease_one_per_trainer"),)
@@ -179,7 +180,7 @@ class Ranking(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="rankings")
     trainer = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="rankings")
-    # None if the ranking was imported, or retracted: then the lease is open again for another ranking.
+    # None if the ranking was imported or chosen in a chat, or if another version of it has taken its place.
     lease = models.OneToOneField(Lease, null=True, blank=True, on_delete=models.PROTECT, related_name="ranking")
     submission_key = models.UUIDField(unique=True)  # made by the browser; the same submission twice is one ranking
     tiers = models.JSONField(default=list)

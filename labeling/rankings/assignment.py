@@ -9,7 +9,8 @@ of an evaluation of policies come in between, as often as its share says.
 
 Whatever changes a term of the invariant first locks the comparison's row, then the lease's. So no place can be
 leased or submitted twice, and no two transactions can deadlock. The SQL that takes places and frees expired ones
-is in labeling.rankings.assignment_sql, the order in which a claim reads the queue in labeling.rankings.queue_order.
+is in labeling.rankings.assignment_sql, the order in which a claim reads the queue in labeling.rankings.queue_order,
+changes and withdrawals of what was submitted in labeling.rankings.mending.
 Times are the database's. Leases and drafts leave no audit row, since their own rows record all there is to know.
 """
 
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, F, OuterRef, Subquery, Value, When
 from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext as _
 
@@ -161,37 +162,14 @@ def skip(lease: Lease, *, reason: str, by: User) -> None:
     """Give the place back for good: this comparison is never offered to this trainer again."""
     _require_owner(lease, by)
     with transaction.atomic(durable=True):
-        comparison = _locked(lease)
+        comparison = locked(lease)
         lease.refresh_from_db()
         if lease.state not in (Lease.State.OPEN, Lease.State.EXPIRED):
             return
         if lease.state == Lease.State.OPEN:
-            _change(comparison, open_slots=+1)
+            move_counts(comparison, open_slots=+1)
         _close(lease, Lease.State.SKIPPED, skip_reason=reason.strip()[:120])
         AuditEvent.note("skip comparison", lease, by=by, reason=lease.skip_reason)
-
-
-def retract(ranking: Ranking, *, by: User) -> Lease:
-    """Take a ranking back within the project's grace period: its place is held again, with the board as it was."""
-    if ranking.trainer_id != by.id or ranking.lease_id is None:
-        raise AssignmentError(_("This ranking is not yours to take back."))
-    with transaction.atomic(durable=True):
-        lease = ranking.lease
-        assert lease is not None
-        comparison = _locked(lease)
-        _require_grace(ranking, comparison.project)
-        # The retracted ranking gives up its submission key: the page of this lease submits under the same key again.
-        retracted = Ranking.objects.filter(id=ranking.id, retracted_at=None).update(
-            retracted_at=Now(), lease=None, submission_key=uuid.uuid4()
-        )
-        if not retracted:
-            raise AssignmentError(_("This ranking is already taken back."))
-        _change(comparison, rankings=-1)
-        lease.state, lease.closed_at, lease.expires_at = Lease.State.OPEN, None, Now() + comparison.project.lease_span
-        lease.save(update_fields=["state", "closed_at", "expires_at"])
-        AuditEvent.note("retract ranking", ranking, by=by, lease=str(lease.id))
-    lease.refresh_from_db(fields=("expires_at",))
-    return lease
 
 
 def expire_leases(project: Project | None = None) -> int:
@@ -242,7 +220,7 @@ def _why_nothing(project: Project) -> str:
     return _("There are no comparisons in this project yet.")
 
 
-def _locked(lease: Lease) -> Comparison:
+def locked(lease: Lease) -> Comparison:
     """The comparison of a lease, its row locked: from now on nobody else can change the lease either."""
     # FOR NO KEY UPDATE: each claim of a gold item holds a FOR KEY SHARE lock on its row, which would block FOR UPDATE,
     # and submissions on a gold item must not wait for those who are just given it.
@@ -254,20 +232,22 @@ def _locked(lease: Lease) -> Comparison:
 
 
 def _submit_locked(lease: Lease, submission: Submission, key: uuid.UUID, by: User) -> Outcome:
-    comparison = _locked(lease)
+    comparison = locked(lease)
     place = 0  # change of open_slots: 0 if the trainer's lease is still open, since its place is counted already
     if comparison.state == Comparison.State.WITHDRAWN or not _handed_in(lease, submission):
         lease.refresh_from_db()
         if lease.state == Lease.State.SUBMITTED:
             return Outcome(ranking=_repeated(lease, submission, key))
+        if lease.state == Lease.State.WITHDRAWN:
+            raise AssignmentError(_("You withdrew your ranking of this comparison. Undo that first."))
         refusal = _no_place(comparison)
         if refusal:
             _keep(comparison, lease, submission, key, by)
             return Outcome(sentence=refusal)
         place = -1
         _close(lease, Lease.State.SUBMITTED, seconds=max(lease.seconds, submission.seconds or 0.0))
-    ranking = _insert(comparison, lease, submission, key)
-    _change(comparison, open_slots=place, rankings=+1)
+    ranking = insert_ranking(comparison, lease, submission, key)
+    move_counts(comparison, open_slots=place, rankings=+1)
     AuditEvent.note("submit ranking", ranking, by=by, lease=str(lease.id))
     return Outcome(ranking=ranking)
 
@@ -307,12 +287,12 @@ def _keep(comparison: Comparison, lease: Lease, submission: Submission, key: uui
     if lease.state == Lease.State.LATE and is_known:
         return
     if lease.state == Lease.State.OPEN:
-        _change(comparison, open_slots=+1)
+        move_counts(comparison, open_slots=+1)
     _close(lease, Lease.State.LATE, draft={**lease.draft, "submission": kept})
     AuditEvent.note("keep late ranking", lease, by=by)
 
 
-def _insert(comparison: Comparison, lease: Lease, submission: Submission, key: uuid.UUID) -> Ranking:
+def insert_ranking(comparison: Comparison, lease: Lease, submission: Submission, key: uuid.UUID) -> Ranking:
     ranking = Ranking.objects.create(
         comparison=comparison,
         trainer_id=lease.trainer_id,
@@ -332,7 +312,7 @@ def _insert(comparison: Comparison, lease: Lease, submission: Submission, key: u
     return ranking
 
 
-def _change(comparison: Comparison, *, open_slots: int = 0, rankings: int = 0) -> None:
+def move_counts(comparison: Comparison, *, open_slots: int = 0, rankings: int = 0) -> None:
     """Move the counts of a locked comparison, and its state and its place in the queue with them."""
     comparison.num_rankings += rankings
     if comparison.has_places:
@@ -357,8 +337,3 @@ def _close(lease: Lease, state: Lease.State, **changes: Any) -> None:
 def _require_owner(lease: Lease, by: User) -> None:
     if lease.trainer_id != by.id:
         raise AssignmentError(_("This place belongs to another trainer."))
-
-
-def _require_grace(ranking: Ranking, project: Project) -> None:
-    if not Ranking.objects.filter(Q(id=ranking.id), ranked_at__gt=Now() - project.grace_span).exists():
-        raise AssignmentError(_("The time in which a ranking can be taken back is over."))

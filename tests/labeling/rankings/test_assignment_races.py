@@ -21,8 +21,8 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling.models import Comparison, Lease, Project, Ranking, User
-from labeling.rankings import assignment
-from labeling.rankings.submission import AssignmentError, Outcome
+from labeling.rankings import assignment, mending
+from labeling.rankings.submission import AssignmentError, Outcome, Submission
 from tests.labeling.factories import make_comparison, make_comparisons, make_project, make_users, places_of
 from tests.labeling.rankings.at_work import in_shown_order
 
@@ -96,7 +96,7 @@ def work_day(project: Project, trainers: list[User], *, seed: int, num_acts: int
         if not isinstance(lease, Lease):
             continue
         key, submission = uuid.uuid4(), in_shown_order(lease)
-        act = chance.choice(("rank", "rank", "rank", "again", "leave", "skip", "retract", "late", "draft"))
+        act = chance.choice(("rank", "rank", "rank", "again", "leave", "skip", "withdraw", "late", "draft"))
         try:
             if act == "leave":
                 run_out(Lease.objects.filter(id=lease.id))
@@ -111,8 +111,8 @@ def work_day(project: Project, trainers: list[User], *, seed: int, num_acts: int
                 outcome = assignment.submit(lease, submission, key=key, by=trainer)
                 if act == "again" and not outcome.kept:  # what was too late counts the second time if a place came free
                     assert assignment.submit(lease, submission, key=key, by=trainer).ranking == outcome.ranking
-                if act == "retract" and outcome.ranking is not None:
-                    assignment.retract(outcome.ranking, by=trainer)
+                if act == "withdraw" and outcome.ranking is not None:
+                    mending.withdraw(outcome.ranking, by=trainer)
         except AssignmentError:
             pass  # another thread acts for the same trainer and was faster
 
@@ -299,9 +299,20 @@ def test_death_after_any_statement_leaves_the_law_whole_and_the_work_can_be_done
     assert places_of(comparison) == (2, 1, 0, 1)
     ranking = submit().ranking
     assert ranking is not None
-    assert 4 <= everywhere(partial(assignment.retract, ranking, by=trainer)) < 40
-    assert places_of(comparison) == (2, 1, 1, 0)
-    run_out(Lease.objects.all())
+    changed = Submission(tiers=(tuple(lease.shown_order),))
+    mend = partial(mending.change, lease, changed, key=mending.change_key(ranking.id), by=trainer)
+    assert 4 <= everywhere(mend) < 40
+    assert places_of(comparison) == (2, 1, 0, 1)
+    changed_ranking = Ranking.objects.get(lease=lease)
+    assert changed_ranking.id != ranking.id
+    assert 4 <= everywhere(partial(mending.withdraw, changed_ranking, by=trainer)) < 40
+    assert places_of(comparison) == (2, 2, 0, 0)
+    assert 4 <= everywhere(partial(mending.put_back, changed_ranking, by=trainer)) < 40
+    assert places_of(comparison) == (2, 1, 0, 1)
+    make_comparison(project=project, num_completions=2, rankings_wanted=2)
+    lease = claim()
+    run_out(Lease.objects.filter(id=lease.id))
+    comparison = lease.comparison
     assert 1 <= everywhere(assignment.expire_leases) < 40
     assert places_of(comparison) == (2, 2, 0, 0)
     lease = claim()

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from labeling.dialogues import review
 from labeling.dialogues.rules import WritingError
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, Round, User
-from labeling.rankings import assignment, corrections
+from labeling.rankings import assignment, corrections, mending
 from labeling.rankings.assignment import Nothing
 from labeling.sampling import comparisons
 from tests.labeling.factories import make_chat, make_comparison, make_users, places_of
@@ -202,8 +202,7 @@ def test_nobody_is_given_two_of_a_family(held: Lease, rita: User, bob: User, pro
     rank(claim(project, bob))
     assert isinstance(assignment.claim(project, by=bob), Nothing)
     # A place in the first that comes free again is not for those who hold one in a relative.
-    assignment.retract(held.comparison.rankings.get(), by=alice)
-    assignment.skip(Lease.objects.get(id=held.id), reason="", by=alice)
+    mending.withdraw(held.comparison.rankings.get(), by=alice)
     assert isinstance(assignment.claim(project, by=bob), Nothing)
     assert relative.family_id == held.comparison_id
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.models import Comparison, Lease, Membership, Project, Ranking, User
-from labeling.rankings import assignment
+from labeling.rankings import assignment, mending
 from labeling.rankings.assignment import Nothing
 from labeling.rankings.gold_schedule import is_gold_due
 from labeling.rankings.submission import Submission
@@ -122,9 +122,10 @@ def test_what_happens_to_a_lease_happens_to_a_gold_one(project: Project, alice: 
     assert "your board is as you left it" in again.reason
     ranking = assignment.submit(again, Submission(abstained="no idea"), key=uuid.uuid4(), by=alice).ranking
     assert ranking is not None
-    held = assignment.retract(ranking, by=alice)
-    assert places_of(gold) == (1, 0, 1, 0)
-    assignment.skip(held, reason="", by=alice)
+    other = Submission(tiers=(tuple(again.shown_order),))
+    changed = mending.change(again, other, key=mending.change_key(ranking.id), by=alice)
+    assert places_of(gold) == (1, 0, 0, 1)
+    mending.withdraw(changed, by=alice)
     assert places_of(gold) == (1, 0, 0, 0)
     assert isinstance(assignment.claim(project, by=alice), Nothing)
 

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from labeling.models import Comparison, Membership, Project, Round, User
-from labeling.rankings import assignment, queue_order
+from labeling.rankings import assignment, mending, queue_order
 from labeling.rankings.submission import Submission
 from tests.labeling.factories import make_comparison, make_project, make_users
 from tests.labeling.rankings.at_work import claim, in_shown_order
@@ -56,7 +56,7 @@ def test_one_that_is_taken_back_stands_where_it_stood(project: Project) -> None:
     assert ranking is not None
     comparison.refresh_from_db()
     assert comparison.queue_key < -9_000
-    assignment.retract(ranking, by=alice)
+    mending.withdraw(ranking, by=alice)
     comparison.refresh_from_db()
     assert comparison.queue_key == pytest.approx(-0.25)
 

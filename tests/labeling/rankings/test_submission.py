@@ -2,11 +2,9 @@
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from labeling.models import AuditEvent, Comparison, GuidelineVersion, Lease, Project, User
 from labeling.rankings import assignment
@@ -255,36 +253,3 @@ def test_a_submission_to_a_withdrawn_comparison_is_kept(project: Project, alice:
     assert "withdrawn" in outcome.sentence
     assert places_of(comparison) == (1, 1, 0, 0)
     assert assignment.in_hand(project, by=alice) is None
-
-
-def test_a_ranking_taken_back_opens_its_lease_again(project: Project, alice: User, bob: User) -> None:
-    comparison = make_comparison(project=project)
-    lease = claim(project, alice)
-    key = uuid.uuid4()
-    ranking = assignment.submit(lease, in_shown_order(lease), key=key, by=alice).ranking
-    assert ranking is not None
-    with pytest.raises(AssignmentError, match="not yours"):
-        assignment.retract(ranking, by=bob)
-    reopened = assignment.retract(ranking, by=alice)
-    assert reopened.id == lease.id
-    assert reopened.expires_at - timezone.now() > timedelta(minutes=29)
-    assert AuditEvent.objects.filter(verb="retract ranking", by=alice, subject_id=str(ranking.id)).exists()
-    assert places_of(comparison) == (1, 0, 1, 0)
-    assert comparison.state == Comparison.State.OPEN
-    with pytest.raises(AssignmentError, match="already taken back"):
-        assignment.retract(ranking, by=alice)
-    second = assignment.submit(reopened, in_shown_order(lease), key=key, by=alice).ranking  # the page keeps its key
-    assert second is not None
-    assert second != ranking
-    assert places_of(comparison) == (1, 0, 0, 1)
-
-
-def test_a_ranking_cannot_be_taken_back_after_the_grace_period(project: Project, alice: User) -> None:
-    comparison = make_comparison(project=project)
-    lease = claim(project, alice)
-    ranking = assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=alice).ranking
-    assert ranking is not None
-    comparison.rankings.update(ranked_at=timezone.now() - timedelta(minutes=project.grace_minutes, seconds=1))
-    with pytest.raises(AssignmentError, match="is over"):
-        assignment.retract(ranking, by=alice)
-    assert places_of(comparison) == (1, 0, 0, 1)
