@@ -11,7 +11,7 @@ from labeling.jobs import views as jobs_views
 from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
 from labeling.quality import views as quality_views
-from labeling.rankings.views import corrections, practice, ranking, references
+from labeling.rankings.views import changes, corrections, practice, ranking, references
 from labeling.rounds.views import evaluations, leaderboard, models, rounds
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
@@ -162,6 +162,7 @@ urlpatterns = [
     # Ranking.
     path("p/<slug:slug>/rank/", ranking.rank, name="rank"),
     path("p/<slug:slug>/rank/<uuid:lease_id>/", ranking.lease, name="lease"),
+    path("p/<slug:slug>/rank/<uuid:lease_id>/change/", changes.change_ranking, name="change_ranking"),
     path("p/<slug:slug>/rank/<uuid:lease_id>/draft/", ranking.lease_draft, name="lease_draft"),
     path("p/<slug:slug>/rank/<uuid:lease_id>/renew/", ranking.lease_renew, name="lease_renew"),
     path("p/<slug:slug>/rank/<uuid:lease_id>/skip/", ranking.skip_lease, name="skip_lease"),

@@ -97,6 +97,19 @@ class Client:
     def submit(self, project: str, lease_id: str, ranking: Row) -> Row:
         return dict(self._connection.post(f"{_place(project)}/leases/{quote(lease_id)}/ranking", ranking))
 
+    def ranking(self, project: str, ranking_id: str) -> Row:
+        """One of one's own rankings, with `counts` and `change_until`."""
+        return dict(self._connection.get(f"{_place(project)}/rankings/{quote(ranking_id)}"))
+
+    def change(self, project: str, ranking_id: str, ranking: Row) -> Row:
+        """Put another version in the place of one's own ranking; ParleyError (409) where that counts no more."""
+        return dict(self._connection.post(f"{_place(project)}/rankings/{quote(ranking_id)}/change", ranking))
+
+    def withdraw(self, project: str, ranking_id: str, *, reason: str = "") -> Row:
+        return dict(
+            self._connection.post(f"{_place(project)}/rankings/{quote(ranking_id)}/withdraw", {"reason": reason})
+        )
+
     def skip(self, project: str, lease_id: str, *, reason: str) -> None:
         self._connection.post(f"{_place(project)}/leases/{quote(lease_id)}/skip", {"reason": reason})
 

@@ -11,6 +11,7 @@ from ninja.errors import HttpError, ValidationError
 
 from labeling.exports import FilterError
 from labeling.imports import FileRefused
+from labeling.rankings.mending import MendedMeanwhile
 from labeling.rankings.submission import AssignmentError
 from labeling.rounds.errors import RoundError
 from labeling.rounds.training_inputs import JobError
@@ -72,6 +73,7 @@ def explain_errors(api: NinjaAPI) -> None:
     api.exception_handler(ValidationError)(_invalid)
     api.exception_handler(HttpError)(_unreadable)
     api.exception_handler(Exception)(_internal_error)
+    api.exception_handler(MendedMeanwhile)(_overtaken)
     for refusal in _REFUSALS:
         api.exception_handler(refusal)(_refused)
 
@@ -117,6 +119,11 @@ def _refused(request: HttpRequest, error: Any) -> HttpResponse:
     return response_of(
         ApiError(422, where=request.path, what=str(error), what_to_do="Change the request as the sentence says.")
     )
+
+
+def _overtaken(request: HttpRequest, error: Any) -> HttpResponse:
+    what_to_do = "List the owner's rankings: the one that counts has an id of its own, which can be changed."
+    return response_of(ApiError(409, where=request.path, what=str(error), what_to_do=what_to_do))
 
 
 def _internal_error(request: HttpRequest, error: Any) -> HttpResponse:

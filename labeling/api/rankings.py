@@ -65,11 +65,11 @@ def claim(request: HttpRequest, slug: str) -> Any:
 def submit(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: schemas.NewRanking) -> Any:
     """Rank the comparison of this lease. Sending the same ranking again returns the stored one."""
     held = access.own_lease(request, lease_id, slug=slug)
-    _require_ratings(held, given)
+    require_ratings(held, given)
     key = uuid.uuid5(
         held.id, "submission"
     )  # the ranking page derives the same key, so a retry from either is one ranking
-    outcome = assignment.submit(held, _submission(given), key=key, by=access.person(request))
+    outcome = assignment.submit(held, as_submission(given), key=key, by=access.person(request))
     ranking = outcome.ranking and _with_all(models.Ranking.objects.all()).get(id=outcome.ranking.id)
     return Status(201, {"counts": not outcome.kept, "ranking": ranking, "sentence": outcome.sentence})
 
@@ -103,7 +103,7 @@ def _shown(lease: Lease) -> dict[str, object]:
     }
 
 
-def _require_ratings(held: Lease, given: schemas.NewRanking) -> None:
+def require_ratings(held: Lease, given: schemas.NewRanking) -> None:
     """Where the project asks for ratings, each completion of an order needs its own. Raises ApiError."""
     if not held.comparison.project.asks_ratings or given.abstained is not None:
         return
@@ -120,7 +120,7 @@ def _require_ratings(held: Lease, given: schemas.NewRanking) -> None:
         )
 
 
-def _submission(given: schemas.NewRanking) -> Submission:
+def as_submission(given: schemas.NewRanking) -> Submission:
     ratings = [RatingGiven(**{**one.dict(), "completion_id": str(one.completion_id)}) for one in given.ratings]
     return Submission(
         tiers=tuple(tuple(map(str, tier)) for tier in given.tiers),

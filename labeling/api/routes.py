@@ -11,7 +11,18 @@ from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 from ninja.parser import Parser
 
-from labeling.api import dialogues, evaluations, exports, feedback, projects, rankings, schemas, training, webhooks
+from labeling.api import (
+    dialogues,
+    evaluations,
+    exports,
+    feedback,
+    mending,
+    projects,
+    rankings,
+    schemas,
+    training,
+    webhooks,
+)
 from labeling.api.authentication import Bearer, authenticated
 from labeling.api.errors import explain_errors, not_found, response_of
 from labeling.api.idempotency import HEADER, LONGEST_KEY
@@ -52,7 +63,7 @@ api = Api(
     parser=JsonBodies(),
 )
 explain_errors(api)
-for _room in (projects, dialogues, rankings, feedback, exports, training, evaluations, webhooks):
+for _room in (projects, dialogues, rankings, mending, feedback, exports, training, evaluations, webhooks):
     api.add_router("", _room.router)
 
 

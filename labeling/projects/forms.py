@@ -50,6 +50,7 @@ class ProjectForm(forms.ModelForm[Project]):
                 "rankings_wanted",
                 "comparisons_ready",
                 "lease_minutes",
+                "minutes_to_change",
                 "keeps_original",
                 "asks_ratings",
                 "forbids_own_text",
@@ -104,6 +105,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "rankings_wanted",
             "comparisons_ready",
             "lease_minutes",
+            "minutes_to_change",
             "keeps_original",
             "asks_ratings",
             "forbids_own_text",
@@ -127,6 +129,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "rankings_wanted": _("Rankings wanted of each"),
             "comparisons_ready": _("Comparisons kept ready"),
             "lease_minutes": _("Reserved for, minutes"),
+            "minutes_to_change": _("A ranking can be changed for, minutes"),
             "keeps_original": _("The message that was chosen is one of the K"),
             "asks_ratings": _("Rate each completion alone before ranking"),
             "forbids_own_text": _("Nobody ranks what they wrote themselves"),
@@ -145,6 +148,10 @@ class ProjectForm(forms.ModelForm[Project]):
             "top_p": _("1 leaves out nothing."),
             "num_completions": _("2 to 9."),
             "comparisons_ready": _("How many are sampled ahead of the trainers."),
+            "minutes_to_change": _(
+                "After it is submitted, by the person who made it. Until the change is submitted, the old one counts; "
+                "0 switches changing off."
+            ),
             "compares_thumbs_down": _(
                 "The prompt of a thumb down that comes in is compared at once in the open round."
             ),

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.models import AuditEvent, Comparison, Lease, Ranking, User
@@ -44,6 +45,11 @@ def changes_until(lease: Lease) -> datetime | None:
     if lease.comparison.state == Comparison.State.WITHDRAWN:
         return None
     return lease.closed_at + project.span_to_change
+
+
+def may_change(lease: Lease) -> bool:
+    until = changes_until(lease)
+    return until is not None and timezone.now() < until
 
 
 def change(lease: Lease, submission: Submission, *, key: uuid.UUID, by: User) -> Ranking:
@@ -83,7 +89,7 @@ def withdraw(ranking: Ranking, *, by: User, reason: str = "") -> None:
         if ranking.is_choice:
             comparison.state = Comparison.State.WITHDRAWN  # drafts of a private chat are nobody else's to rank
         move_counts(comparison, open_slots=+1, rankings=-1)
-        Lease.objects.filter(id=ranking.lease_id).update(state=Lease.State.WITHDRAWN)
+        _set_state(ranking, Lease.State.WITHDRAWN)
         AuditEvent.note("withdraw ranking", ranking, by=by, reason=reason.strip()[:LONGEST_REASON])
 
 
@@ -103,14 +109,16 @@ def put_back(ranking: Ranking, *, by: User) -> None:
             raise AssignmentError(_("Somebody else took its place meanwhile, so it cannot be put back."))
         Ranking.objects.filter(id=ranking.id).update(retracted_at=None)
         move_counts(comparison, open_slots=-1, rankings=+1)
-        Lease.objects.filter(id=ranking.lease_id).update(state=Lease.State.SUBMITTED)
+        _set_state(ranking, Lease.State.SUBMITTED)
         AuditEvent.note("put back ranking", ranking, by=by)
     ranking.refresh_from_db(fields=("retracted_at",))
 
 
 def is_withdrawn(ranking: Ranking) -> bool:
-    """Whether its author withdrew it; a version whose place another took is retracted too, but has no lease."""
-    return ranking.retracted_at is not None and (ranking.is_choice or ranking.lease_id is not None)
+    """Whether its author withdrew it. A version whose place another took is retracted too, but has no lease."""
+    if ranking.retracted_at is None or ranking.is_choice:
+        return ranking.retracted_at is not None
+    return ranking.lease is not None and ranking.lease.state == Lease.State.WITHDRAWN
 
 
 def _locked_comparison(ranking: Ranking) -> Comparison:
@@ -119,6 +127,12 @@ def _locked_comparison(ranking: Ranking) -> Comparison:
     comparison = Comparison.objects.select_for_update(of=("self",), no_key=True).get(id=ranking.comparison_id)
     comparison.project = ranking.comparison.project
     return comparison
+
+
+def _set_state(ranking: Ranking, state: Lease.State) -> None:
+    if ranking.lease is not None:
+        ranking.lease.state = state
+        ranking.lease.save(update_fields=["state"])
 
 
 def _retract(ranking: Ranking, *, lease: Lease | None) -> None:
@@ -135,7 +149,7 @@ def _repeated(ranking: Ranking, submission: Submission) -> Ranking:
     return ranking
 
 
-def _require_author(trainer_id: int | None, by: User) -> None:
+def _require_author(trainer_id: uuid.UUID | None, by: User) -> None:
     if trainer_id != by.id:
         raise AssignmentError(_("This ranking is another trainer's."))
 

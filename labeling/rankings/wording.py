@@ -64,4 +64,6 @@ def ranking_words() -> dict[str, str]:
         "state_sending": _("no connection; your ranking is kept here and will be sent"),
         "state_signed_out": _("you are signed out; your work is kept here. Sign in in another tab, then submit again"),
         "state_refused": _("not saved yet"),
+        "state_conflict": _("two boards: choose one"),
+        "open_own": _("Open the ranking that counts"),
     }

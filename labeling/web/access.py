@@ -161,6 +161,15 @@ def rankings_for(request: HttpRequest, project: Project) -> QuerySet[Ranking]:
     return rankings.filter(trainer=reader)
 
 
+def own_ranking(request: HttpRequest, ranking_id: uuid.UUID, *, slug: str) -> Ranking:
+    """A ranking that this person made, in force or not, in a project that they are still a member of."""
+    rankings = Ranking.objects.filter(trainer=person(request), comparison__project=project_for(request, slug))
+    related = rankings.select_related(
+        "comparison__project", "lease__comparison__project", "trainer", "guideline_version"
+    )
+    return get_object_or_404(related.prefetch_related("ratings"), id=ranking_id)
+
+
 def own_lease(request: HttpRequest, lease_id: uuid.UUID, *, slug: str) -> Lease:
     """A lease that this person holds or held, in a project that they are still a member of."""
     leases = Lease.objects.select_related("comparison__project__policy").filter(comparison__project__slug=slug)

@@ -96,14 +96,14 @@ def _posted_rating(posted: Mapping[str, Any] | None, identifier: str) -> dict[st
     }
 
 
-def answer(request: HttpRequest, url: str) -> HttpResponse:
-    """Send the client to `url` after a submission: as JSON for rank.js, as a redirect for a plain form."""
-    return JsonResponse({"next": url}) if request.content_type == "application/json" else redirect(url)
+def answer(request: HttpRequest, url: str, **more: str) -> HttpResponse:
+    """Send the client to `url` after a submission: as JSON for rank.js, with `more`, as a redirect for a plain form."""
+    return JsonResponse({"next": url, **more}) if request.content_type == "application/json" else redirect(url)
 
 
-def format_order(tiers: Tiers, unacceptable_from: int | None, letters: Mapping[str, str]) -> str:
+def format_order(tiers: Tiers, unacceptable_from: int | None, letters: Mapping[str, str], *, tied: str = " = ") -> str:
     """An order as one line of text; unacceptable completions come after a bar: B > A = C | D."""
-    names = [" = ".join(sorted(letters[identifier] for identifier in tier)) for tier in tiers]
+    names = [tied.join(sorted(letters[identifier] for identifier in tier)) for tier in tiers]
     line = len(names) if unacceptable_from is None else unacceptable_from
     above, below = " > ".join(names[:line]), " > ".join(names[line:])
     return f"{above} | {below}".strip() if below else above

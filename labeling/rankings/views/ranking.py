@@ -14,11 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling.models import Comparison, Lease, Project, Report, User
+from labeling.models import Comparison, Lease, Project, Ranking, Report, User
 from labeling.rankings import assignment
 from labeling.rankings.board_input import BoardError, read_request, read_seconds, read_submission
 from labeling.rankings.submission import AssignmentError, StaleDraft
 from labeling.rankings.views import board
+from labeling.rankings.views.changes import change_name
+from labeling.rankings.views.submitted import SUBMITTED, submitted_page
 from labeling.rankings.wording import abstain_reasons, report_reasons, skip_reasons
 from labeling.web import access
 from labeling.web.access import RANKERS
@@ -39,9 +41,11 @@ def rank(request: HttpRequest, slug: str) -> HttpResponse:
 @access.role_required(*RANKERS)
 @require_http_methods(["GET", "POST"])
 def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
-    """The board of one comparison, and what the trainer makes of it."""
+    """The board of one comparison, and what the trainer makes of it; once it is submitted, its ranking to read."""
     held = access.own_lease(request, lease_id, slug=slug)
     project, user = held.comparison.project, access.person(request)
+    if request.method == "GET" and held.state in SUBMITTED:
+        return submitted_page(request, held)
     if request.method == "GET":
         return _board_page(request, project, held, by=user)
     values: dict[str, Any] = {}
@@ -58,7 +62,7 @@ def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
         )
     else:
         messages.warning(request, outcome.sentence)
-    return board.answer(request, _next_url(project, user, request))
+    return board.answer(request, _next_url(project, user, request), **_own(held, outcome.ranking))
 
 
 @access.role_required(*RANKERS)
@@ -66,8 +70,10 @@ def lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
 def lease_draft(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
     """Keep the board as it stands; 409 with the newer version where another tab was faster."""
     held = access.own_lease(request, lease_id, slug=slug)
+    own: dict[str, str] = {}
     try:
         values = read_request(request)
+        own = _submitted_elsewhere(held, values.get("draft"))
         version = assignment.save_draft(
             held,
             draft=values.get("draft") or {},
@@ -75,10 +81,10 @@ def lease_draft(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpRes
             by=access.person(request),
         )
     except StaleDraft as stale:
-        return JsonResponse({"version": stale.version}, status=409)
+        return JsonResponse({"version": stale.version, "draft": stale.draft, **own}, status=409)
     except (BoardError, AssignmentError, ValueError, TypeError) as error:
         return JsonResponse({"error": str(error)}, status=422)
-    return JsonResponse({"version": version})
+    return JsonResponse({"version": version, **own})
 
 
 @access.role_required(*RANKERS)
@@ -146,6 +152,22 @@ def _next_url(project: Project, user: User, request: HttpRequest) -> str:
         return reverse("lease", args=(project.slug, claimed.id))
     messages.info(request, claimed.reason)
     return reverse("practice" if claimed.practice_first else "rank", args=(project.slug,))
+
+
+def _submitted_elsewhere(held: Lease, draft: Any) -> dict[str, str]:
+    """Where the ranking is, for a board whose tab does not know that there is one; that of a change knows."""
+    is_of_change = isinstance(draft, dict) and "changes" in draft
+    if held.state not in SUBMITTED or is_of_change:
+        return {}
+    return {"own": reverse("lease", args=(held.comparison.project.slug, held.id))}
+
+
+def _own(held: Lease, ranking: Ranking | None) -> dict[str, str]:
+    """Where rank.js leads who changed the board while it was sent: the ranking as it counts, and its change."""
+    if ranking is None:
+        return {}
+    own = reverse("lease", args=(held.comparison.project.slug, held.id))
+    return {"own": own, "ranking": str(ranking.id), "change_name": change_name(ranking)}
 
 
 def _refusal(

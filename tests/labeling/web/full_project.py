@@ -12,6 +12,7 @@ from labeling import exports, models
 from labeling.imports import uploads
 from labeling.models import Comparison, Lease, Project, User
 from labeling.rankings import assignment
+from labeling.rankings.mending import change_key
 from labeling.urls import urlpatterns
 from tests.labeling.api.api_client import Program
 from tests.labeling.factories import (
@@ -28,6 +29,10 @@ from tests.labeling.factories import (
 )
 
 SLUG = "ours"
+MENDING = (
+    "withdraw_ranking", "put_back_ranking", "api_get_own_ranking", "api_change_own_ranking",
+    "api_withdraw_own_ranking", "api_put_back_own_ranking",
+)  # fmt: skip
 KEY = "8a4a7c9e-6b1f-4f0c-9a53-0f5f3f0a7f10"
 
 
@@ -68,13 +73,24 @@ def make_full_project() -> FullProject:
     work = make_comparison(project=project)
     practice = make_reference(project=project, use="practice").comparison
     gold = make_reference(project=project).comparison
-    models.Ranking.objects.create(
+    order = [one for (one,) in gold_tiers(work)]
+    submitted_lease = models.Lease.objects.create(
         comparison=work,
         trainer=adam,
+        state="submitted",
+        shown_order=order,
+        expires_at=timezone.now(),
+        closed_at=timezone.now(),
+    )
+    ranked = models.Ranking.objects.create(
+        comparison=work,
+        trainer=adam,
+        lease=submitted_lease,
         submission_key=uuid.uuid4(),
         tiers=gold_tiers(work),
-        shown_order=[one for (one,) in gold_tiers(work)],
+        shown_order=order,
     )
+    models.Comparison.objects.filter(id=work.id).update(num_rankings=1, open_slots=0, state="done")
     practised = models.PracticeRanking.objects.create(
         comparison=practice,
         trainer=adam,
@@ -132,6 +148,8 @@ def make_full_project() -> FullProject:
         name: {"dialogue_id": submitted.id} for name in ("review_dialogue", "accept_dialogue", "return_dialogue")
     }
     special |= {name: {"comparison_id": gold.id} for name in ("reference", "retire_reference")}
+    special |= {"change_ranking": {"lease_id": submitted_lease.id}}
+    special |= {name: {"ranking_id": ranked.id} for name in MENDING}
     special |= {"practice_board": {"comparison_id": practice.id}, "report_completion": {"completion_id": completion.id}}
     return FullProject(project=project, adam=adam, program=program, ids=ids, special=special)
 
@@ -161,7 +179,7 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
     mixture = {f"mixture-{name}_FORMS": number for name, number in (("TOTAL", "0"), ("INITIAL", "0"))}
     numbers = {
         "temperature": 1, "top_p": 1, "max_new_tokens": 256, "num_completions": 4, "rankings_wanted": 2,
-        "comparisons_ready": 20, "lease_minutes": 30, "gold_every": 0, "num_suggestions": 3,
+        "comparisons_ready": 20, "lease_minutes": 30, "minutes_to_change": 30, "gold_every": 0, "num_suggestions": 3,
         "suggestion_temperature": 0.7, "suggestion_top_p": 1, "suggestion_max_new_tokens": 256,
         "grace_minutes": 10, "control_share": 0,
     }  # fmt: skip
@@ -206,6 +224,7 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "new_reference": {"key": KEY, **explained, **_shelves(full, "new_reference")},
         "practice_board": {"key": KEY, "seconds": "1", "line": "1"} | _shelves(full, "practice_board"),
         "lease": board | rated,
+        "change_ranking": _changed(full) | {f"shelf:{one}": "1" for one in _completions(full, "new_reference")},
         "lease_draft": {"draft": "x", "version": "0"},
         "lease_renew": {"seconds": "5"},
         "skip_lease": {"reason": "not my topic"},
@@ -225,6 +244,7 @@ def bodies(full: FullProject) -> dict[str, Any]:
     rating = {"overall": 3, "flags": {"hallucination": True}, "note": "n"}
     return {
         "lease": {"shelves": _order(held.shown_order), "ratings": ratings, **board},
+        "change_ranking": board | {"shelves": _order(_completions(full, "new_reference")[::-1])} | _changed(full),
         "lease_draft": {"draft": {"board": {"shelves": {best: 1}, "line": 2}, "layout": "two"}, "version": 0},
         "lease_renew": {"seconds": 4.5},
         "write_better": {"completion": best, "content": "Better.", "key": KEY, "seconds": 3},
@@ -240,6 +260,8 @@ def bodies(full: FullProject) -> dict[str, Any]:
             "seconds": 3.5,
         },
         "api_skip": {"reason": "not my topic"},
+        "api_change_own_ranking": {"tiers": [_completions(full, "new_reference")], "note": "On reflection."},
+        "api_withdraw_own_ranking": {"reason": "I had not read D."},
         "api_list_exports": {"kind": "rankings", "format": "records", "filters": {
             "rounds": [1], "since": "2026-01-01", "until": "2026-12-31", "topics": ["sums"], "trainers": ["t"],
             "trainer_kinds": ["person"], "states": ["done"], "guideline_versions": [1], "agreement_at_least": 50,
@@ -261,6 +283,12 @@ def bodies(full: FullProject) -> dict[str, Any]:
 def _completions(full: FullProject, name: str) -> list[str]:
     comparison = full.special.get(name, full.ids)["comparison_id"]
     return [str(one) for one in Comparison.objects.get(id=comparison).completions.values_list("id", flat=True)]
+
+
+def _changed(full: FullProject) -> dict[str, Any]:
+    """What names the version that a change takes the place of."""
+    key = change_key(full.special["withdraw_ranking"]["ranking_id"])
+    return {"key": str(key), "note": "On reflection."}
 
 
 def _order(completions: list[str]) -> dict[str, int]:

@@ -73,8 +73,8 @@ MUTANTS = [
     ),
     _mending(
         "a withdrawn ranking's author is given it again",
-        "update(state=Lease.State.WITHDRAWN)",
-        "update(state=Lease.State.EXPIRED)",
+        "_set_state(ranking, Lease.State.WITHDRAWN)",
+        "_set_state(ranking, Lease.State.EXPIRED)",
     ),
     _mending(
         "a ranking is put back into a place that is taken",

@@ -1,6 +1,7 @@
 // Stores a trainer's draft: every change immediately in this browser, shortly after on the server. Renews the
 // lease while someone is active. Sends a submission until it is acknowledged, always under the same key, so
-// that however often it is sent it becomes one ranking.
+// that however often it is sent it becomes one ranking. Where another tab has saved the same board, it stops saving
+// and says so (onConflict) until the two are settled.
 
 import { csrfToken } from "../web/parley.js";
 
@@ -9,12 +10,17 @@ const RENEW_EVERY = 60_000; // ms
 const LONGEST_WAIT = 20_000; // ms between two attempts to send a submission
 
 export class Keeper {
-  constructor({ name, urls, version, showState, showExpiry }) {
+  constructor({ name, urls, version, showState, showExpiry, onConflict, onSubmitted }) {
     this.storageKey = `parley:${name}`;
     this.urls = urls;
     this.version = version;
     this.showState = showState;
     this.showExpiry = showExpiry;
+    this.onConflict = onConflict;
+    this.onSubmitted = onSubmitted;
+    this.own = new Set([canonical(this.recall()?.draft)]); // drafts of this tab, which are no other tab's
+    this.conflict = null;
+    this.isSending = this.isClosed = false;
     this.lastActivity = Date.now();
     this.secondsActive = 0;
     this.timer = null;
@@ -23,7 +29,7 @@ export class Keeper {
     }
     setInterval(() => this.tick(), 1000);
     if (!urls.draft) return; // practice or reference, without a lease: the draft is kept in this browser only
-    setInterval(() => this.renew(), RENEW_EVERY);
+    if (urls.renew) setInterval(() => this.renew(), RENEW_EVERY);
     addEventListener("online", () => this.save());
     addEventListener("pagehide", () => this.saveNow());
   }
@@ -47,26 +53,45 @@ export class Keeper {
     this.draft = draft;
     try { localStorage.setItem(this.storageKey, JSON.stringify({ draft, at: Date.now() })); } catch { /* storage full, or private mode */ }
     if (!this.urls.draft) return;
+    if (this.isSending || this.isClosed) return;
+    if (this.conflict) return this.onConflict(this.conflict.draft);
     this.showState("saving");
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.save(), SAVE_AFTER);
   }
 
   async save() {
-    if (this.draft === undefined) return;
+    if (!this.urls.draft || this.draft === undefined || this.conflict) return;
     const sent = this.draft;
+    this.own.add(canonical(sent));
     const answer = await post(this.urls.draft, { draft: sent, version: this.version, seconds: this.secondsActive });
     if (answer === null) return this.showState("offline");
     if (answer.status === 401 || answer.status === 403) return this.showState("signed-out");
     const body = await answer.json();
+    if (body.own && !this.isSending) {
+      this.isClosed = true; // from now on the draft is kept in this browser only
+      return this.onSubmitted();
+    }
+    if (answer.status === 409 && !this.own.has(canonical(body.draft))) {
+      this.conflict = body;
+      this.showState("conflict");
+      return this.onConflict(body.draft);
+    }
     if (body.version !== undefined) this.version = body.version;
-    if (answer.status === 409) return this.save();
+    if (answer.status === 409) return this.save(); // the newer draft is this tab's own; its answer was lost
     if (sent === this.draft) this.draft = undefined;
     this.showState(answer.ok ? "saved" : "offline");
   }
 
+  // The two boards of a conflict have become one, which is kept last.
+  settle() {
+    this.version = this.conflict.version;
+    this.conflict = null;
+    this.keep(this.draft);
+  }
+
   saveNow() {
-    if (this.draft === undefined) return;
+    if (this.draft === undefined || this.conflict || this.isClosed) return;
     const form = new FormData();
     form.set("csrfmiddlewaretoken", csrfToken());
     form.set("json", JSON.stringify({ draft: this.draft, version: this.version, seconds: this.secondsActive }));
@@ -81,9 +106,12 @@ export class Keeper {
 
   async submit(submission) {
     clearTimeout(this.timer);
+    this.isSending = true;
     const sent = { ...submission, seconds: this.secondsActive };
     const outcome = await this.deliver(this.urls.submit, sent, () => this.showState("sending"));
+    this.isSending = false;
     if (outcome.status < 300) this.forget();
+    else await this.save(); // what was refused is kept on the server too
     return outcome;
   }
 
@@ -101,6 +129,13 @@ export class Keeper {
       });
     }
   }
+}
+
+// A value as text, the same however the keys of its objects are ordered; the server orders them in its own way.
+function canonical(value) {
+  return JSON.stringify(value ?? null, (_key, held) => (
+    held && typeof held === "object" && !Array.isArray(held) ? Object.fromEntries(Object.entries(held).sort()) : held
+  ));
 }
 
 // POST JSON. Resolves with null if the network failed, and with status 401 for a redirect, which means signed out.

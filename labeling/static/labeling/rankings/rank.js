@@ -8,6 +8,7 @@ import { dragByHandle } from "./drag.js";
 import { Keeper } from "./draft_storage.js";
 import { Ratings } from "./ratings.js";
 import { layouts } from "./layouts.js";
+import { TwoTabs } from "./two_tabs.js";
 
 const root = document.getElementById("ranking");
 const form = document.getElementById("ranking-form");
@@ -18,7 +19,7 @@ const board = new Board([...cards.keys()], facts.num_shelves);
 const ratings = new Ratings(cards, () => { offerRatingOrder(); showContradictions(); keep(); });
 const note = form.querySelector("#note-on-ranking"); // not on boards of practice and references
 const submitButton = form.querySelector("#submit-ranking");
-const keeper = new Keeper({ name: facts.name, urls: facts.urls, version: facts.draft_version, showState, showExpiry });
+const keeper = new Keeper({ name: facts.name, urls: facts.urls, version: facts.draft_version, showState, showExpiry, onConflict: (draft) => tabs.show(draft), onSubmitted: () => tabs.submittedElsewhere() });
 const betters = new Betters(root, {
   url: facts.urls.better,
   deliver: (...sent) => keeper.deliver(...sent),
@@ -27,15 +28,14 @@ const betters = new Betters(root, {
 });
 const view = layouts(root, cards, { initial: facts.layout, changed: keep });
 
+const tabs = new TwoTabs(root, { keeper, letters, numShelves: facts.num_shelves, current, take, words: facts.words });
+
 let expiresAt = 0;
 
 document.documentElement.classList.add("has-board");
 const remembered = keeper.recall();
 const draft = remembered && remembered.at > facts.draft_saved_at * 1000 ? remembered.draft : facts.draft;
-if (draft?.board) board.restore(draft.board);
-if (draft?.ratings) ratings.restore(draft.ratings);
-if (draft?.better) betters.restore(draft.better);
-if (note && draft?.note !== undefined) note.value = draft.note;
+restore(draft);
 note?.addEventListener("input", keep);
 // Above the bars of the screen, for which the style sheet leaves a margin.
 for (const kind of ["focus", "input"]) note?.addEventListener(kind, () => note.scrollIntoView({ block: "nearest" }));
@@ -75,8 +75,25 @@ function undo() {
   announce(facts.words.undone);
 }
 
+function restore(kept) {
+  if (kept?.board) board.restore(kept.board);
+  if (kept?.ratings) ratings.restore(kept.ratings);
+  if (kept?.better) betters.restore(kept.better);
+  if (note && kept?.note !== undefined) note.value = kept.note;
+}
+
+function current() {
+  return { ...facts.kept_with, board: board.snapshot(), ratings: ratings.snapshot(), better: betters.snapshot(), note: note?.value, layout: view.current() };
+}
+
 function keep() {
-  keeper.keep({ board: board.snapshot(), ratings: ratings.snapshot(), better: betters.snapshot(), note: note?.value, layout: view.current() });
+  keeper.keep(current());
+}
+
+function take(other) {
+  restore(other);
+  draw();
+  keep();
 }
 
 root.addEventListener("change", (event) => {
@@ -263,6 +280,7 @@ form.addEventListener("submit", async (event) => {
   const abstained = event.submitter?.name === "abstained" ? event.submitter.value : null;
   if (abstained === null && !board.isComplete()) return;
   submitButton.disabled = true;
+  const judged = JSON.stringify(judgement());
   const { status, body } = await keeper.submit({
     ...said(),
     key: form.elements.key.value,
@@ -274,11 +292,14 @@ form.addEventListener("submit", async (event) => {
   });
   if (body.next) {
     form.dispatchEvent(new Event("parley:stored", { bubbles: true }));
-    location.assign(body.next);
+    const isAsSent = abstained !== null || !body.own || JSON.stringify(judgement()) === judged;
+    if (isAsSent) return location.assign(body.next);
+    history.replaceState(null, "", keepAsChange(body));
+    location.reload(); // the address of the board is that of the ranking
   } else {
     submitButton.disabled = false;
     showState(status === 401 || status === 403 ? "signed-out" : "refused");
-    complain(body.error ?? "");
+    complain(body.error ?? "", body.own);
   }
 });
 
@@ -287,9 +308,22 @@ function said() {
   return Object.fromEntries([...form.querySelectorAll("[data-said]")].filter((field) => field.type !== "radio" || field.checked).map((field) => [field.name, field.value]));
 }
 
-function complain(sentence) {
+function judgement() {
+  return { board: board.snapshot(), ratings: ratings.snapshot(), note: note?.value };
+}
+
+// What was changed while the ranking was being sent is no part of it: keep it as a change that is not submitted, and
+// return the address of the ranking, which says so.
+function keepAsChange({ own, ranking, change_name: name }) {
+  try { localStorage.setItem(`parley:${name}`, JSON.stringify({ draft: { ...current(), changes: ranking }, at: Date.now() })); } catch { /* storage full, or private mode */ }
+  return `${own}#changed-while-sent`;
+}
+
+// With `own`, the address of the ranking that counts, there is a way to it.
+function complain(sentence, own) {
   const problem = document.getElementById("problem");
   problem.hidden = sentence === "";
   problem.querySelector("p").textContent = sentence;
+  if (own) problem.querySelector("p").append(" ", Object.assign(document.createElement("a"), { href: own, textContent: facts.words.open_own }));
   if (sentence) problem.scrollIntoView({ block: "center" });
 }

@@ -32,10 +32,10 @@ export class Ratings {
   }
 
   restore(ratings) {
-    for (const [id, rating] of Object.entries(ratings)) {
-      const card = this.cards.get(id);
-      const box = card?.querySelector(".rating");
+    for (const [id, card] of this.cards) {
+      const box = card.querySelector(".rating");
       if (!box) continue;
+      const rating = ratings[id] ?? { overall: null, flags: [], note: "" };
       for (const radio of box.querySelectorAll("input[name^='overall:']")) radio.checked = Number(radio.value) === rating.overall;
       for (const flag of box.querySelectorAll("input[name^='flag:']")) flag.checked = rating.flags.includes(flag.value);
       box.querySelector("textarea").value = rating.note;

@@ -38,8 +38,8 @@ def page(client: Client, name: str, *arguments: str) -> str:
 def settings_of(project: Project, **values: Any) -> dict[str, Any]:
     plain = (
         "name", "description", "temperature", "top_p", "max_new_tokens", "num_completions", "rankings_wanted",
-        "comparisons_ready", "lease_minutes", "num_suggestions", "grace_minutes", "suggestion_temperature",
-        "suggestion_top_p", "suggestion_max_new_tokens",
+        "comparisons_ready", "lease_minutes", "minutes_to_change", "num_suggestions", "grace_minutes",
+        "suggestion_temperature", "suggestion_top_p", "suggestion_max_new_tokens",
     )  # fmt: skip
     fields = {name: getattr(project, name) for name in plain} | {"policy": project.policy_id, "control_share": 0}
     return fields | mixture_rows() | values
@@ -102,10 +102,11 @@ def test_a_project_needs_a_name_of_its_own(admin: Client, project: Project, name
 
 
 def test_settings_are_kept_and_what_was_before_is_noted(admin: Client, project: Project) -> None:
-    values = settings_of(project, num_completions=6, control_share=25, asks_ratings="on")
+    values = settings_of(project, num_completions=6, control_share=25, asks_ratings="on", minutes_to_change=0)
     assert admin.post(reverse("project_settings", args=("sky",)), values).status_code == 302
     project.refresh_from_db()
     assert (project.num_completions, project.control_share, project.asks_ratings) == (6, 0.25, True)
+    assert project.minutes_to_change == 0
     changes = AuditEvent.objects.get(verb="change project").detail["changes"]
     assert changes["num_completions"] == ["4", "6"]
 

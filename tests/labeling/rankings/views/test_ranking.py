@@ -188,7 +188,7 @@ def test_drafts_are_kept_by_version_and_a_stale_one_learns_the_newer(held: Lease
     first = post_json(client, url("lease_draft", held), {"draft": {"board": 1}, "version": 0})
     assert first.json() == {"version": 1}
     stale = post_json(client, url("lease_draft", held), {"draft": {"board": 2}, "version": 0})
-    assert (stale.status_code, stale.json()) == (409, {"version": 1})
+    assert (stale.status_code, stale.json()) == (409, {"version": 1, "draft": {"board": 1}})
     held.refresh_from_db()
     assert held.draft == {"board": 1}
 

@@ -1,0 +1,107 @@
+"""The page of a submitted ranking, as its author reads it. It stands at the address of the board that it was made on.
+
+Gold items are shown as work is: nothing here asks what a comparison is used for.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from labeling.models import Comparison, Dialogue, Lease, Ranking
+from labeling.rankings import mending
+from labeling.rankings.submission import RATING_FLAGS
+from labeling.rankings.views import board
+
+SUBMITTED = (Lease.State.SUBMITTED, Lease.State.WITHDRAWN)  # states of a lease that this page shows
+
+
+def submitted_page(request: HttpRequest, held: Lease) -> HttpResponse:
+    ranking = mending.standing(held)
+    assert ranking is not None
+    comparison, until = held.comparison, mending.changes_until(held)
+    context: dict[str, Any] = {
+        "project": comparison.project,
+        "section": "rank",
+        "lease": held,
+        "ranking": ranking,
+        "state": _state(held, ranking),
+        "submitted_at": said_time(held.closed_at or ranking.ranked_at),
+        "changed_at": said_time(ranking.ranked_at) if _is_changed(ranking) else "",
+        "until": said_time(until) if until is not None else "",
+        "may_change": mending.may_change(held),
+        "unsent": unsent_change(held, ranking),
+        "earlier_messages": comparison.messages[:-1],
+        "last_message": comparison.messages[-1],
+        "tiers": _tiers(ranking),
+        "written": held.written.exclude(state=Dialogue.State.WITHDRAWN).order_by("created_at"),
+    }
+    return render(request, "labeling/rankings/submitted.html", context)
+
+
+def said_time(moment: datetime) -> str:
+    """08:40 in the zone of the account, with the date where that is not today."""
+    local = timezone.localtime(moment)
+    return date_format(local, "H:i" if local.date() == timezone.localdate() else "j M, H:i")
+
+
+def unsent_change(held: Lease, ranking: Ranking) -> dict[str, Any] | None:
+    """The draft of a change of this version that was kept and not submitted."""
+    draft = held.draft
+    return draft if isinstance(draft, dict) and draft.get("changes") == str(ranking.id) else None
+
+
+def in_words(ranking: Ranking) -> str:
+    """The order on one line, or the abstention with its reason."""
+    if ranking.abstained is not None:
+        return _("abstained: %(reason)s") % {"reason": ranking.abstained}
+    letters = board.letters(ranking.shown_order)
+    known = {identifier: letters.get(identifier, "?") for tier in ranking.tiers for identifier in tier}
+    tied = ", " if ranking.is_choice else " = "
+    return board.format_order(ranking.tiers, ranking.unacceptable_from, known, tied=tied)
+
+
+def _state(held: Lease, ranking: Ranking) -> str:
+    if held.state == Lease.State.WITHDRAWN:
+        return "withdrawn"
+    if ranking.retracted_at is not None:
+        return "retracted"  # by somebody else: its author has nothing to undo
+    return "left out" if held.comparison.state == Comparison.State.WITHDRAWN else "counts"
+
+
+def _is_changed(ranking: Ranking) -> bool:
+    return Ranking.objects.filter(comparison=ranking.comparison_id, trainer=ranking.trainer_id).count() > 1
+
+
+def _tiers(ranking: Ranking) -> list[dict[str, Any]]:
+    """The tiers, best first, each with its completions; without an order one tier of all, which has no number."""
+    known = {str(completion.id): completion for completion in ranking.comparison.completions.all()}
+    rated = {str(rating.completion_id): rating for rating in ranking.ratings.all()}
+    letters = board.letters(ranking.shown_order)
+    line = len(ranking.tiers) if ranking.unacceptable_from is None else ranking.unacceptable_from
+    return [
+        {
+            "number": number if ranking.tiers else None,
+            "is_unacceptable": number > line and bool(ranking.tiers),
+            "is_first_below": number == line + 1 and bool(ranking.tiers),
+            "completions": [
+                {
+                    "letter": letters[identifier],
+                    "content": known[identifier].content,
+                    "finish_reason": known[identifier].finish_reason,
+                    "rating": rated.get(identifier),
+                    "flags": [label for flag, label in RATING_FLAGS.items() if _has_flag(rated.get(identifier), flag)],
+                }
+                for identifier in sorted(tier, key=letters.__getitem__)
+            ],
+        }
+        for number, tier in enumerate(ranking.tiers or [ranking.shown_order], 1)
+    ]
+
+
+def _has_flag(rating: Any, flag: str) -> bool:
+    return rating is not None and bool(rating.flags.get(flag))
