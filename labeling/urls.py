@@ -10,7 +10,7 @@ from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
 from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
-from labeling.quality import views as quality_views
+from labeling.quality.views import own_work, quality
 from labeling.rankings.views import changes, corrections, practice, ranking, references
 from labeling.rounds.views import evaluations, leaderboard, models, rounds
 from labeling.sampling import streaming
@@ -29,6 +29,7 @@ _NEAR_DUPLICATE = "p/<slug:slug>/data/near-duplicates/<uuid:prompt_id>/"
 _REFERENCE = "p/<slug:slug>/quality/references/<uuid:comparison_id>/"
 _SAMPLED = "p/<slug:slug>/rounds/sampling/<uuid:comparison_id>/"
 _EVALUATION = "p/<slug:slug>/rounds/evaluations/<uuid:evaluation_id>/"
+_RANKING = "p/<slug:slug>/rankings/<uuid:ranking_id>/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
@@ -41,7 +42,7 @@ urlpatterns = [
     path("account/theme/", account.theme, name="theme"),
     path("account/tokens/", api_tokens.tokens, name="tokens"),
     path("account/tokens/<uuid:token_id>/revoke/", api_tokens.revoke, name="revoke_token"),
-    path("history/", quality_views.history, name="history"),
+    path("history/", own_work.history, name="history"),
     # People.
     path("people/", people.people, name="people"),
     path("people/<uuid:user_id>/role/", people.change_role, name="change_role"),
@@ -148,13 +149,18 @@ urlpatterns = [
     path("models/<uuid:model_id>/", models.model, name="model"),
     path("workers/", jobs_views.workers, name="workers"),
     # Quality.
-    path("p/<slug:slug>/quality/", quality_views.quality, name="quality"),
-    path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality_views.handle_report, name="handle_report"),
+    path("p/<slug:slug>/quality/", quality.quality, name="quality"),
+    path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality.handle_report, name="handle_report"),
     path("p/<slug:slug>/quality/references/", references.references, name="references"),
     path("p/<slug:slug>/quality/references/choose/", references.choose_comparison, name="choose_comparison"),
     path(f"{_REFERENCE}new/", references.new_reference, name="new_reference"),
     path(_REFERENCE, references.reference, name="reference"),
     path(f"{_REFERENCE}retire/", references.retire_reference, name="retire_reference"),
+    # Mending one's own work.
+    path(f"{_RANKING}withdraw/", own_work.withdraw_ranking, name="withdraw_ranking"),
+    path(f"{_RANKING}put-back/", own_work.put_back_ranking, name="put_back_ranking"),
+    path(f"{_DIALOGUE}take-out/", own_work.take_out_dialogue, name="take_out_dialogue"),
+    path(f"{_DIALOGUE}put-back/", own_work.put_back_dialogue, name="put_back_dialogue"),
     # Practice.
     path("p/<slug:slug>/practice/", practice.practice, name="practice"),
     path("p/<slug:slug>/practice/<uuid:comparison_id>/", practice.practice_board, name="practice_board"),

@@ -1,12 +1,13 @@
-"""Changes of a dialogue's state: submitted, submission undone, accepted, returned, withdrawn.
+"""Changes of a dialogue's state: submitted, submission undone, accepted, returned, withdrawn, put back.
 
 Each locks the dialogue's row, so that the author and a reviewer cannot act on it at the same time.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,6 +17,8 @@ from labeling.dialogues.rules import WritingError, lock, require_author, require
 from labeling.models import AuditEvent, Comparison, Dialogue, Message, User
 
 State = Dialogue.State
+WITHDRAW = "withdraw dialogue"  # the verb of the event, which holds what is needed to undo it
+LONGEST_REASON = 500  # characters, of a withdrawal
 
 
 def submit_dialogue(dialogue: Dialogue, *, by: User) -> None:
@@ -75,18 +78,52 @@ def return_dialogue(dialogue: Dialogue, *, comment: str, by: User) -> None:
         AuditEvent.note("return dialogue", dialogue, by=by, comment=dialogue.review_comment)
 
 
-def withdraw(dialogue: Dialogue, *, by: User) -> None:
-    """Withdraw a dialogue for good: nobody sees it and it is never exported. Only for its author or an admin."""
+def withdraw(dialogue: Dialogue, *, by: User, reason: str = "") -> None:
+    """Withdraw a dialogue: nobody sees it and it is never exported. Only for its author or an admin."""
     with transaction.atomic():
         lock(dialogue)
         if not by.is_admin:
             require_author(dialogue, by)
+        before = dialogue.state
         _move(dialogue, State.WITHDRAWN)
         # Copies of a comparison that contain a text of this dialogue are withdrawn with it. The first comparison of
         # a family never contains such a text, so it stays.
         joined = Comparison.objects.exclude(family=None).exclude(family=F("id"))
-        joined.filter(completions__message__dialogue=dialogue).update(state=Comparison.State.WITHDRAWN)
-        AuditEvent.note("withdraw dialogue", dialogue, by=by)
+        copies = joined.filter(completions__message__dialogue=dialogue).exclude(state=Comparison.State.WITHDRAWN)
+        ids = [str(copy.id) for copy in copies.select_for_update(of=("self",)).order_by("id")]
+        Comparison.objects.filter(id__in=ids).update(state=Comparison.State.WITHDRAWN)
+        AuditEvent.note(WITHDRAW, dialogue, by=by, state=before, copies=ids, reason=reason.strip()[:LONGEST_REASON])
+
+
+def put_back(dialogue: Dialogue, *, by: User) -> None:
+    """Undo one's own withdrawal: the dialogue, and the comparisons that went with it, are what they were before."""
+    with transaction.atomic():
+        lock(dialogue)
+        require_author(dialogue, by)
+        event = _withdrawals([dialogue]).order_by("-at", "-id").first()
+        if dialogue.state != State.WITHDRAWN or event is None or not _is_undoable(event, by):
+            raise WritingError(_("This withdrawal cannot be undone here. An admin knows why."))
+        _move(dialogue, State(event.detail["state"]))
+        copies = Comparison.objects.filter(id__in=event.detail["copies"], state=Comparison.State.WITHDRAWN)
+        full = When(num_rankings__gte=F("rankings_wanted"), then=Value(Comparison.State.DONE))
+        copies.update(state=Case(full, default=Value(Comparison.State.OPEN)))
+        AuditEvent.note("put back dialogue", dialogue, by=by, state=dialogue.state)
+
+
+def that_can_be_put_back(dialogues: Iterable[Dialogue], *, by: User) -> set[str]:
+    """The ids of those of these withdrawn dialogues whose last withdrawal this person can undo."""
+    newest = {event.subject_id: event for event in _withdrawals(dialogues).order_by("at", "id")}
+    return {subject_id for subject_id, event in newest.items() if _is_undoable(event, by)}
+
+
+def _withdrawals(dialogues: Iterable[Dialogue]) -> QuerySet[AuditEvent]:
+    ids = [str(dialogue.pk) for dialogue in dialogues]
+    return AuditEvent.objects.filter(subject_type="dialogue", subject_id__in=ids, verb=WITHDRAW)
+
+
+def _is_undoable(event: AuditEvent, by: User) -> bool:
+    """Whether this person withdrew it themselves, and the event says what it was before (older ones do not)."""
+    return event.by_id == by.id and "state" in event.detail
 
 
 def _lock_for_review(dialogue: Dialogue, by: User, *states: State) -> None:

@@ -114,6 +114,12 @@ def own_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> 
     return found
 
 
+def own_withdrawn_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:
+    """A dialogue of this person that is withdrawn, in a project that they are still a member of."""
+    withdrawn = Dialogue.objects.filter(project=project_for(request, slug), state=Dialogue.State.WITHDRAWN)
+    return get_object_or_404(withdrawn.select_related("project"), id=dialogue_id, author=person(request))
+
+
 def message_of(dialogue: Dialogue, message_id: uuid.UUID) -> Message:
     """A message of a dialogue that this person may change."""
     message = get_object_or_404(dialogue.messages.select_related("completion"), id=message_id)

@@ -10,6 +10,7 @@ from labeling.models import Comparison, Lease, Project, Ranking, User
 from tests.browser.axe import violations
 from tests.browser.ranking_page import board_is_ready, take_next
 from tests.browser.screenshots import look_at
+from tests.labeling.factories import make_dialogue
 
 OpenPage = Callable[..., Page]
 
@@ -184,3 +185,27 @@ def test_a_reload_and_a_lost_answer_are_no_other_tab(open_page: OpenPage, alice:
     place(page, "34")
     expect(page.locator("#save-state")).to_contain_text("saved")
     expect(page.locator("#two-boards")).to_be_hidden()
+
+
+def test_my_work_opens_tells_apart_and_withdraws(
+    submitted: Page, project: Project, alice: User, keep_screenshot: Callable[[Page, str], Path]
+) -> None:
+    page = submitted
+    make_dialogue(project=project, author=alice, state="returned", review_comment="Say how hot the oven is.")
+    page.goto("/history/")
+    look_at(page, "my-work", keep_screenshot, at="#rankings")
+    page.get_by_role("link", name="My sourdough rises").first.click()
+    expect(page.get_by_text("It counts. You can change it until")).to_be_visible()
+    page.goto("/history/")
+    page.get_by_label("What", exact=True).select_option("rankings")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#dialogues")).to_have_count(0)
+    page.get_by_role("link", name="Withdraw: My sourdough").click()
+    look_at(page, "withdraw-a-ranking", keep_screenshot)
+    page.get_by_label("Reason").fill("I had not read D.")
+    page.get_by_role("button", name="Withdraw", exact=True).click()
+    expect(page.get_by_text("The ranking is withdrawn and counts no more.")).to_be_visible()
+    assert Ranking.objects.filter(retracted_at=None).count() == 0
+    page.get_by_role("button", name="Undo the withdrawal").click()
+    expect(page.get_by_text("The ranking counts again.")).to_be_visible()
+    assert Ranking.objects.filter(retracted_at=None).count() == 1

@@ -14,7 +14,7 @@ from labeling.exports.statistics import RankingStatistics
 from labeling.imports.rankings import store_rankings
 from labeling.models import Completion, Project, Ranking, SamplingRun, User
 from labeling.quality.report import quality_figures
-from labeling.quality.views import _order
+from labeling.rankings.views.submitted import in_words
 from records import Completion as CompletionRecord
 from records import Message, RecordError, decode, encode
 from records import Ranking as RankingRecord
@@ -100,7 +100,7 @@ def test_it_comes_back_as_a_choice(chosen: Ranking) -> None:
 
 
 def test_its_trainer_reads_what_they_chose_and_no_tie(chosen: Ranking) -> None:
-    best, *others = _order(chosen).split(" > ")
+    best, *others = in_words(chosen).split(" > ")
     assert (best, others) == ("B", ["A, C"])
 
 

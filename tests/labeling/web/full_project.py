@@ -241,6 +241,7 @@ def bodies(full: FullProject) -> dict[str, Any]:
     board = {"line": 2, "seconds": 4.5, "layout": "stacked", "key": KEY, "abstained": None}
     said = [{"role": "user", "content": "Why?"}]
     explained = {"use": "gold", "lesson": "l", "explanation": "e"}
+    ranked = _completions(full, "new_reference")
     rating = {"overall": 3, "flags": {"hallucination": True}, "note": "n"}
     return {
         "lease": {"shelves": _order(held.shown_order), "ratings": ratings, **board},
@@ -260,7 +261,11 @@ def bodies(full: FullProject) -> dict[str, Any]:
             "seconds": 3.5,
         },
         "api_skip": {"reason": "not my topic"},
-        "api_change_own_ranking": {"tiers": [_completions(full, "new_reference")], "note": "On reflection."},
+        "api_change_own_ranking": {
+            "tiers": [ranked],
+            "ratings": [{"completion_id": one, **rating} for one in ranked],
+            "note": "On reflection.",
+        },
         "api_withdraw_own_ranking": {"reason": "I had not read D."},
         "api_list_exports": {"kind": "rankings", "format": "records", "filters": {
             "rounds": [1], "since": "2026-01-01", "until": "2026-12-31", "topics": ["sums"], "trainers": ["t"],

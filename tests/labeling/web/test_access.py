@@ -176,6 +176,21 @@ def test_a_lease_and_a_run_are_of_one_person(project: Project, cast: dict[str, U
     assert not may(access.completion_of, lease, foreign.id)
 
 
+def test_a_ranking_is_mended_by_its_trainer_alone(cast: dict[str, User], project: Project) -> None:
+    ranking = make_ranking(project=project, trainer=cast["alice"])
+    assert allowed(cast, access.own_ranking, ranking.id, slug="ours") == {"alice"}
+    make_project(slug="theirs").memberships.create(user=cast["alice"])
+    assert not may(access.own_ranking, asked_by(cast["alice"]), ranking.id, slug="theirs")
+    project.memberships.filter(user=cast["alice"]).delete()
+    assert not may(access.own_ranking, asked_by(cast["alice"]), ranking.id, slug="ours")
+
+
+def test_a_withdrawn_dialogue_is_found_by_its_author_alone(cast: dict[str, User], project: Project) -> None:
+    dialogue, kept = (make_dialogue(project=project, author=cast["alice"], state=one) for one in ("withdrawn", "draft"))
+    assert allowed(cast, access.own_withdrawn_dialogue, dialogue.pk, slug="ours") == {"alice"}
+    assert allowed(cast, access.own_withdrawn_dialogue, kept.pk, slug="ours") == set()
+
+
 def test_exports_and_training_jobs_are_for_engineers_and_admins(project: Project, cast: dict[str, User]) -> None:
     export = Export.objects.create(project=project, kind=Export.Kind.RANKINGS)
     job = TrainingJob.objects.create(

@@ -42,10 +42,10 @@ def test_dialogues_and_rankings_are_listed_with_what_became_of_them(
 ) -> None:
     make_dialogue(project=project, author=alice, state=Dialogue.State.ACCEPTED)
     make_dialogue(project=project, author=alice, state=Dialogue.State.RETURNED, review_comment="Too short.")
-    make_ranking(trainer=alice, project=project)
+    make_ranking(trainer=alice, project=project, unacceptable_from=2)
     make_ranking(trainer=alice, project=project, tiers=[], abstained="I do not know the subject")
     page = client.get(reverse("history")).content.decode()
-    for words in ("accepted", "Too short.", "B &gt; A = C &gt; D", "abstained: I do not know the subject"):
+    for words in ("accepted", "Too short.", "B &gt; A = C | D", "abstained: I do not know the subject"):
         assert words in page
 
 
@@ -115,12 +115,19 @@ def test_agreement_is_with_people_who_ranked_the_same_and_with_nobody_else(proje
 def test_earlier_work_is_on_further_pages(client: Client, project: Project, alice: User) -> None:
     for number in range(27):
         make_dialogue(project=project, author=alice, turns=[("user", f"Question {number:02d}?", "typed")])
-    first, second = (client.get(reverse("history"), {"page": page}).content.decode() for page in ("0", "1"))
-    assert "Question 26?" in first
-    assert "Question 01?" not in first
-    assert "?page=1" in first
-    assert "Question 01?" in second
-    assert client.get(reverse("history"), {"page": "nonsense"}).status_code == 200
+        make_ranking(trainer=alice, project=project)
+    first = client.get(reverse("history"))
+    page = first.content.decode()
+    assert "Question 26?" in page
+    assert "Question 01?" not in page
+    work = first.context["work"]
+    assert [len(work.rankings.rows), len(work.dialogues.rows)] == [25, 25]
+    second = client.get(reverse("history") + work.dialogues.next_query)
+    assert "Question 01?" in second.content.decode()
+    assert (second.context["work"].rankings, len(second.context["work"].dialogues.rows)) == (None, 2)
+    rankings = client.get(reverse("history") + work.rankings.next_query).context["work"]
+    assert (rankings.dialogues, len(rankings.rankings.rows)) == (None, 2)
+    assert client.get(reverse("history"), {"after": "nonsense", "kind": "nonsense"}).status_code == 200
 
 
 def test_more_work_costs_no_more_queries(
@@ -130,7 +137,7 @@ def test_more_work_costs_no_more_queries(
         for _ in range(num):
             make_dialogue(project=project, author=alice)
             make_ranking(trainer=alice, project=project)
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             client.get(reverse("history"))
 
 

@@ -1,0 +1,1 @@
+"""The pages of rankings: views of five beats, which know requests and decide nothing."""
