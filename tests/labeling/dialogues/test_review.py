@@ -131,3 +131,36 @@ def test_with_a_dialogue_go_the_copies_of_a_comparison_that_hold_its_text(projec
     review.withdraw(dialogue, by=alice)
     states = dict(Comparison.objects.values_list("id", "state"))
     assert [states[one.id] for one in (first, copy, other)] == ["open", "withdrawn", "open"]
+    Comparison.objects.filter(id=copy.id).update(num_rankings=1)
+    review.put_back(dialogue, by=alice)
+    states = dict(Comparison.objects.values_list("id", "state"))
+    assert [states[one.id] for one in (first, copy, other)] == ["open", "done", "open"]
+
+
+def test_a_copy_that_was_withdrawn_before_stays_so_when_the_dialogue_is_put_back(project: Project, alice: User) -> None:
+    dialogue = make_dialogue(project=project, author=alice)
+    first, copy = (make_comparison(project=project) for _ in range(2))
+    Comparison.objects.filter(id__in=(first.id, copy.id)).update(family=first)
+    text = dialogue.messages.get(position=1)
+    Completion.objects.create(comparison=copy, index=9, content=text.content, message=text)
+    Comparison.objects.filter(id=copy.id).update(state="withdrawn")
+    review.withdraw(dialogue, by=alice)
+    review.put_back(dialogue, by=alice)
+    copy.refresh_from_db()
+    assert copy.state == "withdrawn"
+
+
+def test_a_dialogue_is_put_back_by_its_author_as_it_was(project: Project, alice: User, rita: User) -> None:
+    dialogue = handed_in(project, alice)
+    review.accept(dialogue, by=rita)
+    with pytest.raises(WritingError, match="cannot be undone"):
+        review.put_back(dialogue, by=alice)
+    review.withdraw(dialogue, by=alice, reason=" Not mine to give. ")
+    assert AuditEvent.objects.get(verb="withdraw dialogue").detail["reason"] == "Not mine to give."
+    with pytest.raises(WritingError):
+        review.put_back(dialogue, by=rita)
+    review.put_back(dialogue, by=alice)
+    assert dialogue.state == State.ACCEPTED
+    assert AuditEvent.objects.get(verb="put back dialogue").by == alice
+    with pytest.raises(WritingError, match="cannot be undone"):
+        review.put_back(dialogue, by=alice)

@@ -66,11 +66,11 @@ MUTANTS = [
     unnoted(_editing, "a branch is not noted", "branch dialogue"),
     _review(
         "a text of a withdrawn dialogue stays in copied comparisons",
-        "        joined.filter(completions__message__dialogue=dialogue).update(state=Comparison.State.WITHDRAWN)\n",
+        "        Comparison.objects.filter(id__in=ids).update(state=Comparison.State.WITHDRAWN)\n",
         "",
     ),
     _review("the first comparison of a family is withdrawn with its copy", '.exclude(family=F("id"))', ""),
-    unnoted(_review, "a withdrawal leaves no audit event", "withdraw dialogue"),
+    _review("a withdrawal leaves no audit event", "AuditEvent.note(WITHDRAW", "(lambda *_, **__: None)(WITHDRAW"),
     unnoted(_review, "a return leaves no audit event", "return dialogue"),
     unnoted(_review, "an undone submission leaves no audit event", "undo submission"),
 ]

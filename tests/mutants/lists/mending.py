@@ -113,3 +113,122 @@ MUTANTS = [
         (ALONE,),
     ),
 ]
+
+OWN_WORK = "tests/labeling/quality/views/test_own_work.py"
+CHANGES = "tests/labeling/rankings/views/test_changes.py"
+REVIEW = "tests/labeling/dialogues/test_review.py"
+ACCESS = "tests/labeling/web/test_access.py"
+BY_API = "tests/labeling/api/test_mending.py"
+
+
+def _page(module: str, fault: str, before: str, after: str, *tests: str) -> Mutant:
+    return Mutant(f"labeling/{module}.py", fault, ((before, after),), tests)
+
+
+MUTANTS += [
+    _page(
+        "web/access",
+        "another person's ranking is opened and mended",
+        "Ranking.objects.filter(trainer=person(request), comparison__project=",
+        "Ranking.objects.filter(comparison__project=",
+        f"{ACCESS}::test_a_ranking_is_mended_by_its_trainer_alone",
+    ),
+    _page(
+        "web/access",
+        "another person's withdrawn dialogue is put back",
+        'withdrawn.select_related("project"), id=dialogue_id, author=person(request))',
+        'withdrawn.select_related("project"), id=dialogue_id)',
+        f"{ACCESS}::test_a_withdrawn_dialogue_is_found_by_its_author_alone",
+    ),
+    _page(
+        "rankings/views/ranking",
+        "a submitted board is live",
+        'if request.method == "GET" and held.state in SUBMITTED:',
+        "if False:",
+        CHANGES,
+    ),
+    _page(
+        "rankings/views/ranking",
+        "a board of another tab is not told of the submission",
+        "    if held.state not in SUBMITTED or is_of_change:\n",
+        "    if True:\n",
+        CHANGES,
+    ),
+    _page(
+        "rankings/views/changes",
+        "the draft of another version fills the board of a change",
+        'kept = None if request.GET.get("anew") else unsent_change(held, ranking)',
+        'kept = None if request.GET.get("anew") else held.draft or None',
+        CHANGES,
+    ),
+    _page(
+        "rankings/views/submitted",
+        "the draft of an older version is shown as one of the newest",
+        'isinstance(draft, dict) and draft.get("changes") == str(ranking.id)',
+        'isinstance(draft, dict) and draft.get("changes")',
+        CHANGES,
+    ),
+    _page(
+        "rankings/views/changes",
+        "the board of a change loses the unacceptable line",
+        "None if ranking.unacceptable_from is None else ranking.unacceptable_from + 1",
+        "None",
+        CHANGES,
+    ),
+    _page(
+        "rankings/views/changes",
+        "a change that was overtaken is no conflict",
+        "409 if isinstance(error, MendedMeanwhile) else 422",
+        "422",
+        CHANGES,
+    ),
+    _page(
+        "api/errors",
+        "the API calls a change that was overtaken senseless",
+        "    api.exception_handler(MendedMeanwhile)(_overtaken)\n",
+        "",
+        BY_API,
+    ),
+    _page(
+        "exports/holding",
+        "a gold item stands out since no export holds it",
+        "is_told_by_filters = row.comparison.use != Comparison.Use.WORK",
+        "is_told_by_filters = False",
+        OWN_WORK,
+    ),
+    _page(
+        "exports/holding",
+        "the filters of an export are not asked",
+        "    return matches.exists()\n",
+        "    return True\n",
+        OWN_WORK,
+    ),
+    _page(
+        "quality/own_work",
+        "the work of others is listed",
+        "Ranking.objects.filter(trainer=user)",
+        "Ranking.objects.all()",
+        "tests/labeling/quality/views/test_history.py",
+    ),
+    _page(
+        "dialogues/review",
+        "an author puts back what an admin withdrew",
+        'return event.by_id == by.id and "state" in event.detail',
+        'return "state" in event.detail',
+        OWN_WORK,
+    ),
+    _page(
+        "dialogues/review",
+        "a copy that was withdrawn before comes back with a dialogue",
+        ".exclude(state=Comparison.State.WITHDRAWN)\n        ids",
+        "\n        ids",
+        REVIEW,
+    ),
+    _page(
+        "rankings/mending",
+        "the drafts of a private chat are offered to be ranked",
+        "comparison.state = Comparison.State.WITHDRAWN  # drafts of a",
+        "pass  # drafts of a",
+        OWN_WORK,
+    ),
+]

@@ -302,13 +302,13 @@ MUTANTS = [
         "gold items of other projects count", "_gold_rankings().filter(comparison__project=project)", "_gold_rankings()"
     ),
     Mutant(
-        "labeling/quality/views.py",
+        "labeling/quality/views/quality.py",
         "a report of another project is handled",
         (("get_object_or_404(Report, id=report_id, project=project)", "get_object_or_404(Report, id=report_id)"),),
         ("tests/labeling/quality/views/test_quality.py",),
     ),
     Mutant(
-        "labeling/quality/views.py",
+        "labeling/quality/views/quality.py",
         "handling a report leaves no audit row",
         (('    AuditEvent.note("handle report", report, by=access.person(request))\n', ""),),
         ("tests/labeling/quality/views/test_quality.py",),
