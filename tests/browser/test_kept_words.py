@@ -93,6 +93,7 @@ def test_every_text_area_of_every_page_keeps_its_words(
     walked = [
         page.url,
         f"/p/bread/write/{draft.pk}/",
+        f"/p/bread/write/{draft.pk}/take-out/",
         f"/p/bread/write/{draft.pk}/messages/{draft.messages.get().pk}/",
         f"/p/bread/chat/{chat.pk}/",
         f"/p/bread/review/{submitted.pk}/",
