@@ -105,7 +105,7 @@ def put_back(ranking: Ranking, *, by: User) -> None:
             comparison.state = Comparison.State.DONE
         if comparison.state == Comparison.State.WITHDRAWN:
             raise AssignmentError(_("The comparison itself was withdrawn meanwhile; the ranking cannot count again."))
-        if comparison.use == Comparison.Use.WORK and comparison.open_slots == 0:
+        if comparison.has_places and comparison.open_slots == 0:
             raise AssignmentError(_("Somebody else took its place meanwhile, so it cannot be put back."))
         Ranking.objects.filter(id=ranking.id).update(retracted_at=None)
         move_counts(comparison, open_slots=-1, rankings=+1)

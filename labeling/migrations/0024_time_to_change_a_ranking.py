@@ -6,7 +6,7 @@ STATES = ["open", "submitted", "expired", "skipped", "late", "withdrawn"]
 
 
 class Migration(migrations.Migration):
-    dependencies = (("labeling", "0022_notes_on_rankings"),)
+    dependencies = (("labeling", "0023_evaluations_by_people"),)
 
     operations = (
         migrations.AddField(
