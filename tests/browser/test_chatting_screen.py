@@ -39,6 +39,7 @@ def begin(open_page: OpenPage, alice: User, **options: object) -> Page:
     return page
 
 
+@pytest.mark.in_both_browsers
 def test_an_answer_comes_word_by_word_and_is_a_policy_message(
     open_page: OpenPage, alice: User, keep_screenshot: Callable[[Page, str], Path]
 ) -> None:
@@ -58,6 +59,7 @@ def test_an_answer_comes_word_by_word_and_is_a_policy_message(
     assert len(wait_for_run(purpose="chat").messages) == 3
 
 
+@pytest.mark.in_both_browsers
 def test_of_several_answers_one_is_chosen_and_the_choice_is_a_ranking(
     open_page: OpenPage, alice: User, keep_screenshot: Callable[[Page, str], Path]
 ) -> None:
@@ -74,6 +76,7 @@ def test_of_several_answers_one_is_chosen_and_the_choice_is_a_ranking(
     assert (best, others) == ([ANSWERS[1]], [ANSWERS[0]])
 
 
+@pytest.mark.in_both_browsers
 def test_a_stopped_answer_keeps_what_was_written(open_page: OpenPage, alice: User) -> None:
     page = begin(open_page, alice)
     run = ask(page)
@@ -99,6 +102,7 @@ def test_another_answer_takes_the_place_of_the_last(open_page: OpenPage, alice: 
     assert list(dialogue.messages.values_list("content", flat=True)) == [QUESTION, ANSWERS[0]]
 
 
+@pytest.mark.in_both_browsers
 def test_where_no_event_stream_gets_through_the_page_asks_again(open_page: OpenPage, alice: User) -> None:
     page = begin(open_page, alice)
     page.route("**/stream/**", lambda route: route.abort())

@@ -23,6 +23,7 @@ def index_at(page: Page, letter: str) -> int:
     return Completion.objects.get(id=identifier).index
 
 
+@pytest.mark.in_both_browsers
 def test_four_completions_are_ranked_with_six_keys(
     open_page: OpenPage, alice: User, comparison: Comparison, keep_screenshot: Callable[[Page, str], Path]
 ) -> None:
@@ -52,6 +53,7 @@ def test_an_untouched_board_cannot_be_submitted(open_page: OpenPage, alice: User
     assert not Ranking.objects.exists()
 
 
+@pytest.mark.in_both_browsers
 def test_keys_tie_move_draw_the_line_and_undo(open_page: OpenPage, alice: User, comparison: Comparison) -> None:
     page = open_page("/p/bread/rank/", user=alice)
     take_next(page)
@@ -83,6 +85,7 @@ def test_focus_stays_on_the_card_that_moves_and_the_move_is_announced(
     expect(page.locator("#live")).to_have_text("A tier 1")
 
 
+@pytest.mark.in_both_browsers
 def test_the_mouse_does_it_all(open_page: OpenPage, alice: User, comparison: Comparison) -> None:
     page = open_page("/p/bread/rank/", user=alice)
     page.get_by_role("button", name="Next comparison").click()
@@ -130,6 +133,7 @@ def test_a_phone_shows_one_completion_and_nothing_overflows(
     assert len(Ranking.objects.get().tiers) == 4
 
 
+@pytest.mark.in_both_browsers
 def test_a_closed_tab_loses_nothing(open_page: OpenPage, alice: User, comparison: Comparison) -> None:
     page = open_page("/p/bread/rank/", user=alice)
     take_next(page)
@@ -144,6 +148,7 @@ def test_a_closed_tab_loses_nothing(open_page: OpenPage, alice: User, comparison
     expect(page.locator(".completion[data-letter=B] .place")).to_have_text("tier 1")
 
 
+@pytest.mark.in_both_browsers
 def test_a_lost_network_keeps_the_ranking_and_sends_it_once(
     open_page: OpenPage, alice: User, comparison: Comparison
 ) -> None:

@@ -55,6 +55,7 @@ def saved(page: Page) -> None:
     expect(page.locator("#save-state")).to_have_attribute("data-state", "saved")
 
 
+@pytest.mark.in_both_browsers
 def test_both_sides_are_written_and_submitted_by_keyboard_alone(
     open_page: OpenPage, alice: User, project: Project
 ) -> None:
@@ -79,6 +80,7 @@ def test_both_sides_are_written_and_submitted_by_keyboard_alone(
     assert dialogue.state == Dialogue.State.DRAFT
 
 
+@pytest.mark.in_both_browsers
 def test_suggestions_stream_in_and_the_one_taken_keeps_its_authorship(
     open_page: OpenPage, alice: User, draft: Dialogue, keep_screenshot: KeepScreenshot
 ) -> None:
@@ -102,6 +104,7 @@ def test_suggestions_stream_in_and_the_one_taken_keeps_its_authorship(
     assert (message.content, message.authorship, message.edit_distance) == (SUGGESTIONS[2], "taken", 0)
 
 
+@pytest.mark.in_both_browsers
 def test_a_suggestion_that_was_changed_is_edited_and_one_undone_is_not(
     open_page: OpenPage, alice: User, draft: Dialogue
 ) -> None:
@@ -127,6 +130,7 @@ def test_a_suggestion_that_was_changed_is_edited_and_one_undone_is_not(
     assert (message.authorship, message.edit_distance) == ("edited", len(" Good luck!"))
 
 
+@pytest.mark.in_both_browsers
 def test_the_composer_survives_a_closed_tab_before_anything_was_sent(
     open_page: OpenPage, alice: User, draft: Dialogue
 ) -> None:
@@ -184,6 +188,7 @@ def test_two_windows_that_write_the_same_message_show_both_texts(
     saved(here)
 
 
+@pytest.mark.in_both_browsers
 def test_a_lost_network_keeps_the_message_and_adds_it_once(open_page: OpenPage, alice: User, draft: Dialogue) -> None:
     page = open_page(address(draft), user=alice)
     page.locator("#composer-text").fill("Cut the yellow leaves off.")
@@ -265,6 +270,7 @@ def test_a_sampler_that_fails_leaves_the_old_answer_and_says_so(
     expect(answered).to_contain_text("an earlier message changed")
 
 
+@pytest.mark.in_both_browsers
 def test_two_windows_that_edit_the_same_message_show_both_texts(
     open_page: OpenPage, alice: User, draft: Dialogue, keep_screenshot: KeepScreenshot
 ) -> None:
