@@ -46,10 +46,11 @@ view.focus(board.unplaced()[0] ?? board.order()[0]);
 // ---- Actions -----------------------------------------------------------------------------
 
 function act(id, change, said) {
-  if (!change) return;
-  draw();
-  keep();
-  view.focus(id);
+  if (change) {
+    draw();
+    keep();
+    view.focus(id);
+  } // else it stays where it is, which is said all the same
   announce(`${letters.get(id)} ${said ?? describe(id)}`);
 }
 
