@@ -9,6 +9,7 @@ import { Keeper } from "./draft_storage.js";
 import { Ratings } from "./ratings.js";
 import { layouts } from "./layouts.js";
 import { TwoTabs } from "./two_tabs.js";
+import { chooseBySpace } from "./tier_keys.js";
 
 const root = document.getElementById("ranking");
 const form = document.getElementById("ranking-form");
@@ -97,9 +98,13 @@ function take(other) {
   keep();
 }
 
-root.addEventListener("change", (event) => {
-  if (event.target.name?.startsWith("shelf:")) place(event.target.closest(".completion").dataset.id, Number(event.target.value), { advance: true });
+root.addEventListener("change", ({ target }) => {
+  if (!target.name?.startsWith("shelf:")) return;
+  const isByKey = target.matches(":focus-visible"); // then the focus stays: nobody asked for another place
+  place(target.closest(".completion").dataset.id, Number(target.value), { advance: !isByKey });
+  if (isByKey) target.focus();
 });
+chooseBySpace(root);
 
 root.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act]");
