@@ -24,6 +24,7 @@ export class Composer {
     this.dirty = false;
     this.saving = null;
     this.sent = null;
+    this.underWay = null; // the text of a save whose answer has not come
     this.timer = null;
     this.suggestion = null; // {before, content}: the text before the suggestion was taken, and the suggestion's
     this.lastText = this.text.value;
@@ -43,7 +44,8 @@ export class Composer {
     const kept = this._recall();
     if (kept === null || kept.synced || kept.content === this.text.value) return;
     if (kept.content === lastMessage) return this._forget(); // it was added; only the response was lost
-    if (kept.version >= this.version || this.savedContent === "") {
+    // What the server has may be this browser's own, saved by a tab that was gone before the answer came.
+    if (kept.version >= this.version || ["", kept.underWay].includes(this.savedContent)) {
       this._write(kept);
       this.changed();
     } else {
@@ -129,25 +131,29 @@ export class Composer {
   async _saveOnce() {
     const sent = { role: this.role, content: this.text.value, completion: this.completion };
     this.dirty = false;
+    const lost = this.underWay; // of a save before, which may have been stored all the same
+    this.underWay = sent.content;
+    this._keep(false);
     const { status, body } = await send(this.url, { ...sent, version: this.version });
+    if (status !== 0) this.underWay = null;
     if (status === 200) {
       this.version = body.version;
       this.savedContent = sent.content;
       if (!this.dirty) { this._keep(true); this.onState("saved", body.saved_at); }
       return;
     }
-    if (status === 409) return this._stale(sent, body);
+    if (status === 409) return this._stale(sent, lost, body);
     this.dirty = true;
     this.onState(status === 401 || status === 403 ? "signed-out" : status === 0 || status >= 500 ? "offline" : "refused", body.problem);
     this.saveSoon(TRY_AGAIN_AFTER);
   }
 
-  _stale(sent, { version, saved }) {
+  _stale(sent, lost, { version, saved }) {
     this.version = version;
     this.onStale();
     const theirs = saved.content ?? "";
     if (theirs === sent.content) { this._keep(true); this.onState("saved"); return; }
-    if (theirs === "" || theirs === this.savedContent) { this.changed(); return; } // the text was not changed elsewhere, only the dialogue
+    if (["", this.savedContent, lost].includes(theirs)) { this.changed(); return; } // the text was not changed elsewhere, only the dialogue
     this._showConflict(sent, saved);
   }
 
@@ -191,9 +197,12 @@ export class Composer {
   // response, so restore() finds a save that never arrived.
   _saveInPassing() {
     if (!this.dirty || this.text.value.length > LONGEST_BEACON / 4) return;
+    this.underWay = this.text.value;
+    this._keep(false);
     send(this.url, { role: this.role, content: this.text.value, completion: this.completion, version: this.version }, { keepalive: true })
       .then(({ status, body }) => {
         if (status !== 200) return;
+        this.underWay = null;
         this.version = body.version;
         this.dirty = false;
         this._keep(true);
@@ -230,7 +239,7 @@ export class Composer {
   }
 
   _keep(synced) {
-    const kept = { role: this.role, content: this.text.value, completion: this.completion, version: this.version, synced };
+    const kept = { role: this.role, content: this.text.value, completion: this.completion, version: this.version, synced, underWay: this.underWay };
     try { localStorage.setItem(this.storageKey, JSON.stringify(kept)); } catch { /* storage is full or disabled: the server still has it */ }
   }
 
