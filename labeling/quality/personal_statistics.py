@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from labeling.models import Comparison, Dialogue, Ranking, User
 from labeling.rankings.reference_agreement import gold_agreement_until_today, practice_agreement
 from labeling.statistics.agreement import PairCounts, compare_rankings
+from labeling.web.times import duration
 
 NUM_DAYS = 14
 DAY_WIDTH = 20  # units of the drawing
@@ -123,11 +124,8 @@ def _time_per_ranking(user: User) -> Figure:
     seconds = [seconds for seconds in recent.values_list("seconds", flat=True)[:50] if seconds]
     if len(seconds) < FEWEST_TIMES:
         return Figure(label=_("Time for one ranking"), value="–", note=_("after a few rankings"))
-    middle = round(median(seconds))
-    minutes, rest = divmod(middle, 60)
-    value = _("%(m)d min %(s)d s") % {"m": minutes, "s": rest} if minutes else _("%(s)d s") % {"s": rest}
     note = _("the middle of the last %(n)d") % {"n": len(seconds)}
-    return Figure(label=_("Time for one ranking"), value=value, note=note)
+    return Figure(label=_("Time for one ranking"), value=duration(median(seconds)), note=note)
 
 
 def _agreement(user: User) -> Figure:

@@ -1,4 +1,4 @@
-"""Template filters for figures: percentages, intervals and durations."""
+"""Template filters for figures: percentages and intervals."""
 
 from django import template
 
@@ -27,15 +27,3 @@ def span(estimate: object, digits: int) -> str:
     if not isinstance(estimate, Estimate):
         return "–"
     return f"{estimate.value:,.{digits}f} ({estimate.low:,.{digits}f} – {estimate.high:,.{digits}f})"
-
-
-@register.filter
-def duration(seconds: float | None) -> str:
-    """75 becomes 1 min 15 s."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

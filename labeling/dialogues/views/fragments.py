@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django_htmx.http import reswap, trigger_client_event
 
@@ -23,6 +22,7 @@ from labeling.dialogues.regeneration import annotate_regeneration
 from labeling.dialogues.suggestions import current_run, next_role, none_fitted, why_no_suggestions
 from labeling.models import Completion, Dialogue, Message, SamplingRun
 from labeling.sampling.runs import UNDER_WAY
+from labeling.web.times import clock
 
 # Characters. The page carries the last message a second time, so that the script can tell whether text in the
 # browser's storage has already been added; a longer one is left out.
@@ -161,7 +161,7 @@ def suggestions_context(dialogue: Dialogue, thread: list[Message], *, problem: s
 
 def saved_at() -> str:
     """The time of day in the person's own time zone, for the composer's state line."""
-    return date_format(timezone.localtime(), "H:i")
+    return clock(timezone.now())
 
 
 def _later_choices(dialogue: Dialogue, later: list[Message]) -> list[tuple[str, Any]]:

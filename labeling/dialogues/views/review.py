@@ -19,6 +19,7 @@ from labeling.dialogues.views import fragments
 from labeling.models import Dialogue, Message, Project, User
 from labeling.web import access
 from labeling.web.access import REVIEWERS
+from labeling.web.times import duration
 
 MOST_SHOWN = 50
 LAST_SHOWN = 10
@@ -125,10 +126,9 @@ def _after(waiting: Any, dialogue: Dialogue) -> Dialogue | None:
 def _facts(dialogue: Dialogue, thread: list[Message]) -> list[tuple[str, Any]]:
     """How the dialogue was made, for its reviewer: (label, value) pairs."""
     kinds = Counter(message.get_authorship_display() for message in thread)
-    minutes = round(dialogue.seconds / 60)
     facts: list[tuple[str, Any]] = [(_("messages"), ", ".join(f"{num} {kind}" for kind, num in kinds.items()))]
-    if minutes:
-        facts.append((_("time spent"), ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}))
+    if dialogue.seconds:
+        facts.append((_("time spent"), duration(dialogue.seconds)))
     if dialogue.guideline_version:
         facts.append((_("guidelines"), _("version %(n)d") % {"n": dialogue.guideline_version.version}))
     if dialogue.lease_id is not None:

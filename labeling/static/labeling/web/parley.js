@@ -111,9 +111,10 @@ document.addEventListener("keydown", (event) => {
   if (document.activeElement === before) control.focus(); // unless the control itself has moved the focus
 });
 
-// The server writes times in the person's zone; the full time in the browser's zone is added as a title.
+// Times are written in the account's zone, wherever the browser is. The title has the year, the seconds and the zone.
+const fullTime = { dateStyle: "medium", timeStyle: "long", timeZone: document.body.dataset.timeZone };
 for (const time of document.querySelectorAll("time[datetime]")) {
-  if (!time.title) time.title = new Date(time.dateTime).toLocaleString();
+  if (!time.title) time.title = new Date(time.dateTime).toLocaleString("en-GB", fullTime);
 }
 
 document.addEventListener("htmx:responseError", (event) => {
