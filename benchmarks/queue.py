@@ -34,7 +34,7 @@ def figures() -> Iterator[Figure]:
 
 
 def _growth(port: int) -> Figure:
-    small, large = _project("small", SMALL), _project("large", LARGE)
+    small, large = filled_project("small", SMALL), filled_project("large", LARGE)
     (trainer,) = _trainers(1, small, large)
     browser = sign_in(trainer, port)
     walks = {project.slug: _Walk(browser, project.slug) for project in (small, large)}
@@ -51,7 +51,7 @@ def _growth(port: int) -> Figure:
 
 
 def _against_floor(port: int, floor_port: int) -> Figure:
-    project, floor_project = _project("views", 100_000), _project("floor", 100_000)
+    project, floor_project = filled_project("views", 100_000), filled_project("floor", 100_000)
     trainers = _trainers(CLIENTS, project, floor_project)
     ours = [_Walk(sign_in(trainer, port), project.slug) for trainer in trainers]
     theirs = [_Walk(sign_in(trainer, floor_port), floor_project.slug) for trainer in trainers]
@@ -70,7 +70,7 @@ def _storm(port: int) -> Figure:
     """Forty trainers, eight at a time, over comparisons that want three rankings each, until nothing is left."""
     from django.db import connection
 
-    project = _project("storm", 150, rankings_wanted=3)
+    project = filled_project("storm", 150, rankings_wanted=3)
     walks = [_Walk(sign_in(trainer, port), project.slug) for trainer in _trainers(40, project)]
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(lambda walk: walk.until_nothing(), walks))
@@ -158,7 +158,7 @@ def _trainers(num: int, *projects: Any) -> list[Any]:
     return users
 
 
-def _project(slug: str, num: int, *, rankings_wanted: int = 1) -> Any:
+def filled_project(slug: str, num: int, *, rankings_wanted: int = 1) -> Any:
     """A project with `num` open comparisons of four completions, written by the database itself."""
     from django.db import connection
 

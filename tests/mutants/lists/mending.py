@@ -78,7 +78,7 @@ MUTANTS = [
     ),
     _mending(
         "a ranking is put back into a place that is taken",
-        "comparison.use == Comparison.Use.WORK and comparison.open_slots == 0",
+        "comparison.has_places and comparison.open_slots == 0",
         "False",
     ),
     _mending(
