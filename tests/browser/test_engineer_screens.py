@@ -205,6 +205,7 @@ def test_a_policy_is_trained_compared_and_promoted(
     page.get_by_role("button", name="Compare with start").click()
     expect(page.get_by_role("heading", name="prompts answered by both")).to_be_visible()
     page.goto(f"/p/bread/rounds/promote/{Policy.objects.get(name='tuned').id}/")
+    page.get_by_label("Reason").fill("It was tried by hand.")
     page.get_by_role("button", name="Promote").click()
     expect(page.get_by_text("tuned answers from now on. Round 2 is open.")).to_be_visible()
     expect(page.get_by_role("heading", name="Round 2")).to_be_visible()
