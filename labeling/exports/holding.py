@@ -27,6 +27,8 @@ def holding_of(row: Ranking | Dialogue) -> Holding:
     Those in other formats than records are told by their filters, and so are all for a gold item, which is in none:
     its trainer must not learn from this that it is one.
     """
+    if isinstance(row, Ranking) and row.comparison.use == Comparison.Use.EVALUATION:
+        return Holding(exports=[], num_models=0)  # it decides on policies, and is exported nowhere
     project = row.comparison.project_id if isinstance(row, Ranking) else row.project_id
     made_at = row.ranked_at if isinstance(row, Ranking) else row.created_at
     done = Export.objects.filter(project=project, kind=KINDS[type(row)], state=Export.State.DONE)
@@ -39,7 +41,7 @@ def _holds(export: Export, row: Ranking | Dialogue) -> bool:
     filters = read_filters(export.kind, export.filters)
     if isinstance(row, Ranking):
         matches: QuerySet[Any] = ranking_matches(Ranking.objects.filter(id=row.id), filters)
-        is_told_by_filters = row.comparison.use != Comparison.Use.WORK
+        is_told_by_filters = row.comparison.use == Comparison.Use.GOLD
     else:
         states = filters.states or (Dialogue.State.ACCEPTED,)
         matches = demonstration_matches(Dialogue.objects.filter(id=row.id, state__in=states), filters)

@@ -192,7 +192,7 @@ MUTANTS += [
     _page(
         "exports/holding",
         "a gold item stands out since no export holds it",
-        "is_told_by_filters = row.comparison.use != Comparison.Use.WORK",
+        "is_told_by_filters = row.comparison.use == Comparison.Use.GOLD",
         "is_told_by_filters = False",
         OWN_WORK,
     ),

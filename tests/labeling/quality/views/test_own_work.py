@@ -16,6 +16,7 @@ from labeling.models import (
     Comparison,
     Completion,
     Dialogue,
+    Export,
     Lease,
     Project,
     Ranking,
@@ -193,6 +194,16 @@ def test_the_undo_is_refused_where_the_place_is_taken(client: Client, project: P
     answer = client.post(reverse("put_back_ranking", args=("sky", ranking.id)), follow=True)
     assert "Somebody else took its place meanwhile" in answer.content.decode()
     assert Ranking.objects.get().retracted_at is not None
+
+
+@pytest.mark.usefixtures("store")
+def test_a_judgement_on_two_policies_is_held_by_no_export(client: Client, project: Project, alice: User) -> None:
+    rank(project, alice)
+    judged = rank(project, alice)
+    Comparison.objects.filter(id=judged.comparison_id).update(use=Comparison.Use.EVALUATION)
+    exported(project)
+    Export.objects.update(format="openrlhf")  # told by its filters, which know no use
+    assert "No export holds it." in page_of(client, reverse("withdraw_ranking", args=("sky", judged.id)))
 
 
 @pytest.mark.usefixtures("store")
