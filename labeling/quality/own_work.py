@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from labeling.dialogues.listing import with_opening
 from labeling.dialogues.review import that_can_be_put_back
 from labeling.models import Comparison, Dialogue, Lease, Project, Ranking, User
+from labeling.rankings import mending
 from labeling.rankings.views.submitted import in_words
 from labeling.web.listing import ListFilter, Listing, Order, listing
 
@@ -161,12 +162,8 @@ def _complete_ranking(ranking: Any, user: User, projects: Mapping[str, str]) -> 
     arguments = (slug, ranking.id)
     if ranking.retracted_at is None:
         ranking.withdraw_url = reverse("withdraw_ranking", args=arguments)
-    elif is_withdrawn and _is_undone_by_its_author(ranking):
+    elif mending.is_withdrawn(ranking):
         ranking.put_back_url = reverse("put_back_ranking", args=arguments)
-
-
-def _is_undone_by_its_author(ranking: Any) -> bool:
-    return bool(ranking.is_choice or ranking.lease.state == Lease.State.WITHDRAWN)
 
 
 def _url_of(ranking: Any, slug: str) -> str:

@@ -4,7 +4,6 @@ The pairs are comparisons of two completions each in the trainers' ordinary queu
 that leases, drafts and submissions are theirs. What people said is read in labeling.rounds.verdicts.
 """
 
-import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_requests import held_out_of_all
 from labeling.rounds.verdicts import judgements_of
 from labeling.sampling import runs as sampling_runs
+from labeling.sampling.comparisons import hash_number
 from labeling.statistics.sequential import Design, run_test
 from records import encode
 
@@ -161,8 +161,8 @@ def _make_pairs(
     comparisons, runs = [], []
     for prompt in prompts:
         family: Comparison | None = None
-        number = _hash_number(evaluation.seed, prompt.id)
-        params = encode(sampling_runs.default_sampling(evaluation.project, seed=number >> 33))  # seeds have 31 bits
+        number = hash_number(evaluation.seed, prompt.id)
+        params = encode(sampling_runs.default_sampling(evaluation.project, seed=number >> 1))  # seeds have 31 bits
         for policy in candidates:
             comparison = Comparison(
                 project=evaluation.project,
@@ -175,7 +175,7 @@ def _make_pairs(
                 topic=prompt.topic,
                 source=prompt.source,
                 rankings_wanted=evaluation.verdicts_per_pair,
-                queue_key=number / 2**64,
+                queue_key=number / 2**32,
             )
             if family is None:
                 family = comparison.family = comparison
@@ -196,11 +196,6 @@ def _make_pairs(
     Comparison.objects.bulk_create(comparisons)
     SamplingRun.objects.bulk_create(runs)
     sampling_runs.send_soon(*runs)
-
-
-def _hash_number(seed: int, prompt_id: object) -> int:
-    """64 bits of a hash of the evaluation's seed and the prompt."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{prompt_id}".encode()).digest()[:8])
 
 
 def _pairs_left(evaluation: Evaluation) -> bool:

@@ -4,7 +4,6 @@ The prompts must be held out: on training prompts the figures would also measure
 simulated trainer (docs/gold_preference.md), and every page that shows the figures says so.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -16,6 +15,7 @@ from django.db import transaction
 from labeling.gold import preference
 from labeling.models import AuditEvent, Completion, Policy, Project, SamplingRun, User
 from labeling.sampling import runs as sampling_runs
+from labeling.sampling.comparisons import hash_number
 from labeling.statistics.intervals import Estimate
 from labeling.statistics.length_bias import control_length
 from labeling.statistics.paired_comparisons import win_rate_by_prompt
@@ -169,4 +169,4 @@ def _seed_of(seed: int, messages: Sequence[Message | Mapping[str, Any]]) -> int:
     """A seed for each prompt, the same for both policies: 31 bits of a hash of the run's seed and the prompt."""
     last = messages[-1]
     content = last.content if isinstance(last, Message) else last["content"]
-    return int.from_bytes(hashlib.sha256(f"{seed}:{content}".encode()).digest()[:4]) >> 1
+    return hash_number(seed, content) >> 1

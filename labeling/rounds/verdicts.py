@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from uuid import UUID
 
 from labeling.models import Comparison, Completion, Evaluation, Policy, Ranking
@@ -18,13 +19,12 @@ class Judgement:
     """One person's word on one pair: the share that the candidate won, and whether they found neither acceptable."""
 
     ranking_id: UUID
-    comparison_id: UUID
     prompt_id: UUID
     trainer_id: UUID
     won: float
     is_neither: bool
-    candidate_style: Style
-    baseline_style: Style
+    candidate_answer: str
+    baseline_answer: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,9 +61,8 @@ def judgements_of(evaluation: Evaluation, candidate: Policy) -> list[Judgement]:
     comparisons = {ranking.comparison_id for ranking in rankings}
     for completion in Completion.objects.filter(comparison__in=comparisons):
         answers.setdefault(completion.comparison_id, {})[completion.policy_id] = completion  # type: ignore[arg-type,index]
-    styles = {completion.id: style_of(completion.content) for pair in answers.values() for completion in pair.values()}
     return [
-        _judgement(ranking, answers[ranking.comparison_id], candidate.id, evaluation.baseline_id, styles)
+        _judgement(ranking, answers[ranking.comparison_id], candidate.id, evaluation.baseline_id)
         for ranking in rankings
     ]
 
@@ -77,7 +76,7 @@ def figures_of(judgements: Sequence[Judgement]) -> PeoplesFigures | None:
         for one in judgements
     ]
     by_policy = {standing.policy: standing for standing in standings(votes)}
-    num = len(judgements)
+    styles = [(style_of(one.candidate_answer), style_of(one.baseline_answer)) for one in judgements]
     return PeoplesFigures(
         win_rate=by_policy["candidate"].wins,
         wins=sum(one.won == 1 for one in judgements),
@@ -86,10 +85,12 @@ def figures_of(judgements: Sequence[Judgement]) -> PeoplesFigures | None:
         num_neither=sum(one.is_neither for one in judgements),
         num_trainers=len({one.trainer_id for one in judgements}),
         num_prompts=len({one.prompt_id for one in judgements}),
-        length_controlled=_controlled(judgements, only_length=True),
-        style_controlled=_controlled(judgements, only_length=False),
-        candidate_length=sum(one.candidate_style.length for one in judgements) / num,
-        baseline_length=sum(one.baseline_style.length for one in judgements) / num,
+        length_controlled=_controlled(
+            judgements, [(_length_alone(one), _length_alone(other)) for one, other in styles]
+        ),
+        style_controlled=_controlled(judgements, styles),
+        candidate_length=fmean(candidate.length for candidate, _ in styles),
+        baseline_length=fmean(baseline.length for _, baseline in styles),
     )
 
 
@@ -98,41 +99,30 @@ def num_alike(evaluation: Evaluation) -> int:
     return evaluation.comparisons.filter(state=Comparison.State.DONE, rankings_wanted=0).count()
 
 
-def _judgement(
-    ranking: Ranking,
-    pair: dict[UUID, Completion],
-    candidate_id: UUID,
-    baseline_id: UUID,
-    styles: dict[UUID, Style],
-) -> Judgement:
+def _judgement(ranking: Ranking, pair: dict[UUID, Completion], candidate_id: UUID, baseline_id: UUID) -> Judgement:
     candidate, baseline = pair[candidate_id], pair[baseline_id]
     places = {name: place for place, tier in enumerate(ranking.tiers) for name in tier}
     difference = places[str(baseline.id)] - places[str(candidate.id)]
     return Judgement(
         ranking_id=ranking.id,
-        comparison_id=ranking.comparison_id,
         prompt_id=ranking.comparison.prompt_id,  # type: ignore[arg-type]
         trainer_id=ranking.trainer_id,  # type: ignore[arg-type]
         won=1.0 if difference > 0 else 0.0 if difference < 0 else 0.5,
         is_neither=ranking.unacceptable_from == 0 and difference == 0,
-        candidate_style=styles[candidate.id],
-        baseline_style=styles[baseline.id],
+        candidate_answer=candidate.content,
+        baseline_answer=baseline.content,
     )
 
 
-def _controlled(judgements: Sequence[Judgement], *, only_length: bool) -> float | None:
-    """The share that the candidate would win at equal length, or at equal style in all measures."""
+def _controlled(judgements: Sequence[Judgement], styles: Sequence[tuple[Style, Style]]) -> float | None:
+    """The share that the candidate would win if both answers were alike in these measures."""
     if len(judgements) < FEWEST_FOR_CONTROL:
         return None
     votes = [
         StyledVote(
-            first="candidate",
-            second="baseline",
-            won=one.won,
-            first_style=_length_alone(one.candidate_style) if only_length else one.candidate_style,
-            second_style=_length_alone(one.baseline_style) if only_length else one.baseline_style,
+            first="candidate", second="baseline", won=one.won, first_style=candidate_style, second_style=baseline_style
         )
-        for one in judgements
+        for one, (candidate_style, baseline_style) in zip(judgements, styles, strict=True)
     ]
     strengths = control_style(votes).strengths
     return sigmoid(strengths["candidate"] - strengths["baseline"])

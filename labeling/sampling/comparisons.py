@@ -227,12 +227,12 @@ def _runs_of(comparison: Comparison, project: Project, mixture: Sequence[Part], 
     num = project.num_completions - (comparison.message_id is not None and project.keeps_original)
     chosen = comparison.message_id or comparison.prompt_id
     parts = mixture or [Part()]
-    counts = divide(num, [part.share for part in parts], start=_hash_number(seed, chosen, "division"))
+    counts = divide(num, [part.share for part in parts], start=hash_number(seed, chosen, "division"))
     for place, (part, count) in enumerate(zip(parts, counts, strict=True)):
         if count == 0:
             continue
         # Each part has its own seed: two parts with the same policy would sample the same texts under one seed.
-        number = _hash_number(seed, chosen, place) if mixture else _hash_number(seed, chosen)
+        number = hash_number(seed, chosen, place) if mixture else hash_number(seed, chosen)
         params = sampling_runs.default_sampling(project, seed=number >> 1)  # seeds have 31 bits
         if part.temperature is not None:
             params = replace(params, temperature=part.temperature)
@@ -247,7 +247,7 @@ def _runs_of(comparison: Comparison, project: Project, mixture: Sequence[Part], 
         )
 
 
-def _hash_number(*facts: object) -> int:
+def hash_number(*facts: object) -> int:
     """An unsigned 32-bit hash of `facts`, uniform for all practical purposes and reproducible."""
     return int.from_bytes(hashlib.sha256(":".join(map(str, facts)).encode()).digest()[:4])
 

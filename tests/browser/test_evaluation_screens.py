@@ -11,8 +11,17 @@ from playwright.sync_api import Page, expect
 from labeling.models import Candidate, Evaluation, Policy, Project, Promotion, User
 from labeling.rounds import evaluations
 from tests.browser.screenshots import look_at
-from tests.labeling.factories import make_project, make_prompt, make_user, make_users
-from tests.labeling.rounds.judging import answer_all, served, work_through
+from tests.labeling.factories import (
+    make_project,
+    make_served_policy,
+    make_user,
+    make_users,
+)
+from tests.labeling.rounds.judging import (
+    answer_all,
+    fill_pool,
+    work_through,
+)
 
 OpenPage = Callable[..., Page]
 KeepScreenshot = Callable[[Page, str], Path]
@@ -27,15 +36,14 @@ def broker(engines: object) -> None:
 
 @pytest.fixture
 def project(engines: object) -> Project:
-    made = make_project(slug="bread", name="Bread", policy=served("plain"))
-    for number in range(300):
-        make_prompt(project=made, content=f"A question about loaf number {number}?")
+    made = make_project(slug="bread", name="Bread", policy=make_served_policy(name="plain"))
+    fill_pool(made)
     return made
 
 
 @pytest.fixture
 def better(engines: object) -> Policy:
-    return served("buttered")
+    return make_served_policy(name="buttered")
 
 
 @pytest.fixture

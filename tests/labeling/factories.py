@@ -71,10 +71,10 @@ def make_policy(*, name: str | None = None, **fields: Any) -> Policy:
     return Policy.objects.create(name=name, **{"store_path": f"policies/{name}", "manifest_sha256": "0" * 64, **fields})
 
 
-def make_served_policy() -> Policy:
-    """A policy named served that another server samples for; it has no files."""
-    server = {"server_kind": "vllm", "server_url": "http://gpu1:8000/v1", "server_model": "served"}
-    return make_policy(name="served", backend=Policy.Backend.OPENAI, store_path="", **server)
+def make_served_policy(*, name: str = "served") -> Policy:
+    """A policy that another server samples for; it has no files."""
+    server = {"server_kind": "vllm", "server_url": "http://gpu1:8000/v1", "server_model": name}
+    return make_policy(name=name, backend=Policy.Backend.OPENAI, store_path="", **server)
 
 
 def publish_policy(store: Path, name: str, *, weights: str = "weights") -> str:

@@ -14,16 +14,23 @@ from labeling.rounds import evaluations, training_jobs
 from parley import Client, ParleyError
 from parley.retraining import Retraining, retrain
 from tests.labeling.exports.material import make_ranking
-from tests.labeling.factories import make_policy, make_prompt, make_user, make_users
-from tests.labeling.rounds.judging import answer_all, work_through
+from tests.labeling.factories import (
+    make_policy,
+    make_user,
+    make_users,
+)
+from tests.labeling.rounds.judging import (
+    answer_all,
+    fill_pool,
+    work_through,
+)
 from tests.labeling.rounds.test_training_jobs import publish, result
 
 
 @pytest.fixture
 def filled(project: Project, store: Path) -> Project:
     """A project with a ranking and prompts, whose policy has files."""
-    for number in range(300):
-        make_prompt(project=project, content=f"A question about the number {number}?")
+    fill_pool(project)
     make_ranking(project=project, trainer=make_user(projects=[project]))
     return project
 

@@ -27,8 +27,8 @@ def evaluations(request: HttpRequest, slug: str) -> HttpResponse:
     """The project's evaluations, newest first, and the form of a new one."""
     project = access.project_for(request, slug)
     if request.method == "GET":
-        asked = [one for one in request.GET.getlist("candidate") if _is_uuid(one)]
-        return _list_page(request, project, EvaluationForm(project=project, initial={"candidates": asked}))
+        asked = {"candidates": request.GET.getlist("candidate")}
+        return _list_page(request, project, EvaluationForm(project=project, initial=asked))
     form = EvaluationForm(request.POST, project=project)
     if not form.is_valid():
         return _list_page(request, project, form)
@@ -76,6 +76,7 @@ def evaluation_context(found: Evaluation) -> dict[str, Any]:
     return {
         "evaluation": found,
         "design": design,
+        "bounds": list(zip(design.looks, bounds(design), strict=True)),
         "words": [word_of(candidate) for candidate in found.candidates.select_related("policy")],
         "num_pairs": pairs.count(),
         "num_sampling": pairs.filter(state=Comparison.State.SAMPLING).count(),
@@ -88,16 +89,13 @@ def word_of(candidate: Candidate) -> dict[str, Any]:
     """What people said of a candidate so far, and when the test looks next."""
     evaluation = candidate.evaluation
     judgements = judgements_of(evaluation, candidate.policy)
-    design = peoples.design_of(evaluation)
-    still_to_come = [num for num in design.looks if num > len(judgements)]
+    still_to_come = [num for num in peoples.design_of(evaluation).looks if num > len(judgements)]
     return {
         "candidate": candidate,
         "figures": figures_of(judgements),
         "num_judgements": len(judgements),
         "next_look": still_to_come[0] if candidate.verdict == Candidate.Verdict.OPEN and still_to_come else None,
-        "most": design.most,
         "last_look": candidate.looks[-1] if candidate.looks else None,
-        "bounds": list(zip(design.looks, bounds(design), strict=True)),
     }
 
 
@@ -111,11 +109,3 @@ def _list_page(request: HttpRequest, project: Project, form: EvaluationForm) -> 
         "has_open": project.evaluations.filter(state=Evaluation.State.OPEN).exists(),
     }
     return render(request, "labeling/rounds/evaluations.html", context, status=422 if form.errors else 200)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -138,27 +138,32 @@ def promote_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> Htt
     project = access.project_for(request, slug)
     policy = access.policy_for(request, policy_id)
     form = PromotionForm(request.POST if request.method == "POST" else None)
-    context = {
-        "section": "rounds",
-        "round": project.current_round,
-        "form": form,
-        "needs_reason": promotion.why_reason(policy, project=project),
-        "is_return": promotion.is_return(policy, project=project),
-        **_evaluation_context(project, policy),
-    }
-    if request.method == "GET":
-        return render(request, "labeling/rounds/promote.html", context)
-    if not form.is_valid():
-        return render(request, "labeling/rounds/promote.html", context, status=422)
+    if request.method == "GET" or not form.is_valid():
+        return _promotion_page(request, project, policy, form)
     reason = form.cleaned_data["reason"]
     try:
         promoted = promotion.promote(policy, project=project, by=access.person(request), reason=reason)
     except RoundError as error:
-        return render(request, "labeling/rounds/promote.html", {**context, "problem": str(error)}, status=422)
+        return _promotion_page(request, project, policy, form, problem=str(error))
     assert promoted.opened is not None
     values = {"name": policy.name, "number": promoted.opened.number}
     messages.success(request, _("%(name)s answers from now on. Round %(number)d is open.") % values)
     return redirect("rounds", slug)
+
+
+def _promotion_page(
+    request: HttpRequest, project: Project, policy: Policy, form: PromotionForm, *, problem: str = ""
+) -> HttpResponse:
+    context = {
+        "section": "rounds",
+        "round": project.current_round,
+        "form": form,
+        "problem": problem,
+        "needs_reason": promotion.why_reason(policy, project=project),
+        "is_return": promotion.is_return(policy, project=project),
+        **_evaluation_context(project, policy),
+    }
+    return render(request, "labeling/rounds/promote.html", context, status=422 if form.is_bound else 200)
 
 
 def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None = None) -> HttpResponse:

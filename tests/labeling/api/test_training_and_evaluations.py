@@ -8,8 +8,18 @@ import pytest
 from labeling.models import Evaluation, Export, Project, RewardModel, TrainingJob
 from tests.labeling.api.api_client import Program
 from tests.labeling.exports.material import exported, make_ranking
-from tests.labeling.factories import make_policy, make_project, make_prompt, make_user
-from tests.labeling.rounds.judging import answer_all, run_evaluation, served, work_through
+from tests.labeling.factories import (
+    make_policy,
+    make_project,
+    make_served_policy,
+    make_user,
+)
+from tests.labeling.rounds.judging import (
+    answer_all,
+    fill_pool,
+    run_evaluation,
+    work_through,
+)
 
 pytestmark = pytest.mark.django_db
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -17,9 +27,8 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 @pytest.fixture
 def project(store: Path) -> Project:
-    project = make_project(slug="ours", policy=served("base"))
-    for number in range(300):
-        make_prompt(project=project, content=f"A question about the number {number}?")
+    project = make_project(slug="ours", policy=make_served_policy(name="base"))
+    fill_pool(project)
     return project
 
 
@@ -82,7 +91,7 @@ def test_reward_models_are_listed_by_name(project: Project, erin: Program) -> No
 
 
 def test_an_evaluation_is_begun_followed_and_stopped(project: Project, erin: Program) -> None:
-    newer = served("newer")
+    newer = make_served_policy(name="newer")
     body = {"policy_ids": [str(newer.id)], "num_prompts": 25, "share": 1.0}
     answer = erin.post("projects/ours/evaluations", body)
     assert answer.status_code == 201, answer.content
@@ -104,7 +113,7 @@ def test_an_evaluation_is_begun_followed_and_stopped(project: Project, erin: Pro
 
 
 def test_a_verdict_of_people_promotes_without_a_reason(project: Project, erin: Program) -> None:
-    newer = served("newer")
+    newer = make_served_policy(name="newer")
     evaluation = run_evaluation(project, newer, better="newer")
     told = erin.get(f"projects/ours/evaluations/{evaluation.id}").json()
     assert [(one["policy"], one["verdict"]) for one in told["candidates"]] == [("newer", "better")]

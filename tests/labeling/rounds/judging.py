@@ -9,13 +9,13 @@ from labeling.rankings.submission import Submission
 from labeling.rounds import evaluations
 from records import Completion as Sampled
 from records import SampleResult
-from tests.labeling.factories import make_policy, make_users
+from tests.labeling.factories import make_prompt, make_users
 
 
-def served(name: str) -> Policy:
-    """A policy that another server samples for: it has no files that a promotion would check."""
-    server = {"server_kind": "vllm", "server_url": "http://gpu1:8000/v1", "server_model": name}
-    return make_policy(name=name, backend=Policy.Backend.OPENAI, store_path="", **server)
+def fill_pool(project: Project, *, num: int = 300) -> None:
+    """Prompts of which about a fifth is held out: enough for an evaluation."""
+    for number in range(num):
+        make_prompt(project=project, content=f"A question about the number {number}?")
 
 
 def answer_all(evaluation: Evaluation, *, alike: int = 0, most: int | None = None) -> None:

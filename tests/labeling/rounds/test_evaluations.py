@@ -21,23 +21,37 @@ from labeling.rounds import evaluations
 from labeling.rounds.errors import RoundError
 from labeling.rounds.promotion import peoples_word, promote
 from labeling.rounds.verdicts import figures_of, judgements_of, num_alike
-from tests.labeling.factories import make_comparison, make_policy, make_project, make_prompt, make_user, make_users
-from tests.labeling.rounds.judging import answer_all, claimed, judge, run_evaluation, served, submit, work_through
+from tests.labeling.factories import (
+    make_comparison,
+    make_policy,
+    make_project,
+    make_served_policy,
+    make_user,
+    make_users,
+)
+from tests.labeling.rounds.judging import (
+    answer_all,
+    claimed,
+    fill_pool,
+    judge,
+    run_evaluation,
+    submit,
+    work_through,
+)
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def project(store: Path) -> Project:
-    project = make_project(policy=served("base"))
-    for number in range(300):
-        make_prompt(project=project, content=f"A question about the number {number}?")
+    project = make_project(policy=make_served_policy(name="base"))
+    fill_pool(project)
     return project
 
 
 @pytest.fixture
 def newer() -> Policy:
-    return served("newer")
+    return make_served_policy(name="newer")
 
 
 def test_both_policies_answer_each_held_out_prompt_under_one_seed(project: Project, newer: Policy, erin: User) -> None:

@@ -8,9 +8,18 @@ from labeling.models import AuditEvent, Lease, Policy, Project, Promotion, Round
 from labeling.rankings import assignment
 from labeling.rounds import evaluations, promotion, training_jobs
 from labeling.rounds.errors import RoundError
-from tests.labeling.factories import make_policy, make_project, make_prompt, make_served_policy, make_user
+from tests.labeling.factories import (
+    make_policy,
+    make_project,
+    make_served_policy,
+    make_user,
+)
 from tests.labeling.overlapping import overlap
-from tests.labeling.rounds.judging import answer_all, served, work_through
+from tests.labeling.rounds.judging import (
+    answer_all,
+    fill_pool,
+    work_through,
+)
 from tests.labeling.rounds.test_training_jobs import publish, result, started
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
@@ -58,9 +67,8 @@ def test_a_job_whose_result_is_just_being_recorded_is_not_cancelled_any_more(pro
 
 
 def test_the_last_place_of_a_pair_goes_to_one_of_two_trainers_who_ask_at_once(project: Project) -> None:
-    for number in range(300):
-        make_prompt(project=project, content=f"A question about the number {number}?")
-    evaluation = evaluations.begin(project, [served("newer")], by=None, num_prompts=20, share=1.0)
+    fill_pool(project)
+    evaluation = evaluations.begin(project, [make_served_policy(name="newer")], by=None, num_prompts=20, share=1.0)
     answer_all(evaluation, most=1)
     alice, bob = make_user(projects=[project]), make_user(projects=[project])
     others = overlap(lambda: assignment.claim(project, by=alice), lambda: assignment.claim(project, by=bob))
@@ -70,9 +78,8 @@ def test_the_last_place_of_a_pair_goes_to_one_of_two_trainers_who_ask_at_once(pr
 
 
 def test_a_verdict_is_taken_once_though_two_look_at_once(project: Project) -> None:
-    for number in range(300):
-        make_prompt(project=project, content=f"A question about the number {number}?")
-    evaluation = evaluations.begin(project, [served("newer")], by=None, num_prompts=20, share=1.0)
+    fill_pool(project)
+    evaluation = evaluations.begin(project, [make_served_policy(name="newer")], by=None, num_prompts=20, share=1.0)
     answer_all(evaluation)
     work_through(project, make_user(projects=[project]), better="newer")
     assert overlap(lambda: evaluations.decide(project), lambda: evaluations.decide(project)) == 0

@@ -182,7 +182,7 @@ def test_prompts_of_another_project_are_not_compared(alice: User) -> None:
     assert Comparison.objects.get().prompt == ours
     event = AuditEvent.objects.get(verb="make comparisons", detail__of="prompts")
     assert event.detail["num"] == 1
-    drawn = sampled_comparisons._hash_number(event.detail["seed"], ours.id) >> 1
+    drawn = sampled_comparisons.hash_number(event.detail["seed"], ours.id) >> 1
     assert SamplingRun.objects.get().sampling["seed"] == drawn
 
 

@@ -25,7 +25,7 @@ MUTANTS = [
         "from_queryset=Project.objects.all()",
     ),
     _promotion("all rounds share a seed", "seed=random.getrandbits(31)", "seed=1"),
-    _policy_evaluation("the seed of the evaluation is ignored", 'f"{seed}:{content}"', "content"),
+    _policy_evaluation("the seed of the evaluation is ignored", "hash_number(seed, content)", "hash_number(content)"),
     _policy_evaluation(
         "an outcome is controlled for the lengths of other answers",
         "for after in answer.new for before in answer.old]\n        scores",
@@ -54,7 +54,7 @@ MUTANTS = [
         "error=evaluation.error / num_candidates",
         "error=evaluation.error",
     ),
-    _evaluations("all pairs share a seed", 'f"{seed}:{prompt_id}"', "str(seed)"),
+    _evaluations("all pairs share a seed", "hash_number(evaluation.seed, prompt.id)", "hash_number(evaluation.seed)"),
     _evaluations("a pair of a prompt is no family", "                family=family,\n", ""),
     _evaluations(
         "a verdict is taken while a pair is in somebody's hands",

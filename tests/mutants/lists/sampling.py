@@ -29,14 +29,14 @@ MUTANTS = [
     ),
     _parts(
         "the parts of a mixture share a seed",
-        "_hash_number(seed, chosen, place) if mixture else",
-        "_hash_number(seed, chosen) if mixture else",
+        "hash_number(seed, chosen, place) if mixture else",
+        "hash_number(seed, chosen) if mixture else",
     ),
     _comparisons("a seed has 32 bits", "seed=number >> 1", "seed=number"),
     _parts(
         "all comparisons of a draw are divided alike",
-        '_hash_number(seed, chosen, "division")',
-        '_hash_number(seed, "division")',
+        'hash_number(seed, chosen, "division")',
+        'hash_number(seed, "division")',
     ),
     _comparisons(
         "comparisons of an earlier round count as ready",

@@ -10,8 +10,18 @@ from django.urls import reverse
 
 from labeling.models import Candidate, Evaluation, Policy, Project, Promotion, User
 from labeling.rounds import evaluations
-from tests.labeling.factories import make_project, make_prompt, make_user
-from tests.labeling.rounds.judging import answer_all, claimed, judge, run_evaluation, served
+from tests.labeling.factories import (
+    make_project,
+    make_served_policy,
+    make_user,
+)
+from tests.labeling.rounds.judging import (
+    answer_all,
+    claimed,
+    fill_pool,
+    judge,
+    run_evaluation,
+)
 from tests.labeling.signed_in import as_user, htmx_get
 
 pytestmark = pytest.mark.django_db
@@ -19,15 +29,14 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project(store: Path) -> Project:
-    project = make_project(slug="sky", policy=served("base"))
-    for number in range(300):
-        make_prompt(project=project, content=f"A question about the number {number}?")
+    project = make_project(slug="sky", policy=make_served_policy(name="base"))
+    fill_pool(project)
     return project
 
 
 @pytest.fixture
 def newer() -> Policy:
-    return served("newer")
+    return make_served_policy(name="newer")
 
 
 @pytest.fixture
