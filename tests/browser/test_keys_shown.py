@@ -87,6 +87,9 @@ class Walk:
         self.page.route(EVERYTHING, self._answer)
 
     def leave(self) -> None:
+        """Also forget what this key left in the browser: a board that it made incomplete refuses the next one."""
+        if self.page.url.startswith("http"):
+            self.page.evaluate("localStorage.clear()")
         self.page.goto("about:blank")  # before the server can be reached again: the last key may still act
         self.page.unroute(EVERYTHING)
 
