@@ -1,21 +1,20 @@
-"""Agreement between trainers on pairs of completions and on ratings, and the position bias of rankings.
+"""Agreement between trainers on pairs of completions, and the position bias of rankings.
 
 A ranking is given as tiers, best first; the ids within a tier are tied. Pure functions on plain values, with
-the formulas of Stiennon et al. 2020 (appendix C.2) and Krippendorff 2011.
+the formulas of Stiennon et al. 2020 (appendix C.2).
 """
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import Literal
 
 from labeling.statistics.intervals import Estimate, binomial_p, proportion
 
 Tiers = Sequence[Sequence[str]]
 TiePolicy = Literal["exclude", "half"]
-Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,23 +104,6 @@ def places_of(tiers: Tiers) -> dict[str, int]:
     return {identifier: index for index, tier in enumerate(tiers) for identifier in tier}
 
 
-def krippendorff_alpha(units: Iterable[Sequence[float | None]], *, level: Level) -> float | None:
-    """Agreement beyond chance for any number of raters and with missing values: 1 - D_o / D_e (Krippendorff 2011).
-
-    A unit holds the values that different trainers gave to one completion; None is a missing value, and units
-    with fewer than two values are ignored. `level` is nominal for flags, ordinal for ratings and ranks.
-    Returns None if all values are equal, since D_e is 0 then.
-    """
-    coincidences = _coincidences(units)
-    totals: defaultdict[float, float] = defaultdict(float)
-    for (value, _), weight in coincidences.items():
-        totals[value] += weight
-    distance = _distances(totals, level)
-    observed = math.fsum(weight * distance[pair] for pair, weight in coincidences.items())
-    expected = math.fsum(totals[a] * totals[b] * distance[a, b] for a, b in permutations(totals, 2))
-    return 1 - (math.fsum(totals.values()) - 1) * observed / expected if expected else None
-
-
 def shown_earlier_wins(tiers: Tiers, shown_order: Sequence[str]) -> tuple[int, int]:
     """(pairs in which the completion shown earlier is the better one, all ordered pairs) of one ranking."""
     shown = {identifier: index for index, identifier in enumerate(shown_order)}
@@ -155,33 +137,3 @@ def _relation(left: int, right: int) -> str:
 
 def _sign(value: float) -> int:
     return (value > 0) - (value < 0)
-
-
-def _coincidences(units: Iterable[Sequence[float | None]]) -> dict[tuple[float, float], float]:
-    """The coincidence matrix o_ck: ordered pairs of values within a unit of m_u values, weighted by 1 / (m_u - 1)."""
-    weights: defaultdict[tuple[float, float], float] = defaultdict(float)
-    for unit in units:
-        values = [value for value in unit if value is not None]
-        for pair in permutations(values, 2):
-            weights[pair] += 1 / (len(values) - 1)
-    return weights
-
-
-def _distances(totals: dict[float, float], level: Level) -> dict[tuple[float, float], float]:
-    """The squared difference function of Krippendorff 2011 at `level`, for every two values that occur."""
-    values = sorted(totals)
-    distances = {}
-    for a in values:
-        for b in values:
-            low, high = min(a, b), max(a, b)
-            if level == "nominal":
-                distance = float(a != b)
-            elif level == "interval":
-                distance = (a - b) ** 2
-            elif level == "ratio":
-                distance = ((a - b) / (a + b)) ** 2 if a != b else 0.0
-            else:
-                between = math.fsum(totals[value] for value in values if low <= value <= high)
-                distance = (between - (totals[a] + totals[b]) / 2) ** 2
-            distances[a, b] = distance
-    return distances

@@ -6,53 +6,13 @@ import pytest
 from scipy import stats
 
 from labeling.statistics.agreement import (
-    Level,
     PairCounts,
     compare_rankings,
-    krippendorff_alpha,
     ordered_pairs,
     position_bias,
     shown_earlier_wins,
     tied_pairs,
 )
-
-# Four trainers, twelve units, dots are missing values (Krippendorff 2011, example C).
-A = "1 2 3 3 2 1 4 1 2 . . ."
-B = "1 2 3 3 2 2 4 1 2 5 . 3"
-C = ". 3 3 3 2 3 4 2 2 5 1 ."
-D = "1 2 3 3 2 4 4 1 2 5 1 ."
-
-
-def units(*rows: str) -> list[list[float | None]]:
-    columns = zip(*(row.split() for row in rows), strict=True)
-    return [[None if value == "." else float(value) for value in column] for column in columns]
-
-
-@pytest.mark.parametrize(
-    ("level", "expected"), [("nominal", 0.7434), ("ordinal", 0.8154), ("interval", 0.8491), ("ratio", 0.7974)]
-)
-def test_krippendorff_alpha_of_the_published_example(level: Level, expected: float) -> None:
-    assert krippendorff_alpha(units(A, B, C, D), level=level) == pytest.approx(expected, abs=5e-5)
-
-
-def test_alpha_is_one_for_full_agreement_and_about_zero_for_chance() -> None:
-    assert krippendorff_alpha([[1, 1], [2, 2], [5, 5]], level="ordinal") == 1.0
-    generator = random.Random(0)
-    noise = [[generator.randint(1, 7), generator.randint(1, 7)] for _ in range(3000)]
-    assert krippendorff_alpha(noise, level="ordinal") == pytest.approx(0.0, abs=0.06)
-
-
-def test_alpha_is_the_same_whoever_is_named_first_and_ignores_units_with_one_value() -> None:
-    assert krippendorff_alpha(units(D, C, B, A), level="interval") == pytest.approx(
-        krippendorff_alpha(units(A, B, C, D), level="interval")
-    )
-    lonely = [*units(A, B, C, D), [3.0, None, None, None]]
-    assert krippendorff_alpha(lonely, level="ordinal") == pytest.approx(0.8154, abs=5e-5)
-
-
-def test_alpha_has_no_value_without_variation() -> None:
-    assert krippendorff_alpha([[1, 1], [1, 1]], level="nominal") is None
-    assert krippendorff_alpha([], level="nominal") is None
 
 
 def test_a_ranking_with_one_tie_makes_five_ordered_pairs_and_one_tied() -> None:
