@@ -150,6 +150,7 @@ urlpatterns = [
     path("workers/", jobs_views.workers, name="workers"),
     # Quality.
     path("p/<slug:slug>/quality/", quality.quality, name="quality"),
+    path("p/<slug:slug>/quality/boards/<slug:figure>/", quality.boards, name="boards_behind"),
     path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality.handle_report, name="handle_report"),
     path("p/<slug:slug>/quality/references/", references.references, name="references"),
     path("p/<slug:slug>/quality/references/choose/", references.choose_comparison, name="choose_comparison"),

@@ -4,47 +4,30 @@ Reads the newest rankings. Rankings by simulated trainers and imported ones are 
 agreement.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from statistics import median
 from uuid import UUID
 
-from django.db.models import Prefetch
-
-from labeling.models import Comparison, Completion, Project, Ranking, User
-from labeling.quality.policy_comparison import Source, SourceFigures, source_figures, source_of
-from labeling.rankings.reference_agreement import gold_agreement_by_trainer
-from labeling.statistics.agreement import (
-    PairCounts,
-    compare_rankings,
-    ordered_pairs,
-    position_bias,
-    shown_earlier_wins,
-    tied_pairs,
+from labeling.models import Project, User
+from labeling.quality.agreement import (
+    AgreedPairs,
+    AgreementOverTime,
+    PairsByComparison,
+    agreement_on_pairs,
+    agreement_over_time,
+    alpha_of_orders,
+    alpha_of_ratings,
+    pairs_by_comparison,
 )
-from labeling.statistics.intervals import Estimate, bootstrap, proportion, ratio_of_sums
+from labeling.quality.policy_comparison import SourceFigures, source_figures
+from labeling.quality.ranking_fields import RankingFields, by_people, newest_rankings
+from labeling.quality.selection import EVERYTHING, Selection
+from labeling.rankings.reference_agreement import gold_agreement_by_trainer
+from labeling.statistics.agreement import PairCounts, ordered_pairs, position_bias, shown_earlier_wins, tied_pairs
+from labeling.statistics.intervals import Estimate, proportion
 from labeling.statistics.length_bias import preference_for_longer
-
-NEWEST = 5000  # rankings that are read, so that the page stays fast
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RankingFields:
-    """The fields of a ranking that the statistics read."""
-
-    comparison_id: str
-    trainer: User | None
-    kind: str
-    tiers: list[list[str]]
-    shown_order: list[str]
-    seconds: float | None
-    abstained: bool
-    is_choice: bool
-    lengths: dict[str, int]
-    sources: dict[str, Source]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,109 +52,73 @@ class QualityFigures:
     agreement: Estimate | None
     agreement_ties_half: Estimate | None
     chance_ties_half: float
+    alpha_of_orders: Estimate | None
+    alpha_of_ratings: Estimate | None
     tied: Estimate | None
     earlier_wins: Estimate | None
     earlier_wins_p: float | None
     prefers_longer: Estimate | None
     median_seconds: float | None
+    over_time: AgreementOverTime
     trainers: list[TrainerFigures]
     sources: list[SourceFigures]
 
 
-def quality_figures(project: Project) -> QualityFigures:
-    """Figures over the newest rankings of people, and the numbers of the others."""
-    kept = _newest(project)
-    people = [ranking for ranking in kept if ranking.kind == "person"]
-    judged = [ranking for ranking in people if not ranking.abstained]
-    pairs = _pairs_by_comparison([ranking for ranking in judged if not ranking.is_choice])
-    totals = sum((counts for per in pairs.values() for _, _, counts in per), PairCounts())
+def quality_figures(project: Project, selection: Selection = EVERYTHING) -> QualityFigures:
+    """Figures over the newest rankings of people that are selected, and the numbers of the others."""
+    kept = newest_rankings(project, selection)
+    people = by_people(kept)
+    own = [ranking for ranking in people if selection.concerns(ranking.trainer)]
+    judged = [ranking for ranking in own if not ranking.abstained]
+    orders = whole_orders(people)
+    pairs = pairs_by_comparison(orders, selection)
+    totals = sum((one.counts for per in pairs.values() for one in per), PairCounts())
     earlier_won, earlier_total = _earlier_wins(judged)
     earlier = position_bias(earlier_won, earlier_total) if earlier_total else None
     return QualityFigures(
-        num_rankings=len(kept),
-        num_abstained=sum(ranking.abstained for ranking in people),
+        num_rankings=len(own) if selection.trainer else len(kept),
+        num_abstained=sum(ranking.abstained for ranking in own),
         num_simulated=sum(ranking.kind == "simulated" for ranking in kept),
         num_imported=sum(ranking.kind == "imported" for ranking in kept),
-        agreement=_clustered(pairs.values()),
+        agreement=agreement_on_pairs(pairs.values()),
         agreement_ties_half=totals.rate("half"),
         chance_ties_half=totals.chance("half"),
+        alpha_of_orders=alpha_of_orders(orders),
+        alpha_of_ratings=alpha_of_ratings(people),
         tied=_tied(judged),
         earlier_wins=earlier.share if earlier else None,
         earlier_wins_p=earlier.p if earlier else None,
-        prefers_longer=preference_for_longer(_lengths(judged)),
+        prefers_longer=preference_for_longer(lengths_of_pairs(judged)),
         median_seconds=_median(ranking.seconds for ranking in judged),
-        trainers=_trainer_figures(people, pairs, gold_agreement_by_trainer(project)),
+        over_time=agreement_over_time(pairs),
+        trainers=_trainer_figures(own, pairs, gold_agreement_by_trainer(project)),
         sources=source_figures(judged),
     )
 
 
-def _newest(project: Project) -> list[RankingFields]:
-    rankings = (
-        Ranking.objects.filter(comparison__project=project, comparison__use=Comparison.Use.WORK, retracted_at=None)
-        .select_related("trainer")
-        .prefetch_related(Prefetch("comparison__completions", queryset=Completion.objects.select_related("policy")))
-        .order_by("-ranked_at")[:NEWEST]
-    )
+def whole_orders(rankings: Iterable[RankingFields]) -> list[RankingFields]:
+    """Those that say how every two completions stand to each other: no abstentions, no choices of one."""
+    return [ranking for ranking in rankings if not ranking.abstained and not ranking.is_choice]
+
+
+def lengths_of_pairs(rankings: Iterable[RankingFields]) -> list[tuple[int, int]]:
+    """(characters of the better completion, of the worse) of every ordered pair."""
     return [
-        RankingFields(
-            comparison_id=str(ranking.comparison_id),
-            trainer=ranking.trainer,
-            kind=_kind(ranking.trainer),
-            tiers=ranking.tiers,
-            shown_order=ranking.shown_order,
-            seconds=ranking.seconds,
-            abstained=ranking.abstained is not None,
-            is_choice=ranking.is_choice,
-            lengths={str(one.id): len(one.content) for one in ranking.comparison.completions.all()},
-            sources={str(one.id): source for one in ranking.comparison.completions.all() if (source := source_of(one))},
-        )
+        (ranking.lengths[better], ranking.lengths[worse])
         for ranking in rankings
+        for better, worse in ordered_pairs(ranking.tiers)
+        if better in ranking.lengths and worse in ranking.lengths
     ]
 
 
-def _kind(trainer: User | None) -> str:
-    if trainer is None:
-        return "imported"
-    return "simulated" if trainer.is_simulated else "person"
-
-
-PairsByComparison = dict[str, list[tuple[User, User, PairCounts]]]
-
-
-def _pairs_by_comparison(rankings: Sequence[RankingFields]) -> PairsByComparison:
-    """Pair counts of every two trainers, for comparisons with several rankings."""
-    by_comparison: defaultdict[str, list[RankingFields]] = defaultdict(list)
-    for ranking in rankings:
-        by_comparison[ranking.comparison_id].append(ranking)
-    return {
-        identifier: [
-            (one.trainer, other.trainer, compare_rankings(one.tiers, other.tiers))
-            for one, other in combinations(several, 2)
-            if one.trainer is not None and other.trainer is not None
-        ]
-        for identifier, several in by_comparison.items()
-        if len(several) > 1
-    }
-
-
-def _clustered(comparisons: Iterable[list[tuple[User, User, PairCounts]]]) -> Estimate | None:
-    """Pairwise agreement without ties; the bootstrap is over comparisons, since the pairs of one are dependent."""
-    clusters = [
-        (float(sum(counts.alike for _, _, counts in per)), float(sum(counts.trials() for _, _, counts in per)))
-        for per in comparisons
-    ]
-    clusters = [cluster for cluster in clusters if cluster[1]]
-    if not clusters:
-        return None
-    if len(clusters) < 5:  # too few to resample; an interval over pairs is too narrow, but better than none
-        return proportion(math.fsum(one for one, _ in clusters), int(math.fsum(n for _, n in clusters)))
-    return bootstrap(clusters, ratio_of_sums, rounds=400)
+def num_tied_pairs(ranking: RankingFields) -> int:
+    return 0 if ranking.is_choice else sum(1 for _ in tied_pairs(ranking.tiers))
 
 
 def _tied(rankings: Iterable[RankingFields]) -> Estimate | None:
     tied = ordered = 0
     for ranking in rankings:
-        tied += 0 if ranking.is_choice else sum(1 for _ in tied_pairs(ranking.tiers))
+        tied += num_tied_pairs(ranking)
         ordered += sum(1 for _ in ordered_pairs(ranking.tiers))
     return proportion(tied, tied + ordered) if tied + ordered else None
 
@@ -180,15 +127,6 @@ def _earlier_wins(rankings: Iterable[RankingFields]) -> tuple[int, int]:
     """Over ordered pairs: how often the completion shown earlier is ranked better, and the number of pairs."""
     outcomes = [shown_earlier_wins(ranking.tiers, ranking.shown_order) for ranking in rankings if ranking.shown_order]
     return sum(won for won, _ in outcomes), sum(total for _, total in outcomes)
-
-
-def _lengths(rankings: Iterable[RankingFields]) -> list[tuple[int, int]]:
-    return [
-        (ranking.lengths[better], ranking.lengths[worse])
-        for ranking in rankings
-        for better, worse in ordered_pairs(ranking.tiers)
-        if better in ranking.lengths and worse in ranking.lengths
-    ]
 
 
 def _median(values: Iterable[float | None]) -> float | None:
@@ -209,10 +147,16 @@ def _trainer_figures(
             num_rankings=len(rankings),
             num_abstained=sum(ranking.abstained for ranking in rankings),
             median_seconds=_median(ranking.seconds for ranking in rankings if not ranking.abstained),
-            agreement=_clustered([[pair for pair in per if trainer in pair[:2]] for per in pairs.values()]),
+            agreement=agreement_on_pairs([_with(trainer, per) for per in pairs.values()]),
             gold=gold.get(trainer.id),
-            prefers_longer=preference_for_longer(_lengths(ranking for ranking in rankings if not ranking.abstained)),
+            prefers_longer=preference_for_longer(
+                lengths_of_pairs(ranking for ranking in rankings if not ranking.abstained)
+            ),
         )
         for trainer, rankings in by_trainer.items()
     ]
     return sorted(figures, key=lambda one: (-one.num_rankings, one.trainer.username))
+
+
+def _with(trainer: User, per: Sequence[AgreedPairs]) -> list[AgreedPairs]:
+    return [one for one in per if trainer in (one.one, one.other)]

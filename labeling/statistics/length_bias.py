@@ -12,11 +12,13 @@ from statistics import fmean, pstdev
 from labeling.statistics.intervals import Estimate, proportion
 from labeling.statistics.logistic_regression import fit_logistic, sigmoid
 
+CLEARLY = 30  # characters: AlpacaEval's bound, at which people prefer the longer in 0.64 of pairs
 
-def preference_for_longer(pairs: Iterable[tuple[int, int]], *, min_difference: int = 30) -> Estimate | None:
+
+def preference_for_longer(pairs: Iterable[tuple[int, int]], *, min_difference: int = CLEARLY) -> Estimate | None:
     """P(prefer longer) over pairs (chosen length, rejected length) that differ by more than `min_difference`.
 
-    With 30 characters it is AlpacaEval's figure, which is 0.64 for people. None if no pair differs by that much.
+    None if no pair differs by that much.
     """
     differences = [chosen - rejected for chosen, rejected in pairs if abs(chosen - rejected) > min_difference]
     return proportion(sum(d > 0 for d in differences), len(differences)) if differences else None

@@ -27,3 +27,19 @@ def span(estimate: object, digits: int) -> str:
     if not isinstance(estimate, Estimate):
         return "–"
     return f"{estimate.value:,.{digits}f} ({estimate.low:,.{digits}f} – {estimate.high:,.{digits}f})"
+
+
+@register.filter
+def decimals(estimate: object) -> str:
+    """The interval of a figure between -1 and 1 in two decimals, with its n; empty without an estimate."""
+    if not isinstance(estimate, Estimate):
+        return ""
+    return f"{estimate.low:.2f}–{estimate.high:.2f}, n = {estimate.n}"
+
+
+@register.filter
+def p_value(p: object) -> str:
+    """p = 0.034, or p < 0.001: a probability is never said to be 0."""
+    if not isinstance(p, float):
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -47,6 +47,7 @@ RANKERS = WRITERS
 REVIEWERS = (User.Role.REVIEWER, User.Role.ADMIN)
 WATCHERS = REVIEWERS
 ENGINEERS = (User.Role.ENGINEER, User.Role.ADMIN)
+FIGURE_READERS = (*REVIEWERS, User.Role.ENGINEER)  # of quality: who trains on rankings must see how good they are
 
 View = Callable[..., Any]
 Row = TypeVar("Row", bound=Model)

@@ -44,7 +44,7 @@ def _project_links(user: User, slug: str) -> list[NavigationLink]:
         ("review", _("Review"), user.can_review),
         ("data", _("Data"), user.can_train_models),
         ("rounds", _("Rounds"), user.can_train_models),
-        ("quality", _("Quality"), user.is_admin or user.can_review),
+        ("quality", _("Quality"), user.can_review or user.can_train_models),
         ("project_settings", _("Settings"), user.is_admin),
     ]
     return [

@@ -1,6 +1,6 @@
 """Points in time and durations as people read them: one form each, everywhere, in the zone that is active."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -12,11 +12,11 @@ def moment(at: datetime | None) -> str:
     return f"{day(at)}, {clock(at)}" if at else ""
 
 
-def day(at: datetime | None) -> str:
-    """The day alone: 29 Nov, or 29 Nov 2025."""
+def day(at: date | None) -> str:
+    """The day of a moment, or a day of the calendar: 29 Nov, or 29 Nov 2025."""
     if not at:
         return ""
-    here = timezone.localtime(at)
+    here = timezone.localtime(at) if isinstance(at, datetime) else at
     return date_format(here, "j M" if here.year == timezone.localdate().year else "j M Y")
 
 

@@ -1,33 +1,70 @@
-"""The quality page of a project, with its reports of outputs."""
+"""The quality page of a project, the boards behind its figures, and its reports of outputs."""
 
 import uuid
+from datetime import date
 
-from django.http import HttpRequest, HttpResponse
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling.dialogues.control_arm import arm_figures, has_control_arm
-from labeling.models import AuditEvent, Report, User
+from labeling.models import AuditEvent, Project, Report, User
+from labeling.quality.boards import FIGURES, PAGE, boards_behind, shown
 from labeling.quality.report import quality_figures
+from labeling.quality.selection import EVERYTHING, Selection, SelectionForm, name_of
 from labeling.web import access
-from labeling.web.access import WATCHERS
+from labeling.web.access import FIGURE_READERS
 
 MOST_REPORTS = 50  # shown at once; the others follow as these are handled
 
 
-@access.role_required(*WATCHERS)
+@access.role_required(*FIGURE_READERS)
 @require_GET
 def quality(request: HttpRequest, slug: str) -> HttpResponse:
     """Figures with intervals, trainers one by one, and the reports that nobody has handled."""
     project = access.project_for(request, slug)
+    form, selection = _selection(request, project)
+    figures = quality_figures(project, selection)
+    names_people = access.person(request).can_review
     context = {
         "project": project,
         "section": "quality",
-        "figures": quality_figures(project),
+        "form": form,
+        "selection": selection,
+        "figures": figures,
+        "trainers": [(name_of(one.trainer, names_people=names_people), one) for one in figures.trainers],
         "arms": arm_figures(project) if has_control_arm(project) else None,
         "reports": project.reports.filter(state=Report.State.OPEN).select_related("completion__policy")[:MOST_REPORTS],
     }
-    return render(request, "labeling/quality/quality.html", context)
+    return render(request, "labeling/quality/quality.html", context, status=200 if form.is_valid() else 422)
+
+
+@access.role_required(*FIGURE_READERS)
+@require_GET
+def boards(request: HttpRequest, slug: str, figure: str) -> HttpResponse:
+    """The boards behind a figure of the quality page, under the same selection."""
+    project = access.project_for(request, slug)
+    if figure not in FIGURES:
+        raise Http404
+    form, selection = _selection(request, project)
+    week = _monday(request.GET.get("week", ""))
+    behind = boards_behind(project, figure, selection, week=week)
+    page = Paginator(behind, PAGE).get_page(request.GET.get("page"))
+    names_people = access.person(request).can_review
+    query = "&".join(part for part in (selection.query, f"week={week}" if week else "") if part)
+    context = {
+        "project": project,
+        "section": "quality",
+        "figure": FIGURES[figure],
+        "form": form,
+        "selection": selection,
+        "query": query,
+        "week": week,
+        "page": page,
+        "boards": shown(list(page), names_people=names_people),
+    }
+    return render(request, "labeling/quality/boards.html", context, status=200 if form.is_valid() else 422)
 
 
 @access.role_required(User.Role.ADMIN)
@@ -40,3 +77,17 @@ def handle_report(request: HttpRequest, slug: str, report_id: uuid.UUID) -> Http
     report.save(update_fields=["state"])
     AuditEvent.note("handle report", report, by=access.person(request))
     return redirect("quality", slug)
+
+
+def _selection(request: HttpRequest, project: Project) -> tuple[SelectionForm, Selection]:
+    """What the address asks for; a selection that is refused narrows nothing, and the form says why."""
+    names_people = access.person(request).can_review
+    form = SelectionForm(request.GET, project=project, names_people=names_people)
+    return form, form.selection() if form.is_valid() else EVERYTHING
+
+
+def _monday(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

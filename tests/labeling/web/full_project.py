@@ -133,6 +133,7 @@ def make_full_project() -> FullProject:
     program = Program(adam)
     message = draft.messages.order_by("position")[1]
     ids = {
+        "figure": "agreement",
         "token_id": program.token.id, "user_id": make_user(username="bob", projects=[project]).id,
         "dialogue_id": draft.id, "message_id": message.id, "prompt_id": prompt.id, "run_id": run.id,
         "completion_id": suggested.id, "export_id": export.id, "webhook_id": webhook.id, "import_id": brought.id,
