@@ -92,7 +92,10 @@ class Estimate(Schema):
 
 
 class PeoplesFigures(Schema):
-    """A candidate against the baseline; ties count half, controlled win rates are at equal length or style."""
+    """A candidate against the baseline; ties count half, controlled win rates are at equal length or style.
+
+    `num_simulated` of the judgements were made by simulated trainers, which are programs.
+    """
 
     win_rate: Estimate
     wins: int
@@ -100,6 +103,7 @@ class PeoplesFigures(Schema):
     losses: int
     num_neither: int
     num_trainers: int
+    num_simulated: int
     num_prompts: int
     length_controlled: float | None
     style_controlled: float | None

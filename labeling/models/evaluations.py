@@ -89,7 +89,7 @@ class Promotion(models.Model):
     is_return = models.BooleanField(default=False)  # to a policy that had been promoted here before
     # What people had said of it against `before`; empty where they had not been asked.
     verdict = models.CharField(max_length=16, choices=Candidate.Verdict.choices, blank=True)
-    # The figures that were shown: {"value", "low", "high", "n"}.
+    # The figures that were shown: {"value", "low", "high", "n", "judged_by"}.
     win_rate = models.JSONField(null=True, blank=True)
     evaluation = models.ForeignKey(
         Evaluation, null=True, blank=True, on_delete=models.SET_NULL, related_name="promotions"
@@ -112,5 +112,10 @@ class Promotion(models.Model):
 
     @property
     def has_peoples_word(self) -> bool:
-        """Whether people had called it better than what it took the place of."""
+        """Whether those who judged had called it better than what it took the place of."""
         return self.verdict == Candidate.Verdict.BETTER
+
+    @property
+    def is_by_simulated_trainers(self) -> bool:
+        """Whether programs judged in people's place, some or all of the pairs."""
+        return bool(self.win_rate) and self.win_rate.get("judged_by", "people") != "people"

@@ -115,7 +115,7 @@ def _word_fields(word: Candidate | None) -> dict[str, object]:
     return {
         "evaluation": word.evaluation,
         "verdict": word.verdict,
-        "win_rate": asdict(figures.win_rate) if figures is not None else None,
+        "win_rate": asdict(figures.win_rate) | {"judged_by": figures.judged_by} if figures is not None else None,
     }
 
 

@@ -21,6 +21,7 @@ class Judgement:
     ranking_id: UUID
     prompt_id: UUID
     trainer_id: UUID
+    is_simulated: bool
     won: float
     is_neither: bool
     candidate_answer: str
@@ -41,11 +42,19 @@ class PeoplesFigures:
     losses: int
     num_neither: int  # of the ties, those in which both were unacceptable
     num_trainers: int
+    num_simulated: int  # judgements that programs made, which no page may call people's
     num_prompts: int
     length_controlled: float | None
     style_controlled: float | None
     candidate_length: float
     baseline_length: float
+
+    @property
+    def judged_by(self) -> str:
+        """ "people", "simulated trainers", or "both"."""
+        if self.num_simulated == 0:
+            return "people"
+        return "simulated trainers" if self.num_simulated == self.wins + self.ties + self.losses else "both"
 
 
 def judgements_of(evaluation: Evaluation, candidate: Policy) -> list[Judgement]:
@@ -56,7 +65,7 @@ def judgements_of(evaluation: Evaluation, candidate: Policy) -> list[Judgement]:
         retracted_at=None,
         abstained=None,
     )
-    rankings = list(rows.exclude(trainer=None).select_related("comparison").order_by("ranked_at", "id"))
+    rankings = list(rows.exclude(trainer=None).select_related("comparison", "trainer").order_by("ranked_at", "id"))
     answers: dict[UUID, dict[UUID, Completion]] = {}
     comparisons = {ranking.comparison_id for ranking in rankings}
     for completion in Completion.objects.filter(comparison__in=comparisons):
@@ -84,6 +93,7 @@ def figures_of(judgements: Sequence[Judgement]) -> PeoplesFigures | None:
         losses=sum(one.won == 0 for one in judgements),
         num_neither=sum(one.is_neither for one in judgements),
         num_trainers=len({one.trainer_id for one in judgements}),
+        num_simulated=sum(one.is_simulated for one in judgements),
         num_prompts=len({one.prompt_id for one in judgements}),
         length_controlled=_controlled(
             judgements, [(_length_alone(one), _length_alone(other)) for one, other in styles]
@@ -107,6 +117,7 @@ def _judgement(ranking: Ranking, pair: dict[UUID, Completion], candidate_id: UUI
         ranking_id=ranking.id,
         prompt_id=ranking.comparison.prompt_id,  # type: ignore[arg-type]
         trainer_id=ranking.trainer_id,  # type: ignore[arg-type]
+        is_simulated=ranking.trainer is not None and ranking.trainer.is_simulated,
         won=1.0 if difference > 0 else 0.0 if difference < 0 else 0.5,
         is_neither=ranking.unacceptable_from == 0 and difference == 0,
         candidate_answer=candidate.content,

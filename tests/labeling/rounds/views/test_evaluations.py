@@ -158,3 +158,28 @@ def test_the_compare_page_asks_people_first(project: Project, newer: Policy, bro
     page = browser.get(url("compare_policy", newer.id)).content.decode()
     assert "Is newer better than base?" in page
     assert Candidate.objects.get().verdict == Candidate.Verdict.OPEN
+
+
+@pytest.mark.parametrize(
+    ("num_simulated", "said"),
+    [
+        (0, "People prefer newer to base"),
+        (1, "are by simulated trainers"),
+        (2, "Simulated trainers prefer newer to base"),
+    ],
+)
+def test_what_programs_judged_is_not_called_peoples_word(
+    project: Project, newer: Policy, browser: Client, num_simulated: int, said: str
+) -> None:
+    evaluation = run_evaluation(project, newer, better="newer")
+    judges = User.objects.filter(rankings__comparison__evaluation=evaluation).distinct()
+    assert judges.count() == 2
+    User.objects.filter(id__in=[one.id for one in judges[:num_simulated]]).update(is_simulated=True)
+    for address in (url("evaluation", evaluation.id), url("promote_policy", newer.id)):
+        page = browser.get(address).content.decode()
+        assert said in page
+        assert ("simulated" in page.lower()) == (num_simulated > 0)
+    browser.post(url("promote_policy", newer.id))
+    assert Promotion.objects.get().is_by_simulated_trainers == (num_simulated > 0)
+    page = browser.get(reverse("model", args=(newer.id,))).content.decode()
+    assert ("by simulated trainers" in page) == (num_simulated > 0)
