@@ -19,6 +19,7 @@ from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken
 from labeling.models.training import TrainingJob
 from labeling.models.webhooks import Delivery, Webhook
+from labeling.models.withdrawals import Withdrawal, WithdrawnRow
 
 __all__ = [
     "MOST_PARTS",
@@ -57,4 +58,6 @@ __all__ = [
     "TrainingJob",
     "User",
     "Webhook",
+    "Withdrawal",
+    "WithdrawnRow",
 ]

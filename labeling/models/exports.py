@@ -31,11 +31,16 @@ class Export(LeasedRow):
     num_records = models.PositiveIntegerField(default=0)
     num_bytes = models.PositiveBigIntegerField(default=0)
     counts = models.JSONField(default=dict, blank=True)
+    # The export that this one was built again from, with its filters, because records of it were withdrawn.
+    rebuilt_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="rebuilds", db_index=False
+    )
 
     class Meta(LeasedRow.Meta):
         indexes = (
             models.Index(fields=("project", "-created_at", "-id"), name="export_newest"),
             models.Index(fields=("lease_until",), condition=Q(state__in=("waiting", "running")), name="export_leases"),
+            models.Index(fields=("rebuilt_from",), condition=~Q(rebuilt_from=None), name="export_rebuilds"),
         )
 
     def __str__(self) -> str:

@@ -40,6 +40,10 @@ class TrainingJob(LeasedRow):
     demonstrations = models.ForeignKey(Export, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     # Not trained against: it chooses the best epoch of SFT, or monitors PPO for overoptimisation.
     watching_model = models.ForeignKey(RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    # The job whose options it repeats on rebuilt exports.
+    retrained_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retrainings", db_index=False
+    )
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and failed
     metrics = models.JSONField(default=dict, blank=True)
@@ -58,6 +62,9 @@ class TrainingJob(LeasedRow):
             models.Index(fields=("project", "-created_at", "-id"), name="training_job_newest"),
             models.Index(
                 fields=("lease_until",), condition=Q(state__in=("waiting", "sent", "running")), name="training_leases"
+            ),
+            models.Index(
+                fields=("retrained_from",), condition=~Q(retrained_from=None), name="training_job_retrainings"
             ),
         )
 
