@@ -3,7 +3,7 @@
 Each locks the dialogue's row, so that the author and a reviewer cannot act on it at the same time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.dialogues.rules import WritingError, lock, require_author, require_editable
-from labeling.models import AuditEvent, Comparison, Dialogue, Message, User
+from labeling.models import AuditEvent, Comparison, Dialogue, Message, User, Withdrawal
 
 State = Dialogue.State
 WITHDRAW = "withdraw dialogue"  # the verb of the event, which holds what is needed to undo it
@@ -84,15 +84,7 @@ def withdraw(dialogue: Dialogue, *, by: User, reason: str = "") -> None:
         lock(dialogue)
         if not by.is_admin:
             require_author(dialogue, by)
-        before = dialogue.state
-        _move(dialogue, State.WITHDRAWN)
-        # Copies of a comparison that contain a text of this dialogue are withdrawn with it. The first comparison of
-        # a family never contains such a text, so it stays.
-        joined = Comparison.objects.exclude(family=None).exclude(family=F("id"))
-        copies = joined.filter(completions__message__dialogue=dialogue).exclude(state=Comparison.State.WITHDRAWN)
-        ids = [str(copy.id) for copy in copies.select_for_update(of=("self",)).order_by("id")]
-        Comparison.objects.filter(id__in=ids).update(state=Comparison.State.WITHDRAWN)
-        AuditEvent.note(WITHDRAW, dialogue, by=by, state=before, copies=ids, reason=reason.strip()[:LONGEST_REASON])
+        take_out(dialogue, by=by, reason=reason.strip()[:LONGEST_REASON])
 
 
 def put_back(dialogue: Dialogue, *, by: User) -> None:
@@ -103,17 +95,41 @@ def put_back(dialogue: Dialogue, *, by: User) -> None:
         event = _withdrawals([dialogue]).order_by("-at", "-id").first()
         if dialogue.state != State.WITHDRAWN or event is None or not _is_undoable(event, by):
             raise WritingError(_("This withdrawal cannot be undone here. An admin knows why."))
-        _move(dialogue, State(event.detail["state"]))
-        copies = Comparison.objects.filter(id__in=event.detail["copies"], state=Comparison.State.WITHDRAWN)
-        full = When(num_rankings__gte=F("rankings_wanted"), then=Value(Comparison.State.DONE))
-        copies.update(state=Case(full, default=Value(Comparison.State.OPEN)))
-        AuditEvent.note("put back dialogue", dialogue, by=by, state=dialogue.state)
+        if _is_taken_out(dialogue, Withdrawal.objects.in_force_for(by)):
+            raise WritingError(_("An admin took it out; only they can bring it back."))
+        bring_back(dialogue, by=by, state=event.detail["state"], copies=event.detail["copies"])
+
+
+def take_out(dialogue: Dialogue, *, by: User, **detail: object) -> dict[str, object]:
+    """Withdraw a dialogue that is locked. Returns what `bring_back` wants; the event holds it and `detail`."""
+    before = dialogue.state
+    _move(dialogue, State.WITHDRAWN)
+    # Copies of a comparison that contain a text of this dialogue are withdrawn with it. The first comparison of
+    # a family never contains such a text, so it stays.
+    joined = Comparison.objects.exclude(family=None).exclude(family=F("id"))
+    copies = joined.filter(completions__message__dialogue=dialogue).exclude(state=Comparison.State.WITHDRAWN)
+    ids = [str(copy.id) for copy in copies.select_for_update(of=("self",)).order_by("id")]
+    Comparison.objects.filter(id__in=ids).update(state=Comparison.State.WITHDRAWN)
+    AuditEvent.note(WITHDRAW, dialogue, by=by, state=before, copies=ids, **detail)
+    return {"state": before, "copies": ids}
+
+
+def bring_back(dialogue: Dialogue, *, by: User, state: str, copies: Sequence[str], **detail: object) -> None:
+    """A locked dialogue, and the comparisons that went with it, are again what they were."""
+    _move(dialogue, State(state))
+    withdrawn = Comparison.objects.filter(id__in=copies, state=Comparison.State.WITHDRAWN)
+    full = When(num_rankings__gte=F("rankings_wanted"), then=Value(Comparison.State.DONE))
+    withdrawn.update(state=Case(full, default=Value(Comparison.State.OPEN)))
+    AuditEvent.note("put back dialogue", dialogue, by=by, state=dialogue.state, **detail)
 
 
 def that_can_be_put_back(dialogues: Iterable[Dialogue], *, by: User) -> set[str]:
     """The ids of those of these withdrawn dialogues whose last withdrawal this person can undo."""
+    dialogues = list(dialogues)
     newest = {event.subject_id: event for event in _withdrawals(dialogues).order_by("at", "id")}
-    return {subject_id for subject_id, event in newest.items() if _is_undoable(event, by)}
+    in_force = list(Withdrawal.objects.in_force_for(by)) if newest else []
+    taken_out = {str(dialogue.pk) for dialogue in dialogues if _is_taken_out(dialogue, in_force)}
+    return {subject_id for subject_id, event in newest.items() if _is_undoable(event, by)} - taken_out
 
 
 def _withdrawals(dialogues: Iterable[Dialogue]) -> QuerySet[AuditEvent]:
@@ -124,6 +140,13 @@ def _withdrawals(dialogues: Iterable[Dialogue]) -> QuerySet[AuditEvent]:
 def _is_undoable(event: AuditEvent, by: User) -> bool:
     """Whether this person withdrew it themselves, and the event says what it was before (older ones do not)."""
     return event.by_id == by.id and "state" in event.detail
+
+
+def _is_taken_out(dialogue: Dialogue, withdrawals: Iterable[Withdrawal]) -> bool:
+    """Whether one of these, which are of its author, takes it out."""
+    kind = Withdrawal.Kind.BETTER if dialogue.lease_id else Withdrawal.Kind.DIALOGUES
+    when = dialogue.created_at
+    return any(one.reaches(project_id=dialogue.project_id, kind=kind, made_at=when) for one in withdrawals)
 
 
 def _lock_for_review(dialogue: Dialogue, by: User, *states: State) -> None:

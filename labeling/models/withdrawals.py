@@ -14,10 +14,9 @@ from labeling.models.projects import Project
 
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
-    def covering(self, project: Project, person: User, *, kind: str, made_at: datetime) -> "WithdrawalQuerySet":
-        """Those in force that reach what this person made then: its author cannot put it back."""
-        reaching = self.filter(project=project, person=person, undone_at=None, kinds__contains=[kind])
-        return reaching.filter(Q(since=None) | Q(since__lte=made_at), at__gte=made_at)
+    def in_force_for(self, person: User) -> "WithdrawalQuerySet":
+        """Those of this person's work that nobody has undone."""
+        return self.filter(person=person, undone_at=None)
 
 
 class Withdrawal(models.Model):
@@ -83,6 +82,11 @@ class Withdrawal(models.Model):
     @property
     def is_under_way(self) -> bool:
         return self.state in self.UNDER_WAY
+
+    def reaches(self, *, project_id: uuid.UUID | int, kind: str, made_at: datetime) -> bool:
+        """Whether it takes out what was made then: its author cannot put it back while this is in force."""
+        is_late_enough = self.since is None or made_at >= self.since
+        return self.project_id == project_id and kind in self.kinds and is_late_enough and made_at <= self.at
 
 
 class WithdrawnRow(models.Model):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.dialogues.listing import with_opening
 from labeling.dialogues.review import that_can_be_put_back
-from labeling.models import Comparison, Dialogue, Lease, Project, Ranking, User
+from labeling.models import Comparison, Dialogue, Lease, Project, Ranking, User, Withdrawal
 from labeling.rankings import mending
 from labeling.rankings.views.submitted import in_words
 from labeling.web.listing import ListFilter, Listing, Order, listing
@@ -70,8 +70,9 @@ def own_work(given: Mapping[str, str], user: User) -> OwnWork:
     shown = mine if given.get("state") == "withdrawn" else mine.exclude(state=Dialogue.State.WITHDRAWN)
     opened = with_opening(shown.select_related("project"))
     dialogues = _listed(given, opened, "updated_at", projects, kind=DIALOGUES, state=_of_dialogues)
+    in_force = list(Withdrawal.objects.in_force_for(user))
     for ranking in rankings.rows:
-        _complete_ranking(ranking, user, projects)
+        _complete_ranking(ranking, user, projects, in_force)
     undoable = that_can_be_put_back([row for row in dialogues.rows if row.state == row.State.WITHDRAWN], by=user)
     for dialogue in dialogues.rows:
         _complete_dialogue(dialogue, projects, undoable)
@@ -144,7 +145,9 @@ def _of_dialogues(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
     return rows.filter(state=state) if state in Dialogue.State.values else rows.none()
 
 
-def _complete_ranking(ranking: Any, user: User, projects: Mapping[str, str]) -> None:
+def _complete_ranking(
+    ranking: Any, user: User, projects: Mapping[str, str], in_force: Sequence[Withdrawal]
+) -> None:
     """What the line of a ranking shows: its order, its state, and where to read, withdraw and put it back."""
     comparison, slug = ranking.comparison, ranking.comparison.project.slug
     is_replaced = ranking.retracted_at is not None and ranking.lease_id is None and not ranking.is_choice
@@ -162,7 +165,7 @@ def _complete_ranking(ranking: Any, user: User, projects: Mapping[str, str]) -> 
     arguments = (slug, ranking.id)
     if ranking.retracted_at is None:
         ranking.withdraw_url = reverse("withdraw_ranking", args=arguments)
-    elif mending.is_withdrawn(ranking):
+    elif mending.is_withdrawn(ranking) and not mending.is_taken_out(ranking, in_force):
         ranking.put_back_url = reverse("put_back_ranking", args=arguments)
 
 

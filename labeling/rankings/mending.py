@@ -7,6 +7,7 @@ The locks are those of labeling.rankings.assignment, in its order: the compariso
 """
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.models import AuditEvent, Comparison, Lease, Ranking, User
+from labeling.models import AuditEvent, Comparison, Lease, Ranking, User, Withdrawal
 from labeling.models.rankings import LONGEST_SECONDS
 from labeling.rankings.assignment import insert_ranking, locked, move_counts
 from labeling.rankings.submission import AssignmentError, Submission, judgement, judgement_of, require_sense
@@ -85,11 +86,7 @@ def withdraw(ranking: Ranking, *, by: User, reason: str = "") -> None:
         ranking.refresh_from_db(fields=("retracted_at", "lease"))
         if ranking.retracted_at is not None:
             raise MendedMeanwhile(_("This ranking does not count any more: it was changed or withdrawn before."))
-        _retract(ranking, lease=ranking.lease)
-        if ranking.is_choice:
-            comparison.state = Comparison.State.WITHDRAWN  # drafts of a private chat are nobody else's to rank
-        move_counts(comparison, open_slots=+1, rankings=-1)
-        _set_state(ranking, Lease.State.WITHDRAWN)
+        take_out(ranking, comparison)
         AuditEvent.note("withdraw ranking", ranking, by=by, reason=reason.strip()[:LONGEST_REASON])
 
 
@@ -101,21 +98,60 @@ def put_back(ranking: Ranking, *, by: User) -> None:
         ranking.refresh_from_db(fields=("retracted_at", "lease"))
         if not is_withdrawn(ranking):
             raise MendedMeanwhile(_("This ranking is not withdrawn."))
+        if is_taken_out(ranking, Withdrawal.objects.in_force_for(by)):
+            raise AssignmentError(_("An admin took it out; only they can bring it back."))
         if ranking.is_choice:
             comparison.state = Comparison.State.DONE
         if comparison.state == Comparison.State.WITHDRAWN:
             raise AssignmentError(_("The comparison itself was withdrawn meanwhile; the ranking cannot count again."))
         if comparison.has_places and comparison.open_slots == 0:
             raise AssignmentError(_("Somebody else took its place meanwhile, so it cannot be put back."))
-        Ranking.objects.filter(id=ranking.id).update(retracted_at=None)
-        move_counts(comparison, open_slots=-1, rankings=+1)
-        _set_state(ranking, Lease.State.SUBMITTED)
+        bring_back(ranking, comparison)
         AuditEvent.note("put back ranking", ranking, by=by)
     ranking.refresh_from_db(fields=("retracted_at",))
 
 
+def take_out(ranking: Ranking, comparison: Comparison) -> None:
+    """Retract a ranking of a comparison that is locked, and give its place to others.
+
+    An imported one has no place: its comparison wants as many rankings as it has, and nobody is asked for another.
+    """
+    _retract(ranking, lease=ranking.lease)
+    if ranking.is_choice:
+        comparison.state = Comparison.State.WITHDRAWN  # drafts of a private chat are nobody else's to rank
+    if _has_no_place(ranking):
+        _want(comparison, more=-1)
+        move_counts(comparison, rankings=-1)
+    else:
+        move_counts(comparison, open_slots=+1, rankings=-1)
+    _set_state(ranking, Lease.State.WITHDRAWN)
+
+
+def bring_back(ranking: Ranking, comparison: Comparison) -> None:
+    """The opposite of `take_out`; where the place is gone, the comparison wants one ranking more."""
+    Ranking.objects.filter(id=ranking.id).update(retracted_at=None)
+    if _has_no_place(ranking) or (comparison.has_places and not comparison.open_slots):
+        _want(comparison, more=+1)
+        move_counts(comparison, rankings=+1)
+    else:
+        move_counts(comparison, open_slots=-1, rankings=+1)
+    _set_state(ranking, Lease.State.SUBMITTED)
+
+
+def made_at(ranking: Ranking) -> datetime:
+    """When it was first submitted: a change of it counts as made then."""
+    submitted = ranking.lease.closed_at if ranking.lease is not None else None
+    return submitted or ranking.ranked_at
+
+
+def is_taken_out(ranking: Ranking, withdrawals: Iterable[Withdrawal]) -> bool:
+    """Whether one of these, which are of its author, takes it out."""
+    project_id, kind = ranking.comparison.project_id, Withdrawal.Kind.RANKINGS
+    return any(one.reaches(project_id=project_id, kind=kind, made_at=made_at(ranking)) for one in withdrawals)
+
+
 def is_withdrawn(ranking: Ranking) -> bool:
-    """Whether its author withdrew it. A version whose place another took is retracted too, but has no lease."""
+    """Whether its author or an admin withdrew it. A version whose place another took is retracted too, without lease."""
     if ranking.retracted_at is None or ranking.is_choice:
         return ranking.retracted_at is not None
     return ranking.lease is not None and ranking.lease.state == Lease.State.WITHDRAWN
@@ -127,6 +163,16 @@ def _locked_comparison(ranking: Ranking) -> Comparison:
     comparison = Comparison.objects.select_for_update(of=("self",), no_key=True).get(id=ranking.comparison_id)
     comparison.project = ranking.comparison.project
     return comparison
+
+
+def _has_no_place(ranking: Ranking) -> bool:
+    return ranking.lease_id is None and not ranking.is_choice
+
+
+def _want(comparison: Comparison, *, more: int) -> None:
+    """Change how many rankings are wanted of a locked comparison."""
+    comparison.rankings_wanted = max(0, comparison.rankings_wanted + more)
+    comparison.save(update_fields=["rankings_wanted"])
 
 
 def _set_state(ranking: Ranking, state: Lease.State) -> None:

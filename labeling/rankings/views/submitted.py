@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from labeling.models import Comparison, Dialogue, Lease, Ranking
+from labeling.models import Comparison, Dialogue, Lease, Ranking, Withdrawal
 from labeling.rankings import mending
 from labeling.rankings.submission import RATING_FLAGS
 from labeling.rankings.views import board
@@ -67,7 +67,8 @@ def in_words(ranking: Ranking) -> str:
 
 def _state(held: Lease, ranking: Ranking) -> str:
     if held.state == Lease.State.WITHDRAWN:
-        return "withdrawn"
+        taken_out = mending.is_taken_out(ranking, Withdrawal.objects.in_force_for(held.trainer))
+        return "retracted" if taken_out else "withdrawn"
     if ranking.retracted_at is not None:
         return "retracted"  # by somebody else: its author has nothing to undo
     return "left out" if held.comparison.state == Comparison.State.WITHDRAWN else "counts"

@@ -66,7 +66,7 @@ MUTANTS = [
     unnoted(_editing, "a branch is not noted", "branch dialogue"),
     _review(
         "a text of a withdrawn dialogue stays in copied comparisons",
-        "        Comparison.objects.filter(id__in=ids).update(state=Comparison.State.WITHDRAWN)\n",
+        "    Comparison.objects.filter(id__in=ids).update(state=Comparison.State.WITHDRAWN)\n",
         "",
     ),
     _review("the first comparison of a family is withdrawn with its copy", '.exclude(family=F("id"))', ""),

@@ -220,8 +220,8 @@ MUTANTS += [
     _page(
         "dialogues/review",
         "a copy that was withdrawn before comes back with a dialogue",
-        ".exclude(state=Comparison.State.WITHDRAWN)\n        ids",
-        "\n        ids",
+        ".exclude(state=Comparison.State.WITHDRAWN)\n    ids",
+        "\n    ids",
         REVIEW,
     ),
     _page(
