@@ -15,6 +15,7 @@ from labeling.rankings import assignment, corrections
 from labeling.rounds import evaluations, training_jobs
 from labeling.sampling import comparisons, recovery, thumbs_down
 from labeling.webhooks import deliveries
+from labeling.withdrawals import batches as withdrawals
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "imports swept": uploads.sweep_imports,
     "deliveries due": deliveries.sweep_deliveries,
     "training jobs swept": training_jobs.sweep_jobs,
+    "withdrawals gone on with": withdrawals.sweep,
     "written texts joined": _in_each_project(corrections.create_comparisons_from_corrections),
     "thumbs down compared": _in_each_project(thumbs_down.compare_thumbs_down),
     "policies decided on": _in_each_project(evaluations.decide),

@@ -55,6 +55,10 @@ class Registry:
         models: list[Model] = [*self.policies, *self.reward_models]
         self._models = {model.id: model for model in models}
 
+    @property
+    def models(self) -> list[Model]:
+        return list(self._models.values())
+
     def find(self, identifier: UUID) -> Model | None:
         return self._models.get(identifier)
 

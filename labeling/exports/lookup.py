@@ -1,6 +1,7 @@
 """Whether an export contains a row, looked up in its file by bisection: the lines are sorted by key."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,17 @@ def holds(export: Export, row: Row) -> bool:
 
     False also where the file is no longer in the store, and for exports in other formats, which nothing is trained on.
     """
+    return num_held(export, [row]) == 1
+
+
+def num_held(export: Export, rows: Iterable[Row]) -> int:
+    """How many of these rows the export's file contains."""
     path = records_path(export)
-    if KINDS[type(row)] != export.kind or export.format != RECORDS or not path.is_file():
-        return False
-    key: Key = (str(row.comparison_id), str(row.id)) if isinstance(row, Ranking) else (str(row.id),)
-    return _find(path, key)
+    if export.format != RECORDS or not path.is_file():
+        return 0
+    with open(path, "rb") as file:
+        size = path.stat().st_size
+        return sum(KINDS[type(row)] == export.kind and _find(file, size, _key_of_row(row)) for row in rows)
 
 
 def records_path(export: Export) -> Path:
@@ -42,24 +49,27 @@ def key_of(values: dict[str, Any]) -> Key:
     return (values["comparison_id"], values["id"]) if "comparison_id" in values else (values["id"],)
 
 
-def _find(path: Path, key: Key) -> bool:
+def _key_of_row(row: Row) -> Key:
+    return (str(row.comparison_id), str(row.id)) if isinstance(row, Ranking) else (str(row.id),)
+
+
+def _find(file: Any, size: int, key: Key) -> bool:
     """Bisection over the byte offsets of a file whose lines are sorted by key."""
-    with open(path, "rb") as file:
-        low, high = 0, path.stat().st_size  # invariant: the line, if present, starts in [low, high)
-        while low < high:
-            middle = (low + high) // 2
-            start = _next_line_start(file, middle)
-            if start >= high:
-                high = middle
-                continue
-            line = file.readline()
-            found = key_of(json.loads(line))
-            if found == key:
-                return True
-            if found < key:
-                low = start + len(line)
-            else:
-                high = middle
+    low, high = 0, size  # invariant: the line, if present, starts in [low, high)
+    while low < high:
+        middle = (low + high) // 2
+        start = _next_line_start(file, middle)
+        if start >= high:
+            high = middle
+            continue
+        line = file.readline()
+        found = key_of(json.loads(line))
+        if found == key:
+            return True
+        if found < key:
+            low = start + len(line)
+        else:
+            high = middle
     return False
 
 

@@ -27,18 +27,26 @@ def request_export(
     filters: Mapping[str, Any] | None = None,
     format: str = "records",
     notify_worker: bool = True,
+    rebuilt_from: Export | None = None,
 ) -> Export:
     """Create an export; a worker starts once this transaction has committed. Raises FilterError.
 
-    With `notify_worker` False no worker is told: the caller builds it at once.
+    With `notify_worker` False no worker is told: the caller builds it at once. `rebuilt_from` is the export that it is
+    to take the place of.
     """
     read = read_filters(kind, filters or {})
     _require_format(format, kind)
     with transaction.atomic():
         export = Export.objects.create(
-            project=project, kind=kind, format=format, filters=read.encoded(), requested_by=by
+            project=project,
+            kind=kind,
+            format=format,
+            filters=read.encoded(),
+            requested_by=by,
+            rebuilt_from=rebuilt_from,
         )
-        AuditEvent.note("request export", export, by=by, kind=kind, format=format, filters=export.filters)
+        origin = {"rebuilt_from": str(rebuilt_from.id)} if rebuilt_from is not None else {}
+        AuditEvent.note("request export", export, by=by, kind=kind, format=format, filters=export.filters, **origin)
         if notify_worker:
             transaction.on_commit(partial(_dispatch, export.id), robust=True)
     return export

@@ -8,24 +8,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
 from labeling.exports.filters import read_filters
 from labeling.exports.formats import RECORDS
-from labeling.exports.lookup import holds
+from labeling.exports.lookup import num_held
 from labeling.exports.selection import demonstration_matches, ranking_matches, thumb_matches
-from labeling.models import Comparison, Dialogue, Export, Ranking, Thumb
+from labeling.models import Comparison, Dialogue, Export, Ranking, Thumb, WithdrawnRow
 
 MOST_LOOKED_UP = 500  # retracted rows; beyond them the count is a lower bound
 
 
 @dataclass(frozen=True, slots=True)
 class Retractions:
-    """Number of records of an export that no longer count; a lower bound where `is_whole` is False."""
+    """Number of records of an export that no longer count; a lower bound where `is_whole` is False.
+
+    The others of them than `num_withdrawn` were changed by their author: another version took their place.
+    """
 
     export: Export
     num: int
+    num_withdrawn: int = 0
     is_whole: bool = True
+
+    @property
+    def share(self) -> float:
+        """The share of the export's records that was withdrawn."""
+        return self.num_withdrawn / self.export.num_records if self.export.num_records else 0.0
 
 
 def retractions_in(export: Export) -> Retractions:
@@ -34,13 +43,32 @@ def retractions_in(export: Export) -> Retractions:
         return Retractions(export, 0)
     rows = list(_candidates(export)[: MOST_LOOKED_UP + 1])
     looked_up = rows[:MOST_LOOKED_UP]
-    num = sum(holds(export, row) for row in looked_up) if export.format == RECORDS else len(looked_up)
-    return Retractions(export, num, is_whole=len(rows) <= MOST_LOOKED_UP)
+    replaced = [row for row in looked_up if getattr(row, "is_replaced", False)]
+    withdrawn = [row for row in looked_up if not getattr(row, "is_replaced", False)]
+    num_replaced, num_withdrawn = (_num_in(export, some) for some in (replaced, withdrawn))
+    return Retractions(export, num_replaced + num_withdrawn, num_withdrawn, is_whole=len(rows) <= MOST_LOOKED_UP)
 
 
 def with_retractions(exports: Iterable[Export]) -> list[Retractions]:
     """The exports among these that contain retracted records."""
     return [found for export in exports if (found := retractions_in(export)).num]
+
+
+def replaced_rankings() -> Q:
+    """Rankings that are retracted because another version took their place, and not because they were withdrawn.
+
+    Needs `by_admin`, which `with_is_by_admin` annotates.
+    """
+    return Q(retracted_at__isnull=False, lease=None, is_choice=False, by_admin=False)
+
+
+def with_is_by_admin(rankings: QuerySet[Ranking]) -> QuerySet[Ranking]:
+    """Annotated with `by_admin`: whether a withdrawal for a person took it out. An imported one shows it nowhere."""
+    return rankings.annotate(by_admin=Exists(WithdrawnRow.objects.filter(row_id=OuterRef("id"), put_back_at=None)))
+
+
+def _num_in(export: Export, rows: list[Any]) -> int:
+    return num_held(export, rows) if export.format == RECORDS else len(rows)
 
 
 def _candidates(export: Export) -> QuerySet[Any]:
@@ -53,7 +81,9 @@ def _candidates(export: Export) -> QuerySet[Any]:
         rows = Ranking.objects.filter(comparison__project=export.project_id, comparison__use=Comparison.Use.WORK)
         gone = Q(retracted_at__gte=export.created_at) | Q(comparison__state=Comparison.State.WITHDRAWN)
         rows = ranking_matches(rows.filter(gone, ranked_at__lte=export.finished_at), filters)
-        return rows.order_by("-ranked_at", "id")
+        # Withdrawn ones first: where there are too many to look up, they are what matters.
+        rows = with_is_by_admin(rows).annotate(is_replaced=ExpressionWrapper(replaced_rankings(), BooleanField()))
+        return rows.order_by("is_replaced", "-ranked_at", "id")
     if export.kind == Export.Kind.THUMBS:
         thumbs = Thumb.objects.filter(project=export.project_id, retracted_at__gte=export.created_at)
         return thumb_matches(thumbs.filter(created_at__lte=export.finished_at), filters).order_by("-created_at", "id")

@@ -145,9 +145,7 @@ def _of_dialogues(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
     return rows.filter(state=state) if state in Dialogue.State.values else rows.none()
 
 
-def _complete_ranking(
-    ranking: Any, user: User, projects: Mapping[str, str], in_force: Sequence[Withdrawal]
-) -> None:
+def _complete_ranking(ranking: Any, user: User, projects: Mapping[str, str], in_force: Sequence[Withdrawal]) -> None:
     """What the line of a ranking shows: its order, its state, and where to read, withdraw and put it back."""
     comparison, slug = ranking.comparison, ranking.comparison.project.slug
     is_replaced = ranking.retracted_at is not None and ranking.lease_id is None and not ranking.is_choice

@@ -151,7 +151,7 @@ def is_taken_out(ranking: Ranking, withdrawals: Iterable[Withdrawal]) -> bool:
 
 
 def is_withdrawn(ranking: Ranking) -> bool:
-    """Whether its author or an admin withdrew it. A version whose place another took is retracted too, without lease."""
+    """Whether its author or an admin withdrew it. A version whose place another took has no lease."""
     if ranking.retracted_at is None or ranking.is_choice:
         return ranking.retracted_at is not None
     return ranking.lease is not None and ranking.lease.state == Lease.State.WITHDRAWN

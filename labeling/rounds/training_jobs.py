@@ -52,11 +52,13 @@ def start_job(
     demonstrations: Export | None = None,
     watching_model: RewardModel | None = None,
     options: Mapping[str, Any] | None = None,
+    retrained_from: TrainingJob | None = None,
 ) -> TrainingJob:
     """Create a training job; a worker is told once this transaction has committed. Raises JobError.
 
     `policy` is the start of training, by default the project's; labeling.rounds.training_inputs checks the other
-    inputs. `options` are flags of the training program's command line, by name.
+    inputs. `options` are flags of the training program's command line, by name. `retrained_from` is the job that this
+    one repeats.
     """
     policy = policy or project.policy
     inputs = TrainingInputs(
@@ -75,6 +77,7 @@ def start_job(
         output_name=output_name,
         options=_checked_options(options or {}),
         requested_by=by,
+        retrained_from=retrained_from,
         **vars(inputs),
     )
     try:

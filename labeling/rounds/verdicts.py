@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import fmean
 from uuid import UUID
+
+from django.db.models.functions import Coalesce
 
 from labeling.models import Comparison, Completion, Evaluation, Policy, Ranking
 from labeling.statistics.intervals import Estimate
@@ -57,14 +60,16 @@ class PeoplesFigures:
         return "simulated trainers" if self.num_simulated == self.wins + self.ties + self.losses else "both"
 
 
-def judgements_of(evaluation: Evaluation, candidate: Policy) -> list[Judgement]:
-    """What people said, in the order in which they did; without what they abstained from or took back."""
+def judgements_of(evaluation: Evaluation, candidate: Policy, *, until: datetime | None = None) -> list[Judgement]:
+    """What people said, by then, in the order in which they did; without what they abstained from or took back."""
     rows = Ranking.objects.filter(
         comparison__evaluation=evaluation,
         comparison__completions__policy=candidate,
         retracted_at=None,
         abstained=None,
     )
+    if until is not None:
+        rows = rows.annotate(made_at=Coalesce("lease__closed_at", "ranked_at")).filter(made_at__lte=until)
     rankings = list(rows.exclude(trainer=None).select_related("comparison", "trainer").order_by("ranked_at", "id"))
     answers: dict[UUID, dict[UUID, Completion]] = {}
     comparisons = {ranking.comparison_id for ranking in rankings}
