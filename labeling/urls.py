@@ -17,6 +17,7 @@ from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
 from labeling.webhooks import views as webhooks_views
+from labeling.withdrawals.views import affected, forward, withdrawals
 
 _DIALOGUE = "p/<slug:slug>/write/<uuid:dialogue_id>/"
 _MESSAGE = f"{_DIALOGUE}messages/<uuid:message_id>/"
@@ -30,6 +31,7 @@ _REFERENCE = "p/<slug:slug>/quality/references/<uuid:comparison_id>/"
 _SAMPLED = "p/<slug:slug>/rounds/sampling/<uuid:comparison_id>/"
 _EVALUATION = "p/<slug:slug>/rounds/evaluations/<uuid:evaluation_id>/"
 _RANKING = "p/<slug:slug>/rankings/<uuid:ranking_id>/"
+_WITHDRAWALS = "p/<slug:slug>/quality/withdrawals/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
@@ -162,6 +164,17 @@ urlpatterns = [
     path(f"{_RANKING}put-back/", own_work.put_back_ranking, name="put_back_ranking"),
     path(f"{_DIALOGUE}take-out/", own_work.take_out_dialogue, name="take_out_dialogue"),
     path(f"{_DIALOGUE}put-back/", own_work.put_back_dialogue, name="put_back_dialogue"),
+    # Taking back, and what it touches.
+    path(_WITHDRAWALS, withdrawals.withdrawals, name="withdrawals"),
+    path(f"{_WITHDRAWALS}preview/", withdrawals.preview_withdrawal, name="preview_withdrawal"),
+    path(f"{_WITHDRAWALS}new/", withdrawals.new_withdrawal, name="new_withdrawal"),
+    path(f"{_WITHDRAWALS}<uuid:withdrawal_id>/", withdrawals.withdrawal, name="withdrawal"),
+    path(f"{_WITHDRAWALS}<uuid:withdrawal_id>/undo/", withdrawals.undo_withdrawal, name="undo_withdrawal"),
+    path("p/<slug:slug>/quality/affected/", affected.affected, name="affected"),
+    path(f"{_EXPORT}rebuild/", affected.rebuild_export, name="rebuild_export"),
+    path(f"{_JOB}retrain/", affected.retrain_job, name="retrain_job"),
+    path(f"{_RANKING}forward/", forward.ranking_forward, name="ranking_forward"),
+    path(f"{_DIALOGUE}forward/", forward.dialogue_forward, name="dialogue_forward"),
     # Practice.
     path("p/<slug:slug>/practice/", practice.practice, name="practice"),
     path("p/<slug:slug>/practice/<uuid:comparison_id>/", practice.practice_board, name="practice_board"),

@@ -7,6 +7,7 @@ trained on it.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
@@ -52,6 +53,33 @@ def retractions_in(export: Export) -> Retractions:
 def with_retractions(exports: Iterable[Export]) -> list[Retractions]:
     """The exports among these that contain retracted records."""
     return [found for export in exports if (found := retractions_in(export)).num]
+
+
+def withdrawn_in(exports: Iterable[Export]) -> dict[UUID, Retractions]:
+    """Those of the exports, all of one project, that hold withdrawn records, by id. Quick where none was withdrawn."""
+    exports = list(exports)
+    is_anything = {kind: _is_anything_withdrawn(exports, kind) for kind in {export.kind for export in exports}}
+    counted = ((export.id, retractions_in(export)) for export in exports if is_anything[export.kind])
+    return {identifier: one for identifier, one in counted if one.num_withdrawn}
+
+
+def marked(exports: Iterable[Export]) -> list[Export]:
+    """The exports, all of one project, each with `withdrawn`: what it holds that was withdrawn since, or None."""
+    exports = list(exports)
+    found = withdrawn_in(exports)
+    for export in exports:
+        export.withdrawn = found.get(export.id)  # type: ignore[attr-defined]
+    return exports
+
+
+def _is_anything_withdrawn(exports: list[Export], kind: str) -> bool:
+    projects = {export.project_id for export in exports}
+    if kind == Export.Kind.RANKINGS:
+        rows = Ranking.objects.filter(comparison__project__in=projects)
+        return rows.filter(Q(retracted_at__isnull=False) | Q(comparison__state=Comparison.State.WITHDRAWN)).exists()
+    if kind == Export.Kind.THUMBS:
+        return Thumb.objects.filter(project__in=projects, retracted_at__isnull=False).exists()
+    return Dialogue.objects.filter(project__in=projects, state=Dialogue.State.WITHDRAWN).exists()
 
 
 def replaced_rankings() -> Q:

@@ -1,6 +1,7 @@
 """Template filters for figures: percentages and intervals."""
 
 from django import template
+from django.utils.translation import gettext as _
 
 from labeling.statistics.intervals import Estimate
 
@@ -11,6 +12,14 @@ register = template.Library()
 def percent(value: object) -> str:
     """0.726 becomes 73 %; a figure without a value becomes a dash."""
     return f"{100 * value:.0f} %" if isinstance(value, int | float) else "–"
+
+
+@register.filter
+def share(value: object) -> str:
+    """As `percent`, but one that is there is never said to be none, and one that is not whole never all."""
+    if isinstance(value, float) and 0 < value < 0.01:
+        return _("under 1 %")
+    return _("over 99 %") if isinstance(value, float) and 0.99 < value < 1 else percent(value)
 
 
 @register.filter

@@ -39,6 +39,7 @@ from labeling.models import (
     TrainingJob,
     User,
     Webhook,
+    Withdrawal,
 )
 
 # The roles that may do each kind of work. A reviewer is also a trainer; an admin may do everything.
@@ -48,6 +49,7 @@ REVIEWERS = (User.Role.REVIEWER, User.Role.ADMIN)
 WATCHERS = REVIEWERS
 ENGINEERS = (User.Role.ENGINEER, User.Role.ADMIN)
 FIGURE_READERS = (*REVIEWERS, User.Role.ENGINEER)  # of quality: who trains on rankings must see how good they are
+TRACERS = (User.Role.REVIEWER, User.Role.ENGINEER, User.Role.ADMIN)  # who may see what became of others' work
 
 View = Callable[..., Any]
 Row = TypeVar("Row", bound=Model)
@@ -175,6 +177,30 @@ def own_ranking(request: HttpRequest, ranking_id: uuid.UUID, *, slug: str) -> Ra
         "comparison__project", "lease__comparison__project", "trainer", "guideline_version"
     )
     return get_object_or_404(related.prefetch_related("ratings"), id=ranking_id)
+
+
+def traced_ranking(request: HttpRequest, ranking_id: uuid.UUID, *, slug: str) -> Ranking:
+    """One's own ranking, in force or not; for those who review or train models, any of a project of theirs."""
+    reader = person(request)
+    mine = Q() if reader.role in TRACERS else Q(trainer=reader)
+    rankings = Ranking.objects.filter(mine, comparison__project=project_for(request, slug))
+    return get_object_or_404(rankings.select_related("comparison__project", "lease"), id=ranking_id)
+
+
+def traced_dialogue(request: HttpRequest, dialogue_id: uuid.UUID, *, slug: str) -> Dialogue:
+    """One's own dialogue, withdrawn or not; for those who review or train models, any that is no draft."""
+    reader = person(request)
+    others = ~Q(state=Dialogue.State.DRAFT) if reader.role in TRACERS else Q(author=reader)
+    dialogues = Dialogue.objects.filter(others | Q(author=reader), project=project_for(request, slug))
+    return get_object_or_404(dialogues.select_related("project"), id=dialogue_id)
+
+
+def withdrawal_for(request: HttpRequest, withdrawal_id: uuid.UUID, *, slug: str) -> Withdrawal:
+    """A withdrawal in a project, for an admin."""
+    if not person(request).is_admin:
+        raise Http404
+    withdrawals = Withdrawal.objects.select_related("project", "person", "by", "undone_by")
+    return get_object_or_404(withdrawals, id=withdrawal_id, project__slug=slug)
 
 
 def own_lease(request: HttpRequest, lease_id: uuid.UUID, *, slug: str) -> Lease:

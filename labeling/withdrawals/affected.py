@@ -3,12 +3,11 @@
 All of it is counted anew from the rows, so that undoing a withdrawal takes its marks away too.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from labeling.exports.lineage import Model, Registry
-from labeling.exports.retractions import Retractions, retractions_in
+from labeling.exports.retractions import Retractions, retractions_in, withdrawn_in
 from labeling.models import Export, Project, Promotion, TrainingJob
 from labeling.rounds.withdrawn_judgements import Shaken, shaken_of, with_withdrawn
 
@@ -85,12 +84,6 @@ def affected_by_withdrawals(project: Project) -> Affected:
         promotions=[one for one in promotions if one.num_withdrawn or one.learned],  # type: ignore[attr-defined]
         is_cut=len(looked_at) > MOST_LOOKED_AT,
     )
-
-
-def withdrawn_in(exports: Iterable[Export]) -> dict[UUID, Retractions]:
-    """Those of the exports that hold withdrawn records, by id."""
-    counted = ((export.id, retractions_in(export)) for export in exports)
-    return {identifier: one for identifier, one in counted if one.num_withdrawn}
 
 
 def affected_model(model: Model, found: dict[UUID, Retractions], registry: Registry) -> AffectedModel:

@@ -22,9 +22,9 @@ def event(alice: User) -> AuditEvent:
 
 @contextmanager
 def refused(what: str) -> Iterator[None]:
-    with pytest.raises(ProgrammingError, match=f"The audit only grows: {what} of {TABLE} is refused"):
-        with transaction.atomic():
-            yield
+    said = f"The audit only grows: {what} of {TABLE} is refused"
+    with pytest.raises(ProgrammingError, match=said), transaction.atomic():
+        yield
 
 
 def run(statement: str) -> None:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeling.exports import request_export
 from labeling.exports.forms import ExportForm
 from labeling.exports.inventory import inventory
+from labeling.exports.retractions import marked
 from labeling.imports.forms import UploadForm
 from labeling.models import Import, Project
 from labeling.web import access
@@ -46,7 +47,7 @@ def _page(request: HttpRequest, project: Project, *, export_form: ExportForm | N
         "holdings": inventory(project),
         "export_form": export_form or ExportForm(project=project),
         "upload_form": UploadForm(),
-        "exports": project.exports.select_related("requested_by")[:MOST_SHOWN],
+        "exports": marked(project.exports.select_related("requested_by")[:MOST_SHOWN]),
         "imports": project.imports.exclude(state=Import.State.DISCARDED).select_related("requested_by")[:MOST_SHOWN],
     }
     return render(request, "labeling/exports/data.html", context, status=422 if export_form else 200)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling.dialogues.listing import with_opening_alone
+from labeling.exports.retractions import marked
 from labeling.imports.thumbs import set_retracted
 from labeling.models import Dialogue, Export, Import, Project, Prompt, Thumb, TrainingJob, User
 from labeling.prompts import near_duplicates
@@ -131,6 +132,7 @@ def exports(request: HttpRequest, slug: str) -> HttpResponse:
             by_column("state", _("State"), Export.State.choices),
         ),
     )
+    marked(found.rows)
     return _page(request, "exports", project=project, found=found, section="data")
 
 

@@ -68,12 +68,17 @@ def take_out_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     if request.method == "GET":
         first = dialogue.messages.filter(role="user").order_by("position").first()
-        return _confirmation(request, dialogue.project, dialogue, dialogue=dialogue, opening=first and first.content)
+        last = dialogue.messages.order_by("-position").first() if dialogue.lease_id else None
+        what = {"opening": first and first.content, "answer": last and last.content}
+        return _confirmation(request, dialogue.project, dialogue, dialogue=dialogue, **what)
     user = access.person(request)
     stop_runs(dialogue, by=user)
     regeneration.stop_regenerating(dialogue, by=user)
     review.withdraw(dialogue, by=user, reason=request.POST.get("reason", ""))
-    messages.success(request, _("The dialogue is withdrawn."))
+    if dialogue.lease_id:
+        messages.success(request, _("The better answer is withdrawn. Your ranking stays."))
+    else:
+        messages.success(request, _("The dialogue is withdrawn."))
     return redirect(_withdrawn(DIALOGUES))
 
 

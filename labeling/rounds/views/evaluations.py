@@ -14,6 +14,7 @@ from labeling.rounds import evaluations as peoples
 from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_forms import EvaluationForm
 from labeling.rounds.verdicts import figures_of, judgements_of, num_alike
+from labeling.rounds.withdrawn_judgements import shaken
 from labeling.statistics.sequential import bounds
 from labeling.web import access
 from labeling.web.access import ENGINEERS
@@ -96,6 +97,7 @@ def word_of(candidate: Candidate) -> dict[str, Any]:
         "num_judgements": len(judgements),
         "next_look": still_to_come[0] if candidate.verdict == Candidate.Verdict.OPEN and still_to_come else None,
         "last_look": candidate.looks[-1] if candidate.looks else None,
+        "shaken": shaken(candidate),
     }
 
 

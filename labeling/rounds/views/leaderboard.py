@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from labeling.models import Policy, Project
 from labeling.rounds.leaderboard import Leaderboard, leaderboard_of
+from labeling.rounds.withdrawn_judgements import num_not_counted
 from labeling.statistics.intervals import Estimate
 from labeling.statistics.leaderboard import FEWEST_VOTES
 from labeling.statistics.paired_comparisons import elo
@@ -27,6 +28,7 @@ def leaderboard(request: HttpRequest) -> HttpResponse:
         "projects": projects,
         "chosen": chosen,
         "board": board,
+        "num_withdrawn": num_not_counted([chosen] if chosen else projects),
         "rows": _rows(board),
         "weights": [(measure, board.styled.weights[measure]) for measure in MEASURES] if board.styled else [],
         "fewest": FEWEST_VOTES,

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from labeling.exports.lineage import Registry, retractions_behind
 from labeling.models import Policy, Project
 from labeling.rounds.metrics_table import metric_rows
+from labeling.rounds.withdrawn_judgements import with_withdrawn
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 
@@ -54,9 +55,11 @@ def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
 def _promotion_context(request: HttpRequest, policy: Policy) -> dict[str, Any]:
     """Where the policy was promoted, among the projects that this person sees, and where it could be."""
     projects = Project.objects.visible_to(access.person(request))
-    promotions = policy.promotions.filter(project__in=projects).select_related("project", "before", "by")
+    promotions = policy.promotions.filter(project__in=projects).select_related(
+        "project", "before", "by", "evaluation", "policy"
+    )
     is_offered = policy.state != Policy.State.RETIRED
     return {
-        "promotions": promotions,
+        "promotions": with_withdrawn(promotions),
         "places": projects.current().exclude(policy=policy).order_by("name") if is_offered else [],
     }

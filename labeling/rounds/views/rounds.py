@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling.models import Export, Policy, Project, TrainingJob
+from labeling.models import Export, Policy, Project, Round, TrainingJob
 from labeling.rounds import promotion, training_jobs
 from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_forms import PromotionForm
@@ -20,6 +20,7 @@ from labeling.rounds.steps import RoundStep, round_steps
 from labeling.rounds.training_curves import curves_of
 from labeling.rounds.training_inputs import EXPORT_KINDS, JobError
 from labeling.rounds.views.evaluations import word_of
+from labeling.rounds.withdrawn_judgements import with_withdrawn
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 
@@ -177,9 +178,16 @@ def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None =
         "trainings": [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items()],
         "form": form or _requested_form(request, project),
         "jobs": jobs[:MOST_SHOWN],
-        "past_rounds": project.rounds.select_related("policy", "promotion__by").order_by("-number")[:MOST_SHOWN],
+        "past_rounds": _past_rounds(project),
     }
     return render(request, "labeling/rounds/rounds.html", context, status=422 if form else 200)
+
+
+def _past_rounds(project: Project) -> list[Round]:
+    rows = project.rounds.select_related("policy", "promotion__by", "promotion__evaluation", "promotion__policy")
+    found = list(rows.order_by("-number")[:MOST_SHOWN])
+    with_withdrawn(one.promotion for one in found if hasattr(one, "promotion"))
+    return found
 
 
 def _steps(request: HttpRequest, project: Project) -> list[RoundStep]:

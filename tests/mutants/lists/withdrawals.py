@@ -30,10 +30,10 @@ MUTANTS: list[Mutant] = [
         "            _wait_for_submissions(withdrawal_id)\n",
         "",
     ),
-    _at_once(
-        "two who go on with one withdrawal do not take turns",
-        'Withdrawal.objects.select_for_update(of=("self",)).select_related("project", "person", "by", "undone_by")',
-        'Withdrawal.objects.select_related("project", "person", "by", "undone_by")',
+    _batches(
+        "a withdrawal that is under way can be undone",
+        "        if locked.state == State.RUNNING:\n            raise",
+        "        if False:\n            raise",
     ),
     _at_once(
         "comparisons are not locked",

@@ -1,0 +1,1 @@
+"""Views of withdrawals: access, a form, one domain call, a response."""
