@@ -178,6 +178,22 @@ class Client:
             raise ParleyError(0, f"job {job_id}", f"{job['state']}. {job['error']}")
         return job
 
+    def withdrawals(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/withdrawals")
+
+    def preview_withdrawal(self, project: str, **span: Any) -> Row:
+        """What a withdrawal of this span would touch: `person_id` or `outside_person`, `kinds`, `since`."""
+        return dict(self._connection.post(f"{_place(project)}/withdrawals/preview", span))
+
+    def withdraw_for_person(self, project: str, *, reason: str, text: str = "", **span: Any) -> Row:
+        """Take out what a person made; `reason` is fraud, consent, error or other, which wants a `text`."""
+        body = {"reason": reason, "text": text, **span}
+        return dict(self._connection.post(f"{_place(project)}/withdrawals", body))
+
+    def undo_withdrawal(self, project: str, withdrawal_id: str, *, reason: str) -> Row:
+        place = f"{_place(project)}/withdrawals/{quote(withdrawal_id)}/undo"
+        return dict(self._connection.post(place, {"reason": reason}))
+
     def evaluations(self, project: str) -> Iterator[Row]:
         return self._rows(f"{_place(project)}/evaluations")
 

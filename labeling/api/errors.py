@@ -17,10 +17,12 @@ from labeling.rounds.errors import RoundError
 from labeling.rounds.training_inputs import JobError
 from labeling.web.storable import InputRefused, NotJson
 from labeling.webhooks.deliveries import WebhookError
+from labeling.withdrawals.batches import WithdrawalError
 
 logger = logging.getLogger(__name__)
 
-_REFUSALS = (AssignmentError, FilterError, FileRefused, JobError, RoundError, WebhookError)  # messages for people
+# Messages for people.
+_REFUSALS = (AssignmentError, FilterError, FileRefused, JobError, RoundError, WebhookError, WithdrawalError)
 
 
 class ApiError(Exception):

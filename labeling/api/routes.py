@@ -22,6 +22,7 @@ from labeling.api import (
     schemas,
     training,
     webhooks,
+    withdrawals,
 )
 from labeling.api.authentication import Bearer, authenticated
 from labeling.api.errors import explain_errors, not_found, response_of
@@ -63,7 +64,7 @@ api = Api(
     parser=JsonBodies(),
 )
 explain_errors(api)
-for _room in (projects, dialogues, rankings, mending, feedback, exports, training, evaluations, webhooks):
+for _room in (projects, dialogues, rankings, mending, feedback, exports, training, evaluations, webhooks, withdrawals):
     api.add_router("", _room.router)
 
 

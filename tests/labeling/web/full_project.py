@@ -31,7 +31,7 @@ from tests.labeling.factories import (
 SLUG = "ours"
 MENDING = (
     "withdraw_ranking", "put_back_ranking", "api_get_own_ranking", "api_change_own_ranking",
-    "api_withdraw_own_ranking", "api_put_back_own_ranking",
+    "api_withdraw_own_ranking", "api_put_back_own_ranking", "ranking_forward",
 )  # fmt: skip
 KEY = "8a4a7c9e-6b1f-4f0c-9a53-0f5f3f0a7f10"
 
@@ -129,6 +129,11 @@ def make_full_project() -> FullProject:
     for number in range(40):  # of which enough are held out for an evaluation to begin
         make_prompt(project=project, content=f"A question about the number {number}?")
     models.Candidate.objects.create(evaluation=evaluation, policy=policy)
+    withdrawn = make_user(username="dora", projects=[project])
+    make_thumb(project=project, created_by=withdrawn)
+    withdrawal = models.Withdrawal.objects.create(
+        project=project, person=withdrawn, kinds=["thumbs"], reason="fraud", state="done", by=adam
+    )
     report = models.Report.objects.create(project=project, completion=completion, content="x", reason="harmful")
     program = Program(adam)
     message = draft.messages.order_by("position")[1]
@@ -140,6 +145,7 @@ def make_full_project() -> FullProject:
         "comparison_id": work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
         "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
         "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
+        "withdrawal_id": withdrawal.id,
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
@@ -220,6 +226,10 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "start_training": {"kind": "sft", "policy": policy, "export": full.ids["export_id"], **sft},
         "evaluations": {"candidates": policy, "num_prompts": 20, "verdicts_per_pair": 10, "share": 50},
         "promote_policy": {"reason": "It was tried by hand."},
+        "preview_withdrawal": _withdrawal(full),
+        "new_withdrawal": _withdrawal(full),
+        "undo_withdrawal": {"reason": "It was another."},
+        "rebuild_export": {"more": full.ids["export_id"]},
         "reference": {"lesson": "l", "explanation": "e"},
         "retire_reference": {"retired": "yes"},
         "new_reference": {"key": KEY, **explained, **_shelves(full, "new_reference")},
@@ -282,8 +292,22 @@ def bodies(full: FullProject) -> dict[str, Any]:
         "api_list_evaluations": {
             "policy_ids": [str(full.ids["policy_id"])], "num_prompts": 20, "verdicts_per_pair": 10, "share": 0.5,
         },
+        "api_list_withdrawals": {"reason": "fraud", "text": "Copied."} | _span(full),
+        "api_preview_withdrawal": _span(full),
+        "api_undo_withdrawal": {"reason": "It was another."},
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
     }  # fmt: skip
+
+
+def _withdrawal(full: FullProject) -> dict[str, Any]:
+    person = models.User.objects.get(username="dora").id
+    chosen = {"kinds": "thumbs", "reason": "other", "text": "Copied.", "since": "2026-01-01"}
+    return {"person": person, "outside_person": "", "key": KEY, **chosen}
+
+
+def _span(full: FullProject) -> dict[str, Any]:
+    person = str(models.User.objects.get(username="dora").id)
+    return {"person_id": person, "kinds": ["thumbs"], "since": "2026-01-01T00:00:00Z"}
 
 
 def _completions(full: FullProject, name: str) -> list[str]:
