@@ -42,9 +42,12 @@ class AffectedModel:
         return sum(one.num_withdrawn for one in self.found)
 
     @property
+    def num_records(self) -> int:
+        return sum(one.export.num_records for one in self.found)
+
+    @property
     def share(self) -> float:
-        records = sum(one.export.num_records for one in self.found)
-        return self.num / records if records else 0.0
+        return self.num / self.num_records if self.num_records else 0.0
 
     @property
     def can_be_retrained(self) -> bool:
