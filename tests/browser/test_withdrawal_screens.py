@@ -138,7 +138,7 @@ def test_a_verdict_says_what_is_left_of_it(
     expect(page.get_by_text("rests on 20 judgements of 40")).to_be_visible()
     look_at(page, "evaluation-shaken", keep_screenshot)
     page.goto("/p/bread/rounds/")
-    expect(page.get_by_text("20 of its judgements were withdrawn since")).to_be_visible()
+    expect(page.get_by_text("20 judgements withdrawn since")).to_be_visible()
     look_at(page, "rounds-marked", keep_screenshot, at="text=withdrawn since")
     page.goto("/p/bread/quality/affected/")
     look_at(page, "affected-verdicts", keep_screenshot, at="#promotions")

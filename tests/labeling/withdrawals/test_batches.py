@@ -62,8 +62,7 @@ def batches_claim(project: Project, by: User) -> Any:
 def test_only_what_was_made_since_the_date_and_of_the_kinds(project: Project, alice: User, adam: User) -> None:
     old, new = rank(project, alice), rank(project, alice)
     day = timezone.now() - timedelta(days=3)
-    Lease.objects.filter(id=old.lease_id).update(closed_at=day)
-    Ranking.objects.filter(id=old.id).update(ranked_at=day)
+    Lease.objects.filter(id=old.lease_id).update(closed_at=day)  # and changed since, by its author
     thumb = make_thumb(project=project, created_by=alice)
     withdraw_all(project, alice, by=adam, since=timezone.now() - timedelta(days=1), kinds=["rankings"])
     assert (counts(old), counts(new), counts(thumb)) == (True, False, True)

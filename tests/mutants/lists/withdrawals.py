@@ -8,6 +8,12 @@ _at_once = platform_planter("withdrawals/batches.py", AT_ONCE)
 _selection = platform_planter("withdrawals/selection.py", ALONE)
 _mending = platform_planter("rankings/mending.py", ALONE)
 _review = platform_planter("dialogues/review.py", ALONE)
+PAGES = "withdrawals/views/test_pages.py"
+_access = platform_planter("web/access.py", PAGES)
+_forward = platform_planter("withdrawals/forward.py", PAGES)
+_renewal = platform_planter("withdrawals/renewal.py", PAGES)
+_verdicts = platform_planter("rounds/withdrawn_judgements.py", PAGES)
+_retractions = platform_planter("exports/retractions.py", PAGES)
 
 MUTANTS: list[Mutant] = [
     _batches("anybody withdraws another's work", "    if not by.is_admin:\n", "    if False:\n"),
@@ -64,6 +70,42 @@ MUTANTS: list[Mutant] = [
         "a ranking whose place is gone breaks the count of places",
         "(comparison.has_places and not comparison.open_slots)",
         "False",
+    ),
+    _access(
+        "another trainer reads what became of a ranking",
+        "mine = Q() if reader.role in TRACERS else Q(trainer=reader)",
+        "mine = Q()",
+    ),
+    _access(
+        "another trainer reads what became of a dialogue",
+        "if reader.role in TRACERS else Q(author=reader)\n",
+        "\n",
+    ),
+    _forward(
+        "a gold item stands out to the reviewer who ranked it",
+        "is_exported = by_its_author or isinstance",
+        "is_exported = isinstance",
+    ),
+    _forward(
+        "a gold item is said to be in an export",
+        "is_exported = by_its_author or isinstance(row, Dialogue) or row.comparison.use == Comparison.Use.WORK",
+        "is_exported = True",
+    ),
+    _renewal(
+        "an export is rebuilt twice",
+        "return rebuild_of(locked) or request_export(",
+        "return request_export(",
+    ),
+    _renewal("a job is retrained twice", "        if known := retraining_of(locked):\n", "        if known := None:\n"),
+    _verdicts(
+        "the share of withdrawn judgements is of those that are left",
+        "num_judgements=num + len(left)",
+        "num_judgements=len(left)",
+    ),
+    _retractions(
+        "what its author changed is said to be withdrawn",
+        "lease=None, is_choice=False, by_admin=False)",
+        "lease=None, is_choice=True, by_admin=False)",
     ),
     _review(
         "an author puts back a dialogue that an admin took out",

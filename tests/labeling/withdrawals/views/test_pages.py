@@ -292,7 +292,7 @@ def test_a_verdict_says_that_it_rests_on_withdrawn_judgements_and_stays(
     assert "<b>not decided</b>" in page
     candidate = evaluation.candidates.get()
     assert (candidate.verdict, candidate.looks) == (before.verdict, before.looks) == ("better", before.looks)
-    said = "20 of its judgements were withdrawn since"
+    said = "20 judgements withdrawn since"
     assert said in text_of(erins_browser, "rounds")
     assert said in erins_browser.get(reverse("model", args=(better.id,))).content.decode()
     affected = erins_browser.get(address("affected")).context["affected"]
