@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('outside_person', models.CharField(blank=True, max_length=80)),
                 ('kinds', models.JSONField()),
                 ('since', models.DateTimeField(blank=True, null=True)),
-                ('reason', models.CharField(choices=[('fraud', 'Fraud'), ('consent', 'Consent was withdrawn'), ('error', 'Error'), ('other', 'Other')], max_length=16)),
+                ('reason', models.CharField(choices=[('fraud', 'Fraud'), ('consent', 'Consent withdrawn'), ('error', 'Error'), ('other', 'Other')], max_length=16)),
                 ('text', models.TextField(blank=True)),
                 ('state', models.CharField(choices=[('running', 'Under way'), ('done', 'Done'), ('undoing', 'Being undone'), ('undone', 'Undone')], default='running', max_length=16)),
                 ('at', models.DateTimeField(auto_now_add=True)),

@@ -27,7 +27,7 @@ class Withdrawal(models.Model):
 
     class Reason(models.TextChoices):
         FRAUD = "fraud", "Fraud"
-        CONSENT = "consent", "Consent was withdrawn"
+        CONSENT = "consent", "Consent withdrawn"
         ERROR = "error", "Error"
         OTHER = "other", "Other"  # then there is a text
 
