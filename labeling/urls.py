@@ -10,8 +10,8 @@ from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
 from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
-from labeling.quality.views import own_work, quality
-from labeling.rankings.views import changes, corrections, practice, ranking, references
+from labeling.quality.views import disagreements, own_work, quality
+from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
 from labeling.rounds.views import evaluations, leaderboard, models, rounds
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
@@ -28,6 +28,8 @@ _WEBHOOK = "p/<slug:slug>/data/webhooks/<uuid:webhook_id>/"
 _IMPORT = "p/<slug:slug>/data/imports/<uuid:import_id>/"
 _NEAR_DUPLICATE = "p/<slug:slug>/data/near-duplicates/<uuid:prompt_id>/"
 _REFERENCE = "p/<slug:slug>/quality/references/<uuid:comparison_id>/"
+_DISAGREEMENT = "p/<slug:slug>/quality/disagreements/<uuid:comparison_id>/"
+_ADJUDICATION = "p/<slug:slug>/quality/adjudications/<uuid:adjudication_id>/"
 _SAMPLED = "p/<slug:slug>/rounds/sampling/<uuid:comparison_id>/"
 _EVALUATION = "p/<slug:slug>/rounds/evaluations/<uuid:evaluation_id>/"
 _RANKING = "p/<slug:slug>/rankings/<uuid:ranking_id>/"
@@ -159,6 +161,16 @@ urlpatterns = [
     path(f"{_REFERENCE}new/", references.new_reference, name="new_reference"),
     path(_REFERENCE, references.reference, name="reference"),
     path(f"{_REFERENCE}retire/", references.retire_reference, name="retire_reference"),
+    path("p/<slug:slug>/quality/disagreements/", disagreements.disagreements, name="disagreements"),
+    path(_DISAGREEMENT, disagreements.disagreement, name="disagreement"),
+    path(f"{_DISAGREEMENT}send/", disagreements.send_to_adjudication, name="send_to_adjudication"),
+    path("p/<slug:slug>/quality/adjudications/", adjudications.adjudications, name="adjudications"),
+    path(_ADJUDICATION, adjudications.adjudication, name="adjudication"),
+    path(f"{_ADJUDICATION}draft/", adjudications.adjudication_draft, name="adjudication_draft"),
+    path(f"{_ADJUDICATION}renew/", adjudications.renew_adjudication, name="renew_adjudication"),
+    path(f"{_ADJUDICATION}decide/", adjudications.decide_adjudication, name="decide_adjudication"),
+    path(f"{_ADJUDICATION}give-back/", adjudications.give_back_adjudication, name="give_back_adjudication"),
+    path(f"{_ADJUDICATION}withdraw/", adjudications.withdraw_adjudication, name="withdraw_adjudication"),
     # Mending one's own work.
     path(f"{_RANKING}withdraw/", own_work.withdraw_ranking, name="withdraw_ranking"),
     path(f"{_RANKING}put-back/", own_work.put_back_ranking, name="put_back_ranking"),

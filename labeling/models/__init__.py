@@ -3,6 +3,7 @@
 Rows are the truth; a message on the broker is only a hint to look at a row.
 """
 
+from labeling.models.adjudications import Adjudication, ReturnedRanking, SeenOrders
 from labeling.models.audit import AuditEvent, Report
 from labeling.models.completions import Completion, SamplingRun
 from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt, PromptVector
@@ -23,6 +24,7 @@ from labeling.models.withdrawals import Withdrawal, WithdrawnRow
 
 __all__ = [
     "MOST_PARTS",
+    "Adjudication",
     "ApiAnswer",
     "ApiToken",
     "AuditEvent",
@@ -50,9 +52,11 @@ __all__ = [
     "Rating",
     "Reference",
     "Report",
+    "ReturnedRanking",
     "RewardModel",
     "Round",
     "SamplingRun",
+    "SeenOrders",
     "SignInFailures",
     "Thumb",
     "TrainingJob",

@@ -50,6 +50,10 @@ class Project(models.Model):
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))
     grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission of a dialogue can be undone
     minutes_to_change = models.PositiveSmallIntegerField(default=30, db_default=30)  # a submitted ranking; 0: never
+    # Comparisons on which trainers agree less than so, in percent, go to adjudication; None: only those sent by hand.
+    adjudicates_below = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=(MinValueValidator(1), MaxValueValidator(100))
+    )
 
     # Sampling.
     policy = models.ForeignKey("labeling.Policy", null=True, blank=True, on_delete=models.PROTECT, related_name="+")

@@ -90,6 +90,8 @@ class Comparison(models.Model):
     num_rankings = models.PositiveIntegerField(default=0)
     queue_key = models.FloatField(default=new_queue_key)  # order within the queue; smaller comes first
     use = models.CharField(max_length=16, choices=Use.choices, default=Use.WORK)
+    # How far its rankings differ, from 0 to 1 (labeling.models.distances); None with fewer than two orders.
+    distance = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ComparisonQuerySet.as_manager()
@@ -117,6 +119,9 @@ class Comparison(models.Model):
             models.Index(fields=("project", "use"), condition=~Q(use="work"), name="comparison_references"),
             models.Index(fields=("project", "state"), name="comparison_state"),
             models.Index(fields=("project", "-created_at", "-id"), condition=Q(use="work"), name="comparison_newest"),
+            models.Index(
+                fields=("project", "-distance", "-id"), condition=~Q(distance=None), name="comparison_most_disputed"
+            ),
             models.Index(fields=("family",), condition=~Q(family=None), name="comparison_family"),
             models.Index(
                 fields=("evaluation", "queue_key", "id"), condition=~Q(evaluation=None), name="comparison_of_evaluation"

@@ -51,6 +51,7 @@ class ProjectForm(forms.ModelForm[Project]):
                 "comparisons_ready",
                 "lease_minutes",
                 "minutes_to_change",
+                "adjudicates_below",
                 "keeps_original",
                 "asks_ratings",
                 "forbids_own_text",
@@ -106,6 +107,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "comparisons_ready",
             "lease_minutes",
             "minutes_to_change",
+            "adjudicates_below",
             "keeps_original",
             "asks_ratings",
             "forbids_own_text",
@@ -130,6 +132,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "comparisons_ready": _("Comparisons kept ready"),
             "lease_minutes": _("Reserved for, minutes"),
             "minutes_to_change": _("A ranking can be changed for, minutes"),
+            "adjudicates_below": _("Adjudicate below an agreement of, percent"),
             "keeps_original": _("The message that was chosen is one of the K"),
             "asks_ratings": _("Rate each completion alone before ranking"),
             "forbids_own_text": _("Nobody ranks what they wrote themselves"),
@@ -151,6 +154,10 @@ class ProjectForm(forms.ModelForm[Project]):
             "minutes_to_change": _(
                 "After it is submitted, by the person who made it. Until the change is submitted, the old one counts; "
                 "0 switches changing off."
+            ),
+            "adjudicates_below": _(
+                "Empty: only what an admin sends. Agreement is the share of pairs that two rankings order alike; a tie "
+                "of one counts half. Applied when the last ranking that is wanted comes in."
             ),
             "compares_thumbs_down": _(
                 "The prompt of a thumb down that comes in is compared at once in the open round."

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from labeling.dialogues.listing import with_opening
 from labeling.dialogues.review import that_can_be_put_back
-from labeling.models import Comparison, Dialogue, Lease, Project, Ranking, User, Withdrawal
+from labeling.models import Comparison, Dialogue, Lease, Project, Ranking, User, Withdrawal, Adjudication, ReturnedRanking
 from labeling.rankings import mending
 from labeling.rankings.views.submitted import in_words
 from labeling.web.listing import ListFilter, Listing, Order, listing
@@ -27,9 +27,11 @@ KINDS = (
     ("better", _("Better answers")),
 )
 _REPLACED = Q(retracted_at__isnull=False, lease=None, is_choice=False)
+_CAME_BACK = ReturnedRanking.objects.filter(answered_at=None, adjudication__state=Adjudication.State.DONE)
 _RANKING_STATES = {
     "counts": Q(retracted_at=None),
     "abstained": Q(retracted_at=None, abstained__isnull=False),
+    "returned": Q(Exists(_CAME_BACK.filter(lease=OuterRef("lease"))), retracted_at=None),
     "changed": _REPLACED,
     "withdrawn": Q(retracted_at__isnull=False) & ~_REPLACED,
 }
@@ -86,6 +88,8 @@ def own_work(given: Mapping[str, str], user: User) -> OwnWork:
 def _rankings(user: User) -> QuerySet[Ranking]:
     held = Lease.objects.filter(comparison=OuterRef("comparison"), trainer=OuterRef("trainer")).values("id")[:1]
     rankings = Ranking.objects.filter(trainer=user).annotate(held=Subquery(held))
+    back = _CAME_BACK.select_related("adjudication").order_by("-returned_at")
+    rankings = rankings.prefetch_related(Prefetch("lease__returned", queryset=back, to_attr="came_back"))
     return rankings.select_related("comparison__project", "comparison__dialogue", "lease")
 
 
@@ -156,10 +160,14 @@ def _complete_ranking(ranking: Any, user: User, projects: Mapping[str, str], in_
     if not ranking.state and comparison.state == Comparison.State.WITHDRAWN:
         ranking.state = "left out"
     ranking.reference_url = _reference_url(ranking, user)
-    ranking.url = ranking.withdraw_url = ranking.put_back_url = ""
+    ranking.url = ranking.withdraw_url = ranking.put_back_url = ranking.change_url = ""
+    ranking.came_back = None
     if slug not in projects:
         return
     ranking.url = _url_of(ranking, slug)
+    if not ranking.state and ranking.lease is not None and ranking.lease.came_back:
+        ranking.came_back = ranking.lease.came_back[0]
+        ranking.change_url = reverse("change_ranking", args=(slug, ranking.lease_id))
     arguments = (slug, ranking.id)
     if ranking.retracted_at is None:
         ranking.withdraw_url = reverse("withdraw_ranking", args=arguments)

@@ -39,6 +39,7 @@ from labeling.models import (
     Webhook,
 )
 from labeling.rankings.assignment_sql import give_back, hold, take_evaluation, take_gold
+from labeling.rankings.disagreement import remeasure
 from labeling.rankings.gold_schedule import is_gold_due
 from labeling.rankings.practice import wants_practice
 from labeling.rankings.queue_order import NEARER, take_next
@@ -313,7 +314,7 @@ def insert_ranking(comparison: Comparison, lease: Lease, submission: Submission,
 
 
 def move_counts(comparison: Comparison, *, open_slots: int = 0, rankings: int = 0) -> None:
-    """Move the counts of a locked comparison, and its state and its place in the queue with them."""
+    """Move the counts of a locked comparison, and its state, its place in the queue and its distance with them."""
     comparison.num_rankings += rankings
     if comparison.has_places:
         comparison.open_slots += open_slots
@@ -325,6 +326,8 @@ def move_counts(comparison: Comparison, *, open_slots: int = 0, rankings: int = 
             comparison.state = Comparison.State.DONE if full else Comparison.State.OPEN
     # Filtered by id alone: with `state` in the WHERE clause the planner may not use the primary key.
     comparison.save(update_fields=["open_slots", "num_rankings", "state", "queue_key"])
+    if rankings:
+        remeasure(comparison)
 
 
 def _close(lease: Lease, state: Lease.State, **changes: Any) -> None:

@@ -121,6 +121,7 @@ _EXPIRE = """
 #   missing author as somebody else.
 # - Nobody gets two comparisons of a family (labeling.rankings.comparison_copies), nor one with a written text that
 #   they have reviewed.
+# - Nobody ranks what they adjudicate, or have seen others' orders of.
 _ELIGIBLE = """
           AND coalesce((SELECT l.state = 'expired' FROM labeling_lease l
                         WHERE l.comparison_id = c.id AND l.trainer_id = %(trainer)s), true)
@@ -136,6 +137,10 @@ _ELIGIBLE = """
                SELECT bool_and(d.reviewed_by_id IS DISTINCT FROM %(trainer)s) FROM labeling_completion o
                JOIN labeling_message m ON m.id = o.message_id JOIN labeling_dialogue d ON d.id = m.dialogue_id
                WHERE o.comparison_id = c.id), true))
+          AND coalesce((SELECT false FROM labeling_seenorders s
+                        WHERE s.comparison_id = c.id AND s.person_id = %(trainer)s LIMIT 1), (
+               SELECT false FROM labeling_adjudication a
+               WHERE a.comparison_id = c.id AND a.reviewer_id = %(trainer)s LIMIT 1), true)
 """
 
 # Opens a lease on `picked`. `picked.places`, the number of free places, decides which reason the trainer reads. The

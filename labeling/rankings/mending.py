@@ -1,4 +1,4 @@
-"""Mends a submitted ranking: its author changes it for a while, withdraws it, or undoes the withdrawal.
+"""Mends a submitted ranking: its author changes it for a while, or once a reviewer returned it, and withdraws it.
 
 A ranking is never altered. A change is a new row, and in the same transaction the row whose place it takes is
 retracted; so counts and places stay as they are. A withdrawal retracts the row and gives its place to others.
@@ -12,13 +12,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.models import AuditEvent, Comparison, Lease, Ranking, User, Withdrawal
+from labeling.models import AuditEvent, Comparison, Lease, Ranking, User, Withdrawal, Adjudication, ReturnedRanking
 from labeling.models.rankings import LONGEST_SECONDS
 from labeling.rankings.assignment import insert_ranking, locked, move_counts
+from labeling.rankings.disagreement import remeasure
 from labeling.rankings.submission import AssignmentError, Submission, judgement, judgement_of, require_sense
 
 LONGEST_REASON = 500  # characters, of a withdrawal
@@ -50,7 +52,17 @@ def changes_until(lease: Lease) -> datetime | None:
 
 def may_change(lease: Lease) -> bool:
     until = changes_until(lease)
-    return until is not None and timezone.now() < until
+    return (until is not None and timezone.now() < until) or returned(lease) is not None
+
+
+def returned(lease: Lease) -> ReturnedRanking | None:
+    """What a reviewer said who returned its ranking, while its author has not answered by submitting it again.
+
+    Then it can be changed whatever the time.
+    """
+    if lease.state != Lease.State.SUBMITTED or lease.comparison.state == Comparison.State.WITHDRAWN:
+        return None
+    return _unanswered(lease).order_by("-returned_at").first()
 
 
 def change(lease: Lease, submission: Submission, *, key: uuid.UUID, by: User) -> Ranking:
@@ -70,10 +82,12 @@ def change(lease: Lease, submission: Submission, *, key: uuid.UUID, by: User) ->
         _require_in_force(old, key)
         assert old is not None
         _require_time(lease, comparison)
+        _unanswered(lease).update(answered_at=Now())
         if judgement_of(old) == judgement(submission):
             return old
         _retract(old, lease=None)
         new = insert_ranking(comparison, lease, _with_all_seconds(submission, old), key)
+        remeasure(comparison)
         AuditEvent.note("change ranking", new, by=by, lease=str(lease.id), old=str(old.id), new=str(new.id))
     return new
 
@@ -195,6 +209,10 @@ def _repeated(ranking: Ranking, submission: Submission) -> Ranking:
     return ranking
 
 
+def _unanswered(lease: Lease) -> QuerySet[ReturnedRanking]:
+    return ReturnedRanking.objects.filter(lease=lease, answered_at=None, adjudication__state=Adjudication.State.DONE)
+
+
 def _require_author(trainer_id: uuid.UUID | None, by: User) -> None:
     if trainer_id != by.id:
         raise AssignmentError(_("This ranking is another trainer's."))
@@ -216,6 +234,8 @@ def _require_time(lease: Lease, comparison: Comparison) -> None:
         raise AssignmentError(
             _("This comparison was withdrawn meanwhile. Your ranking is kept, but it does not count.")
         )
+    if _unanswered(lease).exists():
+        return
     span = comparison.project.span_to_change
     if not Lease.objects.filter(id=lease.id, closed_at__gt=Now() - span).exists():
         raise AssignmentError(

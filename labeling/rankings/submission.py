@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling.models import PracticeRanking, Ranking, Reference
+from labeling.models import Adjudication, PracticeRanking, Ranking, Reference
 from records.types import require_weak_order
 
 # The yes/no flags of a completion from InstructGPT, Table 3; its overall quality is rated from 1 to 7.
@@ -109,6 +109,8 @@ def judgement_of(ranking: Ranking) -> tuple[Any, ...]:
     return order_of(ranking), ranking.abstained, ranking.note, ratings
 
 
-def order_of(ranked: Submission | Ranking | PracticeRanking | Reference) -> tuple[list[list[str]], int | None]:
+def order_of(
+    ranked: Submission | Ranking | PracticeRanking | Reference | Adjudication,
+) -> tuple[list[list[str]], int | None]:
     """The tiers and the line, the same whichever completion of a tier is named first."""
     return [sorted(tier) for tier in ranked.tiers], ranked.unacceptable_from

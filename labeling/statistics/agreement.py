@@ -61,6 +61,16 @@ class PairCounts:
         trials = self.trials(ties)
         return proportion(self.agreed(ties), trials) if trials else None
 
+    @property
+    def distance(self) -> float | None:
+        """How far the two rankings differ, 0 to 1; None without a pair.
+
+        K^(p) with p = 1/2 of Fagin et al. 2006 ("Comparing partial rankings", section 3.1), over all pairs: a pair in
+        opposite orders counts 1, one that only one of them ties 1/2. It is 1 - rate("half").
+        """
+        trials = self.trials("half")
+        return (self.opposite + (self.tied_by_first + self.tied_by_second) / 2) / trials if trials else None
+
     def chance(self, ties: TiePolicy = "exclude") -> float:
         """The expected rate of two trainers who rank at random and tie as often as these two did."""
         total = self.trials("half")

@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from labeling.models import (
+    Adjudication,
     ApiToken,
     Comparison,
     Completion,
@@ -235,6 +236,19 @@ def candidate_of(project: Project, comparison_id: uuid.UUID) -> Comparison:
 def reference_of(project: Project, comparison_id: uuid.UUID) -> Reference:
     """A practice or gold item of this project, retired or not."""
     return get_object_or_404(Reference.objects.of(project), comparison_id=comparison_id)
+
+
+def disputed_of(project: Project, comparison_id: uuid.UUID) -> Comparison:
+    """A comparison of this project that at least two have ranked, or that was adjudicated."""
+    settled = Q(distance__isnull=False) | Q(adjudications__isnull=False)
+    found = project.comparisons.filter(settled, use=Comparison.Use.WORK).select_related("round").distinct()
+    return get_object_or_404(found, id=comparison_id)
+
+
+def adjudication_of(project: Project, adjudication_id: uuid.UUID) -> Adjudication:
+    """An adjudication of this project, in whoever's hands."""
+    rows = Adjudication.objects.of(project).select_related("comparison__project", "reviewer", "sent_by")
+    return get_object_or_404(rows, id=adjudication_id)
 
 
 def own_run(request: HttpRequest, run_id: uuid.UUID) -> SamplingRun:

@@ -8,12 +8,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling.models import GuidelineVersion, Project, User
+from labeling.models import Adjudication, GuidelineVersion, Project, User
 from labeling.projects import administration
 from labeling.projects.forms import GuidelinesForm
 from labeling.web import access
 from labeling.web.form_fields import TextForm, whole_number
 from labeling.web.markdown import render_prose
+
+_MOST_UNCLEAR = 50  # adjudications that ask for clearer guidelines, shown beside them
 
 
 @access.signed_in
@@ -55,6 +57,7 @@ def edit_guidelines(request: HttpRequest, slug: str) -> HttpResponse:
         "section": "project_settings",
         "form": form,
         "versions": project.guideline_versions.select_related("created_by"),
+        "unclear": Adjudication.objects.that_want_a_revision(project)[:_MOST_UNCLEAR],
         "next_version": newest.version + 1 if newest else 1,
     }
     return render(request, "labeling/projects/edit_guidelines.html", context, status=422 if form.errors else 200)

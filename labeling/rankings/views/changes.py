@@ -92,6 +92,7 @@ def _page(
         "changes": ranking,
         "submitted_at": said_time(ranking.ranked_at),
         "until": said_time(until) if until is not None else "",
+        "came_back": mending.returned(held),
         "is_kept_change": kept is not None,
         "abstain_reasons": abstain_reasons(),
         "report_reasons": report_reasons(),

@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling.models import Comparison, Project, Ranking, Reference
+from labeling.models import Adjudication, Comparison, Project, Ranking, Reference, User
+from labeling.rankings import adjudication
 from labeling.rankings.board_input import BoardError, read_request, read_submission
 from labeling.rankings.forms import ExplanationForm, ReferenceForm
 from labeling.rankings.reference_agreement import NO_FIGURES, figures_by_reference
@@ -159,14 +160,20 @@ def _board_page(
         "facts": facts | draft,
         "reference_form": ReferenceForm(posted or None, initial={"use": Comparison.Use.PRACTICE}),
         "in_use": live_reference(comparison),
-        "rankings": _rankings(comparison, order),
+        "rankings": _rankings(project, comparison, order, by=user),
         "adopted": adopted,
     }
     return render(request, "labeling/rankings/ranking.html", context, status=422 if error else 200)
 
 
-def _rankings(comparison: Comparison, order: list[str]) -> list[tuple[Ranking, str]]:
-    """Up to 20 rankings of the comparison, any of which the board can start from."""
+def _rankings(project: Project, comparison: Comparison, order: list[str], *, by: User) -> list[tuple[Ranking, str]]:
+    """Up to 20 rankings of the comparison, any of which the board can start from.
+
+    None while this person may be given its adjudication, which is blind; who sees them is not given it any more.
+    """
+    if adjudication.is_blind(project, comparison, by=by):
+        return []
+    adjudication.note_seen(comparison, by)
     standing = comparison.rankings.filter(retracted_at=None, abstained=None).select_related("trainer")
     letters = board.letters(order)
     return [
@@ -176,9 +183,11 @@ def _rankings(comparison: Comparison, order: list[str]) -> list[tuple[Ranking, s
 
 
 def _adopted(request: HttpRequest, comparison: Comparison, num_shelves: int) -> tuple[str, dict[str, Any]]:
-    """The id and the board of the ranking that `?adopt=` names; empty if it names none."""
+    """The id and the board of the ranking or the adjudication that `?adopt=` names; empty if it names none."""
     named = request.GET.get("adopt", "")
-    ranking = next((one for one in comparison.rankings.filter(abstained=None) if str(one.id) == named), None)
+    given = comparison.adjudications.filter(state=Adjudication.State.DONE)
+    known = [*comparison.rankings.filter(abstained=None), *given]
+    ranking = next((one for one in known if str(one.id) == named), None)
     if ranking is None:
         return "", {}
     line = num_shelves + 1 if ranking.unacceptable_from is None else ranking.unacceptable_from + 1

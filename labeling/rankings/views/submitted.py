@@ -34,6 +34,7 @@ def submitted_page(request: HttpRequest, held: Lease) -> HttpResponse:
         "changed_at": said_time(ranking.ranked_at) if _is_changed(ranking) else "",
         "until": said_time(until) if until is not None else "",
         "may_change": mending.may_change(held),
+        "came_back": mending.returned(held),
         "unsent": unsent_change(held, ranking),
         "earlier_messages": comparison.messages[:-1],
         "last_message": comparison.messages[-1],

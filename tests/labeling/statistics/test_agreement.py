@@ -39,6 +39,25 @@ def test_pairs_are_counted_by_how_the_two_rankings_relate() -> None:
     assert compare_rankings(first, second) == PairCounts(alike=3, opposite=1, tied_by_first=1, tied_by_second=1)
 
 
+def test_the_distance_of_the_worked_example_is_a_third() -> None:
+    """Opposite on ab counts 1, a tie of one of them on ac and cd 1/2 each: 2 of 6 pairs."""
+    first, second = [["a"], ["b"], ["c", "d"]], [["b"], ["a", "c"], ["d"]]
+    counts = compare_rankings(first, second)
+    assert counts.distance == pytest.approx(1 / 3)
+    assert compare_rankings(second, first).distance == counts.distance
+    rate = counts.rate("half")
+    assert rate is not None
+    assert counts.distance == pytest.approx(1 - rate.value)
+
+
+def test_the_distance_is_nought_for_the_same_order_and_one_for_the_reverse() -> None:
+    order = [["a"], ["b"], ["c"]]
+    assert compare_rankings(order, order).distance == 0
+    assert compare_rankings(order, order[::-1]).distance == 1
+    assert compare_rankings(order, [["a", "b", "c"]]).distance == 0.5
+    assert compare_rankings(order, [["x"], ["y"]]).distance is None
+
+
 def test_only_completions_that_both_ranked_count() -> None:
     assert compare_rankings([["a"], ["b"], ["x"]], [["a"], ["b"], ["y"]]) == PairCounts(alike=1)
 
