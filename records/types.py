@@ -15,6 +15,7 @@ Split = Literal["train", "validation", "test"]
 FinishReason = Literal["stop", "length", "cancelled"]
 Purpose = Literal["suggestion", "chat", "comparison", "evaluation"]
 TrainerKind = Literal["person", "simulated", "imported"]
+Adjudicated = Literal["mistake", "taste", "unclear guideline", "unclear prompt", "both fine"]
 TrainingKind = Literal["sft", "reward_model", "ppo"]
 ServerKind = Literal["openai", "vllm", "llama.cpp", "tgi", "transformers"]
 
@@ -120,6 +121,8 @@ class Ranking:
     that none is acceptable, None means that no line was drawn.
     With `choice` one was chosen among several and nothing was said of the others: they share the last tier
     without being tied.
+    With `adjudication` it is no trainer's ranking but a reviewer's, who settled what trainers ranked differently: it is
+    the reason why they did, and the reviewer is the `trainer`. It never counts as one more trainer's agreement.
     """
 
     id: str
@@ -130,6 +133,7 @@ class Ranking:
     unacceptable_from: int | None = None
     abstained: str | None = None
     choice: bool | None = None
+    adjudication: Adjudicated | None = None
     note: str | None = None
     shown_order: tuple[str, ...] = ()
     ratings: tuple[Rating, ...] = ()
@@ -152,6 +156,11 @@ class Ranking:
             _require(not self.tiers, "tiers", "must be empty where the trainer abstained")
         else:
             require_weak_order(self.tiers, ids)
+        _require(
+            self.adjudication is None or (self.abstained is None and not self.choice),
+            "adjudication",
+            "is a whole order: neither an abstention nor a choice",
+        )
         _require(not self.choice or len(self.tiers) == 2, "choice", "has two tiers: the chosen, and the others")
         line = self.unacceptable_from
         _require(

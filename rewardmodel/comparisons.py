@@ -25,7 +25,8 @@ LEAST_PROMPT_TOKENS = 16
 class Comparison:
     """One prompt, its completions (each ending with the end token), and `tiers[r][i]`: where ranking r put i.
 
-    `num_characters[i]` is the length of completion i's text, the same whatever the tokenizer.
+    `num_characters[i]` is the length of completion i's text, the same whatever the tokenizer. `adjudicated` are the
+    indices of rankings that are no trainer's, but settle what trainers ranked differently.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Comparison:
     num_characters: tuple[int, ...]
     ranking_ids: tuple[str, ...]
     tiers: tuple[tuple[int, ...], ...]
+    adjudicated: frozenset[int] = frozenset()
 
     @property
     def num_tokens(self) -> int:
@@ -202,6 +204,7 @@ def _with_rankings(comparison: Comparison, members: list[Ranking]) -> Comparison
         comparison,
         ranking_ids=tuple(ranking.id for ranking in members),
         tiers=tuple(_tiers_by_completion(ranking, ids) for ranking in members),
+        adjudicated=frozenset(index for index, ranking in enumerate(members) if ranking.adjudication is not None),
     )
 
 

@@ -203,7 +203,7 @@ def _scored_pairs(
         num_completions=torch.tensor(num_completions)[chosen],
         prompts=torch.tensor(prompt_of)[chosen],
         rankings=tuple(ids[owner] for owner in pairs.ranking_of_pair.tolist()),
-        agreements=torch.cat([agreement_with_others(comparison.tiers) for comparison in comparisons]),
+        agreements=torch.cat([agreement_with_others(one.tiers, adjudicated=one.adjudicated) for one in comparisons]),
     )
 
 

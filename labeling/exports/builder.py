@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from labeling.exports.agreement_filter import keep_agreeing
 from labeling.exports.card import card_text
-from labeling.exports.filters import FilterError, Filters, read_filters
+from labeling.exports.filters import ADJUDICATED, FilterError, Filters, read_filters
 from labeling.exports.formats import OutputFormat, find_format
 from labeling.exports.personal_data import scrub
 from labeling.exports.records import SOURCES, Source
@@ -107,9 +107,11 @@ def _write_records(
 ) -> dict[str, dict[str, int]]:
     """Write every record in the export's format; returns the counts of what the format lost."""
     ids = staging / _IDS
-    total = _freeze_ids(source.rows(export.project, filters), ids)
-    if filters.agreement_at_least is not None:
-        total = keep_agreeing(_chunks(ids), staging / _AGREEING_IDS, at_least=filters.agreement_at_least)
+    beside = source.beside(export.project, filters) if source.beside else None
+    total = _freeze_ids(source.rows(export.project, filters), ids, beside=beside)
+    if (at_least := filters.wanted_agreement) is not None:
+        keeps = filters.disagreements == ADJUDICATED
+        total = keep_agreeing(_chunks(ids), staging / _AGREEING_IDS, at_least=at_least, keeps_adjudicated=keeps)
         (staging / _AGREEING_IDS).replace(ids)
     done, renewal_due = 0, 0.0
     with closing(FormatWriter(staging, output) if output else RecordsWriter(staging, source.file_name)) as writer:
@@ -137,13 +139,18 @@ def _write_chunk(
         writer.write(kept)
 
 
-def _freeze_ids(rows: QuerySet[Any], path: Path) -> int:
+def _freeze_ids(rows: QuerySet[Any], path: Path, *, beside: QuerySet[Any] | None = None) -> int:
     """Write the ids of the rows to a file, in order; returns how many.
 
     One COPY holds a snapshot for seconds; held for the whole build, it would keep dead index entries at the head of
     the trainers' queue alive and slow claiming tenfold (docs/decisions/0005-exports-freeze-ids.md).
     """
     statement, values = rows.values("id").query.sql_with_params()
+    if beside is not None and beside.exists():
+        both = [one.order_by().values_list("comparison_id", "id").query.sql_with_params() for one in (rows, beside)]
+        union = " UNION ALL ".join(f"({one})" for one, _ in both)
+        statement = f"SELECT id FROM ({union}) both_kinds (comparison_id, id) ORDER BY comparison_id, id"  # noqa: S608
+        values = sum((given for _, given in both), ())
     with open(path, "w") as file, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '10min'")  # the settings' limit is for web requests
         copied = cursor.mogrify(statement, values).decode()

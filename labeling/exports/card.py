@@ -26,6 +26,14 @@ _DESCRIPTIONS = {
     "prompts": "Prompts: openings that end with a user's message, to be answered.",
     "thumbs": "Thumbs: verdicts on one completion alone, up or down; nothing is set against it.",
 }
+_WHERE_THEY_DIFFER = {
+    "all": "Where rankings differ, all are here, and adjudications beside them, which are marked.",
+    "adjudicated": "Where a reviewer settled what trainers ranked differently, the adjudication stands in their place.",
+    "consensus": (
+        "Only rankings of comparisons on which trainers agree are here, in at least {agreement} % of the pairs that "
+        "two of them ordered; adjudications are not."
+    ),
+}
 _SCRUBBING = (
     "E-mail addresses, phone numbers in international form, card numbers, IBANs and public IP addresses were replaced "
     "by their names in brackets. Names of people, postal addresses and phone numbers without their country are not "
@@ -49,6 +57,8 @@ def card_text(
     lines += _table(title, {name: f"{num:,}" for name, num in sorted(statistics.splits.items())})
     lines += [_how_split(filters), ""]
     lines += _table("Filters", {name: _shown(value) for name, value in filters.encoded().items()})
+    if kind == "rankings":
+        lines += [_WHERE_THEY_DIFFER[filters.disagreements].format(agreement=filters.wanted_agreement), ""]
     lines += _table("Left out", {name: f"{num:,}" for name, num in left_out.items()})
     lines += _losses_table(losses, lost or {})
     if filters.scrubs_personal_data:

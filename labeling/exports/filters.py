@@ -18,6 +18,7 @@ STATES: dict[str, tuple[str, ...]] = {
 }
 TRAINER_KINDS = ("person", "simulated", "imported")
 SPLIT_BY = ("prompt", "trainer")
+ALL, ADJUDICATED, CONSENSUS = DISAGREEMENTS = ("all", "adjudicated", "consensus")
 _FILTERS_BY_KIND = {
     Kind.RANKINGS: {
         "rounds",
@@ -29,6 +30,7 @@ _FILTERS_BY_KIND = {
         "states",
         "guideline_versions",
         "agreement_at_least",
+        "disagreements",
         "split_by",
         "scrubs_personal_data",
     },
@@ -60,7 +62,8 @@ class Filters:
     came in, thumbs by the day they were given; both `since` and `until` are inclusive. `states` are of comparisons for
     rankings, of dialogues for demonstrations (accepted only, unless others are named). `agreement_at_least` is a
     percentage of ordered pairs over all rankings of a comparison; comparisons with a single ranking have no agreement
-    and are left out.
+    and are left out. `disagreements` says what is taken where rankings differ: all, with the adjudications beside them;
+    an adjudication in place of the rankings of its comparison; or only what trainers agree on (docs/records.md).
     """
 
     rounds: tuple[int, ...] = ()
@@ -72,10 +75,17 @@ class Filters:
     states: tuple[str, ...] = ()
     guideline_versions: tuple[int, ...] = ()
     agreement_at_least: int | None = None
+    disagreements: str = ALL
     split_by: str = "prompt"  # or "trainer": then all of a trainer's work is in one split
     scrubs_personal_data: bool = False
     validation_percent: int = 10
     test_percent: int = 10
+
+    @property
+    def wanted_agreement(self) -> int | None:
+        """The percentage that a comparison must reach, whether it was asked for or is what consensus means."""
+        is_consensus = self.disagreements == CONSENSUS and self.agreement_at_least is None
+        return 100 if is_consensus else self.agreement_at_least
 
     def encoded(self) -> dict[str, Any]:
         """The filters that are set as JSON values, and always the held-out percentages."""
@@ -114,6 +124,7 @@ def filters_in_words(filters: Mapping[str, Any]) -> str:
         "topics": _("topics"),
         "states": _("state"),
         "guideline_versions": _("guidelines"),
+        "disagreements": _("where rankings differ"),
         "split_by": _("split by"),
     }
     parts = [f"{word} {_listed(filters[name])}" for name, word in words.items() if filters.get(name)]
@@ -129,6 +140,7 @@ def _require_consistent(kind: str, filters: Filters) -> None:
     for name in sorted(given - _FILTERS_BY_KIND[Kind(kind)]):
         raise FilterError(_("The filter “%(name)s” does not apply to %(kind)s.") % {"name": name, "kind": kind})
     _require_among("states", filters.states, STATES[kind])
+    _require_among("disagreements", (filters.disagreements,), DISAGREEMENTS)
     _require_among("split_by", (filters.split_by,), SPLIT_BY)
     _require_among("trainer_kinds", filters.trainer_kinds, TRAINER_KINDS)
     if filters.since and filters.until and filters.since > filters.until:
@@ -218,6 +230,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "states": _texts,
     "guideline_versions": _whole_numbers,
     "agreement_at_least": _rate,
+    "disagreements": _word,
     "split_by": _word,
     "scrubs_personal_data": _flag,
     "validation_percent": _percent,

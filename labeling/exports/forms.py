@@ -55,6 +55,16 @@ class ExportForm(forms.Form):
         required=False,
         help_text=_("Of rankings whose comparison two trainers ranked; the others are left out."),
     )
+    disagreements = forms.ChoiceField(
+        label=_("Where rankings differ"),
+        choices=(
+            ("all", _("all rankings, and adjudications beside them")),
+            ("adjudicated", _("the adjudication, where there is one")),
+            ("consensus", _("only what trainers agree on")),
+        ),
+        required=False,
+        help_text=_("Of rankings. Agreed on is what reaches the agreement beside; without one, all of it."),
+    )
     split_by = forms.ChoiceField(
         label=_("Split by"),
         choices=(("prompt", _("prompt")), ("trainer", _("trainer"))),

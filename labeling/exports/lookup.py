@@ -9,15 +9,16 @@ from django.conf import settings
 
 from labeling.exports.formats import RECORDS
 from labeling.exports.records import SOURCES
-from labeling.models import Dialogue, Export, Prompt, Ranking, Thumb
+from labeling.models import Adjudication, Dialogue, Export, Prompt, Ranking, Thumb
 
 KINDS: dict[type[Any], str] = {
     Ranking: Export.Kind.RANKINGS,
+    Adjudication: Export.Kind.RANKINGS,
     Dialogue: Export.Kind.DEMONSTRATIONS,
     Prompt: Export.Kind.PROMPTS,
     Thumb: Export.Kind.THUMBS,
 }
-Row = Ranking | Dialogue | Prompt | Thumb
+Row = Ranking | Adjudication | Dialogue | Prompt | Thumb
 Key = tuple[str, ...]
 
 
@@ -50,7 +51,7 @@ def key_of(values: dict[str, Any]) -> Key:
 
 
 def _key_of_row(row: Row) -> Key:
-    return (str(row.comparison_id), str(row.id)) if isinstance(row, Ranking) else (str(row.id),)
+    return (str(row.comparison_id), str(row.id)) if isinstance(row, Ranking | Adjudication) else (str(row.id),)
 
 
 def _find(file: Any, size: int, key: Key) -> bool:

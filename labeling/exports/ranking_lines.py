@@ -13,7 +13,7 @@ from django.db import connection
 from orjson import OPT_SORT_KEYS, dumps, loads
 
 from labeling.exports.filters import Filters
-from labeling.exports.ranking_records import read_rankings
+from labeling.exports.ranking_records import adjudications_among, read_rankings
 from labeling.exports.splits import split_under_filters
 from labeling.exports.statistics import Facts, RankingStatistics, facts_of
 from records import Message, RecordError, SamplingParams, decode
@@ -33,6 +33,11 @@ def write_ranking_lines(ids: Sequence[str], filters: Filters, statistics: Rankin
 
     Raises RecordError that names a row which is not a valid record.
     """
+    if adjudications_among(ids):  # few exports have any, and few chunks of those
+        for record in read_rankings(ids, filters):
+            statistics.add(record)
+            file.write(to_line(record).encode())
+        return
     lines = _Lines(filters, statistics)
     with connection.cursor() as cursor:
         cursor.copy_expert(cursor.mogrify(_COPY, [list(ids)]).decode(), lines)
@@ -105,7 +110,8 @@ class _Lines:
             trainer_kind=kind, guideline_version=int(version) if version else None,
             round=int(number) if number else None, comparison_id=comparison.decode(),
             seconds=float(seconds) if seconds else None, is_abstained=bool(abstained), is_choice=is_choice == b"t",
-            tiers=order, shown_order=seen, ids=names, lengths=sizes, policies=loads(b"[%b]" % policies),
+            is_adjudicated=False, tiers=order, shown_order=seen, ids=names, lengths=sizes,
+            policies=loads(b"[%b]" % policies),
         )  # fmt: skip
         said = b"".join(
             (

@@ -23,7 +23,7 @@ def read_rankings(ids: Sequence[str], filters: Filters) -> list[Ranking]:
 
     Raises RecordError that names a row which is not a valid record.
     """
-    rows = {row[0]: row for row in _select(_RANKINGS, ids)}
+    rows = {row[0]: row for row in [*_select(_RANKINGS, ids), *_select(_ADJUDICATIONS, ids)]}
     completions = _completions({row[1] for row in rows.values()})
     ratings = _ratings(rows)
     records = []
@@ -41,7 +41,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
     (
         identifier, comparison, tiers, unacceptable_from, abstained, shown_order, seconds, source, outside_trainer,
         ranked_at, pseudonym, is_simulated, guideline_version, messages, topic, comparison_source, round_number,
-        is_choice, note,
+        is_choice, note, adjudication,
     ) = row  # fmt: skip
     trainer = pseudonym or outside_trainer or None
     prompt = tuple(decode(Message, value, where=f"comparison {comparison}") for value in json.loads(messages))
@@ -54,6 +54,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         unacceptable_from=unacceptable_from,
         abstained=abstained,
         choice=is_choice or None,
+        adjudication=adjudication,
         note=note or None,
         shown_order=tuple(json.loads(shown_order)),
         ratings=ratings,
@@ -67,6 +68,11 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         source=source or comparison_source or None,
         split=split_under_filters(prompt, filters, trainer=trainer),
     )
+
+
+def adjudications_among(ids: Sequence[str]) -> bool:
+    """Whether any of these is an adjudication."""
+    return bool(_select("SELECT FROM labeling_adjudication WHERE id = ANY(%s::uuid[]) LIMIT 1", ids))
 
 
 def _completions(comparisons: Collection[str]) -> dict[str, tuple[Completion, ...]]:
@@ -107,13 +113,26 @@ _RANKINGS = """
            ranking.abstained, ranking.shown_order::text, nullif(ranking.seconds, 0), ranking.source,
            ranking.outside_trainer, ranking.ranked_at, trainer.pseudonym, trainer.is_simulated, guidelines.version,
            comparison.messages::text, comparison.topic, comparison.source, round.number,
-           ranking.is_choice, ranking.note
+           ranking.is_choice, ranking.note, NULL
     FROM labeling_ranking ranking
     JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id
     LEFT JOIN labeling_user trainer ON trainer.id = ranking.trainer_id
     LEFT JOIN labeling_guidelineversion guidelines ON guidelines.id = ranking.guideline_version_id
     LEFT JOIN labeling_round round ON round.id = comparison.round_id
     WHERE ranking.id = ANY(%s::uuid[]) AND ranking.retracted_at IS NULL AND comparison.state <> 'withdrawn'
+"""
+# In the columns of rankings: the reviewer is the trainer, and their words are the note.
+_ADJUDICATIONS = """
+    SELECT given.id::text, given.comparison_id::text, given.tiers::text, given.unacceptable_from, NULL,
+           given.shown_order::text, nullif(given.seconds, 0), given.source, given.outside_reviewer, given.decided_at,
+           reviewer.pseudonym, reviewer.is_simulated, guidelines.version, comparison.messages::text, comparison.topic,
+           comparison.source, round.number, false, given.words, given.reason
+    FROM labeling_adjudication given
+    JOIN labeling_comparison comparison ON comparison.id = given.comparison_id
+    LEFT JOIN labeling_user reviewer ON reviewer.id = given.reviewer_id
+    LEFT JOIN labeling_guidelineversion guidelines ON guidelines.id = given.guideline_version_id
+    LEFT JOIN labeling_round round ON round.id = comparison.round_id
+    WHERE given.id = ANY(%s::uuid[]) AND given.state = 'done' AND comparison.state <> 'withdrawn'
 """
 _COMPLETIONS = """
     SELECT completion.comparison_id::text, completion.id::text, completion.content, policy.name,

@@ -15,6 +15,7 @@ from labeling.exports.filters import Filters
 from labeling.exports.ranking_lines import write_ranking_lines
 from labeling.exports.ranking_records import read_rankings
 from labeling.exports.selection import (
+    adjudication_rows,
     demonstration_rows,
     demonstrations_left_out,
     prompt_rows,
@@ -38,6 +39,7 @@ class Source:
     """One kind of export: `rows` selects the ids in order; `read` turns a chunk of ids into records in that order.
 
     `write_lines`, where present, writes and counts exactly what `read` and records.to_line would, but faster.
+    `beside` selects rows of another kind that `read` knows too; they stand among the others, by comparison and id.
     """
 
     file_name: str
@@ -45,6 +47,7 @@ class Source:
     read: Callable[[Sequence[str], Filters], list[Any]]
     left_out: Callable[[Project], dict[str, int]]
     write_lines: Callable[[Sequence[str], Filters, Any, IO[bytes]], None] | None = None
+    beside: Callable[[Project, Filters], QuerySet[Any]] | None = None
 
 
 def read_demonstrations(ids: Sequence[str], filters: Filters) -> list[Demonstration]:
@@ -155,6 +158,7 @@ SOURCES = {
         read=read_rankings,
         left_out=rankings_left_out,
         write_lines=write_ranking_lines,
+        beside=adjudication_rows,
     ),
     Export.Kind.DEMONSTRATIONS: Source(
         file_name=DEMONSTRATIONS_FILE,

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
-from labeling.exports.filters import read_filters
+from labeling.exports.filters import CONSENSUS, read_filters
 from labeling.exports.formats import RECORDS
 from labeling.exports.lookup import num_held
-from labeling.exports.selection import demonstration_matches, ranking_matches, thumb_matches
-from labeling.models import Comparison, Dialogue, Export, Ranking, Thumb, WithdrawnRow
+from labeling.exports.selection import adjudication_matches, demonstration_matches, ranking_matches, thumb_matches
+from labeling.models import Adjudication, Comparison, Dialogue, Export, Ranking, Thumb, WithdrawnRow
 
 MOST_LOOKED_UP = 500  # retracted rows; beyond them the count is a lower bound
 
@@ -42,7 +42,7 @@ def retractions_in(export: Export) -> Retractions:
     """Count the export's records that were retracted or withdrawn after it was requested."""
     if export.finished_at is None or export.state != Export.State.DONE or export.kind == Export.Kind.PROMPTS:
         return Retractions(export, 0)
-    rows = list(_candidates(export)[: MOST_LOOKED_UP + 1])
+    rows = [*_candidates(export)[: MOST_LOOKED_UP + 1], *_adjudications(export)[: MOST_LOOKED_UP + 1]]
     looked_up = rows[:MOST_LOOKED_UP]
     replaced = [row for row in looked_up if getattr(row, "is_replaced", False)]
     withdrawn = [row for row in looked_up if not getattr(row, "is_replaced", False)]
@@ -76,7 +76,9 @@ def _is_anything_withdrawn(exports: list[Export], kind: str) -> bool:
     projects = {export.project_id for export in exports}
     if kind == Export.Kind.RANKINGS:
         rows = Ranking.objects.filter(comparison__project__in=projects)
-        return rows.filter(Q(retracted_at__isnull=False) | Q(comparison__state=Comparison.State.WITHDRAWN)).exists()
+        adjudications = Adjudication.objects.filter(comparison__project__in=projects, withdrawn_at__isnull=False)
+        gone = Q(retracted_at__isnull=False) | Q(comparison__state=Comparison.State.WITHDRAWN)
+        return rows.filter(gone).exists() or adjudications.exists()
     if kind == Export.Kind.THUMBS:
         return Thumb.objects.filter(project__in=projects, retracted_at__isnull=False).exists()
     return Dialogue.objects.filter(project__in=projects, state=Dialogue.State.WITHDRAWN).exists()
@@ -97,6 +99,17 @@ def with_is_by_admin(rankings: QuerySet[Ranking]) -> QuerySet[Ranking]:
 
 def _num_in(export: Export, rows: list[Any]) -> int:
     return num_held(export, rows) if export.format == RECORDS else len(rows)
+
+
+def _adjudications(export: Export) -> QuerySet[Any]:
+    """Adjudications, as `_candidates` has rankings."""
+    rows = Adjudication.objects.filter(comparison__project=export.project_id, comparison__use=Comparison.Use.WORK)
+    if export.kind != Export.Kind.RANKINGS:
+        return rows.none()
+    gone = Q(withdrawn_at__gte=export.created_at) | Q(comparison__state=Comparison.State.WITHDRAWN)
+    filters = read_filters(export.kind, export.filters)
+    rows = adjudication_matches(rows.filter(gone, decided_at__lte=export.finished_at), filters)
+    return (rows.none() if filters.disagreements == CONSENSUS else rows).order_by("-decided_at", "id")
 
 
 def _candidates(export: Export) -> QuerySet[Any]:

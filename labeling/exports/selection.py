@@ -8,32 +8,53 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling.exports.filters import Filters
-from labeling.models import Comparison, Dialogue, Message, Project, Prompt, Ranking, Thumb
+from labeling.exports.filters import ADJUDICATED, CONSENSUS, Filters
+from labeling.models import Adjudication, Comparison, Dialogue, Message, Project, Prompt, Ranking, Thumb
 
 
 def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
-    """Rankings that count, ordered so that those of one comparison stand together."""
+    """Rankings that count, ordered so that those of one comparison stand together.
+
+    Where the adjudicated order is wanted, comparisons of which `adjudication_rows` has one are left out.
+    """
     rows = Ranking.objects.filter(comparison__project=project, retracted_at=None, comparison__use=Comparison.Use.WORK)
     rows = rows.exclude(comparison__state=Comparison.State.WITHDRAWN)
     if filters.states:
         rows = rows.filter(comparison__state__in=filters.states)
+    if filters.disagreements == ADJUDICATED:
+        settled = adjudication_rows(project, filters).filter(comparison=OuterRef("comparison"))
+        rows = rows.exclude(Exists(settled))
     return ranking_matches(rows, filters).order_by("comparison_id", "id")
 
 
 def ranking_matches(rows: QuerySet[Ranking], filters: Filters) -> QuerySet[Ranking]:
     """Rankings that match the filters, retracted and withdrawn ones included."""
-    if filters.rounds:
-        rows = rows.filter(comparison__round__number__in=filters.rounds)
-    if filters.guideline_versions:
-        rows = rows.filter(guideline_version__version__in=filters.guideline_versions)
-    if filters.topics:
-        rows = rows.filter(comparison__topic__in=filters.topics)
+    rows = _of_comparisons(rows, filters)
     if filters.trainers:
         rows = rows.filter(Q(trainer__pseudonym__in=filters.trainers) | Q(outside_trainer__in=filters.trainers))
     if filters.trainer_kinds:
         rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "trainer"))
     return _between(rows, filters, "ranked_at")
+
+
+def adjudication_rows(project: Project, filters: Filters) -> QuerySet[Adjudication]:
+    """Adjudications that count and match the filters, in the order of rankings; none where only agreement is wanted."""
+    rows = Adjudication.objects.of(project).in_force()
+    if filters.disagreements == CONSENSUS:
+        rows = rows.none()
+    if filters.states:
+        rows = rows.filter(comparison__state__in=filters.states)
+    return adjudication_matches(rows, filters).order_by("comparison_id", "id")
+
+
+def adjudication_matches(rows: QuerySet[Adjudication], filters: Filters) -> QuerySet[Adjudication]:
+    """Adjudications that match the filters, withdrawn ones included; their reviewer counts as the trainer."""
+    rows = _of_comparisons(rows, filters)
+    if filters.trainers:
+        rows = rows.filter(Q(reviewer__pseudonym__in=filters.trainers) | Q(outside_reviewer__in=filters.trainers))
+    if filters.trainer_kinds:
+        rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "reviewer"))
+    return _between(rows, filters, "decided_at")
 
 
 def demonstration_rows(project: Project, filters: Filters) -> QuerySet[Dialogue]:
@@ -86,6 +107,9 @@ def rankings_left_out(project: Project) -> dict[str, int]:
     return _positive(
         retracted=rows.exclude(retracted_at=None).count(),
         withdrawn=rows.filter(retracted_at=None, comparison__state=Comparison.State.WITHDRAWN).count(),
+        withdrawn_adjudications=Adjudication.objects.of(project)
+        .filter(state=Adjudication.State.WITHDRAWN, decided_at__isnull=False)
+        .count(),
         gold=rows.filter(retracted_at=None, comparison__use=Comparison.Use.GOLD).count(),
     )
 
@@ -104,6 +128,17 @@ def prompts_left_out(project: Project) -> dict[str, int]:
 
 def thumbs_left_out(project: Project) -> dict[str, int]:
     return _positive(retracted=project.thumbs.exclude(retracted_at=None).count())
+
+
+def _of_comparisons(rows: QuerySet[Any], filters: Filters) -> QuerySet[Any]:
+    """Rankings or adjudications by what their comparisons are, and the guidelines that they were made under."""
+    if filters.rounds:
+        rows = rows.filter(comparison__round__number__in=filters.rounds)
+    if filters.guideline_versions:
+        rows = rows.filter(guideline_version__version__in=filters.guideline_versions)
+    if filters.topics:
+        rows = rows.filter(comparison__topic__in=filters.topics)
+    return rows
 
 
 def _positive(**counts: int) -> dict[str, int]:

@@ -31,6 +31,7 @@ class Facts(NamedTuple):
     seconds: float | None
     is_abstained: bool
     is_choice: bool
+    is_adjudicated: bool
     tiers: Sequence[Sequence[str]]
     shown_order: Sequence[str]
     ids: Sequence[str]  # of the completions, as are the two below
@@ -51,6 +52,7 @@ def facts_of(ranking: Ranking) -> Facts:
         seconds=ranking.seconds,
         is_abstained=ranking.abstained is not None,
         is_choice=bool(ranking.choice),
+        is_adjudicated=ranking.adjudication is not None,
         tiers=ranking.tiers,
         shown_order=ranking.shown_order,
         ids=[completion.id for completion in ranking.completions],
@@ -164,6 +166,7 @@ class RankingStatistics(Statistics):
     num_comparisons: int = 0
     sizes: Counter[str] = field(default_factory=Counter)  # completions per ranking
     num_abstained: int = 0
+    num_adjudicated: int = 0
     pairs: int = 0
     tied_pairs: int = 0
     longer_won: int = 0
@@ -191,6 +194,7 @@ class RankingStatistics(Statistics):
         if facts.is_abstained:
             self.num_abstained += 1
             return
+        self.num_adjudicated += facts.is_adjudicated
         self.sizes[str(len(facts.ids))] += 1
         self._add_order(facts)
 
@@ -206,7 +210,7 @@ class RankingStatistics(Statistics):
             "by_round": _sorted(self.rounds),
             "by_num_completions": _sorted(self.sizes),
             "by_policy": _largest(self.policies),
-        }
+        } | ({"adjudicated": self.num_adjudicated} if self.num_adjudicated else {})
 
     def _begin_comparison(self, facts: Facts) -> None:
         self._comparison, self._orders = facts.comparison_id, []
@@ -225,8 +229,8 @@ class RankingStatistics(Statistics):
             self.tied_pairs += sum(1 for _ in tied_pairs(facts.tiers))
         if facts.shown_order:
             self._add_position(facts.tiers, facts.shown_order)
-        if facts.is_choice:
-            return  # a choice orders too few pairs to be compared with rankings of the whole
+        if facts.is_choice or facts.is_adjudicated:
+            return  # a choice orders too few pairs to be compared with rankings of the whole; the other is no trainer's
         for earlier in self._orders:
             self.agreement = self.agreement + compare_rankings(earlier, facts.tiers)
         if len(self._orders) < _MOST_RANKINGS_COMPARED:

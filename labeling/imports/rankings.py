@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import filterfalse
 from typing import Any
 
 import orjson
@@ -21,8 +22,9 @@ from labeling.imports import identity
 from labeling.imports.bulk_copy import CopyTarget
 from labeling.imports.dates import moment_of
 from labeling.imports.project_lock import lock_project
-from labeling.models import AuditEvent, Comparison, Completion, Policy, Project, Ranking, Rating
+from labeling.models import Adjudication, AuditEvent, Comparison, Completion, Policy, Project, Ranking, Rating
 from labeling.models.content_hash import fingerprint
+from labeling.models.distances import measure_distances
 from records import Completion as CompletionRecord
 from records import Ranking as RankingRecord
 from records import encode
@@ -64,7 +66,7 @@ def store_rankings(project: Project, records: Sequence[RankingRecord], *, source
     identified = {one.key: one for one in (_identify(project, record) for record in records)}
     with transaction.atomic():
         lock_project(project)
-        new = _without_superseded(_new_among(project, identified))
+        new = _without_settled(_without_superseded(_new_among(project, identified)))
         if new:
             _store(project, new, source)
     return len(new)
@@ -86,10 +88,13 @@ def _identify(project: Project, record: RankingRecord) -> _Identified:
 
 
 def _new_among(project: Project, identified: dict[uuid.UUID, _Identified]) -> list[_Identified]:
-    known = set(Ranking.objects.filter(submission_key__in=identified).values_list("submission_key", flat=True))
+    known, present = set(), set()
     own = _own_ids(identified.values())
-    made_here = Ranking.objects.filter(id__in=own, comparison__project=project).values_list("id", flat=True)
-    present = {str(identifier) for identifier in made_here} if own else set()
+    for kind in (Ranking, Adjudication):
+        rows: Any = kind.objects  # type: ignore[attr-defined]
+        known.update(rows.filter(submission_key__in=identified).values_list("submission_key", flat=True))
+        made_here = rows.filter(id__in=own, comparison__project=project).values_list("id", flat=True)
+        present.update(str(identifier) for identifier in made_here if own)
     return [one for key, one in identified.items() if key not in known and one.record.id not in present]
 
 
@@ -116,6 +121,15 @@ def _without_superseded(new: list[_Identified]) -> list[_Identified]:
     return [one for one in new if not _is_version(one) or id(one) in kept]
 
 
+def _without_settled(new: list[_Identified]) -> list[_Identified]:
+    """One adjudication a comparison at most: a comparison that has one keeps it, whoever gave it."""
+    first = {one.comparison: one for one in reversed(new) if _is_adjudicated(one)}
+    live = Adjudication.objects.filter(comparison__in=first, state__in=Adjudication.LIVE)
+    settled = set(live.values_list("comparison", flat=True)) if first else set()
+    kept = {id(one) for identifier, one in first.items() if identifier not in settled}
+    return [one for one in new if not _is_adjudicated(one) or id(one) in kept]
+
+
 def _retract(old: Ranking, newer: _Identified) -> None:
     Ranking.objects.filter(id=old.id).update(retracted_at=timezone.now())
     Comparison.objects.filter(id=old.comparison_id).update(num_rankings=F("num_rankings") - 1)
@@ -123,7 +137,11 @@ def _retract(old: Ranking, newer: _Identified) -> None:
 
 
 def _is_version(one: _Identified) -> bool:
-    return bool(one.record.id) and one.record.ranked_at is not None
+    return bool(one.record.id) and one.record.ranked_at is not None and not _is_adjudicated(one)
+
+
+def _is_adjudicated(one: _Identified) -> bool:
+    return one.record.adjudication is not None
 
 
 def _version_key(one: _Identified) -> tuple[uuid.UUID, str]:
@@ -145,6 +163,7 @@ def _store(project: Project, new: list[_Identified], source: str) -> None:
     present = set(Comparison.objects.filter(id__in=comparisons).values_list("id", flat=True))
     fresh = [one for identifier, one in comparisons.items() if identifier not in present]
     policies = _policies(fresh)
+    adjudicated, new = filter(_is_adjudicated, new), list(filterfalse(_is_adjudicated, new))
     num_rankings = Counter(one.comparison for one in new)
     _COMPARISONS.copy(_comparison_row(project, one, source, num_rankings[one.comparison]) for one in fresh)
     _COMPLETIONS.copy(row for one in fresh for row in _completion_rows(one, policies))
@@ -156,6 +175,34 @@ def _store(project: Project, new: list[_Identified], source: str) -> None:
         _RATINGS.copy(ratings)
     if present:
         _recount(present)
+    several = {identifier for identifier, num in num_rankings.items() if num > 1 or identifier in present}
+    if several:
+        measure_distances(several)
+    _store_adjudications(adjudicated, source, now)
+
+
+def _store_adjudications(adjudicated: Iterable[_Identified], source: str, now: datetime) -> None:
+    Adjudication.objects.bulk_create(_adjudication(one, source, now) for one in adjudicated)
+
+
+def _adjudication(one: _Identified, source: str, now: datetime) -> Adjudication:
+    record = one.record
+    at = moment_of(record.ranked_at, "ranked_at") if record.ranked_at else now
+    return Adjudication(
+        comparison_id=one.comparison,
+        state=Adjudication.State.DONE,
+        submission_key=one.key,
+        tiers=[one.stored_ids(tier) for tier in record.tiers],
+        unacceptable_from=record.unacceptable_from,
+        shown_order=one.stored_ids(record.shown_order),
+        seconds=record.seconds,
+        ordered_at=at,
+        reason=record.adjudication or "",
+        words=record.note or "",
+        decided_at=at,
+        source=(record.source or source)[:200],
+        outside_reviewer=(record.trainer or "")[:80],
+    )
 
 
 def _policies(identified: Iterable[_Identified]) -> dict[str, str]:

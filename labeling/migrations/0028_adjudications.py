@@ -66,7 +66,6 @@ class Migration(migrations.Migration):
                 ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
                 ('source', models.CharField(blank=True, max_length=200)),
                 ('outside_reviewer', models.CharField(blank=True, max_length=80)),
-                ('outside_id', models.CharField(blank=True, max_length=120)),
             ],
         ),
         migrations.CreateModel(

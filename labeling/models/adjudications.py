@@ -85,9 +85,8 @@ class Adjudication(models.Model):
     wants_revision = models.BooleanField(default=False)  # the guidelines are to say it more clearly
     decided_at = models.DateTimeField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
-    source = models.CharField(max_length=200, blank=True)  # of an imported one, as are the next two
+    source = models.CharField(max_length=200, blank=True)  # of an imported one, as is the next
     outside_reviewer = models.CharField(max_length=80, blank=True)
-    outside_id = models.CharField(max_length=120, blank=True)
 
     objects = AdjudicationQuerySet.as_manager()
 

@@ -6,6 +6,7 @@ The letters are of the completions as they are stored, one order for all readers
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import combinations
 from typing import Any
 
@@ -30,9 +31,15 @@ class OneOrder:
     ratings: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def lease_id(self) -> Any:
-        """By which the ranking can be returned to its trainer; None where there is nobody to return it to."""
-        return self.ranking.lease_id if self.ranking is not None else None
+    def at(self) -> datetime | None:
+        if self.ranking is not None:
+            return self.ranking.ranked_at
+        return self.adjudication.ordered_at if self.adjudication is not None else None
+
+    @property
+    def seconds(self) -> float | None:
+        made = self.ranking or self.adjudication
+        return made.seconds if made is not None else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

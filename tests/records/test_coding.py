@@ -81,6 +81,8 @@ def test_a_line_is_canonical() -> None:
         (changed(unacceptable_from=-1), '"unacceptable_from" must lie between 0 and 2'),
         (changed(choice=1), '"choice" must be true or false, not a whole number'),
         (changed(choice=True, tiers=[["a", "b"]]), '"choice" has two tiers'),
+        (changed(adjudication="whim"), '"adjudication" must be'),
+        (changed(adjudication="taste", tiers=[], abstained="no"), '"adjudication" is a whole order'),
         (changed(tiers=[["a"], [], ["b"]]), '"tiers" has an empty tier'),
         (changed(tiers=[["a"], ["b"], ["c"]]), '"tiers" names unknown completion c'),
         (changed(abstained="no idea"), '"tiers" must be empty where the trainer abstained'),

@@ -165,6 +165,13 @@ def test_a_tie_is_half_a_win_among_people_and_no_voice_on_whether_they_agree() -
     assert agreement_with_others([(0, 1), (0, 0), (0, 1)]).tolist() == [1.0, 1.0]
 
 
+def test_an_adjudication_is_nobodys_other_trainer() -> None:
+    """Of the two trainers each has one other, who orders the pair the other way; the adjudication is not asked."""
+    shares = agreement_with_others([(0, 1), (1, 0), (0, 1)], adjudicated={2})
+    assert shares[:2].tolist() == [0.0, 0.0]
+    assert shares[2:].isnan().tolist() == [True]
+
+
 def test_best_of_n_begins_at_chance_and_counts_every_subset_alike() -> None:
     scored = [(comparison(1, (10, 20, 30), (0, 1, 2)), [3.0, 1.0, 2.0])]
     curve = evaluate_scores(scored).best_of_n

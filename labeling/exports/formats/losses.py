@@ -53,6 +53,11 @@ RATINGS = Loss(
     meaning="what was said of a completion alone",
     count=lambda ranking: len(ranking.ratings),
 )
+ADJUDICATIONS = Loss(
+    name="adjudications",
+    meaning="that a reviewer settled what trainers ranked differently, and why they did",
+    count=lambda ranking: ranking.adjudication is not None,
+)
 NOTES = Loss(
     name="notes on rankings",
     meaning="what was said of a ranking as a whole",
@@ -149,8 +154,8 @@ RECORD_IDS = Loss(
 
 # What every format of rankings but Parquet loses.
 CIRCUMSTANCES = (
-    LINES, RATINGS, NOTES, SHOWN_ORDERS, TRAINERS, GUIDELINES, SECONDS, DATES, ROUNDS, TOPICS, SOURCES, SAMPLINGS,
-    AUTHORSHIP, REASONING, COMPARISON_IDS,
+    LINES, RATINGS, ADJUDICATIONS, NOTES, SHOWN_ORDERS, TRAINERS, GUIDELINES, SECONDS, DATES, ROUNDS, TOPICS, SOURCES,
+    SAMPLINGS, AUTHORSHIP, REASONING, COMPARISON_IDS,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.exports import FilterError, build, exports_folder, request_export
-from labeling.exports.filters import SPLIT_BY, STATES, TRAINER_KINDS
+from labeling.exports.filters import DISAGREEMENTS, SPLIT_BY, STATES, TRAINER_KINDS
 from labeling.exports.formats import FORMATS, RECORDS
 from labeling.jobs.terminal_progress import CommandProgress
 from labeling.models import Export, Project
@@ -17,7 +17,7 @@ from records import publish_directory, verify_directory
 
 _FILTERS = (
     "rounds", "since", "until", "trainers", "trainer_kinds", "topics", "states", "guideline_versions",
-    "agreement_at_least", "split_by",
+    "agreement_at_least", "disagreements", "split_by",
     "scrubs_personal_data",
 )  # fmt: skip
 
@@ -50,6 +50,8 @@ class Command(BaseCommand):
         parser.add_argument("--since", metavar="DAY", help="from this day on, as 2026-11-24")
         parser.add_argument("--until", metavar="DAY", help="up to and with this day")
         parser.add_argument("--agreement-at-least", type=int, metavar="PERCENT", help="of a comparison's trainers")
+        differing = "where rankings differ: all, the adjudication in their place, or only what trainers agree on (all)"
+        parser.add_argument("--disagreements", default="all", choices=DISAGREEMENTS, help=differing)
         parser.add_argument("--split-by", default="prompt", choices=SPLIT_BY, help="what is on one side (prompt)")
         scrubbing = "take personal data out of the texts, as far as found"
         parser.add_argument("--scrub", dest="scrubs_personal_data", action="store_true", help=scrubbing)

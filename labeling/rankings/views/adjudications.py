@@ -230,7 +230,8 @@ def _given_page(
     if not may_decide and held.state != Adjudication.State.DONE:
         messages.error(request, _("This adjudication is settled already, or was called off."))
         return redirect("adjudications", project.slug)
-    queue.note_seen(held.comparison, user)
+    if request.method == "GET":
+        queue.note_seen(held.comparison, user)
     context = {
         "project": project,
         "section": "quality",

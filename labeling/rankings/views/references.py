@@ -76,6 +76,9 @@ def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> 
         return redirect("reference", project.slug, comparison_id)
     comparison = access.candidate_of(project, comparison_id)
     if request.method == "GET":
+        by = access.person(request)
+        if not adjudication.is_blind(project, comparison, by=by) and comparison.num_rankings:
+            adjudication.note_seen(comparison, by)
         return _board_page(request, project, comparison)
     values: dict[str, Any] = {}
     try:
@@ -169,11 +172,10 @@ def _board_page(
 def _rankings(project: Project, comparison: Comparison, order: list[str], *, by: User) -> list[tuple[Ranking, str]]:
     """Up to 20 rankings of the comparison, any of which the board can start from.
 
-    None while this person may be given its adjudication, which is blind; who sees them is not given it any more.
+    None while this person may be given its adjudication, which is blind.
     """
     if adjudication.is_blind(project, comparison, by=by):
         return []
-    adjudication.note_seen(comparison, by)
     standing = comparison.rankings.filter(retracted_at=None, abstained=None).select_related("trainer")
     letters = board.letters(order)
     return [

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from labeling.exports import build, exports_folder, request_export
-from labeling.models import Comparison, Export, Project, Ranking, User
+from labeling.models import Adjudication, Comparison, Export, Project, Ranking, User
 from records import Ranking as RankingRecord
 from records import read_jsonl
 from tests.labeling.factories import make_comparison
@@ -43,6 +43,23 @@ def make_ranking(
     if ranked_at:
         Ranking.objects.filter(id=ranking.id).update(ranked_at=ranked_at)
     return ranking
+
+
+def make_adjudication(comparison: Comparison, *, order: Sequence[int] = (), **fields: Any) -> Adjudication:
+    """An adjudication in force, of the completions by their indexes; without an order as they stand."""
+    ids = [str(one) for one in comparison.completions.order_by("index").values_list("id", flat=True)]
+    now = timezone.now()
+    values: dict[str, Any] = {
+        "tiers": [[ids[index]] for index in order or range(len(ids))],
+        "shown_order": ids,
+        "state": Adjudication.State.DONE,
+        "reason": Adjudication.Reason.MISTAKE,
+        "guideline_version": comparison.project.guidelines,
+        "ordered_at": now,
+        "decided_at": now,
+        **fields,
+    }
+    return Adjudication.objects.create(comparison=comparison, **values)
 
 
 def exported(project: Project, kind: str = "rankings", **filters: Any) -> Export:

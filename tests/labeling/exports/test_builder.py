@@ -140,8 +140,8 @@ def _once_chosen(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> No
     """Have `act` happen between the choice of an export's rows and their reading."""
     freeze = builder._freeze_ids
 
-    def freeze_then_act(*arguments: Any) -> int:
-        total = freeze(*arguments)
+    def freeze_then_act(*arguments: Any, **more: Any) -> int:
+        total = freeze(*arguments, **more)
         act()
         return total
 

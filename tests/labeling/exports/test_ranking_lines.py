@@ -13,14 +13,14 @@ from labeling.exports import ranking_lines
 from labeling.exports.filters import Filters
 from labeling.exports.ranking_lines import write_ranking_lines
 from labeling.exports.ranking_records import read_rankings
-from labeling.exports.selection import ranking_rows
+from labeling.exports.selection import adjudication_rows, ranking_rows
 from labeling.exports.splits import _NO_LETTER, _letters_of
 from labeling.exports.statistics import RankingStatistics
 from labeling.models import Comparison, Completion, Project, Ranking, Rating
 from records import Ranking as RankingRecord
 from records import RecordError
 from records.lines import to_line
-from tests.labeling.exports.material import make_ranking
+from tests.labeling.exports.material import make_adjudication, make_ranking
 from tests.labeling.factories import make_comparison, make_policy, make_project, make_user
 
 TEXTS = (
@@ -39,7 +39,8 @@ def project(db: None) -> Project:
 
 def both_ways(project: Project, filters: Filters = Filters()) -> tuple[bytes, bytes]:  # noqa: B008 (frozen)
     """The lines by the short way and by records, after a check that both count the same."""
-    ids = [str(one) for one in ranking_rows(project, filters).values_list("id", flat=True)]
+    rows = [*ranking_rows(project, filters), *adjudication_rows(project, filters)]
+    ids = [str(one.id) for one in sorted(rows, key=lambda one: (str(one.comparison_id), str(one.id)))]
     file, short, long = io.BytesIO(), RankingStatistics(), RankingStatistics()
     write_ranking_lines(ids, filters, short, file)
     records = read_rankings(ids, filters)
@@ -104,6 +105,13 @@ def test_rows_of_every_kind_say_the_same_both_ways(project: Project, seed: int) 
                     ranking=ranking, completion=completion, overall=draw.choice((None, 1, 7)),
                     flags=draw.choice(({}, {"rude": False, "a long name é": True})), note=draw.choice(TEXTS[:7]),
                 )  # fmt: skip
+        if draw.random() < 0.3:
+            make_adjudication(
+                comparison,
+                reviewer=draw.choice((None, alice)),
+                words=draw.choice(TEXTS),
+                seconds=draw.choice((None, 9.5)),
+            )
     for filters in (Filters(), Filters(split_by="trainer", test_percent=40)):
         short, long = both_ways(project, filters)
         assert short.splitlines() == long.splitlines()

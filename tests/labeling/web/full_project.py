@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.urls import URLPattern, reverse
@@ -137,6 +138,9 @@ def make_full_project() -> FullProject:
     report = models.Report.objects.create(project=project, completion=completion, content="x", reason="harmful")
     program = Program(adam)
     message = draft.messages.order_by("position")[1]
+    disputed = _make_disputed(project)
+    waiting = _make_adjudication(_make_disputed(project), by=adam, state="waiting")
+    ordered = _make_adjudication(_make_disputed(project), by=adam, state="ordered")
     ids = {
         "figure": "agreement",
         "token_id": program.token.id, "user_id": make_user(username="bob", projects=[project]).id,
@@ -146,6 +150,7 @@ def make_full_project() -> FullProject:
         "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
         "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
         "withdrawal_id": withdrawal.id,
+        "adjudication_id": waiting.id,
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
@@ -155,6 +160,8 @@ def make_full_project() -> FullProject:
         name: {"dialogue_id": submitted.id} for name in ("review_dialogue", "accept_dialogue", "return_dialogue")
     }
     special |= {name: {"comparison_id": gold.id} for name in ("reference", "retire_reference")}
+    special |= {name: {"comparison_id": disputed.id} for name in ("disagreement", "send_to_adjudication")}
+    special |= {name: {"adjudication_id": ordered.id} for name in ("decide_adjudication", "withdraw_adjudication")}
     special |= {"change_ranking": {"lease_id": submitted_lease.id}}
     special |= {name: {"ranking_id": ranked.id} for name in MENDING}
     special |= {"practice_board": {"comparison_id": practice.id}, "report_completion": {"completion_id": completion.id}}
@@ -163,6 +170,23 @@ def make_full_project() -> FullProject:
 
 def gold_tiers(comparison: Comparison) -> list[list[str]]:
     return [[str(one)] for one in comparison.completions.order_by("index").values_list("id", flat=True)]
+
+
+def _make_disputed(project: Project) -> Comparison:
+    """A comparison with two opposite orders, which nobody of the project made."""
+    comparison = make_comparison(project=project, state="done", open_slots=0, num_rankings=2, distance=1.0)
+    tiers = gold_tiers(comparison)
+    for order in (tiers, tiers[::-1]):
+        models.Ranking.objects.create(comparison=comparison, submission_key=uuid.uuid4(), tiers=order)
+    return comparison
+
+
+def _make_adjudication(comparison: Comparison, *, by: User, state: str) -> models.Adjudication:
+    tiers = gold_tiers(comparison)
+    return models.Adjudication.objects.create(
+        comparison=comparison, reviewer=by, state=state, tiers=tiers if state != "waiting" else [],
+        shown_order=[one for (one,) in tiers], expires_at=timezone.now() + timedelta(hours=1),
+    )  # fmt: skip
 
 
 def _name(pattern: URLPattern) -> str:
@@ -188,7 +212,7 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "temperature": 1, "top_p": 1, "max_new_tokens": 256, "num_completions": 4, "rankings_wanted": 2,
         "comparisons_ready": 20, "lease_minutes": 30, "minutes_to_change": 30, "gold_every": 0, "num_suggestions": 3,
         "suggestion_temperature": 0.7, "suggestion_top_p": 1, "suggestion_max_new_tokens": 256,
-        "grace_minutes": 10, "control_share": 0,
+        "grace_minutes": 10, "control_share": 0, "adjudicates_below": 70,
     }  # fmt: skip
     sft = {"epochs": 2, "batch_size": 16, "lr": 0.1, "seed": 0, "output_name": "a-new-one"}
     return {
@@ -235,6 +259,10 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "new_reference": {"key": KEY, **explained, **_shelves(full, "new_reference")},
         "practice_board": {"key": KEY, "seconds": "1", "line": "1"} | _shelves(full, "practice_board"),
         "lease": board | rated,
+        "adjudication": {"key": KEY, "seconds": "1", "line": "", **_adjudicated(full, "shelf:")},
+        "adjudication_draft": {"draft": "x", "version": "0"},
+        "renew_adjudication": {"seconds": "5"},
+        "decide_adjudication": {"reason": "taste", "words": "So it is.", "returned": "", "wants_revision": "on"},
         "change_ranking": _changed(full) | {f"shelf:{one}": "1" for one in _completions(full, "new_reference")},
         "lease_draft": {"draft": "x", "version": "0"},
         "lease_renew": {"seconds": "5"},
@@ -259,6 +287,9 @@ def bodies(full: FullProject) -> dict[str, Any]:
         "change_ranking": board | {"shelves": _order(_completions(full, "new_reference")[::-1])} | _changed(full),
         "lease_draft": {"draft": {"board": {"shelves": {best: 1}, "line": 2}, "layout": "two"}, "version": 0},
         "lease_renew": {"seconds": 4.5},
+        "adjudication": {"shelves": _adjudicated(full), **board},
+        "adjudication_draft": {"draft": {"board": {"shelves": {}, "line": 2}, "layout": "two"}, "version": 0},
+        "renew_adjudication": {"seconds": 4.5},
         "write_better": {"completion": best, "content": "Better.", "key": KEY, "seconds": 3},
         "practice_board": {"shelves": _order(_completions(full, "practice_board")), **board},
         "new_reference": {"shelves": _order(_completions(full, "new_reference")), **explained, **board},
@@ -281,7 +312,8 @@ def bodies(full: FullProject) -> dict[str, Any]:
         "api_list_exports": {"kind": "rankings", "format": "records", "filters": {
             "rounds": [1], "since": "2026-01-01", "until": "2026-12-31", "topics": ["sums"], "trainers": ["t"],
             "trainer_kinds": ["person"], "states": ["done"], "guideline_versions": [1], "agreement_at_least": 50,
-            "split_by": "prompt", "scrubs_personal_data": True, "validation_percent": 10, "test_percent": 10,
+            "disagreements": "adjudicated", "split_by": "prompt", "scrubs_personal_data": True,
+            "validation_percent": 10, "test_percent": 10,
         }},
         "api_promote": {"policy_id": str(full.ids["policy_id"]), "reason": "It was tried by hand."},
         "api_list_jobs": {
@@ -319,6 +351,11 @@ def _changed(full: FullProject) -> dict[str, Any]:
     """What names the version that a change takes the place of."""
     key = change_key(full.special["withdraw_ranking"]["ranking_id"])
     return {"key": str(key), "note": "On reflection."}
+
+
+def _adjudicated(full: FullProject, before: str = "") -> dict[str, Any]:
+    held = models.Adjudication.objects.get(id=full.ids["adjudication_id"])
+    return {f"{before}{one}": place for one, place in _order(held.shown_order).items()}
 
 
 def _order(completions: list[str]) -> dict[str, int]:
