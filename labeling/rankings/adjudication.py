@@ -8,6 +8,7 @@ Whatever changes an adjudication locks its row first. Times are the database's.
 """
 
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -149,7 +150,7 @@ def order(adjudication: Adjudication, submission: Submission, *, key: uuid.UUID,
         locked.seconds = submission.seconds or None
         locked.state, locked.ordered_at, locked.expires_at = State.ORDERED, Now(), None  # type: ignore[assignment]
         locked.save()
-        note_seen(locked.comparison, by)
+        note_seen(by, locked.comparison)
         AuditEvent.note("order adjudication", locked, by=by)
     locked.refresh_from_db(fields=("ordered_at",))
     return locked
@@ -206,18 +207,25 @@ def may_withdraw(adjudication: Adjudication, *, by: User) -> bool:
     return by.is_admin and adjudication.state in (State.WAITING, State.ORDERED)
 
 
-def is_blind(project: Project, comparison: Comparison, *, by: User) -> bool:
-    """Whether this person holds the adjudication of a comparison, or may be given it: then they see nobody's order."""
+def blind_among(project: Project, comparisons: Collection[Comparison], *, by: User) -> set[uuid.UUID]:
+    """Those whose adjudication this person holds, or may be given: of these they see nobody's order."""
     if not by.can_review:
-        return False
-    waiting = Adjudication.objects.filter(comparison=comparison, state=State.WAITING)
-    mine = waiting.filter(reviewer=by, expires_at__gt=Now())
-    return mine.exists() or open_to(project, by=by).filter(comparison=comparison).exists()
+        return set()
+    waiting = Adjudication.objects.filter(comparison__in=comparisons, state=State.WAITING)
+    mine = waiting.filter(reviewer=by, expires_at__gt=Now()).values_list("comparison", flat=True)
+    theirs = open_to(project, by=by).filter(comparison__in=comparisons).values_list("comparison", flat=True)
+    return {*mine, *theirs}
 
 
-def note_seen(comparison: Comparison, by: User) -> None:
-    """Note that this person has seen how others ranked it, so that they are not given it to rank or to adjudicate."""
-    SeenOrders.objects.bulk_create([SeenOrders(comparison=comparison, person=by)], ignore_conflicts=True)
+def is_blind(project: Project, comparison: Comparison, *, by: User) -> bool:
+    return bool(blind_among(project, [comparison], by=by))
+
+
+def note_seen(by: User, *comparisons: Comparison) -> None:
+    """Note that this person has seen how others ranked these, so that they get none of them to rank or adjudicate."""
+    if by.can_write_and_rank:
+        seen = (SeenOrders(comparison=comparison, person=by) for comparison in comparisons)
+        SeenOrders.objects.bulk_create(seen, ignore_conflicts=True)
 
 
 def _locked(adjudication: Adjudication) -> Adjudication:

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.models import AuditEvent, Comparison, Lease, Ranking, User, Withdrawal, Adjudication, ReturnedRanking
+from labeling.models import AuditEvent, Comparison, Lease, Ranking, User, Withdrawal, Adjudication, ReturnedRanking, Project
 from labeling.models.rankings import LONGEST_SECONDS
 from labeling.rankings.assignment import insert_ranking, locked, move_counts
 from labeling.rankings.disagreement import remeasure
@@ -63,6 +63,13 @@ def returned(lease: Lease) -> ReturnedRanking | None:
     if lease.state != Lease.State.SUBMITTED or lease.comparison.state == Comparison.State.WITHDRAWN:
         return None
     return _unanswered(lease).order_by("-returned_at").first()
+
+
+def num_returned(project: Project, *, by: User) -> int:
+    """How many rankings reviewers returned to this trainer who has not answered yet."""
+    waiting = ReturnedRanking.objects.filter(answered_at=None, adjudication__state=Adjudication.State.DONE)
+    mine = waiting.filter(lease__trainer=by, lease__comparison__project=project, lease__state=Lease.State.SUBMITTED)
+    return mine.exclude(lease__comparison__state=Comparison.State.WITHDRAWN).values("lease").distinct().count()
 
 
 def change(lease: Lease, submission: Submission, *, key: uuid.UUID, by: User) -> Ranking:

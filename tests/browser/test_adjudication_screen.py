@@ -32,7 +32,9 @@ def comparison(project: Project) -> Comparison:
 
 def place(page: Page, keys: str) -> None:
     """The completions on the tiers of the keys, in the order in which the project has them, whatever is shown."""
-    order = {str(one.id): key for one, key in zip(Comparison.objects.get().completions.order_by("index"), keys, strict=True)}
+    order = {
+        str(one.id): key for one, key in zip(Comparison.objects.get().completions.order_by("index"), keys, strict=True)
+    }
     for identifier, key in order.items():
         page.locator(f".completion[data-id='{identifier}']").focus()
         page.keyboard.press(key)
@@ -56,7 +58,10 @@ def test_a_disagreement_is_settled_blind_returned_made_a_reference_and_exported(
     store: Path,
 ) -> None:
     bob = make_user(username="bob", projects=[project])
-    adam, rita = make_user(username="adam", role="admin"), make_user(username="rita", role="reviewer", projects=[project])
+    adam, rita = (
+        make_user(username="adam", role="admin"),
+        make_user(username="rita", role="reviewer", projects=[project]),
+    )
     rank(open_page, alice, "1234", "The first says what to do.")
     rank(open_page, bob, "4321", "I like questions.")
 
@@ -95,7 +100,7 @@ def test_a_disagreement_is_settled_blind_returned_made_a_reference_and_exported(
     look_at(page, "adjudication-decide", keep_screenshot, at=".decision")
     page.get_by_label("a mistake").check()
     page.get_by_label("In your words").fill("A question back is no answer.")
-    page.get_by_label("bob").check()
+    page.get_by_label("Bob").check()
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("The adjudication counts.")).to_be_visible()
     look_at(page, "adjudication-done", keep_screenshot)

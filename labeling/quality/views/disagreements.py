@@ -15,15 +15,15 @@ from labeling.rankings import adjudication as queue
 from labeling.rankings.disagreement import NotDisputed, send
 from labeling.rankings.side_by_side import side_by_side
 from labeling.web import access
+from labeling.web.access import FIGURE_READERS
 from labeling.web.listing import ListFilter, Listing, Order, listing
 
-READERS = (User.Role.REVIEWER, User.Role.ENGINEER, User.Role.ADMIN)
 _FARTHEST = Order(name="farthest", label="", columns=("-distance", "-id"))
 _LIVE = Adjudication.objects.filter(comparison=OuterRef("id"), state__in=Adjudication.LIVE)
 _MOST_ROUNDS = 100  # to choose among, the newest
 
 
-@access.role_required(*READERS)
+@access.role_required(*FIGURE_READERS)
 @require_GET
 def disagreements(request: HttpRequest, slug: str) -> HttpResponse:
     """The project's comparisons with at least two orders, those that differ most first."""
@@ -32,7 +32,7 @@ def disagreements(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "labeling/quality/disagreements.html", context)
 
 
-@access.role_required(*READERS)
+@access.role_required(*FIGURE_READERS)
 @require_GET
 def disagreement(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> HttpResponse:
     """Everybody's order; hidden from a reviewer who may be given the adjudication, until they ask and give that up."""
@@ -40,8 +40,8 @@ def disagreement(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> H
     comparison = access.disputed_of(project, comparison_id)
     live = comparison.adjudications.filter(state__in=Adjudication.LIVE).select_related("reviewer", "sent_by").first()
     is_blind = request.GET.get("show") != "yes" and queue.is_blind(project, comparison, by=user)
-    if not is_blind and user.can_write_and_rank:
-        queue.note_seen(comparison, user)
+    if not is_blind:
+        queue.note_seen(user, comparison)
     context = {
         "project": project,
         "section": "quality",

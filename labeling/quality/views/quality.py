@@ -1,18 +1,21 @@
 """The quality page of a project, the boards behind its figures, and its reports of outputs."""
 
 import uuid
+from dataclasses import replace
 from datetime import date
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling.dialogues.control_arm import arm_figures, has_control_arm
 from labeling.models import AuditEvent, Project, Report, User
-from labeling.quality.boards import FIGURES, PAGE, boards_behind, shown
+from labeling.quality.boards import FIGURES, PAGE, Board, boards_behind, shown
 from labeling.quality.report import quality_figures
 from labeling.quality.selection import EVERYTHING, Selection, SelectionForm, name_of
+from labeling.rankings import adjudication as queue
 from labeling.web import access
 from labeling.web.access import FIGURE_READERS
 
@@ -62,9 +65,18 @@ def boards(request: HttpRequest, slug: str, figure: str) -> HttpResponse:
         "query": query,
         "week": week,
         "page": page,
-        "boards": shown(list(page), names_people=names_people),
+        "boards": _blindly(request, project, shown(list(page), names_people=names_people)),
     }
     return render(request, "labeling/quality/boards.html", context, status=200 if form.is_valid() else 422)
+
+
+def _blindly(request: HttpRequest, project: Project, boards: list[Board]) -> list[Board]:
+    """Without the orders of boards that this reader may be given to adjudicate; of the others it is noted who saw."""
+    user = access.person(request)
+    blind = queue.blind_among(project, [one.comparison for one in boards], by=user)
+    queue.note_seen(user, *(one.comparison for one in boards if one.comparison.id not in blind))
+    hidden = _("It waits for adjudication, which you may be given: its orders are hidden from you.")
+    return [replace(one, orders=[], says=hidden) if one.comparison.id in blind else one for one in boards]
 
 
 @access.role_required(User.Role.ADMIN)

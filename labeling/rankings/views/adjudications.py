@@ -231,7 +231,7 @@ def _given_page(
         messages.error(request, _("This adjudication is settled already, or was called off."))
         return redirect("adjudications", project.slug)
     if request.method == "GET":
-        queue.note_seen(held.comparison, user)
+        queue.note_seen(user, held.comparison)
     context = {
         "project": project,
         "section": "quality",

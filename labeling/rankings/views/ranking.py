@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.models import Comparison, Lease, Project, Ranking, Report, User
-from labeling.rankings import assignment
+from labeling.rankings import assignment, mending
 from labeling.rankings.board_input import BoardError, read_request, read_seconds, read_submission
 from labeling.rankings.submission import AssignmentError, StaleDraft
 from labeling.rankings.views import board
@@ -34,7 +34,12 @@ def rank(request: HttpRequest, slug: str) -> HttpResponse:
     user = access.person(request)
     if request.method == "POST":
         return redirect(_next_url(project, user, request))
-    context = {"project": project, "section": "rank", "in_hand": assignment.in_hand(project, by=user)}
+    context = {
+        "project": project,
+        "section": "rank",
+        "in_hand": assignment.in_hand(project, by=user),
+        "num_returned": mending.num_returned(project, by=user),
+    }
     return render(request, "labeling/rankings/rank.html", context)
 
 

@@ -78,7 +78,7 @@ def new_reference(request: HttpRequest, slug: str, comparison_id: uuid.UUID) -> 
     if request.method == "GET":
         by = access.person(request)
         if not adjudication.is_blind(project, comparison, by=by) and comparison.num_rankings:
-            adjudication.note_seen(comparison, by)
+            adjudication.note_seen(by, comparison)
         return _board_page(request, project, comparison)
     values: dict[str, Any] = {}
     try:

@@ -63,7 +63,7 @@ def test_nobody_is_given_what_they_ranked_hold_wrote_or_saw(
 ) -> None:
     User.objects.filter(id=alice.id).update(role="reviewer")
     assert adjudication.claim(project, by=alice) is None
-    adjudication.note_seen(comparison, rita)
+    adjudication.note_seen(rita, comparison)
     assert adjudication.claim(project, by=rita) is None
     comparison.completions.filter(index=0).update(author=ruth)
     assert adjudication.claim(project, by=ruth) is None
@@ -94,7 +94,7 @@ def test_who_adjudicates_or_has_seen_the_orders_is_not_given_the_comparison_to_r
     rank(project, bob, 3, 2, 1, 0)
     disagreement.send(comparison, by=adam)
     take(project, rita)
-    adjudication.note_seen(comparison, ruth)
+    adjudication.note_seen(ruth, comparison)
     assert isinstance(assignment.claim(project, by=rita), Nothing)
     assert isinstance(assignment.claim(project, by=ruth), Nothing)
     carl = make_user(username="carl", projects=[project])
@@ -164,7 +164,7 @@ def test_an_order_of_somebody_who_saw_the_others_does_not_count(
     project: Project, comparison: Comparison, rita: User
 ) -> None:
     held = take(project, rita)
-    adjudication.note_seen(comparison, rita)
+    adjudication.note_seen(rita, comparison)
     with pytest.raises(TakenMeanwhile, match="seen how others did"):
         adjudication.order(held, in_order(comparison), key=uuid.uuid4(), by=rita)
 

@@ -10,6 +10,7 @@ _filter = platform_planter("exports/agreement_filter.py", "exports/test_adjudica
 _distances = platform_planter("models/distances.py", "rankings/test_disagreement.py")
 _rule = platform_planter("rankings/disagreement.py", "rankings/test_disagreement.py")
 _page = platform_planter("quality/views/disagreements.py", "quality/views/test_disagreements.py")
+_boards = platform_planter("quality/views/quality.py", "quality/views/test_disagreements.py")
 _mending = platform_planter("rankings/mending.py", "rankings/test_adjudication.py")
 _claims = platform_planter("rankings/assignment_sql.py", "rankings/test_adjudication.py")
 
@@ -33,7 +34,7 @@ MUTANTS = [
     _queue("what was given back comes back", "exclude(passed__contains=[str(by.pk)]).", ""),
     _queue(
         "two reviewers are given the same",
-        ".select_for_update(of=(\"self\",), skip_locked=True)",
+        '.select_for_update(of=("self",), skip_locked=True)',
         "",
         AT_ONCE,
     ),
@@ -55,7 +56,7 @@ MUTANTS = [
         "        if locked.state != State.WAITING:\n            raise",
     ),
     _queue("an order of who saw the others counts", "        _require_apart(locked, by)\n", ""),
-    _queue("who ordered has not seen the others", "        note_seen(locked.comparison, by)\n", ""),
+    _queue("who ordered has not seen the others", "        note_seen(by, locked.comparison)\n", ""),
     _queue(
         "anybody decides",
         "    if locked.state != State.ORDERED or locked.reviewer_id != by.pk:\n",
@@ -109,8 +110,18 @@ MUTANTS = [
     ),
     _page(
         "who reads the orders is not noted",
-        "    if not is_blind and user.can_write_and_rank:\n",
+        "    if not is_blind:\n",
         "    if False:\n",
+    ),
+    _boards(
+        "a reviewer reads behind a figure what they are to adjudicate",
+        "replace(one, orders=[]",
+        "replace(one, orders=one.orders",
+    ),
+    _boards(
+        "who reads the boards behind a figure is not noted",
+        "    queue.note_seen(user, *(one.comparison",
+        "    print(user, *(one.comparison",
     ),
     _exports(
         "an adjudication that the filters leave out replaces rankings",

@@ -58,7 +58,7 @@ def test_the_farthest_come_first_and_can_be_narrowed(project: Project, alice: Us
     assert "Question 1?" not in page_of(client, f"{LIST}?adjudication=waiting")
     adjudicated(project, make_user(username="ruth", role="reviewer", projects=[project]))
     assert "Question 2?" in page_of(client, f"{LIST}?adjudication=done")
-    Comparison.objects.filter(id=comparison.id).update(round=project.rounds.create(number=90))
+    Comparison.objects.filter(id=comparison.id).update(round=project.rounds.create(number=90, closed_at=timezone.now()))
     assert "Question 1?" not in page_of(client, f"{LIST}?round=90")
     Comparison.objects.filter(id=comparison.id).update(state="withdrawn")
     assert "Question 2?" not in page_of(client, LIST)
@@ -85,7 +85,7 @@ def test_the_orders_stand_side_by_side_pair_for_pair(disputed: Comparison, adam:
     assert "D &gt; C &gt; B &gt; A" in page
     assert "Short is good." in page
     assert page.count("differ</span>") == 6
-    assert "alice" in page
+    assert "Alice" in page
 
 
 def test_an_engineer_reads_pseudonyms_and_a_trainer_nothing(
@@ -93,7 +93,7 @@ def test_an_engineer_reads_pseudonyms_and_a_trainer_nothing(
 ) -> None:
     page = page_of(as_user(erin), url_of(disputed))
     assert alice.pseudonym in page
-    assert "alice" not in page
+    assert "Alice" not in page
     assert page_of(as_user(erin), LIST)
     for address in (LIST, url_of(disputed)):
         assert as_user(alice).get(address).status_code == 403
@@ -126,6 +126,19 @@ def test_who_may_be_given_the_adjudication_does_not_see_the_orders_unless_they_g
     assert "A &gt; B &gt; C &gt; D" in page_of(client, f"{url_of(disputed)}?show=yes")
     assert SeenOrders.objects.get().person == rita
     assert "Nothing waits for you" in client.post("/p/bread/quality/adjudications/", follow=True).content.decode()
+
+
+def test_the_boards_behind_a_figure_hide_the_same_and_note_who_saw_the_rest(
+    project: Project, disputed: Comparison, alice: User, bob: User, adam: User, rita: User
+) -> None:
+    disagreement.send(disputed, by=adam)
+    said = [{"role": "user", "content": "Another?"}]
+    other = make_disputed(project, alice, bob, messages=said)
+    page = page_of(as_user(rita), reverse("boards_behind", args=("bread", "rankings")))
+    assert page.count("A &gt; B &gt; C &gt; D") == 1
+    assert "hidden from you" in page
+    seen = SeenOrders.objects.get()
+    assert (seen.comparison, seen.person) == (other, rita)
 
 
 def test_who_adopts_from_the_rankings_has_seen_them(disputed: Comparison, rita: User) -> None:

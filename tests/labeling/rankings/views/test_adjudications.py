@@ -54,12 +54,12 @@ def test_a_reviewer_orders_blind_then_sees_the_others_and_decides(
     assert "Take the next" in page_of(client, QUEUE)
     address = taken(client)
     board = page_of(client, address)
-    for word in ("alice", "bob", "Short is good.", "&gt; B", "rankings of"):
+    for word in ("Alice", "Bob", "Short is good.", "&gt; B", "rankings of"):
         assert word not in board
     answer = post_json(client, address, ordered(comparison))
     assert answer.json()["next"] == address
     page = page_of(client, address)
-    for word in ("alice", "bob", "Short is good.", "D &gt; C &gt; B &gt; A", "Why do they differ?"):
+    for word in ("Alice", "Bob", "Short is good.", "D &gt; C &gt; B &gt; A", "Why do they differ?"):
         assert word in page
     lease = lease_of(comparison.rankings.get(trainer=bob))
     form = {"reason": "mistake", "words": "  Read D.\r\nAgain.", "returned": [str(lease.id)], "wants_revision": "on"}
@@ -72,7 +72,7 @@ def test_a_reviewer_orders_blind_then_sees_the_others_and_decides(
     assert (back.lease, back.words) == (lease, "  Read D.\nAgain.")
     page = page_of(client, address)
     assert "Make it a reference ranking" in page
-    assert "Returned to bob" in page
+    assert "Returned to Bob" in page
 
 
 def test_a_decision_needs_a_reason_and_keeps_the_words(comparison: Comparison, rita: User) -> None:
@@ -171,5 +171,8 @@ def test_a_returned_ranking_is_in_my_work_with_the_words(
         assert "Look at D again." in page
         assert change in page
     assert "Look at D again." not in page_of(as_user(alice), "/history/")
+    rank = reverse("rank", args=("bread",))
+    assert "A reviewer returned a ranking to you." in page_of(client, rank)
+    assert "returned" not in page_of(as_user(alice), rank)
     assert "Look at D again." in page_of(client, reverse("lease", args=("bread", lease.id)))
     assert "Look at D again." in page_of(client, change)
