@@ -119,6 +119,8 @@ class Ranking:
     exactly one tier, unless the trainer abstained: then `tiers` is empty and `abstained` is the reason.
     `unacceptable_from` is the index of the first tier below the line of acceptability: 0 means
     that none is acceptable, None means that no line was drawn.
+    `strengths` says of each tier but the last how much better it is than the next: 1 a little, 2 clearly, 3 far.
+    It is empty where that was not said.
     With `choice` one was chosen among several and nothing was said of the others: they share the last tier
     without being tied.
     With `adjudication` it is no trainer's ranking but a reviewer's, who settled what trainers ranked differently: it is
@@ -131,6 +133,7 @@ class Ranking:
     completions: tuple[Completion, ...]
     tiers: tuple[tuple[str, ...], ...]
     unacceptable_from: int | None = None
+    strengths: tuple[int, ...] = ()
     abstained: str | None = None
     choice: bool | None = None
     adjudication: Adjudicated | None = None
@@ -168,6 +171,7 @@ class Ranking:
             "unacceptable_from",
             f"must lie between 0 and {len(self.tiers)}, the number of tiers, not {line}",
         )
+        require_strengths(self.strengths, self.tiers)
         if self.shown_order:
             _require(sorted(self.shown_order) == sorted(ids), "shown_order", "is not an order of the completions")
         _require_distinct([rating.completion_id for rating in self.ratings], "ratings")
@@ -347,6 +351,12 @@ def require_weak_order(tiers: tuple[tuple[str, ...], ...], ids: list[str]) -> No
     _require(not unknown, "tiers", f"names unknown completion {unknown[0] if unknown else ''}")
     missing = sorted(set(ids) - set(placed))
     _require(not missing, "tiers", f"leaves out completion {missing[0] if missing else ''}")
+
+
+def require_strengths(strengths: tuple[int, ...], tiers: tuple[tuple[str, ...], ...]) -> None:
+    """Raise ValueError unless there is a strength from 1 to 3 for each two neighbouring tiers, or none at all."""
+    fits = not strengths or (len(strengths) == len(tiers) - 1 and all(1 <= one <= 3 for one in strengths))
+    _require(fits, "strengths", f"must be 1, 2 or 3 for each of {len(tiers)} tiers but the last, not {strengths}")
 
 
 def _require_prompt(messages: tuple[Message, ...]) -> None:

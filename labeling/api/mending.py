@@ -11,7 +11,7 @@ from labeling import models
 from labeling.api import schemas
 from labeling.api.authentication import scope_required
 from labeling.api.errors import ApiError
-from labeling.api.rankings import as_submission, require_ratings
+from labeling.api.rankings import as_submission, require_asked
 from labeling.models import ApiToken, Lease
 from labeling.rankings import mending
 from labeling.web import access
@@ -68,7 +68,7 @@ def change_own_ranking(request: HttpRequest, slug: str, ranking_id: uuid.UUID, g
             what="This is a choice between the drafts of a chat, which is not changed.",
             what_to_do="Withdraw it, and choose anew in the chat.",
         )
-    require_ratings(lease, given)
+    require_asked(lease, given)
     key = mending.change_key(ranking.id)
     new = mending.change(lease, as_submission(given), key=key, by=access.person(request))
     return Status(201, access.own_ranking(request, new.id, slug=slug))

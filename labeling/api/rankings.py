@@ -15,7 +15,7 @@ from labeling.api.errors import ApiError
 from labeling.api.pagination import Page, Place, page_of
 from labeling.models import ApiToken, Comparison, Lease, Project
 from labeling.rankings import assignment
-from labeling.rankings.submission import RatingGiven, Submission
+from labeling.rankings.submission import RatingGiven, Submission, unrated
 from labeling.web import access
 from labeling.web.access import ENGINEERS, RANKERS
 
@@ -65,7 +65,7 @@ def claim(request: HttpRequest, slug: str) -> Any:
 def submit(request: HttpRequest, slug: str, lease_id: uuid.UUID, given: schemas.NewRanking) -> Any:
     """Rank the comparison of this lease. Sending the same ranking again returns the stored one."""
     held = access.own_lease(request, lease_id, slug=slug)
-    require_ratings(held, given)
+    require_asked(held, given)
     key = uuid.uuid5(
         held.id, "submission"
     )  # the ranking page derives the same key, so a retry from either is one ranking
@@ -103,13 +103,19 @@ def _shown(lease: Lease) -> dict[str, object]:
     }
 
 
-def require_ratings(held: Lease, given: schemas.NewRanking) -> None:
-    """Where the project asks for ratings, each completion of an order needs its own. Raises ApiError."""
-    if not held.comparison.project.asks_ratings or given.abstained is not None:
+def require_asked(held: Lease, given: schemas.NewRanking) -> None:
+    """An order has the strengths, and a rating of each completion, where its project asks for them. Raises ApiError."""
+    project = held.comparison.project
+    if given.abstained is not None:
         return
-    rated = {str(one.completion_id) for one in given.ratings if one.overall is not None}
-    missing = [name for name in held.shown_order if name not in rated]
-    if missing:
+    if project.asks_strengths and len(given.tiers) > 1 and not given.strengths:
+        raise ApiError(
+            422,
+            where="body.strengths",
+            what="The order does not say how much better each tier is than the next.",
+            what_to_do="This project asks for it: send “strengths”, 1 to 3, one for each tier but the last.",
+        )
+    if project.asks_ratings and (missing := unrated(as_submission(given), held.shown_order)):
         sentences = [f"Completion {name} has no overall rating." for name in missing]
         raise ApiError(
             422,
@@ -125,6 +131,7 @@ def as_submission(given: schemas.NewRanking) -> Submission:
     return Submission(
         tiers=tuple(tuple(map(str, tier)) for tier in given.tiers),
         unacceptable_from=given.unacceptable_from,
+        strengths=tuple(given.strengths),
         abstained=given.abstained,
         ratings=tuple(ratings),
         note=given.note.strip(),

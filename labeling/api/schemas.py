@@ -161,6 +161,7 @@ class Ranking(Schema):
     trainer: str | None
     tiers: list[list[str]]
     unacceptable_from: int | None
+    strengths: list[int]
     abstained: str | None
     choice: bool = Field(alias="is_choice")
     note: str
@@ -337,6 +338,10 @@ class NewRating(Given):
 class NewRanking(Given):
     tiers: list[list[UUID]] = Field(default_factory=list, description="best first; ids in one tier are tied")
     unacceptable_from: int | None = Field(None, ge=0, description="index of the first tier that is unacceptable")
+    strengths: list[Literal[1, 2, 3]] = Field(
+        default_factory=list,
+        description="of each tier but the last, how much better it is than the next: 1 a little, 2 clearly, 3 far",
+    )
     abstained: str | None = Field(None, max_length=200)
     ratings: list[NewRating] = Field(default_factory=list)
     note: str = Field("", max_length=LONGEST_NOTE, description="on the ranking as a whole")

@@ -84,7 +84,7 @@ class _Lines:
         (
             identifier, comparison, fragments, ids, lengths, policies, samplings, is_odd, messages, tiers, shown, line,
             abstained, seconds, ranked_at, pseudonym, is_simulated, outside, source, topic, version, number,
-            is_choice, note, rated,
+            is_choice, note, strengths, rated,
         ) = columns  # fmt: skip
         if is_odd == b"t" or not ids:
             raise Odd
@@ -92,6 +92,8 @@ class _Lines:
         order, seen = loads(tiers), loads(shown)
         _require_sense(names, order, seen, abstained, line, seconds)
         if is_choice == b"t" and len(order) != 2:
+            raise Odd
+        if strengths != b"[]" and not _are_strengths(loads(strengths), order):
             raise Odd
         trainer = pseudonym or outside
         prompt, side = self._side(messages, trainer)
@@ -130,7 +132,9 @@ class _Lines:
                 b'"seconds":%b,' % repr(facts.seconds).encode() if seconds else b"",
                 b'"shown_order":%b,' % shown.replace(b", ", b",") if seen else b"",
                 b'"source":%b,' % source if source else b"",
-                b'"split":"%b","tiers":%b,' % (side.encode(), tiers.replace(b", ", b",")),
+                b'"split":"%b",' % side.encode(),
+                b'"strengths":%b,' % strengths.replace(b", ", b",") if strengths != b"[]" else b"",
+                b'"tiers":%b,' % tiers.replace(b", ", b","),
                 b'"topic":%b,' % topic if topic else b"",
                 b'"trainer":%b,' % trainer if trainer else b"",
                 b'"trainer_kind":"%b"' % kind.encode(),
@@ -205,6 +209,10 @@ def _require_sense(
         raise Odd
 
 
+def _are_strengths(given: list[Any], order: list[list[str]]) -> bool:
+    return len(given) == len(order) - 1 and all(type(one) is int and 1 <= one <= 3 for one in given)
+
+
 def _ratings(text: bytes, names: list[str]) -> bytes:
     """Ratings as they are written. `text` lists [completion, overall, flags, note] of each."""
     ratings = []
@@ -229,7 +237,7 @@ COPY (
            to_json(trainer.pseudonym), trainer.is_simulated, to_json(nullif(ranking.outside_trainer, '')),
            to_json(coalesce(nullif(ranking.source, ''), nullif(comparison.source, ''))),
            to_json(nullif(comparison.topic, '')), guidelines.version, round.number, ranking.is_choice,
-           to_json(nullif(ranking.note, '')), rated.ratings
+           to_json(nullif(ranking.note, '')), ranking.strengths, rated.ratings
     FROM unnest(%s::uuid[]) wanted (id)  -- not "= ANY": the planner would weigh every id
     JOIN labeling_ranking ranking ON ranking.id = wanted.id
     JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id

@@ -41,7 +41,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
     (
         identifier, comparison, tiers, unacceptable_from, abstained, shown_order, seconds, source, outside_trainer,
         ranked_at, pseudonym, is_simulated, guideline_version, messages, topic, comparison_source, round_number,
-        is_choice, note, adjudication,
+        is_choice, note, adjudication, strengths,
     ) = row  # fmt: skip
     trainer = pseudonym or outside_trainer or None
     prompt = tuple(decode(Message, value, where=f"comparison {comparison}") for value in json.loads(messages))
@@ -52,6 +52,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         completions=completions,
         tiers=tuple(map(tuple, json.loads(tiers))),
         unacceptable_from=unacceptable_from,
+        strengths=tuple(json.loads(strengths)),
         abstained=abstained,
         choice=is_choice or None,
         adjudication=adjudication,
@@ -113,7 +114,7 @@ _RANKINGS = """
            ranking.abstained, ranking.shown_order::text, nullif(ranking.seconds, 0), ranking.source,
            ranking.outside_trainer, ranking.ranked_at, trainer.pseudonym, trainer.is_simulated, guidelines.version,
            comparison.messages::text, comparison.topic, comparison.source, round.number,
-           ranking.is_choice, ranking.note, NULL
+           ranking.is_choice, ranking.note, NULL, ranking.strengths::text
     FROM labeling_ranking ranking
     JOIN labeling_comparison comparison ON comparison.id = ranking.comparison_id
     LEFT JOIN labeling_user trainer ON trainer.id = ranking.trainer_id
@@ -126,7 +127,7 @@ _ADJUDICATIONS = """
     SELECT given.id::text, given.comparison_id::text, given.tiers::text, given.unacceptable_from, NULL,
            given.shown_order::text, nullif(given.seconds, 0), given.source, given.outside_reviewer, given.decided_at,
            reviewer.pseudonym, reviewer.is_simulated, guidelines.version, comparison.messages::text, comparison.topic,
-           comparison.source, round.number, false, given.words, given.reason
+           comparison.source, round.number, false, given.words, given.reason, '[]'
     FROM labeling_adjudication given
     JOIN labeling_comparison comparison ON comparison.id = given.comparison_id
     LEFT JOIN labeling_user reviewer ON reviewer.id = given.reviewer_id

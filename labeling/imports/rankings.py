@@ -40,8 +40,8 @@ _COMPLETIONS = CopyTarget(
     "sampling", "finish_reason", "num_tokens", "logprob",
 )  # fmt: skip
 _RANKINGS = CopyTarget(
-    Ranking, "id", "comparison_id", "submission_key", "tiers", "unacceptable_from", "abstained",
-    "is_choice", "note", "shown_order", "seconds", "source", "outside_trainer", "outside_id", "ranked_at",
+    Ranking, "id", "comparison_id", "submission_key", "tiers", "unacceptable_from", "strengths",
+    "abstained", "is_choice", "note", "shown_order", "seconds", "source", "outside_trainer", "outside_id", "ranked_at",
 )  # fmt: skip
 _RATINGS = CopyTarget(Rating, "ranking_id", "completion_id", "overall", "flags", "note")
 
@@ -253,6 +253,7 @@ def _ranking_row(identifier: str, one: _Identified, source: str, now: datetime) 
         one.key,
         _json([one.stored_ids(tier) for tier in record.tiers]),
         record.unacceptable_from,
+        _json(record.strengths),
         record.abstained,
         bool(record.choice),
         record.note or "",

@@ -40,7 +40,8 @@ class Project(models.Model):
     )
     comparisons_ready = models.PositiveIntegerField(default=20)  # how many to keep sampled ahead of the trainers
     keeps_original = models.BooleanField(default=False)  # whether a comparison's message is one of the K
-    asks_ratings = models.BooleanField(default=False)
+    asks_ratings = models.BooleanField(default=False)  # whether an order needs an overall rating of each completion
+    asks_strengths = models.BooleanField(default=False, db_default=False)  # and how much better each tier is
     forbids_own_text = models.BooleanField(default=True)
     joins_written = models.BooleanField(default=True)  # whether texts written while ranking are ranked too
     # Whether the prompt of an answer that got a thumb down is compared (labeling.sampling.thumbs_down).

@@ -190,6 +190,8 @@ class Ranking(models.Model):
     submission_key = models.UUIDField(unique=True)  # made by the browser; the same submission twice is one ranking
     tiers = models.JSONField(default=list)
     unacceptable_from = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Of each tier but the last how much better it is than the next, 1 to 3; empty where that was not said.
+    strengths = models.JSONField(default=list, blank=True, db_default=[])
     abstained = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (None: did not abstain)
     # One completion was chosen; those in the last tier were not compared with each other (records.Ranking).
     is_choice = models.BooleanField(default=False, db_default=False)

@@ -54,6 +54,7 @@ class ProjectForm(forms.ModelForm[Project]):
                 "adjudicates_below",
                 "keeps_original",
                 "asks_ratings",
+                "asks_strengths",
                 "forbids_own_text",
                 "joins_written",
                 "compares_thumbs_down",
@@ -110,6 +111,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "adjudicates_below",
             "keeps_original",
             "asks_ratings",
+            "asks_strengths",
             "forbids_own_text",
             "joins_written",
             "compares_thumbs_down",
@@ -135,6 +137,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "adjudicates_below": _("Adjudicate below an agreement of, percent"),
             "keeps_original": _("The message that was chosen is one of the K"),
             "asks_ratings": _("Rate each completion alone before ranking"),
+            "asks_strengths": _("Say how much better each tier is than the next"),
             "forbids_own_text": _("Nobody ranks what they wrote themselves"),
             "joins_written": _("Accepted texts that people wrote while ranking are ranked as well"),
             "compares_thumbs_down": _("Compare what got a thumb down"),
@@ -158,6 +161,13 @@ class ProjectForm(forms.ModelForm[Project]):
             "adjudicates_below": _(
                 "Empty: only what an admin sends. Agreement is the share of pairs that two rankings order alike; a tie "
                 "of one counts half. Applied when the last ranking that is wanted comes in."
+            ),
+            "asks_ratings": _(
+                "No ranking is submitted before each has its overall rating, 1 to 7; flags and notes stay optional."
+            ),
+            "asks_strengths": _(
+                "A little, clearly or far; no ranking is submitted before it is said of every two neighbouring tiers. "
+                "Exports with a margin add it up."
             ),
             "compares_thumbs_down": _(
                 "The prompt of a thumb down that comes in is compared at once in the open round."

@@ -50,6 +50,7 @@ from labeling.rankings.submission import (
     Submission,
     judgement,
     judgement_of,
+    require_asked,
     require_sense,
 )
 from labeling.sampling.progress import coming_sentence
@@ -247,6 +248,8 @@ def _submit_locked(lease: Lease, submission: Submission, key: uuid.UUID, by: Use
             return Outcome(sentence=refusal)
         place = -1
         _close(lease, Lease.State.SUBMITTED, seconds=max(lease.seconds, submission.seconds or 0.0))
+    if not by.is_simulated:  # a program with a known preference has an order and nothing more
+        require_asked(submission, lease.shown_order, comparison.project)
     ranking = insert_ranking(comparison, lease, submission, key)
     move_counts(comparison, open_slots=place, rankings=+1)
     AuditEvent.note("submit ranking", ranking, by=by, lease=str(lease.id))
@@ -301,6 +304,7 @@ def insert_ranking(comparison: Comparison, lease: Lease, submission: Submission,
         submission_key=key,
         tiers=[list(tier) for tier in submission.tiers],
         unacceptable_from=submission.unacceptable_from,
+        strengths=list(submission.strengths),
         abstained=submission.abstained,
         note=submission.note,
         shown_order=lease.shown_order,

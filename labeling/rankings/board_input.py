@@ -1,7 +1,8 @@
 """Parses what the ranking screen sends into a Submission. The screen numbers shelves; a ranking has tiers.
 
 Shelf 1 is the best, completions on one shelf are tied, empty shelves are ignored, and everything from shelf `line`
-on is unacceptable. Knows nothing of the database: which ids are allowed is checked on submission.
+on is unacceptable. `strengths` says of an occupied shelf how much better the tier above it is. Knows nothing of the
+database: which ids are allowed is checked on submission.
 """
 
 import uuid
@@ -52,11 +53,14 @@ def read_submission(values: Mapping[str, Any]) -> tuple[Submission, uuid.UUID]:
         raise BoardError(_("The ranking names no completions."))
     tiers: tuple[tuple[str, ...], ...] = ()
     unacceptable_from = None
+    strengths: tuple[int, ...] = ()
     if abstained is None:
         tiers, unacceptable_from = _read_tiers(shelves, _whole_number(values.get("line")))
+        strengths = _read_strengths(values.get("strengths") or {}, shelves)
     submission = Submission(
         tiers=tiers,
         unacceptable_from=unacceptable_from,
+        strengths=strengths,
         abstained=str(abstained)[:200] if abstained else None,
         ratings=_read_ratings(values.get("ratings") or {}),
         note=_read_note(values.get("note") or ""),
@@ -102,6 +106,19 @@ def _read_tiers(shelves: dict[str, Any], line: int | None) -> tuple[tuple[tuple[
     tiers = tuple(tuple(sorted(key for key, shelf in places.items() if shelf == at)) for at in occupied)
     above = sum(shelf < line for shelf in occupied) if line is not None else len(occupied)
     return tiers, above if above < len(occupied) else None
+
+
+def _read_strengths(given: Any, shelves: dict[str, Any]) -> tuple[int, ...]:
+    """One for each two neighbouring tiers, or none. What is said of an empty shelf, or of the best tier, is ignored."""
+    if not isinstance(given, dict):
+        raise BoardError(_("How much better the tiers are could not be read."))
+    occupied = sorted({shelf for shelf in map(_whole_number, shelves.values()) if shelf is not None})
+    said = {shelf: _whole_number(given.get(str(shelf))) for shelf in occupied[1:]}
+    missing = [shelf for shelf, strength in said.items() if strength is None]
+    if missing and len(missing) < len(said):
+        values = {"n": occupied[occupied.index(missing[0]) - 1], "next": missing[0]}
+        raise BoardError(_("Say how much better tier %(n)d is than tier %(next)d, as you did of others.") % values)
+    return tuple(strength for strength in said.values() if strength is not None)
 
 
 def _read_ratings(ratings: dict[str, Any]) -> tuple[RatingGiven, ...]:
@@ -154,6 +171,7 @@ def _from_plain_form(request: HttpRequest) -> dict[str, Any]:
     return {
         **{name: value for name, value in post.items() if ":" not in name},
         "shelves": {key.split(":", 1)[1]: value for key, value in post.items() if key.startswith("shelf:")},
+        "strengths": {key.split(":", 1)[1]: value for key, value in post.items() if key.startswith("strength:")},
         "ratings": {
             identifier: {
                 "overall": post.get(f"overall:{identifier}"),

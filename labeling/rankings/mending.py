@@ -21,7 +21,14 @@ from labeling.models import AuditEvent, Comparison, Lease, Ranking, User, Withdr
 from labeling.models.rankings import LONGEST_SECONDS
 from labeling.rankings.assignment import insert_ranking, locked, move_counts
 from labeling.rankings.disagreement import remeasure
-from labeling.rankings.submission import AssignmentError, Submission, judgement, judgement_of, require_sense
+from labeling.rankings.submission import (
+    AssignmentError,
+    Submission,
+    judgement,
+    judgement_of,
+    require_asked,
+    require_sense,
+)
 
 LONGEST_REASON = 500  # characters, of a withdrawal
 
@@ -92,6 +99,7 @@ def change(lease: Lease, submission: Submission, *, key: uuid.UUID, by: User) ->
         _unanswered(lease).update(answered_at=Now())
         if judgement_of(old) == judgement(submission):
             return old
+        require_asked(submission, lease.shown_order, comparison.project)
         _retract(old, lease=None)
         new = insert_ranking(comparison, lease, _with_all_seconds(submission, old), key)
         remeasure(comparison)

@@ -6,8 +6,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling.models import Adjudication, PracticeRanking, Ranking, Reference
-from records.types import require_weak_order
+from labeling.models import Adjudication, PracticeRanking, Project, Ranking, Reference
+from records.types import require_strengths, require_weak_order
 
 # The yes/no flags of a completion from InstructGPT, Table 3; its overall quality is rated from 1 to 7.
 RATING_FLAGS = {
@@ -56,6 +56,7 @@ class Submission:
 
     tiers: tuple[tuple[str, ...], ...] = ()
     unacceptable_from: int | None = None
+    strengths: tuple[int, ...] = ()
     abstained: str | None = None
     ratings: tuple[RatingGiven, ...] = ()
     note: str = ""
@@ -87,6 +88,12 @@ def require_sense(submission: Submission, ids: list[str]) -> None:
     line = submission.unacceptable_from
     if line is not None and not 0 <= line <= len(submission.tiers):
         raise AssignmentError(_("The line of acceptability lies outside the order."))
+    try:
+        require_strengths(submission.strengths, submission.tiers)
+    except ValueError as error:
+        raise AssignmentError(
+            _("How much better is said for every two neighbouring tiers, or for none: 1 a little, 2 clearly, 3 far.")
+        ) from error
     rated = [rating.completion_id for rating in submission.ratings]
     if len(set(rated)) < len(rated) or not set(rated) <= set(ids):
         raise AssignmentError(_("A rating belongs to no completion of this comparison, or one has two."))
@@ -98,15 +105,39 @@ def require_sense(submission: Submission, ids: list[str]) -> None:
         raise AssignmentError(_("There is no flag “%(flag)s”; the flags are %(known)s.") % values)
 
 
+def require_asked(submission: Submission, ids: list[str], project: Project) -> None:
+    """An order has the ratings and the strengths that its project asks for. Raises AssignmentError."""
+    if submission.abstained is not None:
+        return
+    if project.asks_ratings and (missing := unrated(submission, ids)):
+        values = {"n": len(missing), "all": len(ids)}
+        raise AssignmentError(
+            _("This project asks for an overall rating of each completion; %(n)d of %(all)d have none.") % values
+        )
+    if project.asks_strengths and not submission.strengths and len(submission.tiers) > 1:
+        raise AssignmentError(
+            _(
+                "This project asks how much better each tier is than the next: a little, clearly or far. If you cannot "
+                "say it on this page, reload it; your work is kept."
+            )
+        )
+
+
+def unrated(submission: Submission, ids: list[str]) -> list[str]:
+    """The completions without an overall rating."""
+    rated = {rating.completion_id for rating in submission.ratings if rating.overall is not None}
+    return [identifier for identifier in ids if identifier not in rated]
+
+
 def judgement(submission: Submission) -> tuple[Any, ...]:
     """What makes two submissions the same: all that the trainer judged and wrote, not the time and the layout."""
     ratings = sorted((r.completion_id, r.overall, sorted(r.flags.items()), r.note) for r in submission.ratings)
-    return order_of(submission), submission.abstained, submission.note, ratings
+    return order_of(submission), list(submission.strengths), submission.abstained, submission.note, ratings
 
 
 def judgement_of(ranking: Ranking) -> tuple[Any, ...]:
     ratings = sorted((str(r.completion_id), r.overall, sorted(r.flags.items()), r.note) for r in ranking.ratings.all())
-    return order_of(ranking), ranking.abstained, ranking.note, ratings
+    return order_of(ranking), ranking.strengths, ranking.abstained, ranking.note, ratings
 
 
 def order_of(

@@ -42,10 +42,22 @@ def layout_choices() -> list[tuple[str, str]]:
     return [("stacked", _("stacked")), ("columns", _("columns")), ("two", _("two at a time"))]
 
 
+def strength_choices() -> list[tuple[int, str]]:
+    """How much better a tier is than the next, as (stored value, words)."""
+    return [(1, _("a little")), (2, _("clearly")), (3, _("far"))]
+
+
 def ranking_words() -> dict[str, str]:
     """The texts that rank.js shows and announces by key; it fills in %s, %1 and %2."""
     return {
         "unranked": _("unranked"),
+        "still_unranked": _("still unranked: %s"),
+        "not_rated": _("not rated yet: %s"),
+        "strength_missing": _("how much better? %s"),
+        "better_than": _("%1 better than %2:"),
+        "strength_is": _("%1 better than %2: %3"),
+        "strength_unsaid": _("not said"),
+        "no_gap": _("nothing is ranked above it"),
         "tier": _("tier %s"),
         "tied_with": _("tied with %s"),
         "unacceptable": _("unacceptable"),

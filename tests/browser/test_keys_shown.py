@@ -171,6 +171,23 @@ def test_the_keys_of_a_board_work_before_and_after_it_is_ranked(walk: Walk, proj
     assert walk.problems == []
 
 
+def test_the_keys_of_strengths_and_ratings_work_on_their_board(walk: Walk, project: Project) -> None:
+    Project.objects.update(asks_ratings=True, asks_strengths=True)
+    bread_comparison(project)
+    page = walk.page
+    page.goto("/p/bread/rank/")
+    page.keyboard.press("Enter")
+    board_is_ready(page)
+    walk.look(page.url, _rank_with_strengths)
+    walk.look(page.url, _rank_with_strengths, legend=True)
+    assert walk.problems == []
+
+
+def _rank_with_strengths(page: Page) -> None:
+    _rank(page)
+    page.keyboard.press(">")
+
+
 def _rank(page: Page) -> None:
     """The second of four tiers has the focus: every key can do something with it."""
     board_is_ready(page)

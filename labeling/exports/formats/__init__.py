@@ -67,7 +67,8 @@ def _of_demonstrations(name: str, label: Any, lines: Callable[[Any], Lines], los
 FORMATS = (
     _of_rankings("trl", _("trl preference, explicit prompt"), pairs.trl_lines, pairs.OF_PAIRS),
     _of_rankings("trl-implicit", _("trl preference, implicit prompt"), pairs.trl_implicit_lines, pairs.OF_PAIRS),
-    _of_rankings("openrlhf", _("OpenRLHF with margin"), pairs.openrlhf_lines, pairs.OF_MARGINS),
+    _of_rankings("trl-margin", _("trl preference, with margin"), pairs.margin_lines, pairs.OF_MARGINS),
+    _of_rankings("openrlhf", _("OpenRLHF with margin"), pairs.margin_lines, pairs.OF_MARGINS),
     _of_rankings("openai-dpo", _("OpenAI preference fine-tuning"), pairs.openai_dpo_lines, pairs.OF_OPENAI_DPO),
     _of_rankings("hh", _("Anthropic HH"), hh.hh_lines, hh.LOST),
     _of_rankings("k-way", _("K completions a line"), k_way.k_way_lines, k_way.LOST),

@@ -11,12 +11,13 @@ from labeling.exports.formats.losses import (
     COMPLETION_IDS,
     POLICIES,
     RANKING_IDS,
+    STRENGTHS,
 )
 from labeling.exports.formats.pairs import message_dicts
 from labeling.statistics.agreement import places_of
 from records import Ranking
 
-LOST = (ABSTENTIONS, CHOICES, *CIRCUMSTANCES, POLICIES, RANKING_IDS, COMPLETION_IDS)
+LOST = (ABSTENTIONS, CHOICES, *CIRCUMSTANCES, POLICIES, RANKING_IDS, COMPLETION_IDS, STRENGTHS)
 
 
 def k_way_lines(ranking: Ranking) -> Iterator[dict[str, Any]]:

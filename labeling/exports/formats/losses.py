@@ -48,6 +48,11 @@ LINES = Loss(
     meaning="which completions are good enough",
     count=lambda ranking: ranking.unacceptable_from is not None,
 )
+STRENGTHS = Loss(
+    name="strengths of preference",
+    meaning="how much better a tier is than the next",
+    count=lambda ranking: len(ranking.strengths),
+)
 RATINGS = Loss(
     name="ratings",
     meaning="what was said of a completion alone",

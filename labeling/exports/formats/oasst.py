@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.exports.formats.choices import as_pairwise_rankings
-from labeling.exports.formats.losses import ABSTENTIONS, CHOICES, CIRCUMSTANCES, SYSTEM_MESSAGES, Loss
+from labeling.exports.formats.losses import ABSTENTIONS, CHOICES, CIRCUMSTANCES, STRENGTHS, SYSTEM_MESSAGES, Loss
 from labeling.statistics.agreement import places_of
 from records import Completion, Ranking
 
@@ -58,6 +58,7 @@ LOST = (
     ABSTENTIONS,
     CHOICES,
     *CIRCUMSTANCES,
+    STRENGTHS,
     SYSTEM_MESSAGES,
     Loss(
         name="empty completions",

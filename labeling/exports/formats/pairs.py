@@ -15,6 +15,7 @@ from labeling.exports.formats.losses import (
     DISTANCES,
     POLICIES,
     RANKING_IDS,
+    STRENGTHS,
     TIED_PAIRS,
     Loss,
 )
@@ -27,7 +28,7 @@ Lines = Iterator[dict[str, Any]]
 class Pair(NamedTuple):
     chosen: Completion
     rejected: Completion
-    margin: int  # tiers between the two
+    margin: int  # the strengths of the gaps between the two together; where none were said, tiers between
 
 
 def trl_lines(ranking: Ranking) -> Lines:
@@ -47,8 +48,8 @@ def trl_implicit_lines(ranking: Ranking) -> Lines:
         yield {"chosen": [*prompt, assistant_message(chosen)], "rejected": [*prompt, assistant_message(rejected)]}
 
 
-def openrlhf_lines(ranking: Ranking) -> Lines:
-    """OpenRLHF's reward-model data: pairs with a margin, here the number of tiers between the two."""
+def margin_lines(ranking: Ranking) -> Lines:
+    """The same with a margin, as OpenRLHF's reward-model data and trl's RewardTrainer have it."""
     for line, (_chosen, _rejected, margin) in zip(trl_implicit_lines(ranking), _different(ranking), strict=True):
         yield {**line, "margin": margin}
 
@@ -69,7 +70,9 @@ def pairs_of(ranking: Ranking) -> Iterator[Pair]:
     by_id = {completion.id: completion for completion in ranking.completions}
     tier = places_of(ranking.tiers)
     for better, worse in ordered_pairs(ranking.tiers):
-        yield Pair(by_id[better], by_id[worse], tier[worse] - tier[better])
+        gaps = slice(tier[better], tier[worse])
+        margin = sum(ranking.strengths[gaps]) if ranking.strengths else gaps.stop - gaps.start
+        yield Pair(by_id[better], by_id[worse], margin)
 
 
 def has_one_text(pair: Pair) -> bool:
@@ -109,5 +112,5 @@ EMPTY_PAIRS = Loss(
 OF_MARGINS = (
     ABSTENTIONS, TIED_PAIRS, CHOICES, *CIRCUMSTANCES, POLICIES, RANKING_IDS, COMPLETION_IDS, EQUAL_PAIRS,
 )  # fmt: skip
-OF_PAIRS = (*OF_MARGINS, DISTANCES)
+OF_PAIRS = (*OF_MARGINS, DISTANCES, STRENGTHS)
 OF_OPENAI_DPO = (*OF_PAIRS, EMPTY_PAIRS)

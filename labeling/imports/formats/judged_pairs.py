@@ -28,7 +28,8 @@ _ANSWERS = ("response", "answer", "completion", "output", "conversation", "human
 _SUFFIXES = (("_a", "_b"), ("_A", "_B"), ("_0", "_1"), ("_1", "_2"), ("0", "1"), ("1", "2"))
 _WORDS = ("winner", "preference", "preferred", "choice", "verdict", "label", "better", "better_response_id")
 _FLAGS = ("winner_model_a", "winner_model_b", "winner_tie")  # 1 in one of them, 0 in the others
-_SIGNED = "overall_preference"  # HelpSteer 3: −3, the first is much better, to 3
+# HelpSteer 3: −3, the first is much better, −2 better, −1 slightly better, 0 the same, to 3. So its size is a strength.
+_SIGNED = "overall_preference"
 _SHP = "labels"  # 1, A has more votes; 0, B has
 _PEOPLE = ("judge", "annotator", "annotator_id", "worker", "user_id")
 _SCORES = ("score", "rating", "reward")
@@ -65,6 +66,7 @@ def rankings(entry: Entry) -> Iterator[Ranking]:
     }
     completions, prompt = _completions_and_prompt(row, first, second)
     ranking = ranking_of(prompt, list(zip(completions, order, strict=True)), ratings=_safety(row), **fields)
+    ranking = replace(ranking, strengths=_strengths(row))
     yield replace(ranking, unacceptable_from=0) if _both_are_bad(row) else ranking
 
 
@@ -144,6 +146,12 @@ def _by_sign(row: dict[str, Any]) -> Iterator[tuple[float, float]]:
     if row.get(_SIGNED) is not None:
         preference = number_of(row[_SIGNED], _SIGNED)
         yield (0.0, 0.0) if preference == 0 else (0.0, 1.0) if preference < 0 else (1.0, 0.0)
+
+
+def _strengths(row: dict[str, Any]) -> tuple[int, ...]:
+    """How much better the preferred one is, where the row says so in three steps."""
+    preference = 0.0 if row.get(_SIGNED) is None else abs(number_of(row[_SIGNED], _SIGNED))
+    return (int(preference),) if preference in (1, 2, 3) else ()
 
 
 def _by_shp(row: dict[str, Any], first: str) -> Iterator[tuple[float, float]]:

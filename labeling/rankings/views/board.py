@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from labeling.models import Comparison, Reference, User
 from labeling.rankings.submission import LONGEST_NOTE, RATING_FLAGS
-from labeling.rankings.wording import layout_choices, ranking_words
+from labeling.rankings.wording import layout_choices, ranking_words, strength_choices
 from labeling.statistics.agreement import Tiers
 from labeling.web.form_fields import whole_number
+
+SIGNS = {1: ">", 2: "≫", 3: "⋙"}  # of strengths in an order on one line; rank.js has the same
 
 
 def letters(shown_order: Sequence[str]) -> dict[str, str]:
@@ -56,6 +58,8 @@ def board_context(
         "last_message": comparison.messages[-1],
         "completions": completions,
         "shelves": range(1, len(completions) + 1),
+        "gaps": [(lower, _posted_strength(posted, lower)) for lower in range(2, len(completions) + 1)],
+        "strengths": strength_choices(),
         "posted_line": whole_number(str((posted or {}).get("line") or "")),
         "rating_values": range(1, 8),
         "rating_flags": list(RATING_FLAGS.items()),
@@ -79,6 +83,7 @@ def board_facts(name: str, *, num: int, layout: str, urls: Mapping[str, str]) ->
         "draft_version": 0,
         "draft_saved_at": 0,
         "urls": urls,
+        "asks": {"ratings": False, "strengths": False},  # what an order must have besides before it is submitted
         "time_zone": timezone.get_current_timezone_name(),
         "words": ranking_words(),
     }
@@ -96,17 +101,39 @@ def _posted_rating(posted: Mapping[str, Any] | None, identifier: str) -> dict[st
     }
 
 
+def _posted_strength(posted: Mapping[str, Any] | None, lower: int) -> int | None:
+    strengths = (posted or {}).get("strengths")
+    return whole_number(str(strengths.get(str(lower)) or "")) if isinstance(strengths, dict) else None
+
+
 def answer(request: HttpRequest, url: str, **more: str) -> HttpResponse:
     """Send the client to `url` after a submission: as JSON for rank.js, with `more`, as a redirect for a plain form."""
     return JsonResponse({"next": url, **more}) if request.content_type == "application/json" else redirect(url)
 
 
-def format_order(tiers: Tiers, unacceptable_from: int | None, letters: Mapping[str, str], *, tied: str = " = ") -> str:
-    """An order as one line of text; unacceptable completions come after a bar: B > A = C | D."""
+def format_order(
+    tiers: Tiers,
+    unacceptable_from: int | None,
+    letters: Mapping[str, str],
+    *,
+    strengths: Sequence[int] = (),
+    tied: str = " = ",
+) -> str:
+    """An order as one line of text; unacceptable completions come after a bar: B > A = C | D.
+
+    With strengths the sign says how much better: > a little, ≫ clearly, ⋙ far; before the bar it stands where it was
+    said: B ⋙ A = C > | D.
+    """
     names = [tied.join(sorted(letters[identifier] for identifier in tier)) for tier in tiers]
     line = len(names) if unacceptable_from is None else unacceptable_from
-    above, below = " > ".join(names[:line]), " > ".join(names[line:])
-    return f"{above} | {below}".strip() if below else above
+    signs = [SIGNS[strength] for strength in strengths] or [">"] * (len(names) - 1)
+    words: list[str] = []
+    for place, name in enumerate(names):
+        is_below_line = place == line
+        if place and (strengths or not is_below_line):
+            words.append(signs[place - 1])
+        words += ["|", name] if is_below_line else [name]
+    return " ".join(words)
 
 
 def reference_completions(

@@ -91,6 +91,7 @@ def _page(
         "lease": held,
         "changes": ranking,
         "submitted_at": said_time(ranking.ranked_at),
+        "asks_strengths": _asks_strengths(ranking),
         "until": said_time(until) if until is not None else "",
         "came_back": mending.returned(held),
         "is_kept_change": kept is not None,
@@ -116,8 +117,14 @@ def _facts(
         "draft_version": held.draft_version,
         # Where the person begins anew, what the browser keeps is older than this page.
         "draft_saved_at": timezone.now().timestamp() if request.GET.get("anew") else saved_at,
+        "asks": {"ratings": held.comparison.project.asks_ratings, "strengths": _asks_strengths(ranking)},
         "kept_with": {"changes": str(ranking.id)},
     }
+
+
+def _asks_strengths(ranking: Ranking) -> bool:
+    """Also where the project asks no more: what was said of the tiers is not lost by a change of them."""
+    return ranking.comparison.project.asks_strengths or bool(ranking.strengths)
 
 
 def _as_draft(ranking: Ranking) -> dict[str, Any]:
@@ -125,6 +132,7 @@ def _as_draft(ranking: Ranking) -> dict[str, Any]:
     values = _as_posted(ranking)
     line = values["line"] if values["line"] is not None else len(ranking.shown_order) + 1
     board_values = {"shelves": values["shelves"], "line": line}
+    board_values["strengths"] = values["strengths"]
     return {"board": board_values, "ratings": values["ratings"], "note": ranking.note}
 
 
@@ -140,4 +148,5 @@ def _as_posted(ranking: Ranking) -> dict[str, Any]:
     }
     shelves = {identifier: shelf for shelf, tier in enumerate(ranking.tiers, 1) for identifier in tier}
     line = None if ranking.unacceptable_from is None else ranking.unacceptable_from + 1
-    return {"shelves": shelves, "line": line, "ratings": ratings, "note": ranking.note}
+    strengths = {str(lower): strength for lower, strength in enumerate(ranking.strengths, 2)}
+    return {"shelves": shelves, "line": line, "strengths": strengths, "ratings": ratings, "note": ranking.note}

@@ -203,6 +203,7 @@ def _board_page(
         "project": project,
         "section": "rank",
         "lease": held,
+        "asks_strengths": project.asks_strengths,
         "why_this_one": held.reason,
         "abstain_reasons": abstain_reasons(),
         "skip_reasons": skip_reasons(),
@@ -223,6 +224,7 @@ def _facts(project: Project, held: Lease, layout: str) -> dict[str, Any]:
         "better": reverse("write_better", args=arguments),
     }
     return board.board_facts(f"lease:{held.id}", num=len(held.shown_order), layout=layout, urls=urls) | {
+        "asks": {"ratings": project.asks_ratings, "strengths": project.asks_strengths},
         "draft": held.draft,
         "draft_version": held.draft_version,
         "draft_saved_at": held.draft_saved_at.timestamp() if held.draft_saved_at else 0,

@@ -179,7 +179,7 @@ def _rankings(project: Project, comparison: Comparison, order: list[str], *, by:
     standing = comparison.rankings.filter(retracted_at=None, abstained=None).select_related("trainer")
     letters = board.letters(order)
     return [
-        (ranking, board.format_order(ranking.tiers, ranking.unacceptable_from, letters))
+        (ranking, board.format_order(ranking.tiers, ranking.unacceptable_from, letters, strengths=ranking.strengths))
         for ranking in standing.order_by("ranked_at")[:20]
     ]
 

@@ -16,6 +16,7 @@ from labeling.models import Comparison, Dialogue, Lease, Ranking, Withdrawal
 from labeling.rankings import mending
 from labeling.rankings.submission import RATING_FLAGS
 from labeling.rankings.views import board
+from labeling.rankings.wording import strength_choices
 
 SUBMITTED = (Lease.State.SUBMITTED, Lease.State.WITHDRAWN)  # states of a lease that this page shows
 
@@ -63,7 +64,7 @@ def in_words(ranking: Ranking) -> str:
     letters = board.letters(ranking.shown_order)
     known = {identifier: letters.get(identifier, "?") for tier in ranking.tiers for identifier in tier}
     tied = ", " if ranking.is_choice else " = "
-    return board.format_order(ranking.tiers, ranking.unacceptable_from, known, tied=tied)
+    return board.format_order(ranking.tiers, ranking.unacceptable_from, known, strengths=ranking.strengths, tied=tied)
 
 
 def _state(held: Lease, ranking: Ranking) -> str:
@@ -84,11 +85,14 @@ def _tiers(ranking: Ranking) -> list[dict[str, Any]]:
     known = {str(completion.id): completion for completion in ranking.comparison.completions.all()}
     rated = {str(rating.completion_id): rating for rating in ranking.ratings.all()}
     letters = board.letters(ranking.shown_order)
+    words = dict(strength_choices())
+    strengths = {number: words[strength] for number, strength in enumerate(ranking.strengths, 2)}  # by the lower tier
     line = len(ranking.tiers) if ranking.unacceptable_from is None else ranking.unacceptable_from
     return [
         {
             "number": number if ranking.tiers else None,
             "is_unacceptable": number > line and bool(ranking.tiers),
+            "strength": strengths.get(number),
             "is_first_below": number == line + 1 and bool(ranking.tiers),
             "completions": [
                 {

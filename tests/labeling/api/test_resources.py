@@ -255,6 +255,20 @@ def test_a_flag_that_the_board_does_not_have_is_refused_with_those_it_has(projec
     assert not Ranking.objects.exists()
 
 
+def test_strengths_are_kept_asked_for_and_read_again(project: Any, alice: Program) -> None:
+    type(project).objects.filter(id=project.id).update(asks_strengths=True)
+    make_comparison(project=project)
+    lease, order = rank(alice)
+    path = f"projects/ours/leases/{lease['id']}/ranking"
+    refused = alice.post(path, order)
+    assert (refused.status_code, refused.json()["where"]) == (422, "body.strengths")
+    refused = alice.post(path, {**order, "strengths": [1, 4, 1]})
+    assert (refused.status_code, refused.json()["where"]) == (422, "body.strengths[1]")
+    assert alice.post(path, {**order, "strengths": [1, 3]}).status_code == 422
+    assert alice.post(path, {**order, "strengths": [1, 3, 2]}).json()["ranking"]["strengths"] == [1, 3, 2]
+    assert [one["strengths"] for one in alice.get("projects/ours/rankings").json()["results"]] == [[1, 3, 2]]
+
+
 def test_each_completion_is_rated_where_the_project_asks_for_it(project: Any, alice: Program) -> None:
     type(project).objects.filter(id=project.id).update(asks_ratings=True)
     make_comparison(project=project)

@@ -81,6 +81,15 @@ def test_the_margin_is_the_number_of_tiers_between() -> None:
     assert [line["margin"] for line in lines_of("openrlhf", ranking())] == [1, 1, 2, 1, 1]
 
 
+@pytest.mark.parametrize("name", ["openrlhf", "trl-margin"])
+def test_the_margin_adds_up_the_strengths_between(name: str) -> None:
+    said = lines_of(name, ranking(strengths=(3, 1)))  # B far above A and C, which are a little above D
+    assert [line["margin"] for line in said] == [3, 3, 4, 1, 1]
+    assert [line["margin"] for line in lines_of(name, ranking())] == [1, 1, 2, 1, 1]
+    assert lost("trl", ranking(strengths=(3, 1)))["strengths of preference"] == 2
+    assert "strengths of preference" not in lost(name, ranking(strengths=(3, 1)))
+
+
 def test_openais_formats() -> None:
     assert lines_of("openai-dpo", ranking())[0] == {
         "input": {"messages": PROMPT},

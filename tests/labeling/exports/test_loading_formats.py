@@ -66,6 +66,7 @@ def loaded(directory: Path) -> Any:
     [
         ("rankings", "trl", {"prompt", "chosen", "rejected"}),
         ("rankings", "trl-implicit", {"chosen", "rejected"}),
+        ("rankings", "trl-margin", {"chosen", "rejected", "margin"}),
         ("rankings", "openrlhf", {"chosen", "rejected", "margin"}),
         ("rankings", "openai-dpo", {"input", "preferred_output", "non_preferred_output"}),
         ("rankings", "hh", {"chosen", "rejected"}),
@@ -188,7 +189,7 @@ def test_sft_trainer_takes_two_steps(project: Project, tiny_policy: Path, tmp_pa
     assert len(losses(trainer)) == 2
 
 
-@pytest.mark.parametrize("name", ["trl", "trl-implicit"])
+@pytest.mark.parametrize("name", ["trl", "trl-implicit", "trl-margin"])
 def test_reward_trainer_takes_two_steps(project: Project, tiny_policy: Path, tmp_path: Path, name: str) -> None:
     trl = pytest.importorskip("trl")
     from transformers import AutoModelForSequenceClassification

@@ -17,7 +17,8 @@ FULL_PROMPT = {"topic": "x", "source": "y"}
 FULL_RANKING = {
     "unacceptable_from": 1, "choice": True, "shown_order": ("a", "b", "c"), "trainer_kind": "simulated", "seconds": 3.0,
     "ratings": (Rating(completion_id="a", overall=2, flags={"rude": True}, note="so"),), "round": 1,
-    "adjudication": "taste", "note": "hard to say", "ranked_at": "2026-01-01T00:00:00+00:00", **FULL_DEMONSTRATION,
+    "adjudication": "taste", "note": "hard to say", "strengths": (2,), "ranked_at": "2026-01-01T00:00:00+00:00",
+    **FULL_DEMONSTRATION,
 }  # fmt: skip
 FULL_THUMB = {
     "reason": "r", "trainer": "t", "trainer_kind": "imported", "given_at": "2026-01-01T00:00:00+00:00", **FULL_PROMPT,

@@ -94,6 +94,7 @@ def test_rows_of_every_kind_say_the_same_both_ways(project: Project, seed: int) 
                 seconds=draw.choice((0.0, 41.5, 1e-7, 30.0)), source=draw.choice(("", "a.jsonl")),
                 outside_trainer=draw.choice(("", 'their "é"')), unacceptable_from=draw.choice((None, 0, len(order))),
                 guideline_version=draw.choice((None, project.guidelines)),
+                strengths=draw.choice(([], [draw.randint(1, 3)] * (len(order) - 1))) if order else [],
                 is_choice=len(order) == 2 and draw.random() < 0.5, note=draw.choice(TEXTS),
                 ranked_at=draw.choice((None, "2026-03-04T05:06:00Z", "2026-03-04T05:06:00.1+02:00")),
             )  # fmt: skip
@@ -128,6 +129,8 @@ def test_rows_of_every_kind_say_the_same_both_ways(project: Project, seed: int) 
         ({"unacceptable_from": 4}, '"unacceptable_from" must lie between'),
         ({"shown_order": ["nobody"]}, "is not an order of the completions"),
         ({"is_choice": True}, '"choice" has two tiers'),
+        ({"strengths": [1]}, '"strengths" must be 1, 2 or 3'),
+        ({"strengths": [1, 4]}, '"strengths" must be 1, 2 or 3'),
         ({"abstained": "no"}, '"tiers" must be empty'),
     ],
 )

@@ -38,6 +38,7 @@ def test_a_ranking_keeps_all_that_was_said(tmp_path: Path, project: Project, eri
     value = ranking_record(
         tiers=[["k-0-2", "k-0-0"], ["k-0-1"], ["k-0-3"]],
         unacceptable_from=2,
+        strengths=[3, 1],
         shown_order=["k-0-3", "k-0-1", "k-0-0", "k-0-2"],
         ratings=[{"completion_id": "k-0-1", "overall": 5, "flags": {"rude": True}, "note": "a\\b\tc\nd\r"}],
         note="hard\tto say\n",
@@ -62,7 +63,7 @@ def test_a_ranking_keeps_all_that_was_said(tmp_path: Path, project: Project, eri
     assert (comparison.rankings_wanted, comparison.num_rankings, comparison.open_slots) == (1, 1, 0)
     assert (comparison.topic, comparison.source, comparison.round) == ("travel", "elsewhere", None)
     assert contents(ranking) == [["Answer k-0-2.", "Answer k-0-0."], ["Answer k-0-1."], ["Answer k-0-3."]]
-    assert ranking.unacceptable_from == 2
+    assert (ranking.unacceptable_from, ranking.strengths) == (2, [3, 1])
     assert (ranking.trainer, ranking.outside_trainer, ranking.seconds) == (None, "t-77", 12.5)
     assert ranking.ranked_at.isoformat() == "2025-03-04T05:06:07+00:00"
     said = {str(one.id): one.content for one in comparison.completions.all()}

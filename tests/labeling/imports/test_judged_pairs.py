@@ -104,6 +104,14 @@ def test_the_side_that_was_preferred_comes_first(row: dict[str, Any], expected: 
     assert ranking.messages[-1].content == "Q"
 
 
+@pytest.mark.parametrize(("said", "strengths"), [(-3, (3,)), (-2, (2,)), (1, (1,)), (0, ()), (1.5, ()), (-4, ())])
+def test_how_much_better_helpsteer_3_says_is_a_strength_in_its_three_steps(
+    said: float, strengths: tuple[int, ...]
+) -> None:
+    (ranking,) = read({**HELPSTEER_3, "overall_preference": said})
+    assert ranking.strengths == strengths
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

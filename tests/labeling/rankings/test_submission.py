@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from labeling.models import AuditEvent, Comparison, GuidelineVersion, Lease, Project, User
+from labeling.models import AuditEvent, Comparison, GuidelineVersion, Lease, Project, Ranking, User
 from labeling.rankings import assignment
 from labeling.rankings.assignment import Nothing
 from labeling.rankings.submission import AssignmentError, RatingGiven, Submission
-from tests.labeling.factories import make_comparison, make_comparisons, places_of
+from tests.labeling.factories import make_comparison, make_comparisons, make_user, places_of
 from tests.labeling.rankings.at_work import claim, in_shown_order, lose, run_out
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +24,7 @@ def test_a_submission_becomes_a_ranking_with_all_that_it_was_made_under(project:
     submission = Submission(
         tiers=((b,), (a, c), (d,)),
         unacceptable_from=2,
+        strengths=(3, 1),
         ratings=(RatingGiven(completion_id=b, overall=6, flags={"hallucination": True}, note="invents a river"),),
         note="The river decided it.",
         seconds=41.5,
@@ -40,6 +41,7 @@ def test_a_submission_becomes_a_ranking_with_all_that_it_was_made_under(project:
     rating = ranking.ratings.get()
     assert (str(rating.completion_id), rating.overall, rating.flags) == (b, 6, {"hallucination": True})
     assert (rating.note, ranking.note) == ("invents a river", "The river decided it.")
+    assert ranking.strengths == [3, 1]
     assert places_of(comparison) == (1, 0, 0, 1)
     assert (comparison.state, comparison.num_rankings) == (Comparison.State.DONE, 1)
     assert AuditEvent.objects.filter(verb="submit ranking", by=alice).exists()
@@ -144,13 +146,15 @@ def test_the_same_key_with_another_order_is_refused(project: Project, alice: Use
         {"ratings": {"note": "too long"}},
         {"note": "B was hard."},
         {"note": ""},
+        {"strengths": (1, 2, 3)},
+        {"strengths": ()},
     ],
 )
 def test_the_same_key_with_another_judgement_is_refused(project: Project, alice: User, change: dict[str, Any]) -> None:
     make_comparison(project=project)
     lease, key = claim(project, alice), uuid.uuid4()
     rating = RatingGiven(completion_id=lease.shown_order[0], overall=6, flags={"violent_content": True}, note="warm")
-    first = in_shown_order(lease, unacceptable_from=2, ratings=(rating,), note="A was hard.")
+    first = in_shown_order(lease, unacceptable_from=2, strengths=(1, 2, 2), ratings=(rating,), note="A was hard.")
     ranking = assignment.submit(lease, first, key=key, by=alice).ranking
     if change.get("ratings"):
         change = {"ratings": (replace(rating, **change["ratings"]),)}
@@ -253,3 +257,55 @@ def test_a_submission_to_a_withdrawn_comparison_is_kept(project: Project, alice:
     assert "withdrawn" in outcome.sentence
     assert places_of(comparison) == (1, 1, 0, 0)
     assert assignment.in_hand(project, by=alice) is None
+
+
+@pytest.mark.parametrize("strengths", [(1, 2), (1, 2, 3, 1), (0, 1, 2), (1, 2, 4)])
+def test_strengths_are_one_to_three_and_one_a_gap(project: Project, alice: User, strengths: tuple[int, ...]) -> None:
+    make_comparison(project=project)
+    lease = claim(project, alice)
+    with pytest.raises(AssignmentError, match="every two neighbouring tiers"):
+        assignment.submit(lease, in_shown_order(lease, strengths=strengths), key=uuid.uuid4(), by=alice)
+
+
+def test_what_the_project_asks_for_is_asked_of_every_order_but_of_no_abstention(project: Project, alice: User) -> None:
+    Project.objects.filter(id=project.id).update(asks_ratings=True, asks_strengths=True)
+    make_comparisons(project=project, num=3)
+    lease = claim(project, alice)
+    rated = tuple(RatingGiven(completion_id=one, overall=4) for one in lease.shown_order)
+    no_value = (*rated[:3], RatingGiven(completion_id=lease.shown_order[3], flags={"hallucination": True}))
+    for lacking, words in (
+        ({"strengths": (1, 1, 1)}, "4 of 4 have none"),
+        ({"strengths": (1, 1, 1), "ratings": no_value}, "1 of 4 have none"),
+        ({"ratings": rated}, "how much better each tier is"),
+    ):
+        with pytest.raises(AssignmentError, match=words):
+            assignment.submit(lease, in_shown_order(lease, **lacking), key=uuid.uuid4(), by=alice)
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.OPEN  # what was refused has closed nothing
+    assert not Ranking.objects.exists()
+    assignment.submit(lease, in_shown_order(lease, strengths=(1, 1, 1), ratings=rated), key=uuid.uuid4(), by=alice)
+    lease = claim(project, alice)
+    tied = Submission(
+        tiers=(tuple(lease.shown_order),),
+        ratings=tuple(RatingGiven(completion_id=one, overall=4) for one in lease.shown_order),
+    )
+    assignment.submit(lease, tied, key=uuid.uuid4(), by=alice)  # of one tier nothing is better than the next
+    lease = claim(project, alice)
+    assignment.submit(lease, Submission(abstained="no idea"), key=uuid.uuid4(), by=alice)
+    assert Ranking.objects.count() == 3
+
+
+def test_a_submission_that_counts_already_is_not_asked_for_more(project: Project, alice: User) -> None:
+    make_comparison(project=project)
+    lease, key = claim(project, alice), uuid.uuid4()
+    ranking = assignment.submit(lease, in_shown_order(lease), key=key, by=alice).ranking
+    Project.objects.filter(id=project.id).update(asks_ratings=True, asks_strengths=True)
+    assert assignment.submit(lease, in_shown_order(lease), key=key, by=alice).ranking == ranking
+
+
+def test_a_simulated_trainer_is_asked_for_an_order_alone(project: Project) -> None:
+    Project.objects.filter(id=project.id).update(asks_ratings=True, asks_strengths=True)
+    make_comparison(project=project)
+    robot = make_user(is_simulated=True, projects=[project])
+    lease = claim(project, robot)
+    assert assignment.submit(lease, in_shown_order(lease), key=uuid.uuid4(), by=robot).ranking is not None

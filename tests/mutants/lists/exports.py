@@ -31,6 +31,7 @@ _files = _in("files", "views/test_export")
 _card = _in("card", "test_card")
 _statistics = _in("statistics", "test_card")
 _dialogues = _in("formats/dialogues", "test_formats")
+_pairs = _in("formats/pairs", "test_formats")
 _hh = _in("formats/hh", "test_formats")
 _choices = _in("formats/choices", "test_formats")
 _writers = _in("writers", "test_formats")
@@ -119,6 +120,9 @@ MUTANTS = [
     _scrubbing(
         "notes of ratings keep personal data", "note=rating.note and scrub_text(rating.note, found)", "note=rating.note"
     ),
+    _pairs("a margin is one strength alone", "sum(ranking.strengths[gaps])", "ranking.strengths[gaps][0]"),
+    _pairs("strengths are no margin", "if ranking.strengths else", "if False else"),
+    _lines("wrong strengths pass", "len(given) == len(order) - 1 and", ""),
     _scrubbing(
         "notes on rankings keep personal data", "changed.note and scrub_text(changed.note, found)", "changed.note"
     ),

@@ -28,6 +28,11 @@ MUTANTS = [
         "",
     ),
     _mending("anybody withdraws a ranking", "    if trainer_id != by.id:\n", "    if trainer_id is None:\n"),
+    _mending(
+        "a change needs less than a submission",
+        "        require_asked(submission",
+        "        0 and require_asked(submission",
+    ),
     _mending("a change needs no order", "    require_sense(submission, lease.shown_order)\n", ""),
     _mending(
         "a change of an older version takes the place of a newer one",

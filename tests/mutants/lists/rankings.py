@@ -261,6 +261,34 @@ MUTANTS = [
     ),
     Mutant(
         "labeling/rankings/submission.py",
+        "strengths are no part of the judgement",
+        (("list(submission.strengths), ", ""), ("ranking.strengths, ", "")),
+        (f"{TESTS}test_submission.py",),
+    ),
+    _planted(
+        "submission",
+        "ratings that a project asks for are not needed",
+        "if project.asks_ratings and (missing",
+        "if False and (missing",
+        "submission.py",
+    ),
+    _planted(
+        "submission",
+        "strengths that a project asks for are not needed",
+        "if project.asks_strengths and not",
+        "if False and not",
+        "submission.py",
+    ),
+    _planted(
+        "assignment",
+        "what a project asks for is asked before a repeated submission is known",
+        "    require_sense(submission, lease.shown_order)\n",
+        "    require_sense(submission, lease.shown_order)\n"
+        "    require_asked(submission, lease.shown_order, lease.comparison.project)\n",
+        "submission.py",
+    ),
+    Mutant(
+        "labeling/rankings/submission.py",
         "the note is no part of the judgement",
         ((", submission.note, ratings", ", ratings"), (", ranking.note, ratings", ", ratings")),
         (f"{TESTS}test_submission.py",),

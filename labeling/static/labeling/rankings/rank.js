@@ -7,6 +7,7 @@ import { Board } from "./board.js";
 import { dragByHandle } from "./drag.js";
 import { Keeper } from "./draft_storage.js";
 import { Ratings } from "./ratings.js";
+import { Strengths } from "./strengths.js";
 import { layouts } from "./layouts.js";
 import { TwoTabs } from "./two_tabs.js";
 import { chooseBySpace } from "./tier_keys.js";
@@ -17,7 +18,7 @@ const facts = JSON.parse(document.getElementById("ranking-facts").textContent);
 const cards = new Map([...root.querySelectorAll(".completion")].map((card) => [card.dataset.id, card]));
 const letters = new Map([...cards].map(([id, card]) => [id, card.dataset.letter]));
 const board = new Board([...cards.keys()], facts.num_shelves);
-const ratings = new Ratings(cards, () => { offerRatingOrder(); showContradictions(); keep(); });
+const ratings = new Ratings(cards, () => { offerRatingOrder(); showContradictions(); showLacks(); keep(); });
 const note = form.querySelector("#note-on-ranking"); // not on boards of practice and references
 const submitButton = form.querySelector("#submit-ranking");
 const keeper = new Keeper({ name: facts.name, urls: facts.urls, version: facts.draft_version, showState, showExpiry, onConflict: (draft) => tabs.show(draft), onSubmitted: () => tabs.submittedElsewhere() });
@@ -29,6 +30,7 @@ const betters = new Betters(root, {
 });
 const view = layouts(root, cards, { initial: facts.layout, changed: keep });
 
+const strengths = new Strengths(root, { board, letters, focused: view.focused, say: sayStrength, words: facts.words });
 const tabs = new TwoTabs(root, { keeper, letters, numShelves: facts.num_shelves, current, take, words: facts.words });
 
 let expiresAt = 0;
@@ -59,6 +61,23 @@ function place(id, shelf, { advance = false } = {}) {
   act(id, board.place(id, shelf));
   const next = board.unplaced()[0];
   if (advance && next) view.focus(next);
+}
+
+function sayStrength(lower, strength) {
+  if (board.say(lower, strength)) {
+    draw();
+    keep();
+  }
+  announce(strengths.describe(lower));
+}
+
+// What the ranking lacks before it can be submitted, in words; empty where it lacks nothing.
+function lacks() {
+  const named = (ids) => ids.map((id) => letters.get(id)).join(", ");
+  const { words } = facts;
+  if (facts.asks.ratings && ratings.missing().length) return words.not_rated.replace("%s", named(ratings.missing()));
+  if (!board.isComplete()) return words.still_unranked.replace("%s", named(board.unplaced()));
+  return strengths.missing().length ? words.strength_missing.replace("%s", strengths.missing().join(", ")) : "";
 }
 
 function describe(id) {
@@ -140,10 +159,16 @@ document.addEventListener("keydown", (event) => {
     return;
   } else if (/^[1-9]$/.test(event.key) && Number(event.key) <= facts.num_shelves) {
     event.preventDefault();
+    if (event.target.closest(".gap")) return; // a tier is not what a number means there
     place(id, Number(event.key), { advance: true });
   } else if (event.key === "=") {
     event.preventDefault();
     act(id, board.tieWithAbove(id));
+  } else if (facts.asks.strengths && (event.key === "<" || event.key === ">")) {
+    event.preventDefault();
+    if (!strengths.step(event.key === ">" ? 1 : -1)) announce(facts.words.no_gap);
+  } else if (event.key === "r" && ratings.open(id)) {
+    event.preventDefault();
   } else if (event.key === "x") {
     act(id, board.toggleUnacceptable(id));
     if (board.unplaced().length) view.focus(board.unplaced()[0]);
@@ -187,10 +212,17 @@ function draw() {
   offerRatingOrder();
   form.elements.line.value = board.line > facts.num_shelves ? "" : board.line;
   form.querySelector("#undo").disabled = board.past.length === 0;
-  submitButton.disabled = !board.isComplete();
-  form.querySelector("#why-not").hidden = board.isComplete();
-  form.querySelector("#why-not b").textContent = board.unplaced().map((id) => letters.get(id)).join(", ");
+  strengths.draw();
+  showLacks();
   if (root.contains(active)) active.focus({ preventScroll: true });
+}
+
+function showLacks() {
+  const sentence = lacks();
+  submitButton.disabled = sentence !== "";
+  form.querySelector("#why-not").hidden = sentence === "";
+  form.querySelector("#why-not").textContent = sentence;
+  form.querySelector(".acts").classList.toggle("lacks-more", board.isComplete()); // an unranked card shows that itself
 }
 
 function shelfElement(shelf) {
@@ -284,7 +316,7 @@ form.addEventListener("submit", async (event) => {
   if (event.submitter?.dataset.plain !== undefined) return keeper.forget();
   event.preventDefault();
   const abstained = event.submitter?.name === "abstained" ? event.submitter.value : null;
-  if (abstained === null && !board.isComplete()) return;
+  if (abstained === null && lacks() !== "") return;
   submitButton.disabled = true;
   const judged = JSON.stringify(judgement());
   const { status, body } = await keeper.submit({
@@ -292,6 +324,7 @@ form.addEventListener("submit", async (event) => {
     key: form.elements.key.value,
     shelves: Object.fromEntries(board.shelves),
     line: board.line > facts.num_shelves ? null : board.line,
+    strengths: board.snapshot().strengths,
     abstained,
     ratings: ratings.snapshot(),
     layout: view.current(),

@@ -1,12 +1,47 @@
 // Ratings of single completions on the ranking screen: overall 1 to 7, yes/no flags, a note.
 // The inputs in the page are the state; this only reads and restores them.
 
+import { isTyping } from "../web/parley.js";
+
 export class Ratings {
   constructor(cards, changed) {
     this.cards = cards;
     for (const card of cards.values()) {
-      card.querySelector(".rating")?.addEventListener("input", () => { this.showSummary(card); changed(); });
+      const box = card.querySelector(".rating");
+      box?.addEventListener("input", () => { this.showSummary(card); changed(); });
+      box?.addEventListener("keydown", (event) => this.press(event, card));
     }
+  }
+
+  // Open the rating of this card, the focus on its overall value; returns whether there is one.
+  open(id) {
+    const box = this.cards.get(id).querySelector(".rating");
+    if (!box) return false;
+    box.open = true;
+    box.querySelector("input[name^='overall:']:checked, input[name^='overall:']").focus();
+    return true;
+  }
+
+  // Within an open rating 1 to 7 rate, and Enter, Esc or r lead back to the card.
+  press(event, card) {
+    const box = card.querySelector(".rating");
+    if (!box.open || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (/^[1-7]$/.test(event.key)) {
+      const radio = box.querySelector(`input[name^='overall:'][value='${event.key}']`);
+      radio.click();
+      radio.focus();
+    } else if (["r", "Escape"].includes(event.key) || (event.key === "Enter" && event.target.matches("input"))) {
+      box.open = false;
+      card.focus();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  // The cards without an overall value, where ratings are asked for.
+  missing() {
+    const rated = this.overall();
+    return [...this.cards].filter(([id, card]) => card.querySelector(".rating") && !rated.has(id)).map(([id]) => id);
   }
 
   overall() {

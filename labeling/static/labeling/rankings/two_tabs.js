@@ -3,6 +3,7 @@
 
 import { announce } from "../web/parley.js";
 import { Board } from "./board.js";
+import { SIGNS } from "./strengths.js";
 
 export class TwoTabs {
   // `current` gives the draft of this tab, `take(draft)` puts another one on the board.
@@ -31,16 +32,24 @@ export class TwoTabs {
     if (which === "theirs") this.take(this.theirs);
   }
 
-  // The order of a draft in letters, B > A = C | D, then what is still unranked, and the note.
+  // The order of a draft in letters, B ≫ A = C | D, then what is still unranked, and the note.
   order(draft) {
     const board = new Board([...this.letters.keys()], this.numShelves);
     board.restore(draft.board ?? {});
-    const tiers = Array.from({ length: this.numShelves }, (_, index) => board.on(index + 1)).filter((tier) => tier.length);
-    const names = (list) => list.map((tier) => tier.map((id) => this.letters.get(id)).join(" = ")).join(" > ");
-    const above = names(tiers.filter(([id]) => !board.isUnacceptable(id)));
-    const below = names(tiers.filter(([id]) => board.isUnacceptable(id)));
+    const words = [];
+    let lineDrawn = false;
+    for (let shelf = 1; shelf <= this.numShelves; shelf += 1) {
+      const tier = board.on(shelf);
+      if (!tier.length) continue;
+      const startsLine = !lineDrawn && board.isUnacceptable(tier[0]);
+      const strength = board.strengthAbove(shelf);
+      if (words.length && (strength || !startsLine)) words.push(SIGNS[strength]);
+      if (startsLine) words.push("|");
+      words.push(tier.map((id) => this.letters.get(id)).join(" = "));
+      lineDrawn ||= startsLine;
+    }
     const unranked = board.unplaced().map((id) => this.letters.get(id)).join(", ");
-    const said = [below ? `${above} | ${below}` : above, unranked && `${this.words.unranked}: ${unranked}`, draft.note && `“${draft.note}”`];
+    const said = [words.join(" "), unranked && `${this.words.unranked}: ${unranked}`, draft.note && `“${draft.note}”`];
     return said.filter(Boolean).join("; ");
   }
 

@@ -60,7 +60,7 @@ function isSingleKey(event) {
 // Where they are switched off, they are not shown either.
 function hideSingleKeys(root) {
   for (const kbd of root.querySelectorAll("kbd")) {
-    if (/^[\w?=]$/.test(kbd.textContent)) (kbd.closest("tr") ?? kbd).hidden = true;
+    if (/^[\w?=<>/]$/.test(kbd.textContent)) (kbd.closest("tr") ?? kbd).hidden = true;
   }
 }
 if (!singleKeysAct) {

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def project() -> Project:
-    return make_project(slug="bread", asks_ratings=True)
+    return make_project(slug="bread")
 
 
 @pytest.fixture
@@ -30,8 +30,9 @@ def ranked(held: Lease, alice: User) -> Lease:
     a, b, c, d = held.shown_order
     rating = RatingGiven(completion_id=b, overall=6, flags={"hallucination": True}, note="Invents a river.")
     submission = Submission(
-        tiers=((b,), (c, d), (a,)), unacceptable_from=1, ratings=(rating,), note="The river decided it.", seconds=12.0
-    )
+        tiers=((b,), (c, d), (a,)), unacceptable_from=1, strengths=(3, 1), ratings=(rating,),
+        note="The river decided it.", seconds=12.0,
+    )  # fmt: skip
     assignment.submit(held, submission, key=uuid.uuid4(), by=alice)
     return Lease.objects.select_related("comparison__project").get(id=held.id)
 
@@ -104,14 +105,18 @@ def test_only_its_author_opens_and_changes_it(ranked: Lease, project: Project) -
 
 
 def test_the_board_of_a_change_is_filled_with_the_ranking(ranked: Lease, alice: User) -> None:
+    Project.objects.update(asks_ratings=True)
     answer = as_user(alice).get(url("change_ranking", ranked))
     a, b, c, d = ranked.shown_order
     facts, page = answer.context["facts"], answer.content.decode()
-    assert facts["draft"]["board"] == {"shelves": {b: 1, c: 2, d: 2, a: 3}, "line": 2}
+    assert facts["draft"]["board"] == {"shelves": {b: 1, c: 2, d: 2, a: 3}, "line": 2, "strengths": {"2": 3, "3": 1}}
+    assert facts["asks"] == {"ratings": True, "strengths": True}  # though the project does not ask for strengths now
     assert facts["draft"]["ratings"] == {b: {"overall": 6, "flags": ["hallucination"], "note": "Invents a river."}}
     assert facts["draft"]["note"] == "The river decided it."
     assert f'name="shelf:{a}" value="3" checked' in page  # and without scripts
     assert '<option value="2" selected>' in page
+    assert f'name="overall:{b}" value="6" checked' in page
+    assert 'name="strength:2" value="3" checked' in page
     assert page.count("The river decided it.") == 2  # in the field and in the facts
     assert "skip" not in page.split('<footer class="acts">')[1].split("</footer>")[0]
     assert "lease-clock" not in page
@@ -129,10 +134,25 @@ def test_a_change_counts_and_leads_back_to_the_ranking(ranked: Lease, alice: Use
     assert (ranking.tiers, ranking.seconds) == ([[one] for one in ranked.shown_order], 15.0)
 
 
+def test_a_change_is_asked_for_what_a_submission_is(ranked: Lease, alice: User) -> None:
+    client = as_user(alice)
+    for asked, words in (("asks_ratings", "4 of 4 have none"), ("asks_strengths", "how much better each tier is")):
+        Project.objects.update(asks_ratings=False, asks_strengths=False)
+        Project.objects.update(**{asked: True})
+        answer = post_json(client, url("change_ranking", ranked), changed(ranked, 1, 2, 3, 4))
+        assert answer.status_code == 422
+        assert words in answer.json()["error"]
+    assert Ranking.objects.count() == 1
+    strengths = {"2": 1, "3": 2, "4": 3}
+    answer = post_json(client, url("change_ranking", ranked), changed(ranked, 1, 2, 3, 4, strengths=strengths))
+    assert answer.status_code == 200
+    assert ranking_of(ranked).strengths == [1, 2, 3]
+
+
 def test_who_changes_nothing_is_not_told_that_a_change_is_saved(ranked: Lease, alice: User) -> None:
     client = as_user(alice)
     rating = {ranked.shown_order[1]: {"overall": 6, "flags": ["hallucination"], "note": "Invents a river."}}
-    body = changed(ranked, 3, 1, 2, 2, line=2, note="The river decided it.", ratings=rating)
+    body = changed(ranked, 3, 1, 2, 2, line=2, note="The river decided it.", ratings=rating, strengths={"2": 3, "3": 1})
     post_json(client, url("change_ranking", ranked), body)
     page = page_of(client, url("lease", ranked))
     assert "Nothing was different" in page

@@ -79,6 +79,30 @@ def test_shelves_become_tiers_and_the_line_their_index(held: Lease, alice: User)
     assert (ranking.unacceptable_from, ranking.layout) == (2, "two")
 
 
+def test_strengths_of_shelves_become_those_of_the_gaps_between_tiers(held: Lease, alice: User) -> None:
+    # What is said of an empty shelf, or of what stands above the best tier, is said of nothing.
+    sent = board(held, 4, 2, 2, 3, strengths={"2": 2, "3": 3, "4": 1, "1": 2})
+    assert post_json(as_user(alice), url("lease", held), sent).status_code == 200
+    assert Ranking.objects.get().strengths == [3, 1]
+
+
+def test_what_the_project_asks_for_is_asked_in_words(held: Lease, alice: User, project: Project) -> None:
+    Project.objects.filter(pk=project.pk).update(asks_strengths=True)
+    page = as_user(alice).get(url("lease", held)).content.decode()
+    assert page.count('name="strength:4"') == 3
+    answer = post_json(as_user(alice), url("lease", held), board(held, 1, 2, 3, 4))
+    assert answer.status_code == 422
+    assert "how much better each tier is than the next" in answer.json()["error"]
+    values = {f"shelf:{one}": str(place) for place, one in enumerate(held.shown_order, 1)}
+    refused = as_user(alice).post(url("lease", held), {"key": str(uuid.uuid4()), "strength:3": "2", **values})
+    assert refused.status_code == 422
+    assert 'name="strength:3" value="2" checked' in refused.content.decode()
+    Project.objects.filter(pk=project.pk).update(asks_strengths=False, asks_ratings=True)
+    answer = post_json(as_user(alice), url("lease", held), board(held, 1, 2, 3, 4))
+    assert "4 of 4 have none" in answer.json()["error"]
+    assert not Ranking.objects.exists()
+
+
 def test_a_line_below_everything_is_no_line(held: Lease, alice: User) -> None:
     post_json(as_user(alice), url("lease", held), board(held, 1, 2, 3, 4, line=5))
     assert Ranking.objects.get().unacceptable_from is None
@@ -102,6 +126,10 @@ def test_the_same_submission_twice_is_one_ranking(held: Lease, alice: User) -> N
         ({"ratings": ["x"]}, "ratings could not be read"),
         ({"ratings": {"x": {"flags": 1}}}, "ratings could not be read"),
         ({"note": ["x"]}, "note could not be read"),
+        ({"strengths": [1, 2, 3]}, "could not be read"),
+        ({"strengths": {"2": 1, "4": 2}}, "how much better tier 2 is than tier 3"),
+        ({"strengths": {"2": 1, "3": 4, "4": 2}}, "every two neighbouring tiers"),
+        ({"strengths": {"2": 1, "3": True, "4": 2}}, "is not a tier"),
         ({"note": "x" * 5001}, "5001 characters"),
         ({"ratings": {"x": {"overall": True}}}, "is not a tier"),
         ({"ratings": {"x": {"overall": 2.5}}}, "is not a tier"),
