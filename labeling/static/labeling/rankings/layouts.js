@@ -52,6 +52,7 @@ export function layouts(root, cards, { initial, changed }) {
     current: () => layout,
     focused: () => focusedId,
     focus,
+    show,
     step(ids, by) {
       const next = ids[ids.indexOf(focusedId) + by];
       if (next) focus(next);

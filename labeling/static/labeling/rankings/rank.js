@@ -7,6 +7,7 @@ import { Board } from "./board.js";
 import { dragByHandle } from "./drag.js";
 import { Keeper } from "./draft_storage.js";
 import { Ratings } from "./ratings.js";
+import { readingAids } from "./reading_aids.js";
 import { Strengths } from "./strengths.js";
 import { layouts } from "./layouts.js";
 import { TwoTabs } from "./two_tabs.js";
@@ -32,6 +33,7 @@ const view = layouts(root, cards, { initial: facts.layout, changed: keep });
 
 const strengths = new Strengths(root, { board, letters, focused: view.focused, say: sayStrength, words: facts.words });
 const tabs = new TwoTabs(root, { keeper, letters, numShelves: facts.num_shelves, current, take, words: facts.words });
+readingAids(root, { cards, letters, order: () => board.order(), view, words: facts.words });
 
 let expiresAt = 0;
 
