@@ -115,6 +115,17 @@ def test_the_unacceptable_line_stands_in_the_order(client: Client, project: Proj
     assert "| A &gt; B &gt; C &gt; D" in page
 
 
+def test_strengths_stand_in_the_order_as_signs(client: Client, project: Project, alice: User) -> None:
+    rank(project, alice)
+    assert "far better" not in page_of(client, reverse("history"))
+    rank(project, alice, strengths=(1, 3, 2))
+    rank(project, alice, strengths=(2, 3, 1), unacceptable_from=2)
+    page = page_of(client, reverse("history"))
+    assert "A &gt; B ⋙ C ≫ D" in page
+    assert "A ≫ B ⋙ | C &gt; D" in page
+    assert page.count("⋙ far better") == 1
+
+
 def test_work_is_told_by_kind_project_state_and_days(client: Client, project: Project, alice: User) -> None:
     other = make_project(slug="sea")
     other.memberships.create(user=alice)

@@ -185,3 +185,14 @@ def test_the_arms_are_shown_once_there_is_a_control_arm(project: Project) -> Non
     assert "Written with suggestions and without" not in client.get(address).content.decode()
     Project.objects.update(control_share=0.2)
     assert "Written with suggestions and without" in client.get(address).content.decode()
+
+
+def test_where_strengths_are_asked_for_the_page_says_that_no_figure_counts_them(project: Project) -> None:
+    alice = make_user(username="alice", projects=[project])
+    rank(project, {alice: [[0], [1], [2], [3]]})
+    client = Client()
+    client.force_login(make_user(username="rita", projects=[project]))
+    address = reverse("quality", args=("quality",))
+    assert "strengths of preference" not in client.get(address).content.decode()
+    Project.objects.update(asks_strengths=True)
+    assert "strengths of preference change none of them" in client.get(address).content.decode()
