@@ -10,7 +10,7 @@ from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
 from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
-from labeling.quality.views import disagreements, own_work, quality
+from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
 from labeling.rounds.views import evaluations, leaderboard, models, rounds
 from labeling.sampling import streaming
@@ -71,6 +71,7 @@ urlpatterns = [
     path(f"{_DIALOGUE}messages/", editor.add_message, name="add_message"),
     path(f"{_MESSAGE}edit/", editor.edit_message, name="edit_message"),
     path(f"{_MESSAGE}fits/", editor.still_fits, name="still_fits"),
+    path(f"{_DIALOGUE}comments/<uuid:comment_id>/answer/", editor.answer_comment, name="answer_comment"),
     path(f"{_MESSAGE}delete/", editor.delete_message, name="delete_message"),
     path(_MESSAGE, regeneration.message, name="message"),
     path(f"{_MESSAGE}again/", regeneration.regenerate_message, name="regenerate_message"),
@@ -101,6 +102,9 @@ urlpatterns = [
     path(_REVIEW, review.review_dialogue, name="review_dialogue"),
     path(f"{_REVIEW}accept/", review.accept_dialogue, name="accept_dialogue"),
     path(f"{_REVIEW}return/", review.return_dialogue, name="return_dialogue"),
+    path(f"{_REVIEW}messages/<uuid:message_id>/comment/", review.comment_on_message, name="comment_on_message"),
+    path(f"{_REVIEW}comments/<uuid:comment_id>/take-back/", review.take_back_comment, name="take_back_comment"),
+    path(f"{_REVIEW}undo/", acceptance.undo_acceptance, name="undo_acceptance"),
     # Data out and in.
     path("p/<slug:slug>/data/", data.data, name="data"),
     path("p/<slug:slug>/data/exports/", lists.exports, name="exports"),
@@ -156,6 +160,9 @@ urlpatterns = [
     path("p/<slug:slug>/quality/", quality.quality, name="quality"),
     path("p/<slug:slug>/quality/boards/<slug:figure>/", quality.boards, name="boards_behind"),
     path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality.handle_report, name="handle_report"),
+    path("p/<slug:slug>/quality/notes/", notes.notes, name="notes"),
+    path("p/<slug:slug>/quality/comments/", notes.comments, name="comments"),
+    path("p/<slug:slug>/quality/notes/<uuid:ranking_id>/", notes.noted_ranking, name="noted_ranking"),
     path("p/<slug:slug>/quality/references/", references.references, name="references"),
     path("p/<slug:slug>/quality/references/choose/", references.choose_comparison, name="choose_comparison"),
     path(f"{_REFERENCE}new/", references.new_reference, name="new_reference"),

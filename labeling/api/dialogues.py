@@ -73,7 +73,7 @@ def add_dialogues(request: HttpRequest, slug: str, given: schemas.NewDialogues) 
 
 
 def _dialogues(request: HttpRequest, project: Project) -> QuerySet[models.Dialogue]:
-    dialogues = access.dialogues_for(request, project).select_related("author")
+    dialogues = access.dialogues_for(request, project).select_related("author", "project")
     return dialogues.prefetch_related("messages__policy")
 
 

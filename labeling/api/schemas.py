@@ -103,8 +103,11 @@ class Dialogue(Schema):
     submitted_at: datetime | None
 
     @staticmethod
-    def resolve_author(row: models.Dialogue) -> str | None:
-        return row.author.pseudonym if row.author else None
+    def resolve_author(row: models.Dialogue, context: dict[str, Any]) -> str | None:
+        """None also where a blind review keeps the author from the token's owner."""
+        if row.author is None or row.hides_author_from(context["request"].user):
+            return None
+        return row.author.pseudonym
 
 
 class ShownCompletion(Schema):

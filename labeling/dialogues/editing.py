@@ -25,7 +25,7 @@ from labeling.dialogues.rules import (
     require_place,
     require_text,
 )
-from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, Prompt, SamplingRun, User
+from labeling.models import AuditEvent, Comment, Completion, Dialogue, Message, Project, Prompt, SamplingRun, User
 from labeling.web.form_fields import plain_line_ends
 
 Authorship = Message.Authorship
@@ -159,6 +159,7 @@ def edit_message(
         if changed:
             message.reasoning = ""  # it led to another text
             _set_edited_authorship(message)
+            message.comments.mark_answered(Comment.Answer.CHANGED)
             _apply_later(after, later)
             AuditEvent.note("edit message", message, by=by, position=message.position, later=later)
         message.save(update_fields=[*_TEXT_FIELDS, "needs_second_look", "before", "updated_at"])
@@ -210,10 +211,10 @@ def delete_from(message: Message, *, by: User) -> None:
         note = {"position": message.position, "role": message.role}
         AuditEvent.note("delete messages", dialogue, by=by, **note)
         if message.role == Message.Role.SYSTEM:
-            message.delete()
+            _delete(dialogue.messages.filter(id=message.id))
             dialogue.messages.update(position=F("position") - 1, needs_second_look=True)
         else:
-            dialogue.messages.filter(position__gte=message.position).delete()
+            _delete(dialogue.messages.filter(position__gte=message.position))
         _save_new_version(dialogue)
 
 
@@ -354,11 +355,17 @@ def _set_edited_authorship(message: Message) -> None:
 
 def _apply_later(after: QuerySet[Message], later: Later) -> None:
     if later == "delete":
-        after.delete()
+        _delete(after)
     elif later == "mark":
         after.update(needs_second_look=True)
     elif later != "keep":
         raise WritingError(_("Later messages can be kept, marked or deleted."))
+
+
+def _delete(messages: QuerySet[Message]) -> None:
+    """Delete messages of a locked dialogue. What reviewers said of them stays, as answered."""
+    Comment.objects.filter(message__in=messages).mark_answered(Comment.Answer.REMOVED)
+    messages.delete()
 
 
 def _require_still_wanted(dialogue: Dialogue, roles: list[str], completion: Completion) -> None:

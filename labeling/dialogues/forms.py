@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Message, Project, Prompt
+from labeling.models import Comment, Message, Project, Prompt
 from labeling.web.form_fields import LONGEST_TEXT, FormWithProblems, ProseField, SecondsField, plain_line_ends
 
 LATER_CHOICES = (
@@ -81,9 +81,12 @@ class SayForm(DraftsForm):
 
 
 class ReturnForm(forms.Form):
+    """It may be empty where there are comments on messages; labeling.dialogues.review requires one of the two."""
+
     comment = forms.CharField(
-        label=_("What should change?"),
-        max_length=4000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": _("Say what should change, so that its author can mend it.")},
+        label=_("What should change?"), required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
     )
+
+
+class CommentForm(FormWithProblems):
+    text = ProseField(max_length=Comment.LONGEST, error_messages={"required": _("Say something of this message.")})

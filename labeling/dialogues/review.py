@@ -1,4 +1,4 @@
-"""Changes of a dialogue's state: submitted, submission undone, accepted, returned, withdrawn, put back.
+"""Changes of a dialogue's state: submitted, accepted, returned, withdrawn, and each of these undone.
 
 Each locks the dialogue's row, so that the author and a reviewer cannot act on it at the same time.
 """
@@ -13,11 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.dialogues.rules import WritingError, lock, require_author, require_editable
-from labeling.models import AuditEvent, Comparison, Dialogue, Message, User, Withdrawal
+from labeling.dialogues.rules import WritingError, lock, require_author, require_editable, require_reviewer
+from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Message, User, Withdrawal
 
 State = Dialogue.State
-WITHDRAW = "withdraw dialogue"  # the verb of the event, which holds what is needed to undo it
+# Verbs of the events that hold what is needed to undo them, or to do it again.
+WITHDRAW, ACCEPT, RETURN, UNACCEPT = "withdraw dialogue", "accept dialogue", "return dialogue", "undo acceptance"
 LONGEST_REASON = 500  # characters, of a withdrawal
 
 
@@ -58,24 +59,50 @@ def undo_until(dialogue: Dialogue) -> datetime | None:
 
 
 def accept(dialogue: Dialogue, *, by: User) -> None:
-    """Accept a dialogue, so that later exports include it."""
+    """Accept a dialogue, so that later exports include it. Its author can read the comments on it."""
     with transaction.atomic():
         _lock_for_review(dialogue, by, State.SUBMITTED)
         dialogue.reviewed_by, dialogue.reviewed_at = by, timezone.now()
         _move(dialogue, State.ACCEPTED, "reviewed_by", "reviewed_at")
-        AuditEvent.note("accept dialogue", dialogue, by=by)
+        dialogue.comments.mark_sent()
+        _put_back_copies_with_same_text(dialogue)
+        AuditEvent.note(ACCEPT, dialogue, by=by)
+
+
+def undo_acceptance(dialogue: Dialogue, *, by: User) -> None:
+    """Undo one's own acceptance, or as an admin anybody's: the dialogue waits for review again.
+
+    Later exports do not include it; labeling.exports.retractions tells of those that do. Copies of a comparison that
+    hold a text of it are withdrawn until it is accepted again with the same text.
+    """
+    with transaction.atomic():
+        _lock_for_review(dialogue, by, State.ACCEPTED)
+        if not may_undo_acceptance(dialogue, by):
+            raise WritingError(_("Somebody else accepted this dialogue. They can undo that, or an admin."))
+        copies = _end_acceptance(dialogue)
+        _move(dialogue, State.SUBMITTED, "unaccepted_at")
+        AuditEvent.note(UNACCEPT, dialogue, by=by, copies=copies)
+
+
+def may_undo_acceptance(dialogue: Dialogue, by: User) -> bool:
+    return dialogue.state == State.ACCEPTED and (by.is_admin or dialogue.reviewed_by_id == by.id)
 
 
 def return_dialogue(dialogue: Dialogue, *, comment: str, by: User) -> None:
-    """Return a dialogue to its author with a comment. Later exports do not include it, even if it was accepted."""
-    if not comment.strip():
-        raise WritingError(_("Say what its author should change."))
+    """Return a dialogue to its author with a comment on it, comments on its messages, or both.
+
+    Later exports do not include it, even if it was accepted.
+    """
     with transaction.atomic():
         _lock_for_review(dialogue, by, State.SUBMITTED, State.ACCEPTED)
+        if not comment.strip() and not dialogue.comments.filter(sent_at=None).exists():
+            raise WritingError(_("Say what its author should change."))
+        copies = {"copies": _end_acceptance(dialogue)} if dialogue.state == State.ACCEPTED else {}
         dialogue.reviewed_by, dialogue.reviewed_at = by, timezone.now()
         dialogue.review_comment = comment.strip()
-        _move(dialogue, State.RETURNED, "reviewed_by", "reviewed_at", "review_comment")
-        AuditEvent.note("return dialogue", dialogue, by=by, comment=dialogue.review_comment)
+        _move(dialogue, State.RETURNED, "reviewed_by", "reviewed_at", "review_comment", "unaccepted_at")
+        dialogue.comments.mark_sent()
+        AuditEvent.note(RETURN, dialogue, by=by, comment=dialogue.review_comment, **copies)
 
 
 def withdraw(dialogue: Dialogue, *, by: User, reason: str = "") -> None:
@@ -104,22 +131,15 @@ def take_out(dialogue: Dialogue, *, by: User, **detail: object) -> dict[str, obj
     """Withdraw a dialogue that is locked. Returns what `bring_back` wants; the event holds it and `detail`."""
     before = dialogue.state
     _move(dialogue, State.WITHDRAWN)
-    # Copies of a comparison that contain a text of this dialogue are withdrawn with it. The first comparison of
-    # a family never contains such a text, so it stays.
-    joined = Comparison.objects.exclude(family=None).exclude(family=F("id"))
-    copies = joined.filter(completions__message__dialogue=dialogue).exclude(state=Comparison.State.WITHDRAWN)
-    ids = [str(copy.id) for copy in copies.select_for_update(of=("self",)).order_by("id")]
-    Comparison.objects.filter(id__in=ids).update(state=Comparison.State.WITHDRAWN)
-    AuditEvent.note(WITHDRAW, dialogue, by=by, state=before, copies=ids, **detail)
-    return {"state": before, "copies": ids}
+    copies = _withdraw_copies(dialogue)
+    AuditEvent.note(WITHDRAW, dialogue, by=by, state=before, copies=copies, **detail)
+    return {"state": before, "copies": copies}
 
 
 def bring_back(dialogue: Dialogue, *, by: User, state: str, copies: Sequence[str], **detail: object) -> None:
     """A locked dialogue, and the comparisons that went with it, are again what they were."""
     _move(dialogue, State(state))
-    withdrawn = Comparison.objects.filter(id__in=copies, state=Comparison.State.WITHDRAWN)
-    full = When(num_rankings__gte=F("rankings_wanted"), then=Value(Comparison.State.DONE))
-    withdrawn.update(state=Case(full, default=Value(Comparison.State.OPEN)))
+    _put_back(Comparison.objects.filter(id__in=copies))
     AuditEvent.note("put back dialogue", dialogue, by=by, state=dialogue.state, **detail)
 
 
@@ -149,16 +169,48 @@ def _is_taken_out(dialogue: Dialogue, withdrawals: Iterable[Withdrawal]) -> bool
     return any(one.reaches(project_id=dialogue.project_id, kind=kind, made_at=when) for one in withdrawals)
 
 
+def _end_acceptance(dialogue: Dialogue) -> list[str]:
+    """Set when it ended, which the caller saves; returns the ids of the copies that are withdrawn with it."""
+    dialogue.unaccepted_at = timezone.now()
+    return _withdraw_copies(dialogue)
+
+
+def _withdraw_copies(dialogue: Dialogue) -> list[str]:
+    """Withdraw the copies of a comparison that contain a text of this dialogue; returns their ids.
+
+    The first comparison of a family never contains such a text, so it stays.
+    """
+    joined = Comparison.objects.exclude(family=None).exclude(family=F("id"))
+    copies = joined.filter(completions__message__dialogue=dialogue).exclude(state=Comparison.State.WITHDRAWN)
+    ids = [str(copy.id) for copy in copies.select_for_update(of=("self",)).order_by("id")]
+    Comparison.objects.filter(id__in=ids).update(state=Comparison.State.WITHDRAWN)
+    return ids
+
+
+def _put_back(copies: QuerySet[Comparison]) -> None:
+    full = When(num_rankings__gte=F("rankings_wanted"), then=Value(Comparison.State.DONE))
+    withdrawn = copies.filter(state=Comparison.State.WITHDRAWN)
+    withdrawn.update(state=Case(full, default=Value(Comparison.State.OPEN)))
+
+
+def _put_back_copies_with_same_text(dialogue: Dialogue) -> None:
+    """Put back the copies that were withdrawn when the last acceptance ended, if they still hold what is accepted."""
+    decisions = AuditEvent.objects.filter(subject_type="dialogue", subject_id=str(dialogue.pk))
+    copies = set()
+    for event in decisions.filter(verb__in=(ACCEPT, RETURN, UNACCEPT)).order_by("-at", "-id"):
+        if event.verb == ACCEPT:
+            break
+        copies |= set(event.detail.get("copies", ()))
+    if not copies:
+        return
+    same = Completion.objects.filter(message__dialogue=dialogue, content=F("message__content"))
+    held = same.filter(comparison__in=copies).values_list("comparison_id", flat=True)
+    _put_back(Comparison.objects.filter(id__in=list(held)))
+
+
 def _lock_for_review(dialogue: Dialogue, by: User, *states: State) -> None:
     lock(dialogue)
-    if not by.can_review:
-        raise WritingError(_("Only reviewers and admins can do this."))
-    if dialogue.author_id == by.id and not by.is_admin:
-        raise WritingError(_("Your own dialogue is for another reviewer."))
-    if dialogue.state not in states:
-        raise WritingError(
-            _("This dialogue is %(state)s now; somebody was faster.") % {"state": dialogue.get_state_display().lower()}
-        )
+    require_reviewer(dialogue, by, *states)
 
 
 def _require_finished(messages: list[Message]) -> None:

@@ -28,7 +28,7 @@ def content_digest(content: str) -> str:
 
 
 _CHANGING = (
-    "state", "version", "composer", "seconds", "submitted_at", "reviewed_at", "review_comment",
+    "state", "version", "composer", "seconds", "submitted_at", "reviewed_by", "reviewed_at", "review_comment",
 )  # fmt: skip
 
 
@@ -49,6 +49,21 @@ def require_editable(dialogue: Dialogue, by: User | None) -> None:
     require_author(dialogue, by)
     if dialogue.state not in (Dialogue.State.DRAFT, Dialogue.State.RETURNED):
         raise WritingError(_("This dialogue is handed in. Undo that, or branch from it, to write on."))
+
+
+def require_reviewer(dialogue: Dialogue, by: User, *states: Dialogue.State) -> None:
+    """Raise WritingError unless this person may review the dialogue and it is in one of these states.
+
+    An admin may review their own, since they may be alone.
+    """
+    if not by.can_review:
+        raise WritingError(_("Only reviewers and admins can do this."))
+    if dialogue.author_id == by.id and not by.is_admin:
+        raise WritingError(_("Your own dialogue is for another reviewer."))
+    if dialogue.state not in states:
+        raise WritingError(
+            _("This dialogue is %(state)s now; somebody was faster.") % {"state": dialogue.get_state_display().lower()}
+        )
 
 
 def require_text(content: str) -> None:

@@ -100,5 +100,5 @@ def exports_behind(model: Model) -> list[Export]:
 
 
 def retractions_behind(model: Model) -> list[Retractions]:
-    """The exports behind a model that contain records retracted or withdrawn since."""
+    """The exports behind a model that contain records retracted, withdrawn or no longer accepted since."""
     return with_retractions(exports_behind(model))

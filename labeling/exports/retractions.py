@@ -1,11 +1,11 @@
-"""Records of an export that were retracted or withdrawn after it was requested.
+"""Records of an export that were retracted, withdrawn or no longer accepted after it was requested.
 
 An export never changes, so it keeps records that no longer count. The count marks the export and the models that were
 trained on it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +39,7 @@ class Retractions:
 
 
 def retractions_in(export: Export) -> Retractions:
-    """Count the export's records that were retracted or withdrawn after it was requested."""
+    """Count the export's records that were retracted, withdrawn or no longer accepted after it was requested."""
     if export.finished_at is None or export.state != Export.State.DONE or export.kind == Export.Kind.PROMPTS:
         return Retractions(export, 0)
     rows = [*_candidates(export)[: MOST_LOOKED_UP + 1], *_adjudications(export)[: MOST_LOOKED_UP + 1]]
@@ -128,7 +128,10 @@ def _candidates(export: Export) -> QuerySet[Any]:
     if export.kind == Export.Kind.THUMBS:
         thumbs = Thumb.objects.filter(project=export.project_id, retracted_at__gte=export.created_at)
         return thumb_matches(thumbs.filter(created_at__lte=export.finished_at), filters).order_by("-created_at", "id")
-    withdrawn = Dialogue.objects.filter(project=export.project_id, state=Dialogue.State.WITHDRAWN)
-    return demonstration_matches(withdrawn.filter(created_at__lte=export.finished_at), filters).order_by(
-        "-created_at", "id"
-    )
+    wanted = filters.states or (Dialogue.State.ACCEPTED,)
+    unaccepted = Q(unaccepted_at__gte=export.created_at) & ~Q(state__in=wanted)
+    gone = Q(state=Dialogue.State.WITHDRAWN) | unaccepted
+    if export.format == RECORDS:  # ids are looked up, and the date of what was accepted and returned is another by now
+        filters = replace(filters, since=None, until=None)
+    rows = Dialogue.objects.filter(gone, project=export.project_id, created_at__lte=export.finished_at)
+    return demonstration_matches(rows, filters).order_by("-created_at", "id")

@@ -5,6 +5,7 @@ Rows are the truth; a message on the broker is only a hint to look at a row.
 
 from labeling.models.adjudications import Adjudication, ReturnedRanking, SeenOrders
 from labeling.models.audit import AuditEvent, Report
+from labeling.models.comments import Comment
 from labeling.models.completions import Completion, SamplingRun
 from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt, PromptVector
 from labeling.models.evaluations import Candidate, Evaluation, Promotion
@@ -29,6 +30,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Candidate",
+    "Comment",
     "Comparison",
     "Completion",
     "Delivery",

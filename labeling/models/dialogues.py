@@ -103,6 +103,13 @@ class DialogueQuerySet(models.QuerySet["Dialogue"]):
         """In the order of the review queue: by the time of submission."""
         return self.order_by(F("submitted_at").asc(nulls_last=True), "pk")
 
+    def naming_author_to(self, reader: User) -> "DialogueQuerySet":
+        """Without those whose author is kept from this person (`hides_author_from`)."""
+        if not reader.can_review:
+            return self
+        decided = Q(reviewed_by=reader, state__in=Dialogue.DECIDED)
+        return self.filter(Q(project__hides_authors=False) | Q(author=reader) | decided)
+
 
 class Dialogue(models.Model):
     class Kind(models.TextChoices):
@@ -116,6 +123,8 @@ class Dialogue(models.Model):
         ACCEPTED = "accepted", "Accepted"  # goes into exports
         RETURNED = "returned", "Returned"  # back to its author with a comment
         WITHDRAWN = "withdrawn", "Withdrawn"  # deleted by its author or an admin; never exported
+
+    DECIDED = (State.ACCEPTED, State.RETURNED)  # states in which a reviewer has put it
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="dialogues")
@@ -144,6 +153,8 @@ class Dialogue(models.Model):
     reviewed_at = models.DateTimeField(null=True, blank=True)
     reviewed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     review_comment = models.TextField(blank=True)
+    # When it was last accepted no more, by an undone acceptance or a return. Exports made before may hold it.
+    unaccepted_at = models.DateTimeField(null=True, blank=True)
 
     objects = DialogueQuerySet.as_manager()
 
@@ -163,6 +174,15 @@ class Dialogue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.id}"
+
+    def hides_author_from(self, reader: User) -> bool:
+        """Whether blind review keeps its author's name from this person: from reviewers until they have decided on it.
+
+        An admin reviews too. Who may not review sees no others' dialogues, or accepted ones by pseudonym.
+        """
+        if not self.project.hides_authors or not reader.can_review or self.author_id == reader.pk:
+            return False
+        return not (self.reviewed_by_id == reader.pk and self.state in self.DECIDED)
 
 
 class Message(models.Model):

@@ -50,6 +50,8 @@ class Project(models.Model):
     gold_every = models.PositiveSmallIntegerField(default=0)  # one in this many comparisons is a gold item; 0: none
     lease_minutes = models.PositiveSmallIntegerField(default=30, validators=(MinValueValidator(1),))
     grace_minutes = models.PositiveSmallIntegerField(default=10)  # how long a submission of a dialogue can be undone
+    # Blind review: whether reviewers learn who wrote a dialogue only after they have decided on it.
+    hides_authors = models.BooleanField(default=False, db_default=False)
     minutes_to_change = models.PositiveSmallIntegerField(default=30, db_default=30)  # a submitted ranking; 0: never
     # Comparisons on which trainers agree less than so, in percent, go to adjudication; None: only those sent by hand.
     adjudicates_below = models.PositiveSmallIntegerField(

@@ -225,7 +225,10 @@ class Ranking(models.Model):
                 name="ranking_seconds_0_to_a_year",
             ),
         )
-        indexes = (models.Index(fields=("trainer", "-ranked_at"), name="ranking_by_trainer"),)
+        indexes = (
+            models.Index(fields=("trainer", "-ranked_at"), name="ranking_by_trainer"),
+            models.Index(fields=("-ranked_at", "-id"), condition=~Q(note=""), name="ranking_with_note"),
+        )
 
     def __str__(self) -> str:
         return f"ranking {self.id}"

@@ -77,6 +77,7 @@ class ProjectForm(forms.ModelForm[Project]):
                 "grace_minutes",
             ),
         ),
+        (_("Reviewing"), _("How dialogues that were handed in are read."), ("hides_authors",)),
     )
 
     control_share = forms.FloatField(
@@ -122,6 +123,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "suggestion_top_p",
             "suggestion_max_new_tokens",
             "grace_minutes",
+            "hides_authors",
         )
         labels = {  # noqa: RUF012
             "description": _("What it is for"),
@@ -147,6 +149,7 @@ class ProjectForm(forms.ModelForm[Project]):
             "suggestion_top_p": _("Top-p of suggestions"),
             "suggestion_max_new_tokens": _("Longest suggestion, tokens"),
             "grace_minutes": _("A submission can be undone for, minutes"),
+            "hides_authors": _("Reviewers do not see who wrote a dialogue until they have decided on it"),
         }
         help_texts = {  # noqa: RUF012
             "policy": _("The model that answers, suggests and is ranked."),
@@ -173,6 +176,7 @@ class ProjectForm(forms.ModelForm[Project]):
                 "The prompt of a thumb down that comes in is compared at once in the open round."
             ),
             "num_suggestions": _("0 to 6; 0 offers none."),
+            "hides_authors": _("Admins review too, so it holds for them as well."),
             "suggestion_temperature": _(
                 "Lower than what is compared: suggestions are to help, not to show the policy."
             ),

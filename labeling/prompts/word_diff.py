@@ -1,8 +1,9 @@
-"""Word-by-word difference of two texts, for showing them side by side."""
+"""Word-by-word difference of two texts, for showing them side by side or as one text with its changes."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rapidfuzz.distance import LCSseq
 
@@ -18,6 +19,14 @@ class Segment:
     differs: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A part of two texts of which one became the other."""
+
+    text: str
+    kind: Literal["kept", "removed", "added"]
+
+
 def word_differences(one: str, other: str) -> tuple[list[Segment], list[Segment]]:
     """Split both texts into segments that join to the texts again, with as few words as possible marked as different.
 
@@ -31,6 +40,23 @@ def word_differences(one: str, other: str) -> tuple[list[Segment], list[Segment]
     return _segments(ours, [(block.a, block.size) for block in blocks]), _segments(
         theirs, [(block.b, block.size) for block in blocks]
     )
+
+
+def word_changes(before: str, after: str) -> list[Change] | None:
+    """What was kept, removed and added, in the order of reading; None beyond MOST_WORDS."""
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    if len(old) + len(new) > MOST_WORDS:
+        return None
+    changes: list[Change] = []
+    done = 0, 0
+    for block in LCSseq.editops(old, new).as_matching_blocks():
+        changes += [
+            Change("".join(old[done[0] : block.a]), "removed"),
+            Change("".join(new[done[1] : block.b]), "added"),
+            Change("".join(old[block.a : block.a + block.size]), "kept"),
+        ]
+        done = block.a + block.size, block.b + block.size
+    return [change for change in changes if change.text]
 
 
 def _segments(words: Sequence[str], shared: Sequence[tuple[int, int]]) -> list[Segment]:

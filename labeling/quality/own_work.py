@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from labeling.dialogues.listing import with_opening
@@ -15,7 +13,7 @@ from labeling.dialogues.review import that_can_be_put_back
 from labeling.models import Comparison, Dialogue, Lease, Project, Ranking, User, Withdrawal, Adjudication, ReturnedRanking
 from labeling.rankings import mending
 from labeling.rankings.views.submitted import in_words
-from labeling.web.listing import ListFilter, Listing, Order, listing
+from labeling.web.listing import ListFilter, Listing, Order, by_days, listing
 
 RANKINGS = "rankings"
 DIALOGUES = "dialogues"
@@ -45,7 +43,6 @@ STATES = (
     ("accepted", _("accepted")),
     ("withdrawn", _("withdrawn")),
 )
-DAYS = (("1", _("today")), ("7", _("the last seven days")), ("30", _("the last thirty days")))
 _BETTER = Q(lease__isnull=False)
 _DIALOGUE_KINDS = {
     "written": Q(kind=Dialogue.Kind.DEMONSTRATION) & ~_BETTER,
@@ -113,7 +110,7 @@ def _listed(
             ),
             _filter("project", _("Project"), tuple(projects.items()), lambda rows, slug: rows.filter(**{path: slug})),
             ListFilter(name="state", label=_("State"), choices=STATES, apply=state),
-            _filter("days", _("When"), DAYS, lambda rows, days: rows.filter(**{f"{time}__gte": _days_ago(int(days))})),
+            by_days(time),
         ),
     )
     if given.get("kind", "") not in dict(KINDS) and found.next_query:
@@ -123,12 +120,6 @@ def _listed(
 
 def _filter(name: str, label: Any, choices: Sequence[Any], apply: Any) -> ListFilter:
     return ListFilter(name=name, label=label, choices=choices, apply=apply)
-
-
-def _days_ago(days: int) -> Any:
-    """The midnight with which the last `days` days begin in the zone of the account, today being the last."""
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight - timedelta(days=days - 1)
 
 
 def _rankings_only(rows: QuerySet[Any], kind: str) -> QuerySet[Any]:

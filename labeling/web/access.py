@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from labeling.models import (
     Adjudication,
     ApiToken,
+    Comment,
     Comparison,
     Completion,
     Dialogue,
@@ -129,6 +130,13 @@ def message_of(dialogue: Dialogue, message_id: uuid.UUID) -> Message:
     message = get_object_or_404(dialogue.messages.select_related("completion"), id=message_id)
     message.dialogue = dialogue
     return message
+
+
+def comment_of(dialogue: Dialogue, comment_id: uuid.UUID) -> Comment:
+    """A comment on a message of a dialogue that this person may read; what they may do with it is checked later."""
+    comment = get_object_or_404(dialogue.comments, id=comment_id)
+    comment.dialogue = dialogue
+    return comment
 
 
 def suggestion_for(dialogue: Dialogue, completion_id: uuid.UUID) -> Completion:

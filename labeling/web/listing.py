@@ -6,10 +6,12 @@ the first page.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -36,6 +38,13 @@ NEWEST, OLDEST = (
 )
 
 
+DAYS = (
+    ("1", gettext_lazy("today")),
+    ("7", gettext_lazy("the last seven days")),
+    ("30", gettext_lazy("the last thirty days")),
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListFilter:
     """A filter with a fixed set of choices; without a choice, all rows are shown."""
@@ -49,6 +58,22 @@ class ListFilter:
 def by_column(name: str, label: Words, choices: Any) -> ListFilter:
     """The filter for rows whose column `name` has the chosen value."""
     return ListFilter(name=name, label=label, choices=choices, apply=lambda rows, value: rows.filter(**{name: value}))
+
+
+def by_days(column: str) -> ListFilter:
+    """The filter for rows whose time `column` lies in the last days, of which today is the last."""
+    return ListFilter(
+        name="days",
+        label=gettext_lazy("When"),
+        choices=DAYS,
+        apply=lambda rows, days: rows.filter(**{f"{column}__gte": _days_ago(int(days))}),
+    )
+
+
+def _days_ago(days: int) -> datetime:
+    """The midnight with which the last `days` days begin in the zone of the account, today being the last."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - timedelta(days=days - 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,7 +29,13 @@ TRAINER_PAGES = (
     "/p/sky/chat/",
     "/p/sky/chat/{chat}/",
 )
-REVIEWER_PAGES = ("/p/sky/review/", "/p/sky/review/all/", "/p/sky/review/{submitted}/")
+REVIEWER_PAGES = (
+    "/p/sky/review/",
+    "/p/sky/review/all/",
+    "/p/sky/review/{submitted}/",
+    "/p/sky/quality/notes/",
+    "/p/sky/quality/comments/",
+)
 ADMIN_PAGES = (
     "/people/",
     "/new-project/",

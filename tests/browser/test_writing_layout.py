@@ -12,6 +12,8 @@ from tests.browser.axe import violations
 from tests.browser.conftest import DESKTOP, NARROW
 from tests.labeling.factories import make_dialogue, make_project
 
+SIZES = pytest.mark.parametrize("viewport", [DESKTOP, NARROW], ids=["wide", "narrow"])
+
 OpenPage = Callable[..., Page]
 Keep = Callable[[Page, str], Path]
 LONG = "A paragraph of a long answer, as people write them.\n\n" * 12
@@ -37,7 +39,7 @@ def long_dialogue(project: Project, alice: User, **fields: object) -> Dialogue:
     return make_dialogue(project=project, author=alice, turns=turns, **fields)
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, NARROW], ids=["wide", "narrow"])
+@SIZES
 def test_what_is_written_under_a_long_dialogue_stays_in_sight(
     viewport: dict[str, int], open_page: OpenPage, alice: User, project: Project, keep_screenshot: Keep
 ) -> None:
@@ -54,36 +56,41 @@ def test_what_is_written_under_a_long_dialogue_stays_in_sight(
     expect(text).to_be_in_viewport(ratio=0.9)
 
 
+@SIZES
 def test_a_refused_submission_says_so_where_it_is_seen(
-    open_page: OpenPage, alice: User, project: Project, keep_screenshot: Keep
+    viewport: dict[str, int], open_page: OpenPage, alice: User, project: Project, keep_screenshot: Keep
 ) -> None:
     dialogue = long_dialogue(project, alice)
     dialogue.messages.filter(position=3).delete()
-    page = open_page(f"/p/sky/write/{dialogue.pk}/", user=alice)
+    page = open_page(f"/p/sky/write/{dialogue.pk}/", user=alice, viewport=viewport)
     page.evaluate("window.scrollTo(0, 0)")
     page.locator("#submit-dialogue").click()
     expect(page.get_by_role("alert")).to_contain_text("A dialogue ends with an answer")
-    keep_screenshot(page, "layout-refused-submission")
+    keep_screenshot(page, f"layout-refused-submission-{viewport['width']}")
     expect(page.locator("#composer-problem")).to_be_in_viewport(ratio=1)
     assert page.locator("#composer-problem").evaluate(UNDER_THE_BAR) <= 0
 
 
-def test_a_new_dialogue_is_written_from_the_first_letter(open_page: OpenPage, alice: User) -> None:
-    page = open_page("/p/sky/write/", user=alice)
+@SIZES
+def test_a_new_dialogue_is_written_from_the_first_letter(
+    viewport: dict[str, int], open_page: OpenPage, alice: User
+) -> None:
+    page = open_page("/p/sky/write/", user=alice, viewport=viewport)
     page.get_by_role("button", name="Start from nothing").click()
     expect(page.locator("#composer-text")).to_be_focused()
     page.keyboard.type("more water, 0 doubts?")
     expect(page.locator("#composer-text")).to_have_value("more water, 0 doubts?")
 
 
+@SIZES
 def test_a_returned_dialogue_opens_at_the_answer_to_mend(
-    open_page: OpenPage, alice: User, project: Project, keep_screenshot: Keep
+    viewport: dict[str, int], open_page: OpenPage, alice: User, project: Project, keep_screenshot: Keep
 ) -> None:
     fields = {"state": Dialogue.State.RETURNED, "review_comment": "The answer is too long."}
     dialogue = long_dialogue(project, alice, **fields)
-    page = open_page(f"/p/sky/write/{dialogue.pk}/", user=alice)
+    page = open_page(f"/p/sky/write/{dialogue.pk}/", user=alice, viewport=viewport)
     expect(page.get_by_text("The answer is too long.")).to_be_in_viewport()
-    keep_screenshot(page, "layout-returned")
+    keep_screenshot(page, f"layout-returned-{viewport['width']}")
     page.keyboard.press("Enter")
     edit = page.locator("#thread article").nth(3).get_by_label("The message")
     expect(edit).to_be_focused()
@@ -101,15 +108,16 @@ def test_three_answers_of_a_chat_lie_side_by_side(open_page: OpenPage, alice: Us
     assert not violations(page)
 
 
+@SIZES
 def test_an_answer_that_streams_is_followed_above_the_composer(
-    open_page: OpenPage, alice: User, keep_screenshot: Keep
+    viewport: dict[str, int], open_page: OpenPage, alice: User, keep_screenshot: Keep
 ) -> None:
-    page = begin_chat(open_page, alice, viewport=NARROW)
+    page = begin_chat(open_page, alice, viewport=viewport)
     run = ask(page)
     stream_words(run, index=0, text="word " * 400 + "end")
     expect(page.locator(".candidate .prose")).to_contain_text("end")
     expect(page.locator("[data-stop]")).to_be_in_viewport(ratio=1)
-    keep_screenshot(page, "layout-streaming")
+    keep_screenshot(page, f"layout-streaming-{viewport['width']}")
     assert page.locator(".candidate").evaluate(UNDER_THE_BAR) <= 0
 
 

@@ -133,7 +133,7 @@ def _refused(request: HttpRequest, dialogue: Dialogue, problem: str) -> HttpResp
 
 
 def _page(request: HttpRequest, dialogue: Dialogue, *, problem: str = "", status: int = 200) -> HttpResponse:
-    context: dict[str, Any] = fragments.thread_context(dialogue)
+    context: dict[str, Any] = fragments.thread_context(dialogue, begins_at_comment=not problem)
     save_url = reverse("save_composer", args=(dialogue.project.slug, dialogue.pk))
     context |= fragments.composer_context(dialogue, context["thread"], save_url=save_url)
     context |= {

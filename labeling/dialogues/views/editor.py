@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect, retarget
 
-from labeling.dialogues import editing, regeneration, review
+from labeling.dialogues import comments, editing, regeneration, review
 from labeling.dialogues.forms import ComposerForm, EditForm, MessageForm
 from labeling.dialogues.review import undo_until
 from labeling.dialogues.rules import StaleVersion, WritingError, content_digest
@@ -70,9 +70,7 @@ def edit_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, messag
     message = access.message_of(found, message_id)
     form = EditForm(request.POST if request.method == "POST" else None)
     if request.method == "GET" or not form.is_valid():
-        return _edit_form(
-            request, message, form, seen=content_digest(message.content), status=422 if form.errors else 200
-        )
+        return _edit_form(request, message, form, status=422 if form.errors else 200)
     try:
         problem = _edit(message, **form.cleaned_data, by=user)
     except StaleVersion as stale:
@@ -92,6 +90,18 @@ def still_fits(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_
     user = access.person(request)
     message = access.message_of(found, message_id)
     editing.edit_message(message, content=message.content, by=user, later="keep")
+    return fragments.thread_response(request, found, changed=True)
+
+
+@access.role_required(*WRITERS)
+@require_POST
+def answer_comment(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, comment_id: uuid.UUID) -> HttpResponse:
+    """Mark a reviewer's comment as answered without an edit."""
+    found = access.own_dialogue(request, dialogue_id, slug=slug)
+    try:
+        comments.answer(access.comment_of(found, comment_id), by=access.person(request))
+    except WritingError as error:
+        return _refused(request, found, str(error))
     return fragments.thread_response(request, found, changed=True)
 
 
@@ -173,11 +183,9 @@ def _edit(message: Message, *, content: str, later: str, seen: str, keep: str, b
 
 def _edit_form(request: HttpRequest, message: Message, form: EditForm, *, status: int, **more: Any) -> HttpResponse:
     """The edit form in place of the message; `saved_elsewhere` is the other text after a conflict."""
-    context = {
-        **fragments.thread_context(message.dialogue, editing=message, edit_form=form),
-        "message": message,
-        **more,
-    }
+    thread = fragments.thread_context(message.dialogue, editing=message, edit_form=form)
+    shown = next((one for one in thread["thread"] if one.pk == message.pk), message)
+    context = {**thread, "message": shown, **more}
     if request.headers.get("HX-Request"):
         answer = render(request, "labeling/dialogues/_edit_message.html", context, status=status)
         return retarget(answer, f"#message-{message.pk}")
@@ -224,7 +232,7 @@ def _page(
     problem: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    context = thread or fragments.thread_context(dialogue)
+    context = thread or fragments.thread_context(dialogue, begins_at_comment=not problem)
     save_url = reverse("save_composer", args=(dialogue.project.slug, dialogue.pk))
     context |= fragments.composer_context(dialogue, context["thread"], save_url=save_url)
     context |= fragments.suggestions_context(dialogue, context["thread"])

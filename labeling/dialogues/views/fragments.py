@@ -17,8 +17,10 @@ from django.utils.translation import gettext as _
 from django_htmx.http import reswap, trigger_client_event
 
 from labeling.dialogues.chat import answer_run
+from labeling.dialogues.comments import annotate_comments, first_open, num_open
 from labeling.dialogues.forms import LATER_CHOICES, EditForm
 from labeling.dialogues.regeneration import annotate_regeneration
+from labeling.dialogues.rules import content_digest
 from labeling.dialogues.suggestions import current_run, next_role, none_fitted, why_no_suggestions
 from labeling.models import Completion, Dialogue, Message, SamplingRun
 from labeling.sampling.runs import UNDER_WAY
@@ -36,12 +38,26 @@ def dialogue_url(dialogue: Dialogue) -> str:
 
 
 def thread_context(
-    dialogue: Dialogue, *, editing: Message | None = None, edit_form: EditForm | None = None
+    dialogue: Dialogue,
+    *,
+    editing: Message | None = None,
+    edit_form: EditForm | None = None,
+    reviews: bool = False,
+    begins_at_comment: bool = False,
 ) -> dict[str, Any]:
-    """Context of the thread: the messages, what may be done with them, and in a chat the run that answers."""
+    """Context of the thread: the messages, what may be done with them, and in a chat the run that answers.
+
+    `reviews`: for a reviewer, who also sees comments that were not sent. `begins_at_comment`: the first message with
+    an open comment is shown with its edit form.
+    """
     said = dialogue.messages.order_by("position").annotate(finish_reason=F("completion__finish_reason"))
     thread: list[Message] = [*said]
     annotate_regeneration(dialogue, thread)
+    removed = []
+    if reviews or dialogue.reviewed_at:  # before the first decision its author has no comments to read
+        removed = annotate_comments(dialogue, thread, reviews=reviews)
+    if begins_at_comment and dialogue.state == Dialogue.State.RETURNED:
+        editing = first_open(thread)
     for message in thread[-1:]:
         message.is_last = True  # type: ignore[attr-defined]
     later = [message for message in thread if editing and message.position > editing.position]
@@ -52,6 +68,9 @@ def thread_context(
         "thread": thread,
         "can_edit": dialogue.state in EDITABLE,
         "editing": editing,
+        "seen": content_digest(editing.content) if editing else "",
+        "num_open_comments": num_open(thread),
+        "removed_comments": removed,
         "edit_form": edit_form,
         "num_later": len(later),
         "later_choices": _later_choices(dialogue, later),

@@ -104,13 +104,14 @@ def retract_thumb(request: HttpRequest, slug: str, thumb_id: uuid.UUID) -> HttpR
 def dialogues(request: HttpRequest, slug: str) -> HttpResponse:
     """Dialogues that their authors have submitted, and the person's own."""
     project = access.project_for(request, slug)
+    reader = access.person(request)
     states = [(value, label) for value, label in Dialogue.State.choices if value != Dialogue.State.WITHDRAWN]
     found = listing(
         request.GET,
-        with_opening_alone(access.dialogues_for(request, project).select_related("author")),
+        with_opening_alone(access.dialogues_for(request, project).select_related("author", "project")),
         orders=(NEWEST, OLDEST),
         filters=(by_column("state", _("State"), states), by_column("kind", _("Kind"), Dialogue.Kind.choices)),
-        search=_written_by,
+        search=lambda rows, words: _written_by(rows, words, reader=reader),
     )
     return _page(request, "dialogues", project=project, found=found, section="review")
 
@@ -171,9 +172,11 @@ def jobs(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, "training_jobs", project=project, found=found, section="rounds")
 
 
-def _written_by(rows: QuerySet[Dialogue], words: str) -> QuerySet[Dialogue]:
+def _written_by(rows: QuerySet[Dialogue], words: str, *, reader: User) -> QuerySet[Dialogue]:
+    """Those of this topic or author; a search by name finds nothing whose author is kept from the reader."""
     people = User.objects.filter(Q(username__icontains=words) | Q(display_name__icontains=words))
-    return rows.filter(Q(author__in=people) | Q(topic__icontains=words))
+    named = Dialogue.objects.naming_author_to(reader).filter(author__in=people)
+    return rows.filter(Q(id__in=named.values("id")) | Q(topic__icontains=words))
 
 
 def _page(

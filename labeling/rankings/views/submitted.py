@@ -39,7 +39,7 @@ def submitted_page(request: HttpRequest, held: Lease) -> HttpResponse:
         "unsent": unsent_change(held, ranking),
         "earlier_messages": comparison.messages[:-1],
         "last_message": comparison.messages[-1],
-        "tiers": _tiers(ranking),
+        "tiers": tiers_of(ranking),
         "written": held.written.exclude(state=Dialogue.State.WITHDRAWN).order_by("created_at"),
     }
     return render(request, "labeling/rankings/submitted.html", context)
@@ -67,20 +67,7 @@ def in_words(ranking: Ranking) -> str:
     return board.format_order(ranking.tiers, ranking.unacceptable_from, known, strengths=ranking.strengths, tied=tied)
 
 
-def _state(held: Lease, ranking: Ranking) -> str:
-    if held.state == Lease.State.WITHDRAWN:
-        taken_out = mending.is_taken_out(ranking, Withdrawal.objects.in_force_for(held.trainer))
-        return "retracted" if taken_out else "withdrawn"
-    if ranking.retracted_at is not None:
-        return "retracted"  # by somebody else: its author has nothing to undo
-    return "left out" if held.comparison.state == Comparison.State.WITHDRAWN else "counts"
-
-
-def _is_changed(ranking: Ranking) -> bool:
-    return Ranking.objects.filter(comparison=ranking.comparison_id, trainer=ranking.trainer_id).count() > 1
-
-
-def _tiers(ranking: Ranking) -> list[dict[str, Any]]:
+def tiers_of(ranking: Ranking) -> list[dict[str, Any]]:
     """The tiers, best first, each with its completions; without an order one tier of all, which has no number."""
     known = {str(completion.id): completion for completion in ranking.comparison.completions.all()}
     rated = {str(rating.completion_id): rating for rating in ranking.ratings.all()}
@@ -107,6 +94,19 @@ def _tiers(ranking: Ranking) -> list[dict[str, Any]]:
         }
         for number, tier in enumerate(ranking.tiers or [ranking.shown_order], 1)
     ]
+
+
+def _state(held: Lease, ranking: Ranking) -> str:
+    if held.state == Lease.State.WITHDRAWN:
+        taken_out = mending.is_taken_out(ranking, Withdrawal.objects.in_force_for(held.trainer))
+        return "retracted" if taken_out else "withdrawn"
+    if ranking.retracted_at is not None:
+        return "retracted"  # by somebody else: its author has nothing to undo
+    return "left out" if held.comparison.state == Comparison.State.WITHDRAWN else "counts"
+
+
+def _is_changed(ranking: Ranking) -> bool:
+    return Ranking.objects.filter(comparison=ranking.comparison_id, trainer=ranking.trainer_id).count() > 1
 
 
 def _has_flag(rating: Any, flag: str) -> bool:

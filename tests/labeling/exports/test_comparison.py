@@ -1,6 +1,7 @@
 """What changed between two exports, and what was taken back after one was built."""
 
 import shutil
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,13 +9,14 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeling.dialogues import review
 from labeling.exports import build, comparison, request_export
 from labeling.exports.comparison import Differences, compare_exports
 from labeling.exports.lineage import retractions_behind
 from labeling.exports.retractions import retractions_in, with_retractions
 from labeling.models import Comparison, Dialogue, Export, Project, Ranking, RewardModel
 from tests.labeling.exports.material import directory_of, exported, make_ranking
-from tests.labeling.factories import make_comparison, make_dialogue, make_project
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_user
 
 
 @pytest.fixture
@@ -134,6 +136,45 @@ def test_a_dialogue_withdrawn_later_marks_the_export(project: Project) -> None:
     Dialogue.objects.filter(id=dialogue.id).update(state=Dialogue.State.WITHDRAWN)
     assert retractions_in(export).num == 1
     assert retractions_in(exported(project, "demonstrations")).num == 0
+
+
+@pytest.mark.parametrize("how", ["undo", "return"])
+@pytest.mark.parametrize("name", ["records", "openai"])
+def test_a_dialogue_that_is_accepted_no_more_marks_the_export(project: Project, name: str, how: str) -> None:
+    adam = make_user(username="adam")
+    inside, before, after = (make_dialogue(project=project, state=Dialogue.State.SUBMITTED) for _ in range(3))
+    for dialogue in (inside, before):
+        review.accept(dialogue, by=adam)
+    review.undo_acceptance(before, by=adam)  # it was never in
+    today = timezone.localdate().isoformat()
+    filters = {"since": today, "until": today}
+    export = request_export(project, kind="demonstrations", format=name, filters=filters, by=None, notify_worker=False)
+    assert build(export.id)
+    export.refresh_from_db()
+    review.accept(after, by=adam)
+    assert retractions_in(export).num == 0
+    if how == "undo":
+        review.undo_acceptance(inside, by=adam)
+    else:
+        review.return_dialogue(inside, comment="Look again.", by=adam)
+        if name == "records":  # where ids are looked up, the day of the return does not matter
+            Dialogue.objects.filter(id=inside.id).update(reviewed_at=timezone.now() + timedelta(days=3))
+    assert retractions_in(export).num == 1
+    if how == "undo":
+        review.accept(inside, by=adam)
+        assert retractions_in(export).num == 0
+
+
+def test_an_export_of_submitted_dialogues_holds_what_is_accepted_no_more(project: Project) -> None:
+    adam = make_user(username="adam")
+    dialogue = make_dialogue(project=project, state=Dialogue.State.SUBMITTED)
+    review.accept(dialogue, by=adam)
+    states = {"states": ["accepted", "submitted"]}
+    export = request_export(project, kind="demonstrations", filters=states, by=None, notify_worker=False)
+    assert build(export.id)
+    export.refresh_from_db()
+    review.undo_acceptance(dialogue, by=adam)
+    assert retractions_in(export).num == 0
 
 
 def test_models_made_of_a_marked_export_are_marked(project: Project) -> None:

@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.prompts.word_diff import MOST_WORDS, word_differences
+from labeling.prompts.word_diff import MOST_WORDS, word_changes, word_differences
 
 
 def marked(one: str, other: str) -> tuple[list[str], list[str]]:
@@ -39,3 +39,18 @@ def test_the_stretches_join_to_the_texts(one: str, other: str) -> None:
     assert "".join(stretch.text for stretch in theirs) == other
     same = [stretch.text for stretch in ours if not stretch.differs]
     assert same == [stretch.text for stretch in theirs if not stretch.differs]
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_changes_lead_from_one_text_to_the_other(one: str, other: str) -> None:
+    changes = word_changes(one, other)
+    assert changes is not None
+    assert "".join(change.text for change in changes if change.kind != "added") == one
+    assert "".join(change.text for change in changes if change.kind != "removed") == other
+
+
+def test_changes_of_very_long_texts_are_not_looked_for() -> None:
+    assert word_changes("word " * MOST_WORDS, "other") is None
+    began = time.process_time()
+    assert word_changes("a b " * (MOST_WORDS // 8), "b c " * (MOST_WORDS // 8 - 1)) is not None
+    assert time.process_time() - began < 1

@@ -90,6 +90,7 @@ def make_full_project() -> FullProject:
         submission_key=uuid.uuid4(),
         tiers=gold_tiers(work),
         shown_order=order,
+        note="B says what A says.",
     )
     models.Comparison.objects.filter(id=work.id).update(num_rankings=1, open_slots=0, state="done")
     practised = models.PracticeRanking.objects.create(
@@ -108,7 +109,15 @@ def make_full_project() -> FullProject:
     submitted = make_dialogue(
         project=project, author=make_user(projects=[project]), state="submitted", submitted_at=timezone.now()
     )
-    make_dialogue(project=project, author=adam, state="accepted", topic="sums")
+    accepted = make_dialogue(project=project, author=adam, state="accepted", topic="sums")
+    returned = make_dialogue(project=project, author=adam, state="returned", reviewed_at=timezone.now())
+    said = submitted.messages.order_by("position")[1]
+    comments = [
+        models.Comment.objects.create(
+            project=project, dialogue=one, message=message, author=adam, text="Why?", sent_at=at
+        )
+        for one, message, at in ((submitted, said, None), (returned, returned.messages.last(), timezone.now()))
+    ]
     run = make_run(project=project, requested_by=adam, dialogue=draft, state="done")
     suggested = models.Completion.objects.create(run=run, index=0, content="Lyon.", policy=project.policy)
     chat_run = make_run(project=project, requested_by=adam, dialogue=chat, state="done", purpose="chat")
@@ -148,9 +157,8 @@ def make_full_project() -> FullProject:
         "completion_id": suggested.id, "export_id": export.id, "webhook_id": webhook.id, "import_id": brought.id,
         "comparison_id": work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
         "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
-        "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
-        "withdrawal_id": withdrawal.id,
-        "adjudication_id": waiting.id,
+        "comment_id": comments[1].id, "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
+        "withdrawal_id": withdrawal.id, "adjudication_id": waiting.id,
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
@@ -158,6 +166,13 @@ def make_full_project() -> FullProject:
     }
     special |= {
         name: {"dialogue_id": submitted.id} for name in ("review_dialogue", "accept_dialogue", "return_dialogue")
+    }
+    special |= {
+        "undo_acceptance": {"dialogue_id": accepted.id},
+        "answer_comment": {"dialogue_id": returned.id},
+        "comment_on_message": {"dialogue_id": submitted.id, "message_id": said.id},
+        "take_back_comment": {"dialogue_id": submitted.id, "comment_id": comments[0].id},
+        "noted_ranking": {"ranking_id": ranked.id},
     }
     special |= {name: {"comparison_id": gold.id} for name in ("reference", "retire_reference")}
     special |= {name: {"comparison_id": disputed.id} for name in ("disagreement", "send_to_adjudication")}
@@ -238,6 +253,7 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "say": {"content": "And?", "num_drafts": "2", "seconds": "3"},
         "regenerate": {"num_drafts": "2"},
         "return_dialogue": {"comment": "Longer."},
+        "comment_on_message": {"text": "Say why."},
         "new_export": {"kind": "prompts", "format": "records", **dates, **percents},
         "decide_near_duplicate": {"decision": "later"},
         "retire_near_duplicates": {"at_least": "0.99"},

@@ -13,6 +13,19 @@ _control_arm = platform_planter("dialogues/control_arm.py", "dialogues/test_cont
 _rules_races = platform_planter("dialogues/rules.py", "dialogues/test_races.py")
 _editing = platform_planter("dialogues/editing.py", "dialogues/test_editing.py", "dialogues/test_regeneration.py")
 _review = platform_planter("dialogues/review.py", "dialogues/test_review.py")
+_undone = platform_planter("dialogues/review.py", "dialogues/test_undone_acceptances.py")
+_returned = platform_planter("dialogues/review.py", "dialogues/test_comments.py")
+_rules_undone = platform_planter("dialogues/rules.py", "dialogues/test_undone_acceptances.py")
+_rules_comments = platform_planter("dialogues/rules.py", "dialogues/test_comments.py")
+_comments = platform_planter("dialogues/comments.py", "dialogues/test_comments.py")
+_comments_shown = platform_planter("dialogues/comments.py", "dialogues/views/test_comments.py")
+_answered = platform_planter("dialogues/editing.py", "dialogues/test_comments.py")
+_suggested = platform_planter("dialogues/suggested.py", "dialogues/test_suggested.py")
+_blind = platform_planter("models/dialogues.py", "dialogues/views/test_blind_review.py")
+_blind_words = platform_planter("templatetags/authors.py", "dialogues/views/test_blind_review.py")
+_blind_search = platform_planter("projects/views/lists.py", "dialogues/views/test_blind_review.py")
+_blind_programs = platform_planter("api/schemas.py", "dialogues/views/test_blind_review.py")
+_notes = platform_planter("quality/notes.py", "quality/views/test_notes.py")
 
 MUTANTS = [
     _answers("an answer that was asked for again is placed", "    if asked_again.exists():\n        return\n", ""),
@@ -71,6 +84,79 @@ MUTANTS = [
     ),
     _review("the first comparison of a family is withdrawn with its copy", '.exclude(family=F("id"))', ""),
     _review("a withdrawal leaves no audit event", "AuditEvent.note(WITHDRAW", "(lambda *_, **__: None)(WITHDRAW"),
-    unnoted(_review, "a return leaves no audit event", "return dialogue"),
+    _review("a return leaves no audit event", "AuditEvent.note(RETURN", "(lambda *_, **__: None)(RETURN"),
     unnoted(_review, "an undone submission leaves no audit event", "undo submission"),
+    _undone(
+        "every reviewer undoes another's acceptance",
+        "(by.is_admin or dialogue.reviewed_by_id == by.id)",
+        "by.can_review",
+    ),
+    _undone("an admin undoes no acceptance of another", "(by.is_admin or dialogue", "(dialogue"),
+    _undone(
+        "an undone acceptance leaves no audit event", "AuditEvent.note(UNACCEPT", "(lambda *_, **__: None)(UNACCEPT"
+    ),
+    _undone("a text whose acceptance ended is ranked on", "    return _withdraw_copies(dialogue)\n", "    return []\n"),
+    _undone(
+        "a copy comes back with a text that was changed",
+        'message__dialogue=dialogue, content=F("message__content"))',
+        "message__dialogue=dialogue)",
+    ),
+    _undone("exports are not told of an acceptance that ended", "    dialogue.unaccepted_at = timezone.now()\n", ""),
+    _rules_undone("who reviewed is not read again under the lock", '"reviewed_by", "reviewed_at"', '"reviewed_at"'),
+    _rules_comments(
+        "reviewers comment on their own dialogues", "dialogue.author_id == by.id and not by.is_admin", "False"
+    ),
+    _rules_comments("everybody comments", "    if not by.can_review:", "    if False:"),
+    _returned(
+        "comments that were sent before suffice to return a dialogue again",
+        "dialogue.comments.filter(sent_at=None).exists()",
+        "dialogue.comments.exists()",
+    ),
+    _comments("a comment that its author can read is taken back", "id=comment.id, sent_at=None)", "id=comment.id)"),
+    _comments("another's comment is taken back", "        if comment.author_id != by.id:", "        if False:"),
+    _comments("everybody answers", "        require_editable(dialogue, by)\n", ""),
+    _comments("what was not sent is answered", "Comment.objects.sent().filter", "Comment.objects.filter"),
+    unnoted(_comments, "a comment leaves no audit event", "comment on message"),
+    unnoted(_comments, "a comment taken back leaves no audit event", "take comment back"),
+    unnoted(_comments, "an answer leaves no audit event", "answer comment"),
+    _comments_shown(
+        "its author reads a comment before it is sent", "if reviews else found.sent()", "if True else found"
+    ),
+    _answered("an edit answers no comment", "            message.comments.mark_answered(Comment.Answer.CHANGED)\n", ""),
+    _answered(
+        "comments on removed messages stay open",
+        "    Comment.objects.filter(message__in=messages).mark_answered(Comment.Answer.REMOVED)\n",
+        "",
+    ),
+    _suggested("comparing texts has no bound", "if left >= 0 else None", ""),
+    _blind("an admin sees the names of a blind review", "not reader.can_review or self", "reader.is_admin or self"),
+    _blind("another's decision tells the name", "self.reviewed_by_id == reader.pk and self.state", "self.state"),
+    _blind(
+        "who returned a dialogue knows its author when it comes again",
+        "self.reviewed_by_id == reader.pk and self.state in self.DECIDED",
+        "self.reviewed_by_id == reader.pk",
+    ),
+    _blind_words("a blind review shows names", "if dialogue.hides_author_from(reader) else", "if False else"),
+    _blind_search(
+        "a search finds the author of a blind review",
+        "Dialogue.objects.naming_author_to(reader).filter(author__in=people)",
+        "Dialogue.objects.filter(author__in=people)",
+    ),
+    _blind_programs(
+        "the API names the author of a blind review",
+        'row.author is None or row.hides_author_from(context["request"].user)',
+        "row.author is None",
+    ),
+    _notes(
+        "notes are read by who may still rank their comparison",
+        "_with_note(project).filter(over | Exists(done))",
+        "_with_note(project)",
+    ),
+    _notes("notes are read by who holds a lease on their comparison", " & ~Exists(is_asked_again)", ""),
+    _notes(
+        "notes of retracted rankings are read",
+        "comparison__project=project, retracted_at=None)",
+        "comparison__project=project)",
+    ),
+    _notes("comments on withdrawn dialogues are read", ".exclude(dialogue__state=Dialogue.State.WITHDRAWN)", ""),
 ]

@@ -142,6 +142,18 @@ MUTANTS = [
     _retractions(
         "another project's rankings count", "comparison__project=export.project_id, comparison__use", "comparison__use"
     ),
+    _retractions(
+        "what was accepted no more before counts",
+        "Q(unaccepted_at__gte=export.created_at)",
+        "Q(unaccepted_at__isnull=False)",
+    ),
+    _retractions(
+        "an undone acceptance marks no export", "Dialogue.State.WITHDRAWN) | unaccepted", "Dialogue.State.WITHDRAWN)"
+    ),
+    _retractions("what is accepted again counts", " & ~Q(state__in=wanted)", ""),
+    _retractions(
+        "the day of a return decides what an export held", "replace(filters, since=None, until=None)", "filters"
+    ),
     _downloads("one byte is missing at the end of a part", "min(int(last) + 1, size)", "min(int(last), size)"),
     _downloads(
         "a header keeps a download out of the audit",

@@ -44,7 +44,9 @@ function bringBack(article, kept) {
   form.prepend(broughtBack.cloneNode(true));
 }
 
-let edited = null; // id of the message whose edit form closes: the focus goes to its own button, not to the page
+// Id of the message whose edit form closes, or whose comment is answered: the focus goes to its own button, not to the
+// page.
+let edited = null;
 
 document.addEventListener("htmx:load", ({ detail: { elt } }) => {
   if (elt.id === "thread" && edited) {
@@ -65,12 +67,26 @@ document.addEventListener("input", ({ target }) => {
 
 document.addEventListener("click", ({ target }) => {
   const article = target.closest("article.written");
-  if (target.closest(".edit-form [data-escape], .edit-form [data-ctrl-enter]")) edited = article.id;
+  if (target.closest(".edit-form [data-escape], .edit-form [data-ctrl-enter], [data-answers]")) edited = article.id;
+  if (target.closest("[data-next-comment]")) goToComment();
   if (target.closest(".edit-form [data-escape]") && keep(article)) announce(putAside.querySelector("span").textContent);
   if (target.closest("[data-bring-back]")) article.querySelector("[data-tool='edit']").click();
   if (target.closest("[data-discard]")) discard(article, target.closest(".put-aside"));
   if (target.closest("[data-saved-text]")) writeSavedText(article);
 });
+
+function goToComment() {
+  const open = document.querySelector(".comment-said.is-open").closest("article");
+  open.scrollIntoView({ block: "start" });
+  (open.querySelector(".edit-form textarea") ?? open.querySelector("[data-tool='edit']")).focus({ preventScroll: true });
+}
+
+// A returned dialogue opens at the first message with a comment, of which the edit form is open.
+const begun = document.querySelector(".is-edited");
+if (begun) {
+  begun.scrollIntoView({ block: "start" });
+  begun.querySelector("textarea").focus({ preventScroll: true });
+}
 
 // It can be undone for as long as the message stays as it is on the page.
 function discard(article, note) {

@@ -3,7 +3,7 @@
 const NEAR = 80; // pixels from the end that still count as the end
 
 const page = document.scrollingElement;
-let atEnd = true;
+let atEnd = document.querySelector(".is-edited") === null; // a returned chat begins at the message to mend
 
 const distance = () => page.scrollHeight - page.scrollTop - window.innerHeight;
 

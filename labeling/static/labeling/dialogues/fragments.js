@@ -60,7 +60,7 @@ export function beginComposer(onChange) {
 // Esc moves the focus from the text to its form, where single keys work.
 form.tabIndex = -1;
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || event.defaultPrevented) return;
+  if (event.key !== "Escape" || event.defaultPrevented || event.target.closest(".edit-form")) return; // it closes the edit
   if (document.activeElement === form.elements.content) { form.focus({ preventScroll: true }); return; }
   document.querySelector("[data-stop]")?.click();
 });
