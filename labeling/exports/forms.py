@@ -4,14 +4,13 @@ from typing import Any
 
 from django import forms
 from django.db.models import F
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from labeling.exports import FilterError, read_filters
 from labeling.exports.filters import filters_in_words
 from labeling.exports.formats import FORMATS, RECORDS, find_format
 from labeling.models import Comparison, Dialogue, Export, Project, User
+from labeling.web.times import moment
 
 _TRAINER_KINDS = (("person", _("people")), ("simulated", _("simulated trainers")), ("imported", _("imported")))
 _STATES = (
@@ -133,8 +132,7 @@ class OtherExportForm(forms.Form):
 
 def _label_of(export: Export) -> str:
     """The label of an export in a list: when it was requested, its size and its filters."""
-    when = date_format(timezone.localtime(export.created_at), "j M Y, H:i")
-    return f"{when} · {export.num_records:,} · {filters_in_words(export.filters)}"
+    return f"{moment(export.created_at)} · {export.num_records:,} · {filters_in_words(export.filters)}"
 
 
 def topics_of(project: Project) -> list[str]:

@@ -21,10 +21,11 @@ from labeling.rankings.board_input import BoardError, read_request, read_submiss
 from labeling.rankings.mending import MendedMeanwhile
 from labeling.rankings.submission import AssignmentError
 from labeling.rankings.views import board
-from labeling.rankings.views.submitted import said_time, unsent_change
+from labeling.rankings.views.submitted import unsent_change
 from labeling.rankings.wording import abstain_reasons, report_reasons
 from labeling.web import access
 from labeling.web.access import RANKERS
+from labeling.web.times import moment
 
 
 @access.role_required(*RANKERS)
@@ -90,9 +91,9 @@ def _page(
         "section": "rank",
         "lease": held,
         "changes": ranking,
-        "submitted_at": said_time(ranking.ranked_at),
+        "submitted_at": moment(ranking.ranked_at),
         "asks_strengths": _asks_strengths(ranking),
-        "until": said_time(until) if until is not None else "",
+        "until": moment(until),
         "came_back": mending.returned(held),
         "is_kept_change": kept is not None,
         "abstain_reasons": abstain_reasons(),

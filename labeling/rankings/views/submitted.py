@@ -3,13 +3,10 @@
 Gold items are shown as work is: nothing here asks what a comparison is used for.
 """
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from labeling.models import Comparison, Dialogue, Lease, Ranking, Withdrawal
@@ -17,6 +14,7 @@ from labeling.rankings import mending
 from labeling.rankings.submission import RATING_FLAGS
 from labeling.rankings.views import board
 from labeling.rankings.wording import strength_choices
+from labeling.web.times import moment
 
 SUBMITTED = (Lease.State.SUBMITTED, Lease.State.WITHDRAWN)  # states of a lease that this page shows
 
@@ -31,9 +29,9 @@ def submitted_page(request: HttpRequest, held: Lease) -> HttpResponse:
         "lease": held,
         "ranking": ranking,
         "state": _state(held, ranking),
-        "submitted_at": said_time(held.closed_at or ranking.ranked_at),
-        "changed_at": said_time(ranking.ranked_at) if _is_changed(ranking) else "",
-        "until": said_time(until) if until is not None else "",
+        "submitted_at": moment(held.closed_at or ranking.ranked_at),
+        "changed_at": moment(ranking.ranked_at) if _is_changed(ranking) else "",
+        "until": moment(until),
         "may_change": mending.may_change(held),
         "came_back": mending.returned(held),
         "unsent": unsent_change(held, ranking),
@@ -43,12 +41,6 @@ def submitted_page(request: HttpRequest, held: Lease) -> HttpResponse:
         "written": held.written.exclude(state=Dialogue.State.WITHDRAWN).order_by("created_at"),
     }
     return render(request, "labeling/rankings/submitted.html", context)
-
-
-def said_time(moment: datetime) -> str:
-    """08:40 in the zone of the account, with the date where that is not today."""
-    local = timezone.localtime(moment)
-    return date_format(local, "H:i" if local.date() == timezone.localdate() else "j M, H:i")
 
 
 def unsent_change(held: Lease, ranking: Ranking) -> dict[str, Any] | None:

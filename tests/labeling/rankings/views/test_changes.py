@@ -69,8 +69,8 @@ def test_the_end_of_the_time_is_said_in_the_zone_of_the_account(ranked: Lease, a
     User.objects.update(time_zone="Asia/Kolkata")
     Lease.objects.filter(id=ranked.id).update(closed_at="2020-11-20T23:10:00Z")
     page = page_of(as_user(alice), url("lease", ranked))
-    assert "You submitted it at 21 Nov, 04:40." in page
-    assert "The time to change it was over at 21 Nov, 05:10;" in page
+    assert "You submitted it on 21 Nov 2020, 04:40." in page
+    assert "The time to change it ended on 21 Nov 2020, 05:10;" in page
 
 
 def test_after_the_time_a_reviewer_is_named(ranked: Lease, alice: User) -> None:
@@ -88,7 +88,7 @@ def test_after_the_time_a_reviewer_is_named(ranked: Lease, alice: User) -> None:
 def test_an_abstention_is_called_one(held: Lease, alice: User) -> None:
     assignment.submit(held, Submission(abstained="Not my subject"), key=uuid.uuid4(), by=alice)
     page = page_of(as_user(alice), url("lease", held))
-    assert "You abstained at" in page
+    assert "You abstained on" in page
     assert "Not my subject." in page
     assert "Not ranked" in page
     assert "unacceptable" not in page
