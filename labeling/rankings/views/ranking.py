@@ -109,11 +109,15 @@ def lease_renew(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpRes
 @access.role_required(*RANKERS)
 @require_POST
 def skip_lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResponse:
-    """Pass a comparison on, with a reason; it does not come back to this trainer."""
+    """Pass a comparison on, with a reason of the menu; it does not come back to this trainer."""
     held = access.own_lease(request, lease_id, slug=slug)
     project = held.comparison.project
     user = access.person(request)
-    assignment.skip(held, reason=request.POST.get("reason", "")[:120], by=user)
+    reason = request.POST.get("reason")
+    if reason not in skip_reasons():
+        error = _("Choose why you skip it. Any reason of the list will do.")
+        return _board_page(request, project, held, by=user, error=error)
+    assignment.skip(held, reason=reason, by=user)
     return redirect(_next_url(project, user, request))
 
 

@@ -1,5 +1,6 @@
 """The project that a new Parley begins with."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from labeling.accounts.users import create_account
 from labeling.models import Comparison, Dialogue, Message, Policy, Project, Prompt
 from labeling.projects.administration import publish_guidelines
 from labeling.projects.first_project import SEED, ensure_starting_project
+from labeling.rankings.wording import skip_reasons
 from labeling.sampling.policies import BUNDLED
 from tests.labeling.factories import make_user, publish_policy
 
@@ -29,6 +31,11 @@ def test_it_has_guidelines_prompts_demonstrations_and_practice(store: Path) -> N
     assert project.memberships.filter(user=adam).exists()
     assert project.current_round is not None
     assert project.policy is None
+
+
+def test_its_guidelines_name_a_reason_to_skip_that_the_menu_has() -> None:
+    (named,) = re.findall(r"“(.+?)” is a reason", (SEED / "guidelines.md").read_text())
+    assert named in skip_reasons()
 
 
 def test_each_completion_is_rated_before_the_order_unless_the_project_says_otherwise(store: Path) -> None:

@@ -282,7 +282,7 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "change_ranking": _changed(full) | {f"shelf:{one}": "1" for one in _completions(full, "new_reference")},
         "lease_draft": {"draft": "x", "version": "0"},
         "lease_renew": {"seconds": "5"},
-        "skip_lease": {"reason": "not my topic"},
+        "skip_lease": {"reason": "Not my topic"},
         "write_better": {"completion": str(reported), f"content:{reported}": "Better."},
         "report_completion": {f"report_reason:{reported}": "harmful", f"report_note:{reported}": "why"},
     }  # fmt: skip

@@ -103,6 +103,9 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   // Enter and space belong to the link or button that has the focus.
   if ([" ", "Enter"].includes(event.key) && event.target.closest("a, button, summary, input, label")) return;
+  // An open menu has the keys of its choices; those of the page come after.
+  const choice = document.querySelector(`details.menu[open] [data-choice="${CSS.escape(event.key)}"]`);
+  if (choice) { event.preventDefault(); choice.click(); return; }
   const control = document.querySelector(`[data-key="${CSS.escape(event.key)}"]:not(:disabled)`);
   if (!control || control.offsetParent === null) return;
   event.preventDefault();

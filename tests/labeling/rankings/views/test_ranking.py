@@ -237,6 +237,15 @@ def test_a_skip_gives_the_place_back(held: Lease, alice: User) -> None:
     assert (held.state, held.skip_reason) == (Lease.State.SKIPPED, "Not my topic")
 
 
+@pytest.mark.parametrize("reason", [None, "", "because"])
+def test_a_skip_wants_a_reason_of_the_list(held: Lease, alice: User, reason: str | None) -> None:
+    refused = as_user(alice).post(url("skip_lease", held), {} if reason is None else {"reason": reason})
+    assert refused.status_code == 422
+    assert "Choose why you skip it." in refused.content.decode()
+    held.refresh_from_db()
+    assert held.state == Lease.State.OPEN
+
+
 def test_a_report_wants_a_reason_of_the_list(held: Lease, alice: User) -> None:
     completion = held.shown_order[1]
     address = url("report_completion", held, completion)
