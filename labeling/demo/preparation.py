@@ -39,9 +39,12 @@ def import_prompts(loop: Loop) -> str:
         options.completions,
         options.new_tokens,
     )
+    project.temperature = 1.0  # as PPO samples; the project's own mixture is meant for people
+    project.mixture_parts.all().delete()
     project.comparisons_ready = 0  # the demo makes its own comparisons; the sweep must not add any
     project.grace_minutes = 0  # so that rankings can be exported at once
-    project.save(update_fields=["policy", "num_completions", "max_new_tokens", "comparisons_ready", "grace_minutes"])
+    changed = ["policy", "num_completions", "max_new_tokens", "temperature", "comparisons_ready", "grace_minutes"]
+    project.save(update_fields=changed)
     project.rounds.filter(closed_at=None).update(policy=loop.start, seed=options.seed)
     Policy.objects.filter(id=loop.start.id).update(state=Policy.State.PROMOTED)
     loop.project, loop.trainer = project, _simulated_trainer()

@@ -18,6 +18,7 @@ from labeling.models import (
     GuidelineVersion,
     Membership,
     Message,
+    MixturePart,
     Policy,
     Project,
     Prompt,
@@ -32,6 +33,10 @@ from records import Prompt as PromptRecord
 
 SEED = Path(__file__).parent / "seed"
 SLUG = "first-steps"
+# What a newcomer meets. At 1 the bundled model mostly answers with word salad, below 0.3 it repeats itself and its
+# completions are alike (docs/experiments.md, "What a newcomer reads"); between, they can be read and told apart.
+TEMPERATURE = 0.5  # of answers in chats
+MIXTURE = ((0.3, 1), (0.5, 2), (0.7, 1))  # temperature and share of the completions of a comparison
 
 
 def ensure_starting_project() -> Project:
@@ -54,11 +59,16 @@ def _ensure_project(policy: Policy | None) -> Project:
         defaults={
             "name": "First steps",
             "description": "A place to try everything: write, chat, rank, and train a model on what you did.",
+            "temperature": TEMPERATURE,
             "asks_ratings": True,  # overall and flags before the order, as InstructGPT asked its trainers
         },
     )
     if created:
         Round.objects.create(project=project, number=1)
+        MixturePart.objects.bulk_create(
+            MixturePart(project=project, position=position, temperature=temperature, share=share)
+            for position, (temperature, share) in enumerate(MIXTURE)
+        )
         _add_all_users(project)
         AuditEvent.note("begin project", project, by=None)
     if policy is not None and project.policy is None:

@@ -10,6 +10,7 @@ from labeling.models import Comparison, Dialogue, Message, Policy, Project, Prom
 from labeling.projects.administration import publish_guidelines
 from labeling.projects.first_project import SEED, ensure_starting_project
 from labeling.rankings.wording import skip_reasons
+from labeling.sampling.mixtures import change_mixture, divide, mixture_of
 from labeling.sampling.policies import BUNDLED
 from tests.labeling.factories import make_user, publish_policy
 
@@ -36,6 +37,15 @@ def test_it_has_guidelines_prompts_demonstrations_and_practice(store: Path) -> N
 def test_its_guidelines_name_a_reason_to_skip_that_the_menu_has() -> None:
     (named,) = re.findall(r"“(.+?)” is a reason", (SEED / "guidelines.md").read_text())
     assert named in skip_reasons()
+
+
+def test_a_newcomer_meets_temperatures_that_can_be_told_apart_and_an_admins_stay(store: Path) -> None:
+    project = ensure_starting_project()
+    parts = mixture_of(project)
+    assert [(part.policy, part.temperature) for part in parts] == [(None, 0.3), (None, 0.5), (None, 0.7)]
+    assert divide(project.num_completions, [part.share for part in parts], start=12345) == [1, 2, 1]
+    change_mixture(project, parts[:1], by=make_user(username="adam"))
+    assert mixture_of(ensure_starting_project()) == parts[:1]
 
 
 def test_each_completion_is_rated_before_the_order_unless_the_project_says_otherwise(store: Path) -> None:
