@@ -11,7 +11,7 @@ import uuid
 from datetime import UTC, datetime
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from labeling.models.dialogues import Dialogue, Message, Prompt
 from labeling.models.people import User
@@ -37,6 +37,13 @@ class ComparisonQuerySet(models.QuerySet["Comparison"]):
         """Practice comparisons that this person has never ranked."""
         practice = self.filter(use=Comparison.Use.PRACTICE, state=Comparison.State.OPEN)
         return practice.exclude(practice_rankings__trainer=trainer)
+
+    def rankable_by(self, trainer: User) -> "ComparisonQuerySet":
+        """Work that wants rankings and was not in this person's hands before; what slipped out of them comes again."""
+        seen = Lease.objects.filter(comparison=OuterRef("pk"), trainer=trainer).exclude(state=Lease.State.EXPIRED)
+        wanted = self.filter(state=Comparison.State.OPEN, open_slots__gt=0, use=Comparison.Use.WORK)
+        own_text = Q(project__forbids_own_text=True, dialogue__author=trainer)
+        return wanted.filter(~Exists(seen), project__archived_at=None).exclude(own_text)
 
     def reference_candidates(self) -> "ComparisonQuerySet":
         """Comparisons that may be given a reference ranking: work whose completions are all there."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.models import Comparison, Dialogue, GuidelineVersion, Lease, Membership, Project, User
+from labeling.sampling.progress import coming_in_words
 
 MOST_COUNTED = 100  # comparisons; a longer queue is shown as "99+" instead of counting a million rows
 
@@ -40,6 +41,7 @@ class ProjectStatus:
     practice_waits: bool = False
     holds_lease: bool = False
     comparisons_wait: bool = False
+    coming: str = ""  # how many comparisons are being sampled; the page of one project says when, too
 
     def num_dialogues(self, state: str) -> int:
         return self.dialogues.get(state, 0)
@@ -73,9 +75,13 @@ def project_statuses(projects: Sequence[Project], *, user: User) -> dict[Any, Pr
     held = Lease.objects.filter(trainer=user, state=Lease.State.OPEN, expires_at__gt=timezone.now())
     for pk in held.filter(comparison__project__in=ids).values_list("comparison__project", flat=True):
         found[pk].holds_lease = True
-    with_queue = Project.objects.filter(Exists(_rankable_by(user).filter(project=OuterRef("pk"))), pk__in=ids)
+    waiting_here = Comparison.objects.rankable_by(user).filter(project=OuterRef("pk"))
+    with_queue = Project.objects.filter(Exists(waiting_here), pk__in=ids)
     for pk in with_queue.values_list("pk", flat=True):
         found[pk].comparisons_wait = True
+    sampling = Comparison.objects.filter(project__in=ids, state=Comparison.State.SAMPLING, use=Comparison.Use.WORK)
+    for pk, num in sampling.order_by().values("project").annotate(num=Count("pk")).values_list("project", "num"):
+        found[pk].coming = coming_in_words(num)
     return found
 
 
@@ -88,7 +94,7 @@ def _with_practice(ids: Sequence[Any], *, user: User) -> QuerySet[Project]:
 
 def num_to_rank(project: Project, *, user: User) -> str:
     """How many comparisons of a project this person could rank, as text: at most "99+"."""
-    num = _rankable_by(user).filter(project=project)[:MOST_COUNTED].count()
+    num = Comparison.objects.rankable_by(user).filter(project=project)[:MOST_COUNTED].count()
     return f"{MOST_COUNTED - 1}+" if num == MOST_COUNTED else str(num)
 
 
@@ -111,13 +117,6 @@ def next_step(project: Project, status: ProjectStatus, *, user: User) -> Step:
         label=_("See the round"),
         url=reverse("rounds", args=(project.slug,)),
     )
-
-
-def _rankable_by(user: User) -> QuerySet[Comparison]:
-    mine = Lease.objects.filter(comparison=OuterRef("pk"), trainer=user)
-    wanted = Q(state=Comparison.State.OPEN, open_slots__gt=0, use=Comparison.Use.WORK)
-    own_text = Q(project__forbids_own_text=True, dialogue__author=user)
-    return Comparison.objects.filter(wanted, project__archived_at=None).exclude(own_text).filter(~Exists(mine))
 
 
 def _finish(project: Project, status: ProjectStatus, user: User) -> Step:
@@ -199,10 +198,15 @@ def _write_or_rank(project: Project, status: ProjectStatus) -> Step:
     if status.comparisons_wait:
         return Step(sentence=_("Comparisons wait to be ranked."), label=_("Rank"), url=reverse("rank", args=slug))
     if drafts:
-        sentence = ngettext("You have %(n)d draft.", "You have %(n)d drafts.", drafts)
-        return Step(sentence=sentence % {"n": drafts}, label=_("Write on"), url=reverse("write", args=slug))
+        sentence = ngettext("You have %(n)d draft.", "You have %(n)d drafts.", drafts) % {"n": drafts}
+        return Step(sentence=_meanwhile(status, sentence), label=_("Write on"), url=reverse("write", args=slug))
     return Step(
-        sentence=_("Show the policy what a good answer is: write a dialogue."),
+        sentence=_meanwhile(status, _("Show the policy what a good answer is: write a dialogue.")),
         label=_("Write"),
         url=reverse("write", args=slug),
     )
+
+
+def _meanwhile(status: ProjectStatus, sentence: str) -> str:
+    """What to do while there is nothing to rank, after what is coming."""
+    return f"{status.coming} {sentence}" if status.coming else sentence

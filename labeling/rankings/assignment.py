@@ -73,6 +73,15 @@ class Nothing:
         return self.refusal or _why_nothing(self.project)
 
 
+def waits_for(project: Project, *, by: User) -> bool:
+    """Whether the queue, or an open evaluation, holds something for this trainer. Only a claim knows for sure."""
+    if Comparison.objects.rankable_by(by).filter(project=project).exists():
+        return True
+    pairs = Comparison.objects.filter(evaluation__project=project, evaluation__state=Evaluation.State.OPEN)
+    mine = Lease.objects.filter(trainer=by).values("comparison")
+    return pairs.filter(state=Comparison.State.OPEN, open_slots__gt=0).exclude(pk__in=mine).exists()
+
+
 def in_hand(project: Project, *, by: User) -> Lease | None:
     """The lease that this trainer still holds in the project, the oldest of several."""
     leases = Lease.objects.filter(

@@ -83,12 +83,17 @@ def coming_sentence(project: Project) -> str:
     num = found.num_sampling + (0 if found.asks_for_worker else found.num_to_make)  # without a worker none begins
     if not num:
         return ""
-    sentence = ngettext("%(n)d more comparison is being sampled.", "%(n)d more comparisons are being sampled.", num)
     when = found.sentence
     if found.seconds_left is not None:
         span = duration_in_words(found.seconds_left)
         when = _("All will be here in %(span)s, the first of them sooner.") % {"span": span}
-    return f"{sentence % {'n': num}} {when}"
+    return f"{coming_in_words(num)} {when}"
+
+
+def coming_in_words(num: int) -> str:
+    """How many comparisons are being sampled."""
+    sentence = ngettext("%(n)d more comparison is being sampled.", "%(n)d more comparisons are being sampled.", num)
+    return sentence % {"n": num}
 
 
 def duration_in_words(seconds: float) -> str:

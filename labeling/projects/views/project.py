@@ -14,6 +14,7 @@ from labeling.projects.next_steps import next_step, project_statuses
 from labeling.projects.sections import sections
 from labeling.sampling.forms import mixture_forms
 from labeling.sampling.mixtures import change_mixture
+from labeling.sampling.progress import coming_sentence
 from labeling.web import access
 
 
@@ -24,6 +25,8 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
     found = access.project_for(request, slug)
     user = access.person(request)
     status = project_statuses([found], user=user)[found.pk]
+    if status.coming and not status.comparisons_wait:
+        status.coming = coming_sentence(found) or status.coming
     context = {
         "project": found,
         "section": "project",

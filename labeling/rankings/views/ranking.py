@@ -34,10 +34,13 @@ def rank(request: HttpRequest, slug: str) -> HttpResponse:
     user = access.person(request)
     if request.method == "POST":
         return redirect(_next_url(project, user, request))
+    in_hand = assignment.in_hand(project, by=user)
+    is_empty = in_hand is None and ("none" in request.GET or not assignment.waits_for(project, by=user))
     context = {
         "project": project,
         "section": "rank",
-        "in_hand": assignment.in_hand(project, by=user),
+        "in_hand": in_hand,
+        "nothing": assignment.Nothing(project=project).reason if is_empty else "",
         "num_returned": mending.num_returned(project, by=user),
     }
     return render(request, "labeling/rankings/rank.html", context)
@@ -159,7 +162,9 @@ def _next_url(project: Project, user: User, request: HttpRequest) -> str:
     claimed = assignment.claim(project, by=user)
     if isinstance(claimed, Lease):
         return reverse("lease", args=(project.slug, claimed.id))
-    messages.info(request, claimed.reason)
+    if not claimed.refusal:
+        return reverse("rank", args=(project.slug,)) + "?none=1"  # that page says why
+    messages.info(request, claimed.refusal)
     return reverse("practice" if claimed.practice_first else "rank", args=(project.slug,))
 
 

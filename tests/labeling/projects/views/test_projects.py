@@ -73,6 +73,18 @@ def test_what_waits_decides_what_is_next(project: Project, alice: User) -> None:
     assert "A reviewer returned 1 dialogue to you." in page(client, "home")
 
 
+def test_what_is_being_sampled_is_said_with_what_to_do_meanwhile(project: Project, alice: User) -> None:
+    client = as_user(alice)
+    make_comparison(project=project, state="sampling", round=project.current_round)
+    for name in ("home", "project"):
+        words = page(client, name, *([] if name == "home" else ["sky"]))
+        assert "1 more comparison is being sampled." in words
+        assert "write a dialogue" in words
+    assert "No sample worker is alive" in page(client, "project", "sky")  # or when they will be here
+    make_comparison(project=project)
+    assert "being sampled" not in page(client, "home")
+
+
 def test_a_reviewer_reviews_what_others_submitted(project: Project, alice: User) -> None:
     rita = make_user(username="rita", role=User.Role.REVIEWER, projects=[project])
     Membership.objects.update(guidelines_read=1)
@@ -214,13 +226,13 @@ def test_strangers_and_other_roles_are_kept_out(project: Project, alice: User) -
 
 def test_more_projects_cost_no_more_queries(alice: User, django_assert_num_queries: Any) -> None:
     client = as_user(alice)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(reverse("home"))
     for _ in range(5):
         project = make_project()
         project.memberships.create(user=alice)
         make_dialogue(project=project, author=alice)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(reverse("home"))
 
 

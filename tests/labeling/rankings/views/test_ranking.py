@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling.models import Comparison, Lease, Project, Ranking, Report, User
 from labeling.rankings.submission import RATING_FLAGS
@@ -235,6 +236,27 @@ def test_a_skip_gives_the_place_back(held: Lease, alice: User) -> None:
     assert Comparison.objects.get().open_slots == 1
     held.refresh_from_db()
     assert (held.state, held.skip_reason) == (Lease.State.SKIPPED, "Not my topic")
+
+
+def test_an_empty_queue_says_why_before_anybody_asks(project: Project, alice: User) -> None:
+    client = as_user(alice)
+    page = client.get("/p/bread/rank/").content.decode()
+    assert "Nothing to rank just now" in page
+    assert "There are no comparisons in this project yet." in page
+    comparison = make_comparison(project=project)
+    assert "Ready when you are" in client.get("/p/bread/rank/").content.decode()
+    Lease.objects.create(
+        comparison=comparison, trainer=alice, state="skipped", shown_order=[], expires_at=timezone.now()
+    )
+    assert "You have seen all that is open" in client.get("/p/bread/rank/").content.decode()
+
+
+def test_what_slipped_out_of_ones_hands_waits_for_one_again(project: Project, alice: User) -> None:
+    comparison = make_comparison(project=project)
+    Lease.objects.create(
+        comparison=comparison, trainer=alice, state="expired", shown_order=[], expires_at=timezone.now()
+    )
+    assert "Ready when you are" in as_user(alice).get("/p/bread/rank/").content.decode()
 
 
 @pytest.mark.parametrize("reason", [None, "", "because"])
