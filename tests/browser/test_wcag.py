@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from labeling.models import Comparison, Dialogue, Project, User
-from tests.browser.ranking_page import board_is_ready
+from tests.browser.ranking_page import board_is_ready, take_next
 from tests.labeling.factories import make_chat, make_dialogue, make_project, make_user
 
 OpenPage = Callable[..., Page]
@@ -94,6 +94,22 @@ def test_forced_colours_show_the_chosen_role_and_tab(
 
 def _colour(element: Locator, name: str) -> str:
     return str(element.evaluate("(element, name) => getComputedStyle(element)[name]", name))
+
+
+def test_each_control_of_a_card_says_its_letter_and_the_card_its_place(
+    open_page: OpenPage, alice: User, comparison: Comparison
+) -> None:
+    page = open_page("/p/bread/rank/", user=alice)
+    take_next(page)
+    for letter in "ABCD":
+        for name in ("tie", "unacceptable"):
+            expect(page.get_by_role("button", name=f"{name} {letter}")).to_have_count(1)
+        for name in ("Correct", "Report"):
+            expect(page.locator("summary", has_text=f"{name} {letter}")).to_have_count(1)
+    first = page.locator(".completion[data-letter=A]")
+    expect(first).to_have_accessible_name("A unranked")
+    page.keyboard.press("2")
+    expect(first).to_have_accessible_name("A tier 2")
 
 
 def test_without_scripts_a_line_says_what_is_missing(open_page: OpenPage, alice: User, project: Project) -> None:
