@@ -226,13 +226,13 @@ def test_strangers_and_other_roles_are_kept_out(project: Project, alice: User) -
 
 def test_more_projects_cost_no_more_queries(alice: User, django_assert_num_queries: Any) -> None:
     client = as_user(alice)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         client.get(reverse("home"))
     for _ in range(5):
         project = make_project()
         project.memberships.create(user=alice)
         make_dialogue(project=project, author=alice)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         client.get(reverse("home"))
 
 

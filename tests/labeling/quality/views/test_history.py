@@ -137,7 +137,7 @@ def test_more_work_costs_no_more_queries(
         for _ in range(num):
             make_dialogue(project=project, author=alice)
             make_ranking(trainer=alice, project=project)
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(18):
             client.get(reverse("history"))
 
 
