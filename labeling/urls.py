@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.accounts.views import account, api_tokens, people, sign_in
+from labeling.accounts.views import account, api_tokens, people, sign_in, snippets
 from labeling.api import routes
 from labeling.dialogues.views import chat, editor, regeneration, review, start, suggestions
 from labeling.exports.views import data, export
@@ -46,6 +46,11 @@ urlpatterns = [
     path("account/theme/", account.theme, name="theme"),
     path("account/tokens/", api_tokens.tokens, name="tokens"),
     path("account/tokens/<uuid:token_id>/revoke/", api_tokens.revoke, name="revoke_token"),
+    path("account/tour/", account.tour_seen, name="tour_seen"),
+    path("account/snippets/", snippets.snippets, name="snippets"),
+    path("account/snippets/<uuid:snippet_id>/", snippets.change, name="change_snippet"),
+    path("account/snippets/<uuid:snippet_id>/delete/", snippets.delete, name="delete_snippet"),
+    path("account/snippets/<uuid:snippet_id>/put-back/", snippets.put_back, name="put_back_snippet"),
     path("history/", own_work.history, name="history"),
     # People.
     path("people/", people.people, name="people"),

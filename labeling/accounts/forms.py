@@ -14,7 +14,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from labeling.accounts.users import TOURS
 from labeling.models import ApiToken, Project, User
+from labeling.web.form_fields import ProseField
+from labeling.web.navigation import BREAK_AFTER
 
 THEMES = (("", _("Colours of this device")), ("light", _("Light")), ("dark", _("Dark")))
 LIFETIMES = ((7, _("a week")), (30, _("a month")), (90, _("three months")), (365, _("a year")))
@@ -55,6 +58,20 @@ class AccountForm(forms.ModelForm[User]):
         required=False,
         help_text=_("Letters, digits and signs, outside of texts. Those with Ctrl, Enter and Esc work in any case."),
     )
+    daily_goal = forms.IntegerField(
+        label=_("Goal for a day"),
+        required=False,
+        min_value=1,
+        max_value=1000,
+        help_text=_("Rankings and dialogues together, for yourself alone; nobody else sees it. Empty: no goal."),
+    )
+    break_after = forms.IntegerField(
+        label=_("Minutes of work until a word about a break"),
+        required=False,
+        min_value=5,
+        max_value=240,
+        help_text=_("It is shown in the top bar. Five minutes without a key or a click are one. Empty: no such word."),
+    )
 
     class Meta:
         model = User
@@ -70,10 +87,23 @@ class AccountForm(forms.ModelForm[User]):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.initial.setdefault("theme", self.instance.preferences.get("theme", ""))
         self.initial.setdefault("single_keys", self.instance.preferences.get("single_keys", True))
+        self.initial.setdefault("daily_goal", self.instance.preferences.get("daily_goal"))
+        self.initial.setdefault("break_after", self.instance.preferences.get("break_after", BREAK_AFTER))
+        if not self.instance.can_write_and_rank:
+            del self.fields["daily_goal"], self.fields["break_after"]
 
 
 class ThemeForm(forms.Form):
     theme = forms.ChoiceField(choices=THEMES, required=False)
+
+
+class SnippetForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=80)
+    text = ProseField(label=_("Text"), rows=5, max_length=10_000)
+
+
+class TourForm(forms.Form):
+    name = forms.ChoiceField(choices=[(name, name) for name in TOURS])
 
 
 class PasswordForm(PasswordChangeForm):

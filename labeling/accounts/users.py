@@ -28,6 +28,8 @@ FIRST_ACCOUNTS = (
     ("reviewer", User.Role.REVIEWER),
     ("engineer", User.Role.ENGINEER),
 )
+OWN_PREFERENCES = ("theme", "single_keys", "daily_goal", "break_after")  # that the account's page sets
+TOURS = ("rank", "write")
 FAILURES_PER_NAME = 5
 FAILURES_PER_ADDRESS = 20
 FAILURE_WINDOW = timedelta(minutes=15)
@@ -89,13 +91,13 @@ def reset_password(user: User, *, by: User) -> tuple[str, int]:
 
 
 def change_own_settings(user: User, *, values: dict[str, Any]) -> None:
-    """Save a person's own settings; `theme` and `single_keys` are kept in the preferences, the others are fields."""
-    preferences = {name: values[name] for name in ("theme", "single_keys")}
+    """Save a person's own settings; those of OWN_PREFERENCES are kept in the preferences, the others are fields."""
+    preferences = {name: values[name] for name in OWN_PREFERENCES if name in values}
     fields = [name for name in values if name not in preferences]
     for name in fields:
         setattr(user, name, values[name])
-    user.preferences = {**user.preferences, **preferences}
     with transaction.atomic():
+        _prefer(user, preferences)
         user.save(update_fields=[*fields, "preferences"])
         AuditEvent.note("change own settings", user, by=user)
 
@@ -114,8 +116,22 @@ def adopt_time_zone(user: User, *, name: str) -> None:
 
 def set_preference(user: User, **preferences: Any) -> None:
     """Save preferences of display. They are not work, so no audit event is written."""
-    user.preferences = {**user.preferences, **preferences}
-    user.save(update_fields=["preferences"])
+    with transaction.atomic():
+        _prefer(user, preferences)
+        user.save(update_fields=["preferences"])
+
+
+def see_tour(user: User, *, name: str) -> None:
+    """Remember that this person has seen a tour, or has skipped it: it does not begin by itself again."""
+    with transaction.atomic():
+        _prefer(user, {})
+        user.preferences["tours"] = sorted({*user.preferences.get("tours", ()), name})
+        user.save(update_fields=["preferences"])
+
+
+def _prefer(user: User, preferences: dict[str, Any]) -> None:
+    """Set preferences on the row as it is now, locked: the column is written whole, with what other tabs prefer."""
+    user.preferences = User.objects.select_for_update(no_key=True).get(pk=user.pk).preferences | preferences
 
 
 def choose_topics(user: User, *, topics: list[str]) -> None:

@@ -17,6 +17,7 @@ from labeling.models.projects import GuidelineVersion, Project, Round
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
+from labeling.models.snippets import Snippet
 from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken
 from labeling.models.training import TrainingJob
@@ -60,6 +61,7 @@ __all__ = [
     "SamplingRun",
     "SeenOrders",
     "SignInFailures",
+    "Snippet",
     "Thumb",
     "TrainingJob",
     "User",

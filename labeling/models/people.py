@@ -42,7 +42,7 @@ class User(AbstractBaseUser):
     is_simulated = models.BooleanField(default=False)  # a program that ranks; all its rankings are marked as simulated
     time_zone = models.CharField(max_length=64, default="UTC")
     language = models.CharField(max_length=16, default="en")
-    preferences = models.JSONField(default=dict, blank=True)  # of display only: ranking layout, theme, …
+    preferences = models.JSONField(default=dict, blank=True)  # of their own pages only: layout, theme, goal …
     topics = models.JSONField(default=list, blank=True)  # topics that they like to write about; empty means any
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -37,6 +37,7 @@ from labeling.models import (
     Ranking,
     Reference,
     SamplingRun,
+    Snippet,
     Thumb,
     TrainingJob,
     User,
@@ -87,6 +88,13 @@ def person(request: HttpRequest) -> User:
 def own_token(request: HttpRequest, token_id: uuid.UUID) -> ApiToken:
     """An API token of this person."""
     return get_object_or_404(ApiToken, id=token_id, owner=person(request))
+
+
+def own_snippet(request: HttpRequest, snippet_id: uuid.UUID, *, is_deleted: bool = False) -> Snippet:
+    """A snippet of this person; with `is_deleted` also one that they deleted."""
+    owner = person(request)
+    mine = Snippet.objects.filter(owner=owner) if is_deleted else Snippet.objects.kept_by(owner)
+    return get_object_or_404(mine, id=snippet_id)
 
 
 def project_for(request: HttpRequest, slug: str) -> Project:

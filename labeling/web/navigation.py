@@ -1,4 +1,4 @@
-"""Context processor: the theme, whether single keys act, the person's projects and the sections that they may open.
+"""Context processor: a person's preferences of display, their projects and the sections that they may open.
 
 Knows roles and URL names, nothing of the pages themselves.
 """
@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from labeling.models import Project, User
+
+BREAK_AFTER = 50  # minutes of work before a break is spoken of, unless the person chose others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +28,13 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     """What templates/base.html and web/_bar.html show of the person; nothing for visitors."""
     user = request.user
     if not isinstance(user, User):
-        return {"theme": "", "single_keys": True, "navigation_projects": [], "navigation_links": []}
+        return {"theme": "", "single_keys": True, "tours": "", "navigation_projects": [], "navigation_links": []}
     slug = request.resolver_match.kwargs.get("slug") if request.resolver_match else None
     return {
         "theme": user.preferences.get("theme", ""),
         "single_keys": user.preferences.get("single_keys", True),
+        "break_after": user.preferences.get("break_after", BREAK_AFTER) if user.can_write_and_rank else None,
+        "tours": " ".join(user.preferences.get("tours", ())),
         "navigation_projects": Project.objects.visible_to(user).current().order_by("name"),
         "navigation_links": _project_links(user, slug) if slug else _general_links(user),
     }

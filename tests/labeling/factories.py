@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from labeling.accounts.users import TOURS
 from labeling.models import (
     Comparison,
     Completion,
@@ -49,10 +50,15 @@ def make_user(
     password: str | None = None,
     **fields: Any,
 ) -> User:
-    """A person of the cast, a member of `projects`. Without a password, which takes time to hash, nobody signs in."""
+    """A person of the cast, a member of `projects`. Without a password, which takes time to hash, nobody signs in.
+
+    They have seen the tours, which would stand before whatever a test looks at; `preferences={}` is a newcomer.
+    """
     name = username or f"user-{uuid.uuid4().hex[:10]}"
     role = role or CAST.get(name, User.Role.TRAINER)
-    user = User.objects.create_user(name, password, role=role, **{"display_name": name.title(), **fields})
+    user = User.objects.create_user(
+        name, password, role=role, **{"display_name": name.title(), "preferences": {"tours": list(TOURS)}, **fields}
+    )
     Membership.objects.bulk_create(Membership(project=project, user=user) for project in projects)
     return user
 

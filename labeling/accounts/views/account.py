@@ -1,4 +1,4 @@
-"""A person's own settings: name, time zone, language, colours, password."""
+"""A person's own settings: name, time zone, language, colours, goal and breaks, password; the tours they have seen."""
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -9,10 +9,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.accounts import users
-from labeling.accounts.forms import AccountForm, PasswordForm, ThemeForm
+from labeling.accounts.forms import AccountForm, PasswordForm, ThemeForm, TourForm
 from labeling.accounts.views.api_tokens import tokens_revoked
 from labeling.models import User
 from labeling.web import access
+from labeling.web.access import WRITERS
 from labeling.web.redirects import return_url
 
 
@@ -53,6 +54,16 @@ def theme(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=422)
     users.set_preference(access.person(request), theme=form.cleaned_data["theme"])
     return redirect(return_url(request, default="home"))
+
+
+@access.role_required(*WRITERS)
+@require_POST
+def tour_seen(request: HttpRequest) -> HttpResponse:
+    form = TourForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=422)
+    users.see_tour(access.person(request), name=form.cleaned_data["name"])
+    return HttpResponse(status=204)
 
 
 def _page(

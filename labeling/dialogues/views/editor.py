@@ -18,7 +18,7 @@ from labeling.dialogues.review import undo_until
 from labeling.dialogues.rules import StaleVersion, WritingError, content_digest
 from labeling.dialogues.suggestions import stop_runs
 from labeling.dialogues.views import fragments
-from labeling.models import Completion, Dialogue, Message, User
+from labeling.models import Completion, Dialogue, Message, Snippet, User
 from labeling.web import access
 from labeling.web.access import WRITERS
 
@@ -238,6 +238,7 @@ def _page(
     context |= fragments.suggestions_context(dialogue, context["thread"])
     answers = [message for message in context["thread"] if message.role == Message.Role.ASSISTANT]
     context["answer_to_mend"] = answers[-1] if answers else None
+    context["snippets"] = Snippet.objects.kept_by(access.person(request))
     context |= {"section": "write", "guidelines": dialogue.project.guidelines, "problem": problem}
     return render(request, "labeling/dialogues/dialogue.html", context, status=status)
 

@@ -248,6 +248,7 @@ def _words() -> dict[str, str]:
         "conflict": _("two texts: choose one"),
         "refused": _("not saved: {}"),
         "again": _("not submitted yet: press again in a moment for that"),
+        "inserted": _("snippet inserted"),
         "taken": _("a suggestion, unchanged"),
         "edited": _("from a suggestion, changed"),
     }

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from labeling.accounts import users
+from labeling.accounts import snippets, users
 from labeling.accounts.api_tokens import TokenError, make_token
 from labeling.accounts.users import AccountError
-from labeling.models import ApiToken, User
+from labeling.models import ApiToken, Snippet, User
 from tests.labeling.factories import make_user
 from tests.labeling.overlapping import overlap
 
@@ -28,6 +28,26 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays() -> None:
 def test_two_processes_that_start_at_once_make_the_first_accounts_once() -> None:
     assert overlap(users.ensure_first_accounts, users.ensure_first_accounts) == []
     assert User.objects.count() == 4
+
+
+def test_a_preference_is_not_lost_to_what_another_tab_prefers(alice: User) -> None:
+    User.objects.update(preferences={})
+    overlap(
+        lambda: users.set_preference(User.objects.get(id=alice.id), layout="columns"),
+        lambda: users.see_tour(User.objects.get(id=alice.id), name="rank"),
+    )
+    assert User.objects.get().preferences == {"layout": "columns", "tours": ["rank"]}
+
+
+def test_two_tabs_do_not_make_more_snippets_than_one_person_may(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snippets, "MOST_SNIPPETS", 1)
+
+    def make() -> Any:
+        return snippets.add_snippet(name="Tutor", text="You are patient.", by=alice)
+
+    with pytest.raises(snippets.SnippetError):
+        overlap(make, make)
+    assert Snippet.objects.count() == 1
 
 
 def test_no_token_is_made_while_a_password_is_being_reset() -> None:

@@ -159,6 +159,7 @@ def make_full_project() -> FullProject:
         "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
         "comment_id": comments[1].id, "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
         "withdrawal_id": withdrawal.id, "adjudication_id": waiting.id,
+        "snippet_id": models.Snippet.objects.create(owner=adam, name="Bot", text="You are a patient helper.").id,
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
@@ -234,6 +235,9 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "sign_in": {"username": "adam", "password": "x", "next": "/", "time_zone": "UTC"},
         "account": {"display_name": "A", "email": "a@example.org", "time_zone": "UTC", "language": "en"},
         "theme": {"theme": "dark", "next": "/"},
+        "tour_seen": {"name": "rank"},
+        "snippets": {"name": "Hello", "text": "Good morning!"},
+        "change_snippet": {f"s-{full.ids['snippet_id']}-{name}": name for name in ("name", "text")},
         "tokens": {"token-name": "t", "token-scopes": "read", "token-life": "30"},
         "people": {"username": "carol", "role": "trainer"},
         "change_role": {"role": "reviewer"},

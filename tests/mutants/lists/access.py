@@ -10,6 +10,9 @@ _access = platform_planter("web/access.py", "web/test_access.py")
 _api_tokens = platform_planter("accounts/api_tokens.py", "accounts/views/test_api_tokens.py", "accounts/test_users.py")
 _api_tokens_races = platform_planter("accounts/api_tokens.py", "accounts/test_races.py")
 _users_races = platform_planter("accounts/users.py", "accounts/test_races.py")
+_snippets_races = platform_planter("accounts/snippets.py", "accounts/test_races.py")
+_own_snippets = platform_planter("web/access.py", "accounts/test_snippets.py")
+_todays_work = platform_planter("quality/todays_work.py", "quality/test_todays_work.py")
 _users = platform_planter("accounts/users.py", "accounts/test_users.py")
 _idempotency = platform_planter("api/idempotency.py", f"{DOOR}::test_the_same_write_under_one_key_is_done_once")
 _projects = platform_planter("api/projects.py", f"{DOOR}::test_a_token_of_one_project_finds_no_other")
@@ -104,6 +107,29 @@ MUTANTS = [
         "two starts at once make the first accounts twice",
         "cursor.execute(\"SELECT pg_advisory_xact_lock(hashtext('parley: first accounts'))\")",
         'cursor.execute("SELECT 1")',
+    ),
+    _users_races(
+        "a preference is lost to another tab",
+        "User.objects.select_for_update(no_key=True).get(pk=user.pk).preferences | preferences",
+        "user.preferences | preferences",
+    ),
+    _snippets_races(
+        "two tabs make one snippet more than a person may",
+        "User.objects.select_for_update(no_key=True).get(pk=owner.pk)",
+        "User.objects.get(pk=owner.pk)",
+    ),
+    _own_snippets(
+        "anybody changes a snippet", "Snippet.objects.kept_by(owner)", "Snippet.objects.filter(deleted_at=None)"
+    ),
+    _own_snippets(
+        "anybody brings a snippet back",
+        "mine = Snippet.objects.filter(owner=owner) if",
+        "mine = Snippet.objects.all() if",
+    ),
+    _todays_work(
+        "a day begins at midnight UTC",
+        "return timezone.localtime().replace(",
+        "return timezone.now().replace(",
     ),
     _idempotency("the address is not compared", "{request.method} {request.get_full_path()}", "{request.method}"),
     _projects(

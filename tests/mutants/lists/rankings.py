@@ -25,6 +25,9 @@ def _sql(fault: str, before: str, after: str, *tests: str) -> Mutant:
 
 
 MUTANTS = [
+    _planted(
+        "views/ranking", "a skip needs no reason", "if reason not in skip_reasons():", "if False:", "views/ranking.py"
+    ),
     _assignment(
         "the comparison is not locked",
         'Comparison.objects.select_for_update(of=("self",), no_key=True).annotate(',

@@ -82,6 +82,14 @@ export class Composer {
     this.changed();
   }
 
+  // At the caret, and typed: it is the person's own text.
+  insert(content) {
+    this.text.focus();
+    if (document.execCommand("insertText", false, content)) return;
+    this.text.setRangeText(content, this.text.selectionStart, this.text.selectionEnd, "end");
+    this.changed();
+  }
+
   // With execCommand as well: Ctrl-Z brings the text back, and that it began as a suggestion.
   startAfresh() {
     this.text.focus();

@@ -61,6 +61,15 @@ const composer = beginComposer((composer, change) => {
 for (const radio of form.elements.role) radio.addEventListener("change", () => composer.changed());
 document.getElementById("forget-suggestion").addEventListener("click", () => composer.startAfresh());
 
+document.getElementById("snippets").addEventListener("click", ({ target }) => {
+  const { snippet } = target.closest("button")?.dataset ?? {};
+  if (snippet === undefined) return;
+  document.getElementById("snippets").open = false;
+  showPreview(false);
+  composer.insert(snippet);
+  announce(facts.words.inserted);
+});
+
 document.addEventListener("parley:dialogue-changed", (event) => {
   if (event.detail.added) { showPreview(false); composer.text.focus(); }
 });

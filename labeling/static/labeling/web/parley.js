@@ -93,6 +93,7 @@ document.addEventListener("keydown", (event) => {
     }
     event.target.closest("form")?.querySelector("[data-escape]")?.click();
   }
+  if (document.querySelector("dialog:modal")) return; // the page behind it does nothing
   if (isMainKey(event)) {
     // A form's own Ctrl-Enter control has precedence over the page's.
     const own = event.target.closest("form")?.querySelector("[data-ctrl-enter]:not(:disabled)");

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from django.urls import reverse
 
+from labeling.accounts.users import see_tour, set_preference
 from labeling.models import AuditEvent, Dialogue, User
 from tests.labeling.api.api_client import Program
 from tests.labeling.factories import PASSWORD, make_dialogue, make_project, make_user
@@ -40,6 +41,36 @@ def test_single_keys_act_until_they_are_switched_off(alice: User) -> None:
     assert 'data-single-keys="off"' not in client.get(reverse("account")).content.decode()
     client.post(reverse("account"), settings_of())
     assert 'data-single-keys="off"' in client.get(reverse("account")).content.decode()
+
+
+def test_breaks_are_spoken_of_after_as_long_as_chosen_or_never(alice: User) -> None:
+    client = as_user(alice)
+    assert 'data-after="50"' in client.get(reverse("account")).content.decode()
+    client.post(reverse("account"), settings_of(break_after="25"))
+    assert 'data-after="25"' in client.get(reverse("account")).content.decode()
+    client.post(reverse("account"), settings_of())
+    assert "data-after" not in client.get(reverse("account")).content.decode()
+    assert client.post(reverse("account"), settings_of(break_after="1")).status_code == 422
+
+
+def test_who_does_not_write_or_rank_has_no_goal_and_no_breaks(alice: User) -> None:
+    erin = make_user(username="erin")
+    page = as_user(erin).get(reverse("account")).content.decode()
+    assert "Goal for a day" not in page
+    assert "data-after" not in page
+    assert as_user(erin).get(reverse("snippets")).status_code == 403
+
+
+def test_a_tour_is_remembered_beside_what_another_tab_prefers(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(preferences={})
+    stale = User.objects.get(pk=alice.pk)
+    set_preference(alice, layout="columns")
+    see_tour(stale, name="rank")
+    set_preference(alice, theme="dark")
+    alice.refresh_from_db()
+    assert alice.preferences == {"layout": "columns", "tours": ["rank"], "theme": "dark"}
+    assert 'data-tours="rank"' in as_user(alice).get(reverse("account")).content.decode()
+    assert as_user(alice).post(reverse("tour_seen"), {"name": "moon"}).status_code == 422
 
 
 def test_an_unknown_zone_is_refused_and_nothing_is_kept(alice: User) -> None:
