@@ -9,11 +9,12 @@ import pytest
 from labeling.demo import workspace
 from labeling.demo.options import DemoOptions
 from labeling.demo.polling import StepFailed
-from labeling.demo.preparation import draw_conversations, import_human_rankings
+from labeling.demo.preparation import draw_conversations, import_human_rankings, import_prompts
 from labeling.demo.state import Loop
 from labeling.models import Ranking
+from labeling.sampling.mixtures import mixture_of
 from records import read_manifest, verify_directory
-from tests.labeling.factories import make_project
+from tests.labeling.factories import make_policy, make_project
 
 
 def conversation(*texts: str, senders: str = "abababab") -> dict[str, Any]:
@@ -87,6 +88,17 @@ def test_a_damaged_policy_is_refused_by_name(tiny_policy: Path, store: Path, tmp
 def test_a_folder_without_a_model_is_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="holds no model"):
         workspace.install_policy(tmp_path)
+
+
+@pytest.mark.django_db
+def test_the_demo_samples_as_ppo_does_and_not_as_people_are_met(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace, "demo_folder", lambda: tmp_path)
+    loop = Loop(options=DemoOptions(conversations=2))
+    loop.start = make_policy()
+    import_prompts(loop)
+    assert (loop.project.temperature, mixture_of(loop.project)) == (1.0, [])
 
 
 def write_rankings(path: Path, num: int, *, last: str = "") -> Path:
