@@ -38,10 +38,11 @@ from policy.stopping import require_finite
 from policy.texts import tokenize_texts
 from policy.value import ValueLearner
 from policy.watch import Watch, facts_of, has_turned, keep_if_best, looks_of, suggestion
+from records.ppo_sizes import length_problem
 from rewardmodel.commandline import run
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import context_of, load_reward_model
-from rewardmodel.options import OptionError
+from rewardmodel.options import OptionError, flag
 from rewardmodel.processes import Processes
 from rewardmodel.publishing import STATES, directory_sha256
 
@@ -290,16 +291,14 @@ def make_watch(
 def build_learners(config: PpoConfig, device: torch.device, *, longest_prompt: int) -> Learners:
     """Both networks with what they start from. OptionError where rollouts do not fit one of them."""
     trainable = config.trainable
-    longest = longest_prompt + config.max_new_tokens
     dtype = trainable.trunk_dtype(config.precision)
     start = load_causal_lm(config.policy, dtype=dtype, device=device)
     reward_model = load_reward_model(config.reward, dtype=dtype, device=device)
     context = min(context_of(start), context_of(reward_model.backbone))
-    if longest > context:
-        raise OptionError(
-            f"the longest prompt has {longest_prompt} tokens and --max-new-tokens is {config.max_new_tokens}, but the "
-            f"models hold {context}; lower --max-prompt-tokens or --max-new-tokens"
-        )
+    if problem := length_problem(
+        prompt_tokens=longest_prompt, max_new_tokens=config.max_new_tokens, context=context, called=flag
+    ):
+        raise OptionError(problem.sentence)
     policy, value = PolicyLearner(start, trainable), ValueLearner(reward_model, trainable)
     policy_optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
     value_optimizer = build_adamw(value.model, lr=config.value_lr, eps=config.adam_eps)

@@ -12,6 +12,7 @@ from typing import Literal
 from language.seeds import derived_seed
 from policy.learner import Trainable
 from records import SamplingParams
+from records.ppo_sizes import COMPLETIONS_PER_PROMPT, MAX_PROMPT_TOKENS, MICROBATCH_SIZE, size_problems
 from rewardmodel.commandline import Precision
 from rewardmodel.options import KeepsWork, OptionError, flag, require_not_negative, require_positive, require_share
 
@@ -37,17 +38,17 @@ class PpoConfig(KeepsWork):
     """Times of sampling and training. IG: 256k episodes, 512 at a time."""
     rollouts_per_update: int = 512
     """Completions sampled per update. IG."""
-    completions_per_prompt: int = 1
+    completions_per_prompt: int = COMPLETIONS_PER_PROMPT
     """Completions of each prompt within an update. IG: 1; more share the prompt's computation."""
     minibatch_size: int = 64
     """Rollouts per optimizer step. IG."""
-    microbatch_size: int = 8
+    microbatch_size: int = MICROBATCH_SIZE
     """Rollouts forwarded at once: memory, never the result."""
     epochs: int = 1
     """Passes over an update's rollouts. IG; 4 in ST and LMHP, with one minibatch each."""
     max_new_tokens: int = 256
     """Longest completion, in tokens. IG: 1k."""
-    max_prompt_tokens: int = 1024
+    max_prompt_tokens: int = MAX_PROMPT_TOKENS
     """Longer prompts are left out. IG: those over 1k."""
     temperature: float = 1.0
     """Temperature of sampling, and of every log-probability. IG."""
@@ -149,9 +150,14 @@ def require_options(config: PpoConfig) -> None:
         *("max_new_tokens", "max_prompt_tokens", "temperature", "lr", "value_lr", "kl_target", "kl_horizon"),
         *("max_grad_norm", "ptx_ratio", "lora_rank", "save_every", "ptx_text_tokens"),
     )
-    _require_multiple(config, "rollouts_per_update", "minibatch_size")
-    _require_multiple(config, "rollouts_per_update", "completions_per_prompt")
-    _require_multiple(config, "minibatch_size", "microbatch_size")
+    for problem in size_problems(
+        rollouts_per_update=config.rollouts_per_update,
+        minibatch_size=config.minibatch_size,
+        completions_per_prompt=config.completions_per_prompt,
+        microbatch_size=config.microbatch_size,
+        called=flag,
+    ):
+        raise OptionError(problem.sentence)
     if config.watch_prompts is not None and config.watch_reward is None:
         raise OptionError("--watch-prompts needs --watch-reward, which scores the answers")
     require_not_negative(config, "watch_max_prompts", "length_only_tokens")
@@ -166,9 +172,3 @@ def require_processes(config: PpoConfig, count: int) -> None:
             f"{count} processes cannot share minibatches of {pieces} pieces (--minibatch-size over --microbatch-size); "
             "lower --microbatch-size, raise --rollouts-per-update, or start fewer processes"
         )
-
-
-def _require_multiple(config: PpoConfig, whole: str, part: str) -> None:
-    if getattr(config, whole) % getattr(config, part):
-        values = [f"{flag(name)} {getattr(config, name)}" for name in (whole, part)]
-        raise OptionError(f"{values[0]} must be a multiple of {values[1]}")

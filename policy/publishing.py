@@ -21,7 +21,7 @@ from language.lora import wrap_with_lora
 from policy.card import card_text
 from policy.learner import Trainable
 from rewardmodel.metrics import METRICS_FILE
-from rewardmodel.publishing import STATES, PublishingError
+from rewardmodel.publishing import STATES, NoRoom, PublishingError
 
 FACTS_FILE = "policy.json"
 
@@ -63,7 +63,7 @@ def require_room(work: Path, modules: Iterable[nn.Module], *, num_kept: int = 0)
     work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(work).free
     if free < needed:
-        raise PublishingError(
+        raise NoRoom(
             f"{work}: {free / 1e9:.1f} GB free, but this run needs {needed / 1e9:.1f} GB; free some, or give --work"
         )
 

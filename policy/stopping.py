@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 
-from rewardmodel.stopping import TrainingStopped
+from rewardmodel.stopping import OutOfMemory, TrainingStopped
 
 _NAMED = 8  # records named in a message; enough to find the batch
 
@@ -27,7 +27,7 @@ def in_smaller_pieces(action: Callable[[list[list[Member]]], Outcome], pieces: l
     """`action(pieces)`; where memory runs out, again from its beginning with every piece in halves.
 
     The same mathematics in smaller forward passes. `action` must be repeatable: it begins by clearing the
-    gradients it accumulates. Raises TrainingStopped where not even pieces of one member fit.
+    gradients it accumulates. Raises OutOfMemory where not even pieces of one member fit.
     """
     while True:
         try:
@@ -37,7 +37,7 @@ def in_smaller_pieces(action: Callable[[list[list[Member]]], Outcome], pieces: l
                 raise
             halves = [half for piece in pieces for half in _halve(piece)]
             if len(halves) == len(pieces):
-                raise TrainingStopped(
+                raise OutOfMemory(
                     "out of memory on a single sequence; use --lora or --train-last-layers, or shorter "
                     "sequences, and go on with --resume"
                 ) from error
@@ -56,7 +56,7 @@ def in_smaller_batches(action: Callable[[int], Outcome], most_rows: int) -> Outc
             if not is_out_of_memory(error):
                 raise
             if most_rows == 1:
-                raise TrainingStopped(
+                raise OutOfMemory(
                     "out of memory while sampling; lower --max-new-tokens or --completions-per-prompt, "
                     "and go on with --resume"
                 ) from error

@@ -25,6 +25,12 @@ TRAIN_QUEUE = "train"
 PRIORITY_WAITING = 0
 PRIORITY_OVERNIGHT = 9
 
+# How a training program ends that a person can help: where its options or its data are at fault, so that the same
+# again would fail the same (2, as of every command line), and where what was in the way may be gone by then (75, the
+# EX_TEMPFAIL of sysexits.h): memory, disk, a missing file.
+NEEDS_OTHER_SETTINGS = 2
+MAY_PASS = 75
+
 # The Redis set of the workers' names; each worker's key is worker_key(name).
 WORKERS_KEY = "parley:workers"
 

@@ -314,7 +314,10 @@ class TrainingProgress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingResult:
-    """How a job ended. Either `manifest_sha256` names what was published or `error` says why not."""
+    """How a job ended. Either `manifest_sha256` names what was published or `error` says why not.
+
+    `needs_other_settings`: the same job would fail in the same way, since its options or its data are at fault.
+    """
 
     job_id: str
     attempt: int
@@ -322,6 +325,7 @@ class TrainingResult:
     manifest_sha256: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     error: str | None = None
+    needs_other_settings: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

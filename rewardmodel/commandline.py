@@ -1,7 +1,8 @@
 """What the commands have in common: reading the configuration, how many there are, choosing a device, ending well.
 
-What a person caused (bad data, a missing model, a full disk) ends a command with one line on stderr
-and exit status 2; what we caused ends it with a traceback.
+What a person can help ends a command with one line on stderr: bad options and bad data with exit status 2, since the
+same again would end the same; a full disk, a missing file or too little memory with 75, since those may pass. What we
+caused ends it with a traceback.
 """
 
 import errno
@@ -14,14 +15,15 @@ from typing import Literal, TypeVar
 import torch
 import tyro
 
-from rewardmodel.options import OptionError
+from records.names import MAY_PASS, NEEDS_OTHER_SETTINGS
+from rewardmodel.options import MayPass, OptionError
 
 Config = TypeVar("Config")
 Precision = Literal["fp32", "bf16"]
 
 
 def run(command: Callable[[Config], None], config_class: type[Config], *, shares_work: bool = False) -> None:
-    """Read `config_class` from the command line and run `command` on it; exits with status 2 on a person's error.
+    """Read `config_class` from the command line and run `command` on it; a person's error becomes its exit status.
 
     Of several processes each would do all of the work, so they are refused unless the command `shares_work`.
     """
@@ -31,15 +33,18 @@ def run(command: Callable[[Config], None], config_class: type[Config], *, shares
             require_one_process(_program())
         command(config)
     except KeyboardInterrupt:
-        fail("interrupted; continue with --resume where the command has it")
+        fail("interrupted; continue with --resume where the command has it", status=MAY_PASS)
     except ValueError as error:
         if type(error) is ValueError:
             raise  # of nobody's making but ours
-        fail(str(error))
+        fail(str(error), status=MAY_PASS if isinstance(error, MayPass) else NEEDS_OTHER_SETTINGS)
     except torch.OutOfMemoryError as error:
-        fail(f"the device is out of memory: {str(error).splitlines()[0]}; lower --microbatch-tokens or use --lora")
+        fail(
+            f"the device is out of memory: {str(error).splitlines()[0]}; lower --microbatch-tokens or use --lora",
+            status=MAY_PASS,
+        )
     except OSError as error:
-        fail(_explain(error))
+        fail(_explain(error), status=MAY_PASS)
 
 
 def num_started() -> int:
@@ -56,10 +61,10 @@ def require_one_process(program: str) -> None:
         )
 
 
-def fail(message: str) -> None:
-    """Say in one line what went wrong and exit with status 2."""
+def fail(message: str, *, status: int = NEEDS_OTHER_SETTINGS) -> None:
+    """Say in one line what went wrong and exit with this status."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(status)
 
 
 def resolve_device(name: str) -> torch.device:

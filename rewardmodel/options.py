@@ -8,6 +8,10 @@ class OptionError(ValueError):
     """Options that contradict one another or what is on disk: which, and what to do."""
 
 
+class MayPass(Exception):
+    """Beside another class: what is in the way may be gone the next time, so the same options may be tried again."""
+
+
 class KeepsWork:
     """A configuration whose result is published at `out`, and whose states lie in `work`, or beside it."""
 

@@ -21,6 +21,7 @@ from rewardmodel.material import Material
 from rewardmodel.metrics import METRICS_FILE, note_on_board
 from rewardmodel.model import FACTS_FILE, RewardModel, publish_reward_model
 from rewardmodel.normalisation import Normalisation
+from rewardmodel.options import MayPass
 from rewardmodel.report import report_html
 
 STATES = "states"  # folder of the work directory
@@ -31,6 +32,10 @@ _STATE_BYTES = 12
 
 class PublishingError(ValueError):
     """A place where the model cannot go: which, and what to do."""
+
+
+class NoRoom(PublishingError, MayPass):
+    """A disk that cannot hold the run: how much is missing."""
 
 
 def make_facts(
@@ -148,7 +153,7 @@ def require_room(work: Path, model: RewardModel) -> None:
     work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(work).free
     if free < needed:
-        raise PublishingError(
+        raise NoRoom(
             f"{work}: {free / 1e9:.1f} GB free, but this run needs {needed / 1e9:.1f} GB; free some, or give --work"
         )
 

@@ -7,12 +7,17 @@ from contextlib import contextmanager
 import torch
 
 from rewardmodel.comparisons import Comparison
+from rewardmodel.options import MayPass
 
 _NAMED = 8  # rankings named in a message; enough to find the batch
 
 
 class TrainingStopped(ValueError):
     """Training that cannot go on; what was saved before stays as it is."""
+
+
+class OutOfMemory(TrainingStopped, MayPass):
+    """Memory that ran out; on another machine, or once others are done, it may suffice."""
 
 
 def require_finite(value: float, name: str, batch: Sequence[Comparison], step: int) -> None:
@@ -33,7 +38,7 @@ def stopping_without_memory(batch: Sequence[Comparison], step: int) -> Iterator[
         if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
             raise
         num_tokens = sum(comparison.num_tokens for comparison in batch)
-        raise TrainingStopped(
+        raise OutOfMemory(
             f"step {step + 1}: out of memory on {num_tokens} tokens of {_rankings(batch)}; lower --microbatch-tokens, "
             "or use --max-tokens, --lora or --train-last-layers, and go on with --resume"
         ) from error

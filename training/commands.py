@@ -21,6 +21,10 @@ class RequestError(ValueError):
     """A request that cannot be run: what, and what to do."""
 
 
+class NotInStore(RequestError):
+    """An input that this worker does not see; another worker may, or this one later."""
+
+
 def command(request: TrainingRequest, *, store: Path, work: Path) -> list[str]:
     """The argument list of one attempt. It always resumes: where there is nothing to resume it begins.
 
@@ -71,7 +75,7 @@ def _inputs(request: TrainingRequest, store: Path) -> dict[str, Path]:
             raise RequestError(f"a {request.kind} job needs a {name}; none was given")
         inputs[name] = inside(store, relative)
         if not inputs[name].exists():
-            raise RequestError(
+            raise NotInStore(
                 f"{relative} is not in this worker's model store ({store}); "
                 "share PARLEY_STORE between the platform and its train workers"
             )

@@ -12,12 +12,14 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from records import ManifestError, TrainingProgress, TrainingRequest, TrainingResult, verify_directory
 from records.manifest import MANIFEST, sha256_of
-from training.commands import RequestError, command, inside, job_folder, with_parent_watchdog
+from records.names import NEEDS_OTHER_SETTINGS
+from training.commands import NotInStore, RequestError, command, inside, job_folder, with_parent_watchdog
 from training.locking import JobLock, Overtaken, exclusive
 from training.reporting import Reporter
 
@@ -38,20 +40,31 @@ def run_job(request: TrainingRequest, *, store: Path, reporter: Reporter) -> Tra
         arguments = command(request, store=store, work=folder / "work")
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / "lock", request.attempt) as lock:
-            error = _follow(request, arguments, folder, lock, reporter)
-        result = _ended(request, store, error)
+            failure = _follow(request, arguments, folder, lock, reporter)
+        result = _ended(request, store, failure)
     except Overtaken as late:
         logger.warning("job %s: %s", request.job_id, late)
         return None
-    except (RequestError, OSError) as problem:
-        result = _failed(request, str(problem))
+    except RequestError as problem:
+        is_lasting = not isinstance(problem, NotInStore)
+        result = _failed(request, Failure(str(problem), needs_other_settings=is_lasting))
+    except OSError as problem:
+        result = _failed(request, Failure(str(problem)))
     reporter.result(result)
     return result
 
 
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong, and whether the same settings would go wrong again."""
+
+    error: str
+    needs_other_settings: bool = False
+
+
 def _follow(
     request: TrainingRequest, arguments: list[str], folder: Path, lock: JobLock, reporter: Reporter
-) -> str | None:
+) -> Failure | None:
     """Run the command, pass on what it says of itself, and return what went wrong, if anything did."""
     progress_path = folder / f"attempt-{request.attempt}.progress.jsonl"
     log_path = folder / f"attempt-{request.attempt}.log"
@@ -72,8 +85,11 @@ def _follow(
         finally:
             _end(process)
     if cancelled:
-        return "cancelled"
-    return None if process.returncode == 0 else _what_it_said(process.returncode, log_path)
+        return Failure("cancelled")
+    if process.returncode == 0:
+        return None
+    said = _what_it_said(process.returncode, log_path)
+    return Failure(said, needs_other_settings=process.returncode == NEEDS_OTHER_SETTINGS)
 
 
 def _watch(
@@ -133,15 +149,15 @@ def _what_it_said(code: int, log_path: Path) -> str:
     return f"{said[:2000]} (exit status {code}; log: {log_path.name})"
 
 
-def _ended(request: TrainingRequest, store: Path, error: str | None) -> TrainingResult:
-    """The result of a command that ran: its published directory, verified, or its error."""
-    if error is not None:
-        return _failed(request, error)
+def _ended(request: TrainingRequest, store: Path, failure: Failure | None) -> TrainingResult:
+    """The result of a command that ran: its published directory, verified, or its failure."""
+    if failure is not None:
+        return _failed(request, failure)
     out = inside(store, request.out_path)
     try:
         verify_directory(out)
     except ManifestError as problem:
-        return _failed(request, f"the trainer ended well but left nothing whole: {problem}")
+        return _failed(request, Failure(f"the trainer ended well but left nothing whole: {problem}"))
     return TrainingResult(
         job_id=request.job_id,
         attempt=request.attempt,
@@ -163,5 +179,11 @@ def _final_metrics(out: Path) -> dict[str, float]:
     }
 
 
-def _failed(request: TrainingRequest, error: str) -> TrainingResult:
-    return TrainingResult(job_id=request.job_id, attempt=request.attempt, out_path=request.out_path, error=error)
+def _failed(request: TrainingRequest, failure: Failure) -> TrainingResult:
+    return TrainingResult(
+        job_id=request.job_id,
+        attempt=request.attempt,
+        out_path=request.out_path,
+        error=failure.error,
+        needs_other_settings=failure.needs_other_settings,
+    )

@@ -46,6 +46,8 @@ class TrainingJob(LeasedRow):
     )
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and failed
+    # Failed by its options or its data: the same job would fail in the same way, so it is not tried again.
+    needs_other_settings = models.BooleanField(default=False, db_default=False)
     metrics = models.JSONField(default=dict, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
 
@@ -67,6 +69,11 @@ class TrainingJob(LeasedRow):
                 fields=("retrained_from",), condition=~Q(retrained_from=None), name="training_job_retrainings"
             ),
         )
+
+    @property
+    def can_be_retried(self) -> bool:
+        """Whether it ended without a model in a way that may go otherwise the next time."""
+        return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.needs_other_settings
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.output_name}"

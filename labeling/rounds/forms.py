@@ -6,7 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Export, Policy, Project, RewardModel, Round, TrainingJob
+from labeling.rounds.model_files import context_of
 from labeling.rounds.training_inputs import EXPORT_KINDS
+from records import ppo_sizes
 
 _INPUTS = ("kind", "export", "policy", "reward_model", "demonstrations", "watching_model", "output_name")
 
@@ -165,7 +167,30 @@ class PpoForm(TrainingForm):
         label=_("Completions per update"), min_value=1, max_value=65_536, initial=64
     )
     minibatch_size = forms.IntegerField(label=_("Completions per step"), min_value=1, max_value=65_536, initial=16)
+    completions_per_prompt = forms.IntegerField(
+        label=_("Completions per prompt"),
+        min_value=1,
+        max_value=65_536,
+        required=False,
+        initial=ppo_sizes.COMPLETIONS_PER_PROMPT,
+        help_text=_("Where an update wants more prompts than the export has, they come again."),
+    )
+    microbatch_size = forms.IntegerField(
+        label=_("Completions at once"),
+        min_value=1,
+        max_value=65_536,
+        required=False,
+        initial=ppo_sizes.MICROBATCH_SIZE,
+        help_text=_("Changes the memory that is needed, never the result."),
+    )
     max_new_tokens = forms.IntegerField(label=_("Longest completion, tokens"), min_value=1, max_value=4096, initial=64)
+    max_prompt_tokens = forms.IntegerField(
+        label=_("Longest prompt, tokens"),
+        min_value=1,
+        max_value=1_000_000,
+        required=False,
+        help_text=_("Longer ones are left out. Empty: as long as the models hold."),
+    )
     kl_coef = forms.FloatField(label=_("Price of KL (β)"), min_value=0, max_value=10, initial=0.02)
     watching_model = forms.ModelChoiceField(
         label=_("Watched by"),
@@ -178,6 +203,65 @@ class PpoForm(TrainingForm):
         label=_("Weight of demonstrations (γ)"), min_value=0.001, max_value=1000, required=False
     )
     weight_of_demonstrations = "ptx_coef"
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the program would refuse, by the program's own rules."""
+        values = super().clean()
+        sizes = {name: values.get(name) for name in _SIZES}
+        if all(sizes[name] for name in _SIZES if self.fields[name].required):
+            given = {name: size for name, size in sizes.items() if size}
+            for problem in ppo_sizes.size_problems(**given, called=self._called):
+                self.add_error(problem.option, problem.sentence)
+        if not self.errors:
+            self._require_training_prompts(values["export"])
+            self._fit_context(values)
+        return values
+
+    def _fit_context(self, values: dict[str, Any]) -> None:
+        """Refuse lengths that the models cannot hold; prompts of no given length may fill what is left."""
+        contexts = [found for model in (values["policy"], values["reward_model"]) if (found := context_of(model))]
+        if not contexts:
+            return  # the files are elsewhere; the program looks again
+        context, longest = min(contexts), values["max_new_tokens"]
+        fitting = ppo_sizes.prompt_tokens_that_fit(max_new_tokens=longest, context=context)
+        prompt_tokens = values["max_prompt_tokens"] or fitting
+        problem = ppo_sizes.length_problem(
+            prompt_tokens=prompt_tokens, max_new_tokens=longest, context=context, called=self._called
+        )
+        if problem is not None:
+            self.add_error(problem.option, problem.sentence)
+        values["max_prompt_tokens"] = prompt_tokens
+
+    def _require_training_prompts(self, export: Export) -> None:
+        splits = export.counts.get("by_split")
+        if splits and not sum(splits.get(name, 0) for name in ("train", "")):
+            self.add_error("export", _("All prompts of this export are held out; build one with prompts to train on."))
+
+    def _called(self, option: str) -> str:
+        return f"“{self.fields[option].label}”"
+
+
+_SIZES = ("rollouts_per_update", "minibatch_size", "completions_per_prompt", "microbatch_size")
+
+
+def form_again(job: TrainingJob) -> TrainingForm:
+    """The form of this job's kind, filled with its inputs and options, under a name that is free.
+
+    What the job left to the program stays so where the form allows it.
+    """
+    form_class = TRAINING_FORMS[job.kind]
+    options = {name: job.options.get(name) for name, field in form_class.base_fields.items() if name not in _INPUTS}
+    required = {name for name in options if form_class.base_fields[name].required}
+    given = {name: value for name, value in options.items() if value is not None or name not in required}
+    inputs = {name: getattr(job, f"{name}_id", None) for name in _INPUTS if name in form_class.base_fields}
+    named = {"kind": job.kind, "output_name": free_name(job.output_name)}
+    return form_class(project=job.project, initial={**given, **inputs, **named})
+
+
+def options_beside_form(job: TrainingJob) -> list[tuple[str, Any]]:
+    """A job's options that its form has no field for, so that a job of the form would leave them to the program."""
+    fields = TRAINING_FORMS[job.kind].base_fields
+    return [(name, value) for name, value in sorted(job.options.items()) if name not in fields]
 
 
 def free_name(wanted: str) -> str:

@@ -37,6 +37,7 @@ SILENCE_TIMEOUT = timedelta(minutes=3)  # without progress, which a worker repor
 FOLDERS = {Kind.SFT: "policies", Kind.REWARD_MODEL: "rewardmodels", Kind.PPO: "policies"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_ENDING = ("metrics", "fraction", "error", "num_failures", "needs_other_settings")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 
 
@@ -132,7 +133,7 @@ def record_result(result: TrainingResult) -> bool:
             return False
         error = result.error or _refusal_of(result, job)
         if error:
-            _end(job, State.FAILED, error=error)
+            _end(job, State.FAILED, error=error, needs_other_settings=result.needs_other_settings)
         else:
             job.metrics = {**job.metrics, **result.metrics}
             _register(job, result)
@@ -153,12 +154,17 @@ def cancel_job(job: TrainingJob, *, by: User | None) -> bool:
 
 
 def retry_job(job: TrainingJob, *, by: User | None) -> bool:
-    """Start a failed or cancelled job again, from its newest checkpoint. Raises JobError where its name is taken."""
+    """Start a failed or cancelled job again, from its newest checkpoint.
+
+    Raises JobError where its name is taken, and where its own settings made it fail.
+    """
     try:
         with transaction.atomic():
             locked = _locked(job.id, states=(State.FAILED, State.CANCELLED))
             if locked is None:
                 return False
+            if locked.needs_other_settings:
+                raise JobError(_("It would fail in the same way; start it again with other settings."))
             locked.state, locked.num_failures, locked.error, locked.finished_at = State.WAITING, 0, "", None
             locked.save(update_fields=["state", "num_failures", "error", "finished_at"])
             AuditEvent.note("retry training", locked, by=by)
@@ -247,7 +253,7 @@ def _register(job: TrainingJob, result: TrainingResult) -> None:
 def _end(job: TrainingJob, state: State, **changes: Any) -> None:
     for name, value in {"state": state, "lease_until": None, "finished_at": Now(), **changes}.items():
         setattr(job, name, value)
-    job.save(update_fields=["state", "lease_until", "finished_at", "metrics", "fraction", "error", "num_failures"])
+    job.save(update_fields=["state", "lease_until", "finished_at", *_ENDING])
     # A second copy of its message may still be in the queue; the worker that receives it must stop at once.
     transaction.on_commit(partial(dispatch.ask_to_stop, str(job.id)), robust=True)
 

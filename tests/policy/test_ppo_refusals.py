@@ -25,7 +25,7 @@ def test_a_reward_model_with_another_tokenizer_is_refused(config: PpoConfig, tmp
 
 
 def test_rollouts_that_do_not_fit_the_context_are_refused(config: PpoConfig) -> None:
-    with pytest.raises(OptionError, match="the models hold 512; lower"):
+    with pytest.raises(OptionError, match="the models hold, 512; lower --max-prompt-tokens or --max-new-tokens"):
         main(replace(config, max_new_tokens=500))
 
 
@@ -64,7 +64,9 @@ def test_an_existing_directory_or_work_is_not_overwritten(config: PpoConfig) -> 
         ({"lora": True, "train_last_layers": 1}, "exclude one another"),
         ({"ptx_coef": 1.0}, "--ptx-coef and --ptx-text or --ptx-data go together"),
         ({"minibatch_size": 15}, "--rollouts-per-update 32 must be a multiple of --minibatch-size 15"),
-        ({"microbatch_size": 5}, "--minibatch-size 16 must be a multiple of --microbatch-size 5"),
+        ({"minibatch_size": 15}, "; give 30 or 45"),
+        ({"microbatch_size": 5}, "--minibatch-size 16 must be a multiple of --microbatch-size 5; give 15 or 20"),
+        ({"completions_per_prompt": 3}, "--rollouts-per-update 32 must be a multiple of --completions-per-prompt 3"),
         ({"updates": 0}, "--updates must be above 0"),
         ({"ema_decay": 1.0}, "--ema-decay must be at least 0 and below 1"),
     ],

@@ -1,4 +1,4 @@
-"""How a command ends: one line and status 2 where a person can help it, a traceback where only we can."""
+"""How a command ends: one line and a status where a person can help it, a traceback where only we can."""
 
 import errno
 from dataclasses import dataclass
@@ -8,6 +8,9 @@ import torch
 
 from rewardmodel.commandline import resolve_device, run
 from rewardmodel.data import DataError
+from rewardmodel.options import OptionError
+from rewardmodel.publishing import NoRoom
+from rewardmodel.stopping import OutOfMemory, TrainingStopped
 
 
 @dataclass(frozen=True)
@@ -16,23 +19,29 @@ class Nothing:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "said", "status"),
     [
-        (DataError("rankings.jsonl:3: broken\nin two lines"), "error: rankings.jsonl:3: broken in two lines"),
-        (OSError(errno.ENOSPC, "No space left on device"), "error: the disk is full"),
-        (PermissionError(errno.EACCES, "Permission denied", "/store"), "Permission denied: '/store'"),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "lower --microbatch-tokens"),
-        (KeyboardInterrupt(), "continue with --resume"),
+        (DataError("rankings.jsonl:3: broken\nin two lines"), "error: rankings.jsonl:3: broken in two lines", 2),
+        (OptionError("--epochs must be above 0"), "error: --epochs must be above 0", 2),
+        (TrainingStopped("step 3: the loss is nan"), "error: step 3: the loss is nan", 2),
+        (OSError(errno.ENOSPC, "No space left on device"), "error: the disk is full", 75),
+        (NoRoom("work: 1 GB free, but this run needs 2 GB"), "this run needs 2 GB", 75),
+        (OutOfMemory("step 3: out of memory"), "error: step 3: out of memory", 75),
+        (PermissionError(errno.EACCES, "Permission denied", "/store"), "Permission denied: '/store'", 75),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "lower --microbatch-tokens", 75),
+        (KeyboardInterrupt(), "continue with --resume", 75),
     ],
 )
-def test_what_a_person_can_help_is_one_line_and_status_2(error: BaseException, said: str, monkeypatch, capsys) -> None:
+def test_what_a_person_can_help_is_one_line_and_says_whether_the_same_again_may_do(
+    error: BaseException, said: str, status: int, monkeypatch, capsys
+) -> None:
     def command(config: Nothing) -> None:
         raise error
 
     monkeypatch.setattr("sys.argv", ["command"])
     with pytest.raises(SystemExit) as ended:
         run(command, Nothing)
-    assert ended.value.code == 2
+    assert ended.value.code == status
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
 

@@ -10,7 +10,7 @@ from records import publish_directory
 
 
 def main(arguments: list[str]) -> int:
-    """`publish`, `publish nothing`, `refuse`, or `wait` to be ended."""
+    """`publish`, `publish nothing`, `refuse`, `lack memory`, or `wait` to be ended."""
     given = dict(pairwise(arguments))
     out = Path(given["--out"])
     said = Path(given["--data"]).read_text()
@@ -19,6 +19,9 @@ def main(arguments: list[str]) -> int:
     if said == "refuse":
         print("error: this data cannot be learnt from")
         return 2
+    if said == "lack memory":
+        print("error: out of memory")
+        return 75
     if said == "publish":
         staging = out.with_name("staging")
         staging.mkdir(parents=True)

@@ -75,9 +75,22 @@ def test_a_policy_that_is_not_whole_is_not_reported_as_one(store: Path) -> None:
 def test_the_trainers_own_words_are_the_error(store: Path) -> None:
     heard = Heard()
     run_job(request(store, "refuse"), store=store, reporter=heard)
-    assert [result.error for result in heard.results] == [
-        "this data cannot be learnt from (exit status 2; log: attempt-1.log)"
+    run_job(request(store, "lack memory", attempt=2), store=store, reporter=heard)
+    assert [(result.error, result.needs_other_settings) for result in heard.results] == [
+        ("this data cannot be learnt from (exit status 2; log: attempt-1.log)", True),
+        ("out of memory (exit status 75; log: attempt-2.log)", False),
     ]
+
+
+def test_only_a_request_that_no_worker_could_run_needs_other_settings(store: Path) -> None:
+    heard = Heard()
+    run_job(replace(request(store, "publish"), options={"epoch": 1}), store=store, reporter=heard)
+    run_job(replace(request(store, "publish", attempt=2), model_path="elsewhere"), store=store, reporter=heard)
+    unknown, missing = heard.results
+    assert unknown.needs_other_settings
+    assert "'epoch' is not an option" in str(unknown.error)
+    assert not missing.needs_other_settings
+    assert "share PARLEY_STORE" in str(missing.error)
 
 
 def test_an_attempt_that_comes_late_runs_nothing_and_reports_nothing(store: Path) -> None:

@@ -14,7 +14,7 @@ from labeling.rounds import promotion, training_jobs
 from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_forms import PromotionForm
 from labeling.rounds.evaluation_requests import begin_evaluation, newest_evaluation
-from labeling.rounds.forms import TRAINING_FORMS, TrainingForm
+from labeling.rounds.forms import TRAINING_FORMS, TrainingForm, form_again, options_beside_form
 from labeling.rounds.metrics_table import metric_rows
 from labeling.rounds.steps import RoundStep, round_steps
 from labeling.rounds.training_curves import curves_of
@@ -169,14 +169,17 @@ def _promotion_page(
 
 def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None = None) -> HttpResponse:
     jobs = project.training_jobs.select_related("export", "policy", "reward_model", "requested_by", "round")
+    again = None if form else _job_to_repeat(request, project)
     context = {
         "project": project,
         "section": "rounds",
+        "again": again,
+        "beside_form": options_beside_form(again) if again else [],
         "round": project.current_round,
         "steps": _steps(request, project),
         # Not the classes themselves: a template calls whatever is callable.
         "trainings": [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items()],
-        "form": form or _requested_form(request, project),
+        "form": form or (form_again(again) if again else _requested_form(request, project)),
         "jobs": jobs[:MOST_SHOWN],
         "past_rounds": _past_rounds(project),
     }
@@ -202,6 +205,14 @@ def _requested_form(request: HttpRequest, project: Project) -> TrainingForm | No
         return TRAINING_FORMS[kind.value](project=project, initial={"export": export.id})
     form_class = TRAINING_FORMS.get(request.GET.get("kind", ""))
     return form_class(project=project) if form_class else None
+
+
+def _job_to_repeat(request: HttpRequest, project: Project) -> TrainingJob | None:
+    """The job in the query, whose settings the form is to begin with."""
+    try:
+        return project.training_jobs.filter(id=uuid.UUID(request.GET.get("again", ""))).first()
+    except ValueError:
+        return None
 
 
 def _requested_export(request: HttpRequest, project: Project) -> Export | None:

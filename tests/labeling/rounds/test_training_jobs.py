@@ -322,6 +322,19 @@ def test_a_failed_job_can_be_tried_again(project: Project, erin: User, broker: r
     assert AuditEvent.objects.filter(verb="retry training", by=erin, subject_id=str(job.id)).count() == 1
 
 
+def test_a_job_that_failed_by_its_own_settings_is_not_tried_again(project: Project, broker: redis.Redis) -> None:
+    job = begun(project)
+    record_result(result(job, error="--epochs must be above 0", needs_other_settings=True))
+    job.refresh_from_db()
+    assert (job.state, job.can_be_retried) == (State.FAILED, False)
+    with pytest.raises(JobError, match="start it again with other settings"):
+        retry_job(job, by=None)
+    job.refresh_from_db()
+    assert (job.state, job.attempt) == (State.FAILED, 1)
+    training_jobs.sweep_jobs()
+    assert [request.attempt for request in sent(broker)] == [1]
+
+
 def test_a_job_whose_name_was_taken_meanwhile_is_not_tried_again(project: Project, broker: redis.Redis) -> None:
     job = begun(project)
     record_result(result(job, error="out of memory"))

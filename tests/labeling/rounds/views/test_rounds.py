@@ -1,6 +1,7 @@
 """The rounds page: steps, training jobs, comparing and promoting."""
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,92 @@ def test_a_job_that_makes_no_sense_answers_422(
     content = answer.content.decode()
     assert complaint in content
     assert not TrainingJob.objects.exists()
+
+
+def ppo_values(project: Project, **values: Any) -> dict[str, Any]:
+    judge, _ = RewardModel.objects.get_or_create(
+        name="judge", store_path="rewardmodels/judge", manifest_sha256="0" * 64
+    )
+    counts = {"by_split": {"train": 6, "validation": 1}}
+    return {
+        "kind": "ppo", "export": make_export(project, "prompts", counts=counts).id, "policy": project.policy_id,
+        "reward_model": judge.id, "output_name": "optimised", "lr": "0.0001", "seed": 0, "updates": 2,
+        "rollouts_per_update": 64, "minibatch_size": 16, "max_new_tokens": 64, "kl_coef": "0.02", **values,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        (
+            {"minibatch_size": 10},
+            "“Completions per update” 64 must be a multiple of “Completions per step” 10; give 60",
+        ),
+        ({"minibatch_size": 4}, "“Completions per step” 4 must be a multiple of “Completions at once” 8; give 8"),
+        ({"completions_per_prompt": 5}, "must be a multiple of “Completions per prompt” 5; give 60 or 65"),
+        ({"max_new_tokens": 512}, "come to more than the models hold, 512; lower “Longest prompt, tokens” or"),
+        ({"max_prompt_tokens": 449}, "prompts of up to 449 tokens and “Longest completion, tokens” 64 come to"),
+    ],
+)
+def test_sizes_that_cannot_run_are_refused_in_the_form(
+    project: Project, erins_browser: Client, store: Path, values: dict[str, Any], complaint: str
+) -> None:
+    for name, context in (("policies/base", 512), ("rewardmodels/judge", 8192)):
+        (store / name).mkdir(parents=True)
+        (store / name / "config.json").write_text(json.dumps({"max_position_embeddings": context}))
+    answer = erins_browser.post(url("start_training"), ppo_values(project, **values))
+    assert answer.status_code == 422
+    assert complaint in answer.content.decode()
+    assert not TrainingJob.objects.exists()
+
+
+def test_prompts_that_are_all_held_out_are_refused_in_the_form(project: Project, erins_browser: Client) -> None:
+    export = make_export(project, "prompts", counts={"by_split": {"validation": 7}})
+    answer = erins_browser.post(url("start_training"), ppo_values(project, export=export.id))
+    assert "All prompts of this export are held out" in answer.content.decode()
+    assert not TrainingJob.objects.exists()
+
+
+def test_prompts_of_no_given_length_may_fill_what_the_models_hold(
+    project: Project, erins_browser: Client, store: Path
+) -> None:
+    (store / "policies" / "base").mkdir(parents=True)
+    (store / "policies" / "base" / "config.json").write_text('{"text_config": {"max_position_embeddings": 512}}')
+    assert erins_browser.post(url("start_training"), ppo_values(project)).status_code == 302
+    options = TrainingJob.objects.get().options
+    assert options["max_prompt_tokens"] == 448
+    assert "microbatch_size" not in options, "what is left out is the program's choice"
+
+
+def test_a_job_that_its_settings_ended_is_not_tried_again_but_with_others(
+    project: Project, erins_browser: Client
+) -> None:
+    judge = RewardModel.objects.create(name="judge", store_path="rewardmodels/judge", manifest_sha256="0" * 64)
+    options = {"lr": 2e-5, "updates": 7, "rollouts_per_update": 60, "minibatch_size": 16, "lora": False, "kl_coef": 0.1}
+    job = make_job(
+        project, kind="ppo", state=TrainingJob.State.FAILED, error="no multiple", needs_other_settings=True,
+        reward_model=judge, output_name="tried", options={**options, "gae_lambda": 0.9},
+    )  # fmt: skip
+    content = page(erins_browser, "training_job", job.id)
+    assert "Try again" not in content
+    assert f"?again={job.id}#train" in content
+    erins_browser.post(url("retry_job", job.id))
+    job.refresh_from_db()
+    assert job.state == TrainingJob.State.FAILED
+    form = page(erins_browser, "rounds", query=f"?again={job.id}")
+    form = form[form.index('<section class="card training-form">') :]
+    for name, value in (("updates", "7"), ("rollouts_per_update", "60"), ("lr", "2e-05"), ("output_name", "tried")):
+        assert re.search(rf'name="{name}" value="{value}"', form), name
+    assert re.search(r'name="lora"[^>]*checked', form) is None
+    for chosen in (job.export_id, judge.id, project.policy_id):
+        assert f'<option value="{chosen}" selected>' in form
+    assert "gae_lambda 0.9" in form
+
+
+def test_only_jobs_of_the_project_fill_its_form(project: Project, erins_browser: Client) -> None:
+    other = make_job(make_project(slug="sea", policy=make_policy(name="sea-policy")))
+    for asked in (other.id, "nonsense"):
+        assert "training-form" not in page(erins_browser, "rounds", query=f"?again={asked}")
 
 
 def test_an_export_leads_to_the_form_that_needs_it(project: Project, erins_browser: Client) -> None:
