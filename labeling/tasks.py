@@ -22,6 +22,7 @@ from records.names import (
     RECORD_SAMPLING_FAILURE,
     RECORD_SAMPLING_STARTED,
     RECORD_TRAINING_PROGRESS,
+    RECORD_TRAINING_RELEASED,
     RECORD_TRAINING_RESULT,
     RECORD_VECTORS,
     SWEEP,
@@ -77,6 +78,11 @@ def record_training_progress(*, progress: dict[str, Any]) -> None:
 @shared_task(name=RECORD_TRAINING_RESULT)
 def record_training_result(*, result: dict[str, Any]) -> None:
     training_jobs.record_result(decode(TrainingResult, result, where="training result"))
+
+
+@shared_task(name=RECORD_TRAINING_RELEASED)
+def record_training_released(*, job_id: str, attempt: int) -> None:
+    training_jobs.release_job(job_id, attempt=attempt)
 
 
 @shared_task(name=SWEEP)

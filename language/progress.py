@@ -1,7 +1,8 @@
 """One progress reporter for every command: a bar on a terminal, plain lines elsewhere, and a file.
 
-The file (PARLEY_PROGRESS_FILE, or given) takes one JSON object a line, {"fraction", "metrics",
-"message"}: that is how another process follows a running job.
+The file (PARLEY_PROGRESS_FILE, or given) takes one JSON object a line, {"fraction", "stage", "metrics",
+"message"}: that is how another process follows a running job. A run has stages besides the counted one; `begin_stage`
+names each, and `after` says how much of the whole comes after the counted one, so that nothing is 100 % before its end.
 """
 
 import io
@@ -12,15 +13,18 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Never
+from typing import Any, Never
 
 from tqdm import tqdm
 
 ENVIRONMENT_VARIABLE = "PARLEY_PROGRESS_FILE"
+COUNTED = "training"  # the stage in which units of work are counted
 
 
 class Progress:
-    """Progress through `total` units of work. Use as a context manager.
+    """Progress through `total` units of work, after which work worth `after` more units follows uncounted.
+
+    Use as a context manager.
 
     Lines and file entries are written at most every `line_seconds` and `file_seconds`; the first, the last
     and every message are always written.
@@ -33,13 +37,14 @@ class Progress:
         description: str,
         unit: str = "steps",
         done: int = 0,
+        after: float = 0.0,
         file: str | os.PathLike[str] | None = None,
         stream: io.TextIOBase | None = None,
         line_seconds: float = 10.0,
         file_seconds: float = 1.0,
     ) -> None:
         self.total = max(total, 1)
-        self.done = done
+        self.done, self.after = done, after
         self.description, self.unit = description, unit
         self.metrics: dict[str, float] = {}
         self._stream = stream or sys.stderr
@@ -52,7 +57,7 @@ class Progress:
     @property
     def fraction(self) -> float:
         """Done so far, 0 to 1."""
-        return min(self.done / self.total, 1.0)
+        return min(self.done, self.total) / (self.total + self.after)
 
     def advance(self, count: int = 1, metrics: Mapping[str, float] | None = None) -> None:
         """Note that `count` more units are done, with the newest metrics."""
@@ -102,6 +107,28 @@ class Progress:
         finite = {name: value for name, value in self.metrics.items() if math.isfinite(value)}
         diverged = [f"{name} is not finite" for name in self.metrics if name not in finite]
         text = "; ".join(filter(None, [message, *diverged])) or None
-        line = json.dumps({"fraction": self.fraction, "metrics": finite, "message": text}) + "\n"
-        with open(str(self._path), "a", encoding="utf-8") as file:
-            file.write(line)
+        entry = {"fraction": self.fraction, "stage": COUNTED, "metrics": finite, "message": text}
+        _append_line(str(self._path), entry)
+
+
+def begin_stage(name: str, *, file: str | os.PathLike[str] | None = None, stream: io.TextIOBase | None = None) -> None:
+    """Tell that an uncounted stage begins, a word such as "loading" or "evaluating"; the fraction stays what it was."""
+    print(f"{name} …", file=stream or sys.stderr, flush=True)
+    path = file or os.environ.get(ENVIRONMENT_VARIABLE) or None
+    if path is not None:
+        before = _last_entry(str(path))
+        _append_line(str(path), {**before, "stage": name, "message": None})
+
+
+def _last_entry(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        lines = []
+    return json.loads(lines[-1]) if lines else {"fraction": 0.0, "metrics": {}}  # type: ignore[no-any-return]
+
+
+def _append_line(path: str, entry: Mapping[str, Any]) -> None:
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
 from language.optimization import build_adamw, build_schedule
-from language.progress import Progress
+from language.progress import Progress, begin_stage
 from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
@@ -64,6 +64,7 @@ class Material:
 def main(config: PpoConfig) -> None:
     """Read everything and refuse what is wrong; only then train and publish."""
     require_options(config)
+    begin_stage("loading")
     sharing = Sharing(Processes())
     require_processes(config, sharing.count)
     torch.manual_seed(config.seed)
@@ -91,6 +92,7 @@ def main(config: PpoConfig) -> None:
         "metrics": {"updates": float(config.updates), **outcome["metrics"]},
         "watch": [{"update": look.update, **look.metrics()} for look in looks_of(outcome["looks"])],
     }
+    begin_stage("publishing")
     publish_policy(
         config.out,
         config.work_directory,
@@ -113,7 +115,8 @@ def train(
         load_latest_training_state(config.work_directory / STATES, state)
     log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
     num_prompts = config.rollouts_per_update // config.completions_per_prompt
-    with Progress(config.updates, description="ppo", unit="updates", done=state.step) as progress:
+    after = config.updates / 50  # to merge, to write and to hash what is published
+    with Progress(config.updates, description="ppo", unit="updates", done=state.step, after=after) as progress:
         if state.step == 0 and log and (seen := look(learners, material, config, state, progress)):
             log.write({"step": 0, **seen})
         while state.step < config.updates:

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import build_adamw, build_schedule, clip_gradients
-from language.progress import Progress
+from language.progress import Progress, begin_stage
 from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, load_dialogues, target_nlls
@@ -77,6 +77,7 @@ class Material:
 def main(config: SftConfig) -> None:
     """Read everything and refuse what is wrong; only then train and publish."""
     require_options(config)
+    begin_stage("loading")
     torch.manual_seed(config.seed)
     device = resolve_device(config.device)
     material = load_material(config, device)
@@ -102,6 +103,7 @@ def main(config: SftConfig) -> None:
     if material.examination is not None:
         facts["selection"] = {"published_epoch": best_epoch(curve), "curve": curve}
         learner = load_causal_lm(epoch_directory(config.work_directory, best_epoch(curve)))
+    begin_stage("publishing")
     publish_policy(
         config.out,
         config.work_directory,
@@ -173,7 +175,7 @@ def train(
     if config.resume:
         load_latest_training_state(states, state)
     log = MetricsLog(config.work_directory, state.step)
-    with Progress(total_steps, description="sft", done=state.step) as progress:
+    with Progress(total_steps, description="sft", done=state.step, after=1 + total_steps / 50) as progress:
         if state.step == 0:
             state.facts["metrics"] = validate(model, dialogues.validation, config)
             log.write({"step": 0, **state.facts["metrics"]})

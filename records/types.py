@@ -303,13 +303,14 @@ class TrainingRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingProgress:
-    """A sign of life of a running job: `fraction` done (0 to 1) and the newest metrics."""
+    """A sign of life of a running job: `fraction` done (0 to 1), its stage in a word, and the newest metrics."""
 
     job_id: str
     attempt: int
     fraction: float
     metrics: dict[str, float] = field(default_factory=dict)
     message: str | None = None
+    stage: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

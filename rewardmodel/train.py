@@ -18,7 +18,7 @@ from torch import Tensor
 
 from language.checkpoints import load_tokenizer
 from language.optimization import build_adamw, build_schedule, clip_gradients
-from language.progress import Progress
+from language.progress import Progress, begin_stage
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from rewardmodel.commandline import autocast, run
 from rewardmodel.comparisons import Comparison, RankingPairs, batches, pairs_of
@@ -58,6 +58,7 @@ _NOT_IDENTITY = {
 def main(config: TrainConfig) -> None:
     """Read everything and refuse what is wrong; only then train, normalise, evaluate, publish."""
     require_options(config)
+    begin_stage("loading")
     processes = Processes()
     torch.manual_seed(config.seed)
     tokenizer = load_tokenizer(config.model)
@@ -94,14 +95,18 @@ def main(config: TrainConfig) -> None:
         learner,
         identity,
         lambda: validate(model, tokenizer, material, config, num_corrupted=0),
+        after=steps_after(material, config),
     )
     if not processes.is_main:
         return
     model.eval()
+    begin_stage("normalising")
     merge_adapters(model)
     with autocast(model.device, config.precision):
         normalisation = normalise(model, material.references, token_budget=config.microbatch_tokens)
+    begin_stage("evaluating")
     evaluation = validate(model, tokenizer, material, config, num_corrupted=NUM_CORRUPTED)
+    begin_stage("publishing")
     facts = make_facts(config.out.name, config.model.name, identity, material, normalisation, evaluation)
     facts["num_processes"] = processes.count
     publish(config.out, config.work_directory, model, tokenizer, facts, evaluation)
@@ -140,6 +145,8 @@ def train(
     learner: Learner,
     identity: dict[str, Any],
     judge: Callable[[], Evaluation | None],
+    *,
+    after: float = 0.0,
 ) -> None:
     """The loop: every epoch's batches in seeded order, an optimizer step each, a state every few.
 
@@ -158,7 +165,7 @@ def train(
     if config.resume:
         load_latest_training_state(states, state)
     log = MetricsLog(config.work_directory, state.step) if is_main else None
-    with Progress(total_steps, description="reward model", done=state.step) as progress:
+    with Progress(total_steps, description="reward model", done=state.step, after=after) as progress:
         for epoch in range(state.epoch, config.epochs):
             state.epoch = epoch
             for batch in plan[epoch][state.position :]:
@@ -179,6 +186,12 @@ def train(
         if log is not None:
             save_training_state(states, state)
             log.close()
+
+
+def steps_after(material: Material, config: TrainConfig) -> float:
+    """What comes after the last step, in steps: scoring is about a third of learning from as many texts."""
+    num_scored = len(material.references) + len(material.validation)
+    return 1 + num_scored / (3 * config.batch_size)
 
 
 def take_step(

@@ -1,8 +1,8 @@
 """One attempt of one training job: a subprocess that is followed, reported on, and never left behind.
 
 `jobs/<job id>/` in the model store holds the lock, the resumable states (work/) and each attempt's log.
-If this worker dies its trainer soon does too (training.parent_watchdog), and the next attempt goes on from the
-newest state. A worker that only hangs is overtaken: the next attempt ends its trainer.
+A worker that is asked to stop ends its trainer and gives the job back. If it dies its trainer soon does too
+(training.parent_watchdog). Either way the next attempt goes on from the newest state. A worker that only hangs is overtaken: the next attempt ends its trainer.
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +31,24 @@ REPORT_SECONDS = 3.0
 GRACE_SECONDS = 10.0  # between asking a process to end and ending it
 
 
-def run_job(request: TrainingRequest, *, store: Path, reporter: Reporter) -> TrainingResult | None:
+def run_job(
+    request: TrainingRequest, *, store: Path, reporter: Reporter, is_stopping: Callable[[], bool] = lambda: False
+) -> TrainingResult | None:
     """Run one attempt to its end and report how it ended; whatever goes wrong becomes the result's error.
 
-    None, and no report, for an attempt that is not newer than all before it.
+    None, and no report, for an attempt that is not newer than all before it; None, and the job given back, where
+    `is_stopping` says that this worker is to stop.
     """
     try:
         folder = job_folder(store, request.job_id)
         arguments = command(request, store=store, work=folder / "work")
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / "lock", request.attempt) as lock:
-            failure = _follow(request, arguments, folder, lock, reporter)
+            failure = _follow(request, arguments, folder, lock, reporter, is_stopping)
         result = _ended(request, store, failure)
+    except Stopped:
+        reporter.released(request)
+        return None
     except Overtaken as late:
         logger.warning("job %s: %s", request.job_id, late)
         return None
@@ -54,6 +61,10 @@ def run_job(request: TrainingRequest, *, store: Path, reporter: Reporter) -> Tra
     return result
 
 
+class Stopped(Exception):
+    """This worker is asked to stop while its trainer still runs."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """What went wrong, and whether the same settings would go wrong again."""
@@ -63,9 +74,17 @@ class Failure:
 
 
 def _follow(
-    request: TrainingRequest, arguments: list[str], folder: Path, lock: JobLock, reporter: Reporter
+    request: TrainingRequest,
+    arguments: list[str],
+    folder: Path,
+    lock: JobLock,
+    reporter: Reporter,
+    is_stopping: Callable[[], bool],
 ) -> Failure | None:
-    """Run the command, pass on what it says of itself, and return what went wrong, if anything did."""
+    """Run the command, pass on what it says of itself, and return what went wrong, if anything did.
+
+    Raises Stopped, once the trainer is gone, where this worker is to stop.
+    """
     progress_path = folder / f"attempt-{request.attempt}.progress.jsonl"
     log_path = folder / f"attempt-{request.attempt}.log"
     progress_path.unlink(missing_ok=True)
@@ -81,7 +100,7 @@ def _follow(
         )
         lock.hand_over(process.pid)
         try:
-            cancelled = _watch(request, process, progress_path, reporter)
+            cancelled = _watch(request, process, progress_path, reporter, is_stopping)
         finally:
             _end(process)
     if cancelled:
@@ -93,12 +112,18 @@ def _follow(
 
 
 def _watch(
-    request: TrainingRequest, process: "subprocess.Popen[bytes]", progress_path: Path, reporter: Reporter
+    request: TrainingRequest,
+    process: "subprocess.Popen[bytes]",
+    progress_path: Path,
+    reporter: Reporter,
+    is_stopping: Callable[[], bool],
 ) -> bool:
     """Report until the process ends; returns whether it was cancelled. A silent process is reported on too."""
-    newest = TrainingProgress(job_id=request.job_id, attempt=request.attempt, fraction=0.0)
+    newest = TrainingProgress(job_id=request.job_id, attempt=request.attempt, fraction=0.0, stage="loading")
     due = 0.0
     while process.poll() is None:
+        if is_stopping():
+            raise Stopped
         if time.monotonic() >= due:
             due = time.monotonic() + REPORT_SECONDS
             newest = _newest(newest, progress_path)
@@ -119,6 +144,7 @@ def _newest(before: TrainingProgress, path: Path) -> TrainingProgress:
             fraction=float(values["fraction"]),
             metrics=values["metrics"],
             message=values["message"],
+            stage=values.get("stage", ""),
         )
     return before
 

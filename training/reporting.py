@@ -8,11 +8,13 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from records import TrainingProgress, TrainingResult, encode
+from records import TrainingProgress, TrainingRequest, TrainingResult, encode
 from records.broker import environment_redis_url
-from records.names import RECORD_TRAINING_PROGRESS, RECORD_TRAINING_RESULT, cancel_key
+from records.names import RECORD_TRAINING_PROGRESS, RECORD_TRAINING_RELEASED, RECORD_TRAINING_RESULT, cancel_key
 
 logger = logging.getLogger(__name__)
+
+_RELEASE_SECONDS = 3.0  # supervisors kill what does not stop soon
 
 
 class Reporter:
@@ -41,6 +43,17 @@ class Reporter:
                     raise
                 logger.warning("result of job %s was not sent, trying again: %s", result.job_id, error)
                 time.sleep(5.0)
+
+    def released(self, request: TrainingRequest) -> None:
+        """This worker is asked to stop: the job may begin elsewhere. Lost where the broker is away for long."""
+        deadline = time.monotonic() + _RELEASE_SECONDS
+        while True:
+            try:
+                return self._send(RECORD_TRAINING_RELEASED, job_id=request.job_id, attempt=request.attempt)
+            except OperationalError as error:
+                if time.monotonic() > deadline:
+                    return logger.warning("job %s could not be given back, so it waits: %s", request.job_id, error)
+                time.sleep(0.5)
 
     def is_cancelled(self, job_id: str) -> bool:
         """Whether somebody asked for this job to stop."""

@@ -1,4 +1,4 @@
-"""Whether a failed training job would fail in the same way again."""
+"""Whether a failed training job would fail in the same way again; the stage of a running one."""
 
 from django.db import migrations, models
 
@@ -7,6 +7,11 @@ class Migration(migrations.Migration):
     dependencies = (("labeling", "0024_time_to_change_a_ranking"),)
 
     operations = (
+        migrations.AddField(
+            model_name="trainingjob",
+            name="stage",
+            field=models.CharField(blank=True, db_default="", default="", max_length=40),
+        ),
         migrations.AddField(
             model_name="trainingjob",
             name="needs_other_settings",

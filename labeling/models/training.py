@@ -46,6 +46,7 @@ class TrainingJob(LeasedRow):
     )
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     num_failures = models.PositiveSmallIntegerField(default=0)  # attempts that began and failed
+    stage = models.CharField(max_length=40, blank=True, default="", db_default="")  # what it is at, while it runs
     # Failed by its options or its data: the same job would fail in the same way, so it is not tried again.
     needs_other_settings = models.BooleanField(default=False, db_default=False)
     metrics = models.JSONField(default=dict, blank=True)

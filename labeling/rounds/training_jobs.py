@@ -1,8 +1,8 @@
 """Training jobs: SFT, reward model and PPO on an export, done by workers without access to the database.
 
 The row is the job. A message to a worker carries an attempt number; the worker's progress renews that attempt's lease.
-An attempt that falls silent is given up, and the next continues from its newest checkpoint; results under an older
-number are dropped. A finished job registers its model with all its inputs.
+An attempt that falls silent is given up, and one whose worker stops on purpose is released at once; the next continues
+from the newest checkpoint, and results under an older number are dropped. A finished job registers its model with all its inputs.
 """
 
 import logging
@@ -33,6 +33,8 @@ Kind = TrainingJob.Kind
 State = TrainingJob.State
 UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
 DELIVERY_TIMEOUT = timedelta(seconds=30)  # from sending to the worker's first progress; then the message may be lost
+LOADING = "loading"  # the stage before the first step (language.progress)
+_LONGEST_STAGE = 40
 SILENCE_TIMEOUT = timedelta(minutes=3)  # without progress, which a worker reports every few seconds
 FOLDERS = {Kind.SFT: "policies", Kind.REWARD_MODEL: "rewardmodels", Kind.PPO: "policies"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
@@ -115,9 +117,26 @@ def record_progress(progress: TrainingProgress) -> bool:
             return False
         if job.state == State.SENT:
             job.state, job.started_at = State.RUNNING, Now()
-        job.lease_until, job.fraction = Now() + SILENCE_TIMEOUT, min(max(progress.fraction, 0.0), 1.0)
+        job.lease_until, job.stage = Now() + SILENCE_TIMEOUT, progress.stage[:_LONGEST_STAGE]
+        if progress.stage != LOADING:  # an attempt that goes on has not lost what is done, though it loads anew
+            job.fraction = min(max(progress.fraction, 0.0), 1.0)
         job.metrics = {**job.metrics, **progress.metrics}
-        job.save(update_fields=["state", "started_at", "lease_until", "fraction", "metrics"])
+        job.save(update_fields=["state", "started_at", "lease_until", "stage", "fraction", "metrics"])
+    return True
+
+
+def release_job(job_id: UUID | str, *, attempt: int) -> bool:
+    """Put a job back whose worker was asked to stop: it is sent again at once and goes on from its newest state.
+
+    It is no failure of the job. False where the attempt is not the newest, or is over.
+    """
+    with transaction.atomic():
+        job = _locked(job_id, attempt=attempt, states=(State.SENT, State.RUNNING))
+        if job is None:
+            return False
+        job.state, job.lease_until, job.stage = State.WAITING, None, ""
+        job.save(update_fields=["state", "lease_until", "stage"])
+        transaction.on_commit(partial(send_job, job.id), robust=True)
     return True
 
 

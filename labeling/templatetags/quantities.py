@@ -39,3 +39,15 @@ def state_in_words(state: str) -> str:
         "failed": _("failed"),
     }
     return words.get(state, state)
+
+
+@register.filter
+def stage_in_words(stage: str) -> str:
+    """The stage that a training job is at, in words; of an older worker, which names none, the longest one."""
+    words = {
+        "loading": _("Loading"),
+        "normalising": _("Setting the mean score to 0"),
+        "evaluating": _("Evaluating on what was held out"),
+        "publishing": _("Publishing"),
+    }
+    return words.get(stage, _("Training"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from language.progress import Progress
+from language.progress import Progress, begin_stage
 
 
 def read(path: Path) -> list[dict[str, object]]:
@@ -33,12 +33,28 @@ def test_the_file_carries_fraction_metrics_and_messages(tmp_path: Path) -> None:
         progress.advance(1, {"loss": 0.5})
         progress.advance(3)
     assert read(path) == [
-        {"fraction": 0.0, "metrics": {}, "message": None},
-        {"fraction": 0.0, "metrics": {}, "message": "loading"},
-        {"fraction": 0.25, "metrics": {"loss": 0.5}, "message": None},
-        {"fraction": 1.0, "metrics": {"loss": 0.5}, "message": None},
-        {"fraction": 1.0, "metrics": {"loss": 0.5}, "message": None},
+        {"fraction": 0.0, "stage": "training", "metrics": {}, "message": None},
+        {"fraction": 0.0, "stage": "training", "metrics": {}, "message": "loading"},
+        {"fraction": 0.25, "stage": "training", "metrics": {"loss": 0.5}, "message": None},
+        {"fraction": 1.0, "stage": "training", "metrics": {"loss": 0.5}, "message": None},
+        {"fraction": 1.0, "stage": "training", "metrics": {"loss": 0.5}, "message": None},
     ]
+
+
+def test_nothing_is_whole_before_its_last_stage(tmp_path: Path) -> None:
+    path = tmp_path / "progress.jsonl"
+    begin_stage("loading", file=path, stream=io.StringIO())
+    with Progress(6, after=2.0, description="train", file=path, stream=io.StringIO(), file_seconds=0.0) as progress:
+        progress.advance(6, {"loss": 0.5})
+    begin_stage("evaluating", file=path, stream=(shown := io.StringIO()))
+    assert shown.getvalue() == "evaluating …\n"
+    entries = read(path)
+    assert [(entry["stage"], entry["fraction"]) for entry in (entries[0], entries[2], entries[-1])] == [
+        ("loading", 0.0),
+        ("training", 0.75),
+        ("evaluating", 0.75),
+    ]
+    assert entries[-1]["metrics"] == {"loss": 0.5}
 
 
 def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +68,12 @@ def test_metrics_that_are_not_finite_are_told_in_words(tmp_path: Path) -> None:
     path = tmp_path / "progress.jsonl"
     with Progress(1, description="train", file=path, stream=io.StringIO()) as progress:
         progress.advance(1, {"loss": float("nan"), "lr": 1.0})
-    assert read(path)[-1] == {"fraction": 1.0, "metrics": {"lr": 1.0}, "message": "loss is not finite"}
+    assert read(path)[-1] == {
+        "fraction": 1.0,
+        "stage": "training",
+        "metrics": {"lr": 1.0},
+        "message": "loss is not finite",
+    }
 
 
 def test_lines_are_few_but_the_last_is_always_shown(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ class Heard(Reporter):
     def __init__(self, *, cancelled: bool = False) -> None:
         super().__init__(app)
         self.results: list[TrainingResult] = []
+        self.given_back: list[int] = []
         self._cancelled = cancelled
 
     def progress(self, progress: TrainingProgress) -> None:
@@ -27,6 +28,9 @@ class Heard(Reporter):
 
     def result(self, result: TrainingResult) -> None:
         self.results.append(result)
+
+    def released(self, request: TrainingRequest) -> None:
+        self.given_back.append(request.attempt)
 
     def is_cancelled(self, job_id: str) -> bool:
         return self._cancelled
@@ -107,3 +111,11 @@ def test_a_cancelled_trainer_is_ended_and_the_job_says_so(store: Path) -> None:
     heard = Heard(cancelled=True)
     run_job(request(store, "wait"), store=store, reporter=heard)
     assert [result.error for result in heard.results] == ["cancelled"]
+
+
+def test_a_worker_that_stops_ends_its_trainer_and_gives_the_job_back(store: Path) -> None:
+    heard = Heard()
+    assert run_job(request(store, "wait"), store=store, reporter=heard, is_stopping=lambda: True) is None
+    assert (heard.given_back, heard.results) == ([1], [])
+    run_job(request(store, "publish", attempt=2), store=store, reporter=heard)
+    assert [(result.attempt, result.error) for result in heard.results] == [(2, None)]

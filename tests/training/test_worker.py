@@ -33,6 +33,7 @@ from records.names import (
     DEMONSTRATIONS_FILE,
     RANKINGS_FILE,
     RECORD_TRAINING_PROGRESS,
+    RECORD_TRAINING_RELEASED,
     RECORD_TRAINING_RESULT,
     TRAIN,
     WEB_QUEUE,
@@ -191,6 +192,10 @@ def test_a_job_reports_progress_and_publishes(
     assert (result.attempt, result.out_path) == (1, "policies/whole")
     verify_directory(store / "policies" / "whole", expected_sha256=result.manifest_sha256)
     assert result.metrics
+    log = (store / "jobs" / "whole" / "attempt-1.log").read_text()
+    assert "sft:" in log
+    assert "Question" not in log, "engineers may read logs, which are no place for people's texts"
+    assert "An answer" not in log
 
 
 def test_a_worker_shows_its_device_and_its_job_and_goes_with_its_process(
@@ -247,8 +252,33 @@ def test_a_killed_worker_costs_only_the_way_from_the_newest_state(
     send(redis_url, job_id="killed", attempt=2, options=MIDDLING)
     result = ear.result()
     assert (result.error, result.attempt) == (None, 2)
-    first_line = (store / "jobs" / "killed" / "attempt-2.progress.jsonl").read_text().splitlines()[0]
-    assert json.loads(first_line)["fraction"] > 0
+    lines = (store / "jobs" / "killed" / "attempt-2.progress.jsonl").read_text().splitlines()
+    first = next(line for line in map(json.loads, lines) if line["stage"] == "training")
+    assert first["fraction"] > 0
+
+
+def test_a_worker_that_is_asked_to_stop_gives_its_job_back_at_once(
+    redis_url: str, store: Path, ear: Ear, start_worker: Callable[[], Any]
+) -> None:
+    """A planned restart: what supervisord and `docker stop` send."""
+    worker = start_worker()
+    send(redis_url, job_id="moved", options=MIDDLING)
+    wait_for(lambda: has_saved(store, "moved"))
+    trainer = trainer_of(store, "moved")
+    worker.terminate()
+    assert ear.next(RECORD_TRAINING_RELEASED, seconds=10) == {"job_id": "moved", "attempt": 1}
+    assert worker.wait(timeout=30) == 0
+    assert is_gone(trainer)
+    assert has_saved(store, "moved")
+    start_worker()
+    send(redis_url, job_id="moved", attempt=2, options=MIDDLING)
+    result = ear.result()
+    assert (result.error, result.attempt) == (None, 2)
+    lines = (store / "jobs" / "moved" / "attempt-2.progress.jsonl").read_text().splitlines()
+    counted = [line for line in map(json.loads, lines) if line["stage"] == "training"]
+    assert counted[0]["fraction"] > 0
+    assert json.loads(lines[-1])["stage"] == "publishing"
+    assert json.loads(lines[-1])["fraction"] < 1
 
 
 def test_a_worker_that_hangs_is_overtaken_and_comes_too_late(

@@ -268,6 +268,11 @@ def test_a_running_job_shows_its_curves(project: Project, erins_browser: Client,
     assert "40 %" in htmx_get(erins_browser, url("job_row", job.id)).content.decode()
 
 
+def test_a_job_that_evaluates_says_so(project: Project, erins_browser: Client) -> None:
+    job = make_job(project, kind="reward_model", state=TrainingJob.State.RUNNING, fraction=0.93, stage="evaluating")
+    assert "Evaluating on what was held out: 93 %" in page(erins_browser, "training_job", job.id)
+
+
 def test_a_job_is_stopped_and_tried_again(project: Project, erins_browser: Client) -> None:
     job = make_job(project, state=TrainingJob.State.RUNNING, attempt=1)
     erins_browser.post(url("stop_job", job.id))
