@@ -12,7 +12,7 @@ from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
 from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
-from labeling.rounds.views import evaluations, leaderboard, models, rounds
+from labeling.rounds.views import evaluations, job_logs, leaderboard, models, rounds
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
@@ -150,6 +150,8 @@ urlpatterns = [
     path(_JOB, rounds.training_job, name="training_job"),
     path(f"{_JOB}state/", rounds.job_state, name="job_state"),
     path(f"{_JOB}row/", rounds.job_row, name="job_row"),
+    path(f"{_JOB}log/", job_logs.job_log, name="job_log"),
+    path(f"{_JOB}log/<int:attempt>/", job_logs.job_log_file, name="job_log_file"),
     path(f"{_JOB}stop/", rounds.stop_job, name="stop_job"),
     path(f"{_JOB}retry/", rounds.retry_job, name="retry_job"),
     path("p/<slug:slug>/rounds/evaluations/", evaluations.evaluations, name="evaluations"),

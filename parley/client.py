@@ -163,6 +163,15 @@ class Client:
     def job(self, project: str, job_id: str) -> Row:
         return dict(self._connection.get(f"{_place(project)}/jobs/{quote(job_id)}"))
 
+    def job_logs(self, project: str, job_id: str) -> list[Row]:
+        """The logs of a job, newest attempt first, each with its `attempt` and `num_bytes`."""
+        return list(self._connection.get(f"{_place(project)}/jobs/{quote(job_id)}/logs"))
+
+    def job_log(self, project: str, job_id: str, attempt: int) -> str:
+        """What the program of this attempt said so far."""
+        with self._connection.stream(f"{_place(project)}/jobs/{quote(job_id)}/logs/{attempt}", start=0) as (_, pieces):
+            return b"".join(pieces).decode("utf-8", errors="replace")
+
     def cancel_job(self, project: str, job_id: str) -> Row:
         return dict(self._connection.post(f"{_place(project)}/jobs/{quote(job_id)}/cancel"))
 

@@ -20,11 +20,15 @@ class RewardModel(Schema):
 
 
 class Job(Schema):
-    """A training job; `fraction` of it is done. `output_name` is the name of the model that it makes."""
+    """A training job; `fraction` of it is done, and `stage` is what it is at. `output_name` is the model's name.
+
+    A failed job that `needs_other_settings` would fail in the same way again.
+    """
 
     id: UUID
     kind: str
     state: str
+    stage: str
     fraction: float
     output_name: str
     export_id: UUID | None
@@ -33,8 +37,16 @@ class Job(Schema):
     options: dict[str, Any]
     metrics: dict[str, Any]
     error: str
+    needs_other_settings: bool
     created_at: datetime
     finished_at: datetime | None
+
+
+class JobLog(Schema):
+    """What one attempt's program said so far; its text is at `logs/ATTEMPT`."""
+
+    attempt: int
+    num_bytes: int
 
 
 class NewJob(Given):

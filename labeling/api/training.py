@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from ninja import Query, Router, Status
 
 from labeling.api import loop_schemas as schemas
@@ -11,8 +11,9 @@ from labeling.api.authentication import scope_required
 from labeling.api.errors import ApiError
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
 from labeling.models import ApiToken, Project, RewardModel, TrainingJob
-from labeling.rounds import training_jobs
+from labeling.rounds import job_logs, training_jobs
 from labeling.rounds.forms import TRAINING_FORMS, TrainingForm
+from labeling.rounds.log_downloads import log_response
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 
@@ -75,6 +76,26 @@ def cancel_job(request: HttpRequest, slug: str, job_id: UUID) -> Any:
     training_jobs.cancel_job(found, by=access.person(request))
     found.refresh_from_db()
     return found
+
+
+@router.get("/projects/{slug}/jobs/{job_id}/logs", response=list[schemas.JobLog])
+@scope_required(READ)
+@access.role_required(*ENGINEERS)
+def list_job_logs(request: HttpRequest, slug: str, job_id: UUID) -> Any:
+    """The logs of a job, one of each attempt that a worker began, newest first."""
+    return job_logs.logs_of(access.training_job_for(request, job_id, slug=slug))
+
+
+@router.get("/projects/{slug}/jobs/{job_id}/logs/{attempt}")
+@scope_required(READ)
+@access.role_required(*ENGINEERS)
+def get_job_log(request: HttpRequest, slug: str, job_id: UUID, attempt: int) -> Any:
+    """What the program of this attempt said so far, as plain text; of a very long log, its end."""
+    found = access.training_job_for(request, job_id, slug=slug)
+    log = job_logs.log_of(found, attempt)
+    if log is None:
+        raise Http404
+    return log_response(request, log, name=f"{found.output_name}-attempt-{attempt}.log")
 
 
 def _form(project: Project, given: schemas.NewJob) -> TrainingForm:

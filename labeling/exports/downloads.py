@@ -3,9 +3,7 @@
 The files hold text of strangers, so the browser is told to save them and never to guess their type.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,8 +14,8 @@ from django.utils.http import content_disposition_header
 
 from labeling.exports.files import directory_of, files_of
 from labeling.models import AuditEvent, Export, User
+from labeling.web.file_streams import stream_of
 
-_CHUNK_BYTES = 2**18
 _TYPE = "application/octet-stream"
 _CACHING = "private, no-cache"
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
@@ -60,8 +58,7 @@ def file_response(request: HttpRequest, path: Path, *, name: str, sha256: str) -
     if request.method == "HEAD":
         response = HttpResponse(content_type=_TYPE)
     else:
-        body = _chunks_async(path, start, end) if hasattr(request, "scope") else _chunks(path, start, end)
-        response = StreamingHttpResponse(body, content_type=_TYPE)
+        response = StreamingHttpResponse(stream_of(request, path, start, end), content_type=_TYPE)
     response.headers["Content-Length"] = str(end - start)
     response.headers["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or ""
     response.headers["Accept-Ranges"], response.headers["ETag"] = "bytes", tag
@@ -98,18 +95,3 @@ def _byte_range(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | 
         return 0, size  # no range
     start, end = int(first), min(int(last) + 1, size) if last else size
     return (start, end) if start < end else None
-
-
-def _chunks(path: Path, start: int, end: int) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        file.seek(start)
-        while start < end and (chunk := file.read(min(_CHUNK_BYTES, end - start))):
-            start += len(chunk)
-            yield chunk
-
-
-async def _chunks_async(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
-    """The same without blocking the event loop; under ASGI, Django reads a synchronous iterator into memory whole."""
-    chunks = _chunks(path, start, end)
-    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-        yield chunk

@@ -31,6 +31,7 @@ OPERATIONS = [
 
 def address_of(pattern: Any, slug: str) -> str:
     route = f"/{pattern.pattern}".replace("<slug>", slug).replace("<name>", "manifest.json")
+    route = route.replace("<attempt>", "1")
     route = re.sub(r"<\w+_id>", NOBODY, route)
     assert "<" not in route
     return route

@@ -121,7 +121,8 @@ def make_full_project() -> FullProject:
     run = make_run(project=project, requested_by=adam, dialogue=draft, state="done")
     suggested = models.Completion.objects.create(run=run, index=0, content="Lyon.", policy=project.policy)
     chat_run = make_run(project=project, requested_by=adam, dialogue=chat, state="done", purpose="chat")
-    export = exports.request_export(project, kind="prompts", by=adam, notify_worker=False)
+    none_held_out = {"validation_percent": 0, "test_percent": 0}
+    export = exports.request_export(project, kind="prompts", filters=none_held_out, by=adam, notify_worker=False)
     assert exports.build(export.id)
     exports.build(exports.request_export(project, kind="prompts", by=adam, notify_worker=False).id)
     line = b'{"id": "p", "messages": [{"role": "user", "content": "Why?"}]}\n'
@@ -160,6 +161,7 @@ def make_full_project() -> FullProject:
         "comment_id": comments[1].id, "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
         "withdrawal_id": withdrawal.id, "adjudication_id": waiting.id,
         "snippet_id": models.Snippet.objects.create(owner=adam, name="Bot", text="You are a patient helper.").id,
+        "attempt": 1,
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
