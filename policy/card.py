@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from records.metrics import DATA, metric_of
+from records.types import TrainingKind
+
 _METHODS = {
     "sft": "supervised fine-tuning on demonstrations",
     "ppo": "PPO against a reward model, with a KL penalty to its start",
@@ -24,9 +27,9 @@ def card_text(facts: Mapping[str, Any]) -> str:
         "",
         "## Result",
         "",
-        "| metric | value |",
-        "|---|---|",
-        *(f"| {name} | {value:.6g} |" for name, value in sorted(facts["metrics"].items())),
+        "| metric | of | value |",
+        "|---|---|---|",
+        *_result_lines(facts["method"], facts["metrics"]),
         *_selection_lines(facts.get("selection")),
         *_watch_lines(facts.get("watch")),
         "",
@@ -35,6 +38,16 @@ def card_text(facts: Mapping[str, Any]) -> str:
         *(f"- {name}: {value}" for name, value in sorted(facts["run"].items())),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _result_lines(method: TrainingKind, metrics: Mapping[str, float]) -> list[str]:
+    """A row of each number, in the words that the pages have for it as well."""
+    rows = []
+    for name, value in sorted(metrics.items()):
+        words = metric_of(method, name, is_result=True)
+        label, data, unit = (words.label, DATA[words.data].lower(), words.unit) if words else (name, "", "")
+        rows.append(f"| {label} (`{name}`) | {data} | {value:.6g} {unit}".rstrip() + " |")
+    return rows
 
 
 def _selection_lines(selection: Mapping[str, Any] | None) -> list[str]:

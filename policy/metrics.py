@@ -1,4 +1,4 @@
-"""Every number that PPO logs, each by one name, and how those about rollouts are computed."""
+"""How the numbers that PPO logs are computed; what each is called and means is in records.metrics."""
 
 import resource
 from collections.abc import Sequence
@@ -10,42 +10,6 @@ from torch import Tensor
 
 from policy.objective import explained_variance, kl_k1, kl_k3, masked_mean
 from policy.rollout import MeasuredRollouts
-
-PPO_METRICS = {
-    "step": "updates done: one is rollouts, then their epochs of minibatches",
-    "score": "the reward model's score, mean over rollouts, before the rule for missing end tokens",
-    "reward": "sum of a rollout's per-token rewards (score after the rule, less the KL penalty), mean over rollouts",
-    "kl": "log π/π_ref summed over a completion (k1), mean over rollouts, nats: what the penalty is on",
-    "kl_k3": "the same by the estimator k3, which is never negative; far from kl where sampling is not pure",
-    "entropy": "entropy of the distribution each token was drawn from, mean over tokens, nats",
-    "completion_tokens": "tokens of a completion, end token included, mean over rollouts",
-    "unended_share": "share of rollouts that reached the limit without an end token",
-    "explained_variance": "share of the returns' variance that the values foresaw; 0 is as good as a constant",
-    "policy_loss": "clipped policy loss, mean over the update's minibatches",
-    "value_loss": "clipped value loss, mean over the update's minibatches",
-    "clip_fraction": "share of tokens whose policy loss was clipped, mean over minibatches",
-    "update_kl": "k3 between the policy that sampled and the policy trained, mean over tokens and minibatches, nats",
-    "first_ratio_gap": "largest |π/π_old − 1| before the update's first step; above 1e-3 something is inconsistent",
-    "sampler_gap": "largest difference of a token's log-probability between the sampler and the training graph, nats",
-    "ptx_loss": "nats per target token of the text mixed in; only where the mix is on",
-    "grad_norm": "norm of the policy's gradient before clipping, mean over steps",
-    "value_grad_norm": "the same of the value model",
-    "watch_score": "mean score of answers to the watched prompts by --reward; with --watch-reward, of kept states",
-    "watch_held_out_score": "the same answers' mean score by --watch-reward",
-    "watch_kl": "KL(π ‖ π_ref) of those answers: whole distributions, summed over tokens, mean over answers, nats",
-    "watch_tokens": "tokens of those answers, mean",
-    "watch_repeated_share": "of their runs of four tokens, the share that came before in the same answer, mean",
-    "stop_suggested": "1 where the watching score has turned while the other climbed, else 0",
-    "kl_coef": "β of this update",
-    "lr": "learning rate of the policy",
-    "value_lr": "learning rate of the value model",
-    "tokens_per_second": "completion tokens over the whole update's seconds",
-    "rollout_seconds": "wall time of sampling",
-    "scoring_seconds": "wall time of log-probabilities, values and scores",
-    "training_seconds": "wall time of the minibatches",
-    "seconds": "wall time of the update",
-    "memory_mb": "peak memory of the process so far; of the GPU where there is one",
-}
 
 
 def rollout_metrics(

@@ -3,7 +3,7 @@
 Every update: sample completions of some prompts; score them; turn scores and KL into per-token rewards;
 estimate advantages; train policy and value model on them in minibatches; log; save. The formulas are in
 `policy.objective`, the options with their sources in `policy.ppo_config`, the numbers logged in
-`policy.metrics`. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads). On several
+`records.metrics`. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads). On several
 GPUs: torchrun --nproc-per-node GPUS -m policy.ppo, which shares out every update.
 """
 

@@ -43,20 +43,6 @@ _CURVES = ("selection_score", "validation_loss")
 # The score of an answer without an end token, as in PPO (LMHP, N+).
 MISSING_END_SCORE = -1.0
 
-# Every number that a run logs, each by one name.
-METRICS = {
-    "step": "optimizer steps taken",
-    "epoch": "passes over the data begun before this one",
-    "loss": "mean negative log-likelihood of the batch's target tokens, nats",
-    "validation_loss": "the same over all validation dialogues; in the lines that end an epoch, and before the first",
-    "selection_score": "mean score of answers to the validation prompts by --select-reward; at the end of an epoch",
-    "lr": "learning rate of the step",
-    "grad_norm": "norm of the gradient before clipping",
-    "num_targets": "target tokens in the batch",
-    "tokens_per_second": "tokens of the batch, prompts included, over the step's seconds",
-    "seconds": "wall time of the step",
-}
-
 
 @dataclass(frozen=True)
 class Material:

@@ -2,7 +2,8 @@
 
 `jobs/<job id>/` in the model store holds the lock, the resumable states (work/) and each attempt's log.
 A worker that is asked to stop ends its trainer and gives the job back. If it dies its trainer soon does too
-(training.parent_watchdog). Either way the next attempt goes on from the newest state. A worker that only hangs is overtaken: the next attempt ends its trainer.
+(training.parent_watchdog). Either way the next attempt goes on from the newest state. A worker that only hangs is
+overtaken: the next attempt ends its trainer.
 """
 
 import json

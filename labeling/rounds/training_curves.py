@@ -4,7 +4,6 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -12,25 +11,15 @@ from django.utils.translation import gettext_lazy as _
 from charts import Point, Series, Svg, line_chart
 from labeling.models import TrainingJob
 from labeling.rounds.training_jobs import FOLDERS, Kind
+from records.metrics import DATA, MEASURED
 
 _MOST_BYTES = 8 * 2**20  # read of a file, so that a long run does not fill the web process
 _MOST_POINTS = 400  # of a curve; more cannot be told apart on a screen
-# The metrics drawn for each kind of job: name in metrics.jsonl, label, unit.
-_SHOWN: dict[Kind, tuple[tuple[str, Any, Any], ...]] = {
-    Kind.SFT: (
-        ("loss", _("Loss"), _("nats per token")),
-        ("validation_loss", _("Loss on held-out dialogues"), _("nats per token")),
-    ),
-    Kind.REWARD_MODEL: (
-        ("loss", _("Loss"), _("nats per pair")),
-        ("accuracy", _("Pairs in the trainers' order, before each step"), _("share")),
-    ),
-    Kind.PPO: (
-        ("score", _("Score of the reward model"), _("mean over completions")),
-        ("kl", _("KL to the start"), _("nats per completion")),
-        ("entropy", _("Entropy"), _("nats per token")),
-        ("completion_tokens", _("Length of a completion"), _("tokens")),
-    ),
+# The metrics drawn for each kind of job, by their names in metrics.jsonl; in words in records.metrics.
+SHOWN: dict[Kind, tuple[str, ...]] = {
+    Kind.SFT: ("loss", "validation_loss"),
+    Kind.REWARD_MODEL: ("loss", "accuracy"),
+    Kind.PPO: ("score", "kl", "entropy", "completion_tokens", "watch_held_out_score"),
 }
 
 
@@ -48,25 +37,40 @@ class MeasuredCurve:
 
 def curves_of(job: TrainingJob) -> list[MeasuredCurve]:
     """The charts of the job's main metrics that have at least two points."""
-    lines = _read(job)
-    drawn = (_curve(name, str(label), str(unit), lines) for name, label, unit in _SHOWN[Kind(job.kind)])
+    lines = lines_of(job)
+    drawn = (_curve(job, name, lines) for name in SHOWN[Kind(job.kind)])
     return [curve for curve in drawn if curve is not None]
 
 
-def _curve(name: str, label: str, unit: str, lines: list[dict[str, float]]) -> MeasuredCurve | None:
-    points = [Point(line["step"], line[name]) for line in lines if math.isfinite(line.get(name, math.nan))]
+def _curve(job: TrainingJob, name: str, lines: list[dict[str, float]]) -> MeasuredCurve | None:
+    points = points_of(lines, name)
     if len(points) < 2:
         return None
     values = [point.y for point in points]
-    every = math.ceil(len(points) / _MOST_POINTS)
-    series = Series(name=name, points=points[::every])
-    chart = line_chart([series], title=label, x_label=str(_("step")), y_label=unit)
+    label, unit = words_of(job.kind, name)
+    chart = line_chart([Series(name=name, points=thinned(points))], title=label, x_label=str(_("step")), y_label=unit)
     return MeasuredCurve(
         label=label, chart=chart, first=values[0], last=values[-1], lowest=min(values), highest=max(values)
     )
 
 
-def _read(job: TrainingJob) -> list[dict[str, float]]:
+def words_of(kind: str, name: str) -> tuple[str, str]:
+    """What a curve is of, with the data that it is of, and its unit."""
+    metric = MEASURED[Kind(kind).value][name]
+    return f"{metric.label} · {DATA[metric.data].lower()}", metric.unit
+
+
+def points_of(lines: list[dict[str, float]], name: str) -> list[Point]:
+    """The curve of one metric over the steps; without what is no number."""
+    return [Point(line["step"], line[name]) for line in lines if math.isfinite(line.get(name, math.nan))]
+
+
+def thinned(points: list[Point]) -> list[Point]:
+    """As many of the points as can be told apart on a screen."""
+    return points[:: math.ceil(len(points) / _MOST_POINTS)]
+
+
+def lines_of(job: TrainingJob) -> list[dict[str, float]]:
     """The lines of metrics.jsonl: of the published directory, or of the one that the worker is writing."""
     store = Path(settings.PARLEY_STORE)
     published = store / FOLDERS[Kind(job.kind)] / job.output_name / "metrics.jsonl"

@@ -2,7 +2,8 @@
 
 The row is the job. A message to a worker carries an attempt number; the worker's progress renews that attempt's lease.
 An attempt that falls silent is given up, and one whose worker stops on purpose is released at once; the next continues
-from the newest checkpoint, and results under an older number are dropped. A finished job registers its model with all its inputs.
+from the newest checkpoint, and results under an older number are dropped. A finished job registers its model with all
+its inputs.
 """
 
 import logging

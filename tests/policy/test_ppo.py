@@ -14,13 +14,13 @@ from transformers import AutoModelForCausalLM
 from language.checkpoints import load_causal_lm, load_tokenizer
 from policy import ppo
 from policy.dialogues import DialogueSet, load_dialogues, target_nlls
-from policy.metrics import PPO_METRICS
 from policy.minibatches import Learners, Targets, add_gradients, plan_steps, take_step
 from policy.objective import masked_mean, value_losses
 from policy.ppo import build_learners, load_material, main
 from policy.ppo_config import PpoConfig
 from policy.rollout import MeasuredRollouts, Rollouts, measure_rollouts
 from records import verify_directory
+from records.metrics import MEASURED, RESULT
 from rewardmodel.model import load_reward_model
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.factories import write_demonstrations
@@ -323,8 +323,9 @@ def test_every_logged_metric_is_explained_and_every_explained_one_logged(
     config: PpoConfig, demonstrations: Path
 ) -> None:
     main(replace(config, ptx_coef=1.0, ptx_data=demonstrations, ptx_ratio=0.25))
-    of_a_watch = {name for name in PPO_METRICS if name.startswith("watch_")} | {"stop_suggested"}  # test_watch.py
-    assert set(metrics_of(config.out)[0]) == set(PPO_METRICS) - of_a_watch
+    of_a_watch = {name for name in MEASURED["ppo"] if name.startswith("watch_")} | {"stop_suggested"}  # test_watch.py
+    assert set(metrics_of(config.out)[0]) == set(MEASURED["ppo"]) - of_a_watch
+    assert set(json.loads((config.out / "metrics.json").read_text())) <= set(RESULT["ppo"])
     assert all(math.isfinite(value) for line in metrics_of(config.out) for value in line.values())
 
 

@@ -16,9 +16,10 @@ from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import rate_factor
 from policy import sft
 from policy.dialogues import target_nlls, tokenize_dialogue
-from policy.sft import METRICS, main, take_step
+from policy.sft import main, take_step
 from policy.sft_config import SftConfig
 from records import ManifestError, publish_directory, verify_directory, write_jsonl
+from records.metrics import MEASURED, RESULT
 from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from rewardmodel.stopping import TrainingStopped
@@ -74,7 +75,8 @@ def test_every_logged_metric_is_explained_and_every_explained_one_logged(
     config: SftConfig, toy_reward_model: Path
 ) -> None:
     main(replace(config, epochs=1, select_reward=toy_reward_model, select_max_new_tokens=4))
-    assert {name for line in metrics_of(config.out) for name in line} == set(METRICS)
+    assert {name for line in metrics_of(config.out) for name in line} == set(MEASURED["sft"])
+    assert set(json.loads((config.out / "metrics.json").read_text())) <= set(RESULT["sft"])
 
 
 def test_the_learning_rate_follows_a_cosine_to_a_tenth(config: SftConfig) -> None:

@@ -12,7 +12,6 @@ import torch
 from language.checkpoints import load_causal_lm, load_tokenizer
 from policy import ppo
 from policy.judging import repeated_share
-from policy.metrics import PPO_METRICS
 from policy.objective import kl_of_logits
 from policy.ppo import main
 from policy.ppo_config import PpoConfig
@@ -20,6 +19,7 @@ from policy.rollout import collect_rollouts
 from policy.texts import find_texts, tokenize_texts
 from policy.watch import BEST, Look, best_look, has_turned
 from records import RecordError, write_jsonl
+from records.metrics import MEASURED
 from rewardmodel.data import DataError
 from rewardmodel.model import publish_reward_model
 from rewardmodel.options import OptionError
@@ -58,7 +58,7 @@ def test_every_kept_state_is_looked_at_and_the_look_is_logged(watched: PpoConfig
     main(watched)
     lines = metrics_of(watched.out)
     assert [line["step"] for line in lines] == [0, 1, 2, 3]
-    assert set(lines[-1]) == set(PPO_METRICS) - {"ptx_loss"}
+    assert set(lines[-1]) == set(MEASURED["ppo"]) - {"ptx_loss"}
     assert lines[0]["watch_kl"] == pytest.approx(0, abs=1e-6)
     assert lines[-1]["watch_kl"] > 0.01
     assert lines[-1]["watch_score"] > lines[0]["watch_score"]

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from language.checkpoints import load_tokenizer
 from language.training_state import TrainingStateError
 from records import Demonstration, Message, write_jsonl
+from records.metrics import MEASURED, RESULT
 from rewardmodel.comparisons import Comparison, batches, tokenize_rankings
 from rewardmodel.data import DataError, load_rankings
 from rewardmodel.evaluate import EvaluateConfig, evaluate_rankings
@@ -72,6 +73,9 @@ def test_what_is_published_tells_its_lineage_figures_and_cautions(config: TrainC
     assert all(isinstance(value, float) for value in metrics.values())
     steps = [json.loads(line) for line in (config.out / "metrics.jsonl").read_text().splitlines()]
     assert [step["step"] for step in steps] == list(range(1, math.ceil(300 / 16) + 1))
+    assert set(steps[0]) == set(MEASURED["reward_model"]), "each is told in words on the pages, and none that is not"
+    bounds = {f"{name}_{end}" for name in ("accuracy", "longer_baseline", "over_longer") for end in ("low", "high")}
+    assert set(metrics) == set(RESULT["reward_model"]) | bounds
     assert steps[-1]["lr"] < steps[0]["lr"] == config.lr
     board = EventAccumulator(str(config.work_directory / "tensorboard")).Reload()
     assert [event.step for event in board.Scalars("validation/accuracy")] == [10, 19]

@@ -224,12 +224,13 @@ def _requested_export(request: HttpRequest, project: Project) -> Export | None:
 
 def _job_context(job: TrainingJob) -> dict[str, Any]:
     made = getattr(job, "policy_made", None) or getattr(job, "reward_model_made", None)
+    results = made.metrics if made is not None else {}
     return {
         "project": job.project,
         "job": job,
         "made": made,
         "curves": curves_of(job),
-        "metrics": metric_rows(job.metrics),
+        "metrics": metric_rows(job.metrics, job.kind, results=results),  # type: ignore[arg-type]
     }
 
 
