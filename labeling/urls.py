@@ -12,7 +12,7 @@ from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
 from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
-from labeling.rounds.views import evaluations, job_logs, leaderboard, models, rounds
+from labeling.rounds.views import evaluations, job_logs, leaderboard, model_files, models, rounds
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
@@ -162,6 +162,8 @@ urlpatterns = [
     path("models/", models.models, name="models"),
     path("models/leaderboard/", leaderboard.leaderboard, name="leaderboard"),
     path("models/<uuid:model_id>/", models.model, name="model"),
+    path("models/<uuid:model_id>/download/", model_files.download_model, name="download_model"),
+    path("models/<uuid:model_id>/beside/", model_files.compare_models, name="compare_models"),
     path("workers/", jobs_views.workers, name="workers"),
     # Quality.
     path("p/<slug:slug>/quality/", quality.quality, name="quality"),

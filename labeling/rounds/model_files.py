@@ -10,7 +10,11 @@ from typing import Any
 from django.conf import settings
 
 from labeling.models import Policy, RewardModel
+from labeling.web.tar_stream import TarMember
+from records import ManifestError, read_manifest
+from records.manifest import MANIFEST
 
+CARD = "card.md"
 _MOST_BYTES = 2**20  # of a file that is read whole
 
 
@@ -28,6 +32,29 @@ def context_of(model: Policy | RewardModel) -> int | None:
     inner = values.get("text_config")
     context = (inner if isinstance(inner, dict) else values).get("max_position_embeddings")
     return context if isinstance(context, int) and context > 0 else None
+
+
+def card_of(model: Policy | RewardModel) -> str:
+    """The model's card as Markdown, without its title; empty where it has none."""
+    return _text(model, CARD).partition("\n")[2]
+
+
+def members_of(model: Policy | RewardModel) -> list[TarMember]:
+    """What a download of the model holds: the files of its manifest as published, and the manifest.
+
+    None where the directory is gone, or is not what its manifest says.
+    """
+    directory = directory_of(model)
+    if directory is None:
+        return []
+    try:
+        listed = read_manifest(directory)["files"]
+        found = [(name, directory / name, facts["size"]) for name, facts in sorted(listed.items())]
+        found.append((MANIFEST, directory / MANIFEST, (directory / MANIFEST).stat().st_size))
+        is_whole = all(path.is_file() and path.stat().st_size == size for _, path, size in found)
+    except (ManifestError, OSError, KeyError, TypeError):
+        return []
+    return [TarMember(name=f"{model.name}/{name}", path=path, size=size) for name, path, size in found if is_whole]
 
 
 def _json(model: Policy | RewardModel, name: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from labeling.models import (
     Prompt,
     Ranking,
     Reference,
+    RewardModel,
     SamplingRun,
     Snippet,
     Thumb,
@@ -307,6 +308,27 @@ def policy_for(request: HttpRequest, policy_id: uuid.UUID) -> Policy:
     if not person(request).can_train_models:
         raise Http404
     return get_object_or_404(Policy.objects.select_related("training_job__export"), id=policy_id)
+
+
+def model_for(request: HttpRequest, model_id: uuid.UUID) -> Policy | RewardModel:
+    """A policy or reward model of the registry, which every engineer and admin may see."""
+    if not person(request).can_train_models:
+        raise Http404
+    related = ("training_job__export", "training_job__policy", "training_job__reward_model")
+    models = (rows.objects.select_related(*related).filter(id=model_id).first() for rows in (Policy, RewardModel))
+    found = next((model for model in models if model is not None), None)
+    if found is None:
+        raise Http404
+    return found
+
+
+def own_model_for(request: HttpRequest, model_id: uuid.UUID) -> Policy | RewardModel:
+    """A model whose weights this engineer may take away: one made in a project of theirs, or brought."""
+    found = model_for(request, model_id)
+    job = found.training_job
+    if job is not None and not Project.objects.visible_to(person(request)).filter(id=job.project_id).exists():
+        raise Http404
+    return found
 
 
 def policies_for(request: HttpRequest) -> QuerySet[Policy]:

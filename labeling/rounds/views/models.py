@@ -8,11 +8,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from labeling.exports.lineage import Registry, retractions_behind
-from labeling.models import Policy, Project
+from labeling.models import Policy, Project, RewardModel
 from labeling.rounds.metrics_table import metric_rows
+from labeling.rounds.model_comparison import kind_of, models_beside
+from labeling.rounds.model_files import card_of, members_of
 from labeling.rounds.withdrawn_judgements import with_withdrawn
 from labeling.web import access
 from labeling.web.access import ENGINEERS
+from labeling.web.tar_stream import tar_length
 
 
 @access.role_required(*ENGINEERS)
@@ -47,9 +50,23 @@ def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
         "visible": visible,
         "taken_back": retractions_behind(found),
         **(_promotion_context(request, found) if isinstance(found, Policy) else {}),
-        "metrics": metric_rows(found.metrics),
+        **_making_context(request, found, registry),
+        "metrics": metric_rows(found.metrics, kind_of(found)),
     }
     return render(request, "labeling/rounds/model.html", context)
+
+
+def _making_context(request: HttpRequest, model: Policy | RewardModel, registry: Registry) -> dict[str, Any]:
+    """The job that made it, its card, and what can be done with its files."""
+    job = model.training_job
+    is_own = job is None or Project.objects.visible_to(access.person(request)).filter(id=job.project_id).exists()
+    return {
+        "job": job,
+        "is_own": is_own,
+        "num_bytes": tar_length(members) if is_own and (members := members_of(model)) else 0,
+        "card": card_of(model) if is_own else "",
+        "beside": models_beside(model, [*registry.policies, *registry.reward_models]),
+    }
 
 
 def _promotion_context(request: HttpRequest, policy: Policy) -> dict[str, Any]:
