@@ -5,6 +5,7 @@ from typing import Any
 
 from records.metrics import DATA, metric_of
 from records.types import TrainingKind
+from rewardmodel.limits import BEYOND
 
 _METHODS = {
     "sft": "supervised fine-tuning on demonstrations",
@@ -24,6 +25,7 @@ def card_text(facts: Mapping[str, Any]) -> str:
         "| part | name | SHA-256 |",
         "|---|---|---|",
         *(_lineage_row(part, source) for part, source in {"start": facts["start"], **facts["made_from"]}.items()),
+        *_data_lines(facts.get("num_records"), facts.get("left_out", {})),
         "",
         "## Result",
         "",
@@ -40,7 +42,17 @@ def card_text(facts: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _result_lines(method: TrainingKind, metrics: Mapping[str, float]) -> list[str]:
+def _data_lines(num_records: int | None, left_out: Mapping[str, int]) -> list[str]:
+    """How much was learnt from, and what was not."""
+    if num_records is None:
+        return []
+    beyond = left_out.get(BEYOND, 0)
+    chosen = f" of {num_records + beyond}, chosen by the hashes of their ids" if beyond else ""
+    others = [f"{num} {name.replace('_', ' ')}" for name, num in sorted(left_out.items()) if num and name != BEYOND]
+    return ["", f"Learnt from {num_records} records{chosen}. Left out: {', '.join(others) or 'none'}."]
+
+
+def _result_lines(method: TrainingKind, metrics: Mapping[str, int | float]) -> list[str]:
     """A row of each number, in the words that the pages have for it as well."""
     rows = []
     for name, value in sorted(metrics.items()):

@@ -40,6 +40,7 @@ from policy.value import ValueLearner
 from policy.watch import Watch, facts_of, has_turned, keep_if_best, looks_of, suggestion
 from records.ppo_sizes import length_problem
 from rewardmodel.commandline import run
+from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import context_of, load_reward_model
 from rewardmodel.options import OptionError, flag
@@ -88,6 +89,7 @@ def main(config: PpoConfig) -> None:
         "made_from": material.made_from,
         "run": identity,
         "num_processes": sharing.count,
+        "num_records": len(material.prompts.prompts),
         "left_out": material.prompts.left_out,
         "metrics": {"updates": float(config.updates), **outcome["metrics"]},
         "watch": [{"update": look.update, **look.metrics()} for look in looks_of(outcome["looks"])],
@@ -257,6 +259,9 @@ def load_material(config: PpoConfig, device: torch.device) -> Material:
     inputs = open_inputs(config)
     tokenizer = inputs.tokenizer
     prompts = tokenize_prompts(inputs.prompts, tokenizer, max_tokens=config.max_prompt_tokens)
+    answered = at_most(prompts.prompts, config.max_records, id_of=lambda prompt: prompt.id)
+    if beyond := len(prompts.prompts) - len(answered):
+        prompts = replace(prompts, prompts=answered, left_out={**prompts.left_out, BEYOND: beyond})
     mixed_in: tuple[TokenizedDialogue, ...] = ()
     if inputs.demonstrations is not None:
         longest = config.ptx_microbatch_tokens

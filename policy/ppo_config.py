@@ -34,6 +34,8 @@ class PpoConfig(KeepsWork):
     seed: int = 0
     """Seed of the prompts' order, the samples, the minibatches and the adapters."""
 
+    max_records: int = 0
+    """Learn from at most so many training prompts, chosen by the hashes of their ids; 0 is all."""
     updates: int = 500
     """Times of sampling and training. IG: 256k episodes, 512 at a time."""
     rollouts_per_update: int = 512
@@ -160,7 +162,7 @@ def require_options(config: PpoConfig) -> None:
         raise OptionError(problem.sentence)
     if config.watch_prompts is not None and config.watch_reward is None:
         raise OptionError("--watch-prompts needs --watch-reward, which scores the answers")
-    require_not_negative(config, "watch_max_prompts", "length_only_tokens")
+    require_not_negative(config, "watch_max_prompts", "length_only_tokens", "max_records")
     require_share(config, "ema_decay")
 
 

@@ -20,6 +20,7 @@ from language.checkpoints import load_causal_lm, publish_checkpoint
 from language.lora import wrap_with_lora
 from policy.card import card_text
 from policy.learner import Trainable
+from rewardmodel.limits import set_limits
 from rewardmodel.metrics import METRICS_FILE
 from rewardmodel.publishing import STATES, NoRoom, PublishingError
 
@@ -35,7 +36,7 @@ _NOT_IDENTITY = {"out", "work", "resume", "device", "save_every"}
 def run_identity(config: Any, **hashes: str | None) -> dict[str, Any]:
     """What makes two runs the same run: every option that moves the result, and hashes of what it read."""
     options = asdict(config)
-    moving = {name: value for name, value in options.items() if name not in _NOT_IDENTITY}
+    moving = {name: value for name, value in set_limits(options.items()).items() if name not in _NOT_IDENTITY}
     return {name: value for name, value in moving.items() if not isinstance(value, Path)} | hashes
 
 

@@ -11,7 +11,7 @@ Defaults are of the second. It prints no loss mask; ours is the assistant's toke
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,6 +33,7 @@ from policy.sft_config import SftConfig, require_options
 from policy.stopping import in_smaller_pieces, require_finite
 from records import SamplingParams
 from rewardmodel.commandline import autocast, resolve_device, run
+from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.options import OptionError
 from rewardmodel.publishing import STATES, directory_sha256
@@ -83,6 +84,7 @@ def main(config: SftConfig) -> None:
         "start": {"name": config.model.name, "sha256": start},
         "made_from": material.made_from,
         "run": identity,
+        "num_records": len(material.dialogues.train),
         "left_out": material.dialogues.left_out,
         "metrics": metrics,
     }
@@ -107,6 +109,9 @@ def load_material(config: SftConfig, device: torch.device) -> Material:
     dialogues = load_dialogues(
         config.data, tokenizer, max_tokens=config.max_tokens, validation_fraction=config.validation_fraction
     )
+    learnt = at_most(dialogues.train, config.max_records, id_of=lambda dialogue: dialogue.id)
+    if beyond := len(dialogues.train) - len(learnt):
+        dialogues = replace(dialogues, train=learnt, left_out={**dialogues.left_out, BEYOND: beyond})
     made_from = {"demonstrations": {"name": config.data.name, "sha256": dialogues.source.sha256}}
     mixture = examination = None
     if config.mix_data is not None:
@@ -152,7 +157,7 @@ def train(
     """The loop: every epoch's batches in seeded order, an optimizer step each. Returns last metrics and the curve."""
     dialogues = material.dialogues
     steps_per_epoch = -(-material.num_per_epoch // config.batch_size)
-    total_steps = config.epochs * steps_per_epoch
+    total_steps = min(config.epochs * steps_per_epoch, config.max_steps or sys.maxsize)
     optimizer = build_adamw(model, lr=config.lr, weight_decay=config.weight_decay)
     schedule = build_schedule(optimizer, kind="cosine", total_steps=total_steps)
     state = TrainingState({"policy": model}, {"adam": optimizer}, {"lr": schedule}, run=identity)
@@ -175,7 +180,7 @@ def train(
             metrics = take_step(model, optimizer, batch, config, state.step)
             schedule.step()
             state.step += 1
-            ended = state.step % steps_per_epoch == 0
+            ended = state.step % steps_per_epoch == 0 or state.step == total_steps
             if ended:
                 metrics |= validate(model, dialogues.validation, config)
             if ended and material.examination is not None:

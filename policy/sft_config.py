@@ -36,6 +36,10 @@ class SftConfig(KeepsWork):
     """Seed of the adapters, of the order of batches and of the answers to select by."""
     epochs: int = 2
     """Passes over the data. IG C.3, for PPO's start; its baseline has 16 (C.1)."""
+    max_records: int = 0
+    """Learn from at most so many training dialogues, chosen by the hashes of their ids; 0 is all."""
+    max_steps: int = 0
+    """End after so many optimizer steps, if --epochs has not by then; 0 is no limit."""
     batch_size: int = 32
     """Dialogues per optimizer step. IG C.1."""
     lr: float = 9.65e-6
@@ -83,5 +87,5 @@ def require_options(config: SftConfig) -> None:
         raise OptionError("--mix-ratio (above 0) and --mix-data go together; give both or neither")
     if config.select_prompts is not None and config.select_reward is None:
         raise OptionError("--select-prompts needs --select-reward, which scores the answers")
-    require_not_negative(config, "select_max_prompts")
+    require_not_negative(config, "select_max_prompts", "max_records", "max_steps")
     require_share(config, "validation_fraction")

@@ -72,7 +72,7 @@ def card_text(facts: Mapping[str, Any]) -> str:
         + ", ".join(f"{count} {kind}" for kind, count in sorted(data["trainer_kinds"].items()))
         + ".",
         "Left out: "
-        + (", ".join(f"{count} {name}" for name, count in sorted(data["left_out"].items())) or "none")
+        + (", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(data["left_out"].items())) or "none")
         + ".",
         f"Held out where records carried no split: {data['validation_fraction']:.0%} of all "
         f"{_HELD_OUT[data['split_by']]}.",

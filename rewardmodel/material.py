@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from records import Message, Ranking
 from rewardmodel.comparisons import Comparison, tokenize_comparison, tokenize_rankings
 from rewardmodel.data import DataError, Source, load_demonstrations, load_rankings
+from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.splits import SplitBy
 
 # References that the normalisation averages over: the mean is then known to a twentieth of a deviation.
@@ -42,12 +43,15 @@ def load_material(
     validation_fraction: float,
     split_by: SplitBy = "prompt",
     seed: int,
+    max_records: int = 0,
 ) -> Material:
     """Read and tokenize everything. Raises DataError or RecordError where training could not be honest."""
     data = load_rankings(path, validation_fraction=validation_fraction, split_by=split_by)
     training = data.of_split("train")
     if not training:
         raise DataError(f"{data.source.path}: no rankings left to train on; left out: {data.left_out or 'none'}")
+    num_found = len(training)
+    training = list(at_most(training, max_records, id_of=lambda ranking: ranking.id))
     tokenized = tokenize_rankings(training, tokenizer, max_tokens=max_tokens)
     if not tokenized.comparisons:
         raise DataError(f"{data.source.path}: no ranking fits {max_tokens} tokens; raise --max-tokens")
@@ -62,7 +66,7 @@ def load_material(
         references=_references(answers, tokenizer, max_tokens=max_tokens, seed=seed),
         references_are="demonstrations" if demonstrations else "best-ranked completions",
         demonstrations_sha256=sha256,
-        left_out={**data.left_out, "too_long": len(tokenized.too_long)},
+        left_out={**data.left_out, "too_long": len(tokenized.too_long), BEYOND: num_found - len(training)},
         num_prompts_cut=tokenized.num_prompts_cut,
         validation_fraction=validation_fraction,
         split_by=split_by,

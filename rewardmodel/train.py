@@ -26,6 +26,7 @@ from rewardmodel.debiasing import LengthExpert, fit_length_expert
 from rewardmodel.evaluate import NUM_CORRUPTED, evaluate_rankings, summarise
 from rewardmodel.evaluation import Evaluation, validation_figures
 from rewardmodel.features import States, load_states
+from rewardmodel.limits import set_limits
 from rewardmodel.loss import ranking_losses
 from rewardmodel.material import Material, load_material
 from rewardmodel.metrics import MetricsLog
@@ -71,6 +72,7 @@ def main(config: TrainConfig) -> None:
         validation_fraction=config.validation_fraction,
         split_by=config.split_by,
         seed=config.seed,
+        max_records=config.max_records,
     )
     identity = run_identity(config, material)
     if is_published(config.out, identity, may_be=config.resume):
@@ -157,6 +159,8 @@ def train(
         batches(comparisons, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
         for epoch in range(config.epochs)
     ]
+    if config.max_steps:
+        plan = _first_steps(plan, config.max_steps)
     total_steps = sum(map(len, plan))
     optimizer = build_adamw(model, lr=config.lr, betas=(0.9, 0.95), weight_decay=config.weight_decay)
     schedule = build_schedule(optimizer, kind="cosine", total_steps=total_steps)
@@ -186,6 +190,12 @@ def train(
         if log is not None:
             save_training_state(states, state)
             log.close()
+
+
+def _first_steps(plan: list[list[list[Comparison]]], most: int) -> list[list[list[Comparison]]]:
+    """The batches of every epoch, cut after the first `most` of all."""
+    before = [sum(map(len, plan[:epoch])) for epoch in range(len(plan))]
+    return [epoch[: max(0, most - done)] for epoch, done in zip(plan, before, strict=True)]
 
 
 def steps_after(material: Material, config: TrainConfig) -> float:
@@ -264,7 +274,8 @@ def cache_states(model: RewardModel, material: Material, identity: dict[str, Any
 
 def run_identity(config: TrainConfig, material: Material) -> dict[str, Any]:
     """What makes two runs the same run: data, base model and every option that moves the result."""
-    options = {name: value for name, value in asdict(config).items() if name not in _NOT_IDENTITY}
+    given = set_limits(asdict(config).items())
+    options = {name: value for name, value in given.items() if name not in _NOT_IDENTITY}
     return {
         "data": material.source.sha256,
         "demonstrations": material.demonstrations_sha256,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewardmodel.commandline import Precision
-from rewardmodel.options import KeepsWork, OptionError, require_positive, require_share
+from rewardmodel.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 from rewardmodel.publishing import STATES
 from rewardmodel.splits import SplitBy
 
@@ -27,6 +27,10 @@ class TrainConfig(KeepsWork):
     """Seed of the head, the adapters, the order of batches and the bootstrap."""
     epochs: int = 1
     """Passes over the data; InstructGPT: more than one overfits."""
+    max_records: int = 0
+    """Learn from at most so many training rankings, chosen by the hashes of their ids; 0 is all."""
+    max_steps: int = 0
+    """End after so many optimizer steps, if --epochs has not by then; 0 is no limit."""
     batch_size: int = 64
     """Rankings per optimizer step."""
     lr: float = 9e-6
@@ -87,6 +91,7 @@ def require_options(config: TrainConfig) -> None:
     if config.soft_labels and config.margin_per_tier:
         raise OptionError("--soft-labels and --margin-per-tier exclude one another: merged rankings have no tiers")
     require_positive(config, "epochs", "batch_size", "lr", "microbatch_tokens", "save_every", "lora_rank")
+    require_not_negative(config, "max_records", "max_steps")
     require_share(config, "validation_fraction")
     states = config.work_directory / STATES
     if not config.resume and states.is_dir() and any(states.iterdir()):

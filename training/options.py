@@ -10,6 +10,7 @@ from records.types import TrainingKind
 _SHARED: dict[str, type] = {
     "seed": int,
     "epochs": int,
+    "max_records": int,
     "lr": float,
     "max_grad_norm": float,
     "precision": str,
@@ -27,6 +28,7 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
         "select_max_prompts": int,
         "select_max_new_tokens": int,
         "batch_size": int,
+        "max_steps": int,
         "weight_decay": float,
         "max_tokens": int,
         "packing": bool,
@@ -36,6 +38,7 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
     "reward_model": {
         **_SHARED,
         "batch_size": int,
+        "max_steps": int,
         "weight_decay": float,
         "margin_per_tier": float,
         "evaluate_every": int,

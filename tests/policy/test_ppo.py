@@ -319,6 +319,14 @@ def test_a_killed_run_resumes_to_the_same_bits(
     assert timeless[:3] == timeless[3:]
 
 
+def test_a_run_answers_no_more_prompts_than_it_may(config: PpoConfig) -> None:
+    main(replace(config, updates=1, max_records=1))
+    facts = json.loads((config.out / "policy.json").read_text())
+    assert facts["num_records"] == 1
+    assert facts["left_out"]["beyond_max_records"] > 0
+    assert "Learnt from 1 records of " in (config.out / "card.md").read_text()
+
+
 def test_every_logged_metric_is_explained_and_every_explained_one_logged(
     config: PpoConfig, demonstrations: Path
 ) -> None:

@@ -71,6 +71,17 @@ def test_what_is_published_is_a_plain_checkpoint_with_its_lineage(config: SftCon
     assert facts["start"]["sha256"] in (config.out / "card.md").read_text()
 
 
+def test_a_run_of_few_records_and_steps_says_so(config: SftConfig) -> None:
+    main(replace(config, max_records=2, max_steps=3, batch_size=1, epochs=2, validation_fraction=0.0))
+    lines = [line for line in metrics_of(config.out) if line["step"]]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["lr"] < lines[0]["lr"], "the schedule ends where the run does"
+    card = (config.out / "card.md").read_text()
+    assert "Learnt from 2 records of " in card
+    assert "chosen by the hashes of their ids" in card
+    assert "- max_steps: 3" in card
+
+
 def test_every_logged_metric_is_explained_and_every_explained_one_logged(
     config: SftConfig, toy_reward_model: Path
 ) -> None:

@@ -88,6 +88,15 @@ def test_what_is_published_tells_its_lineage_figures_and_cautions(config: TrainC
     assert not (config.work_directory / "states").exists()
 
 
+def test_a_run_ends_after_the_steps_that_it_may_take(config: TrainConfig) -> None:
+    main(replace(config, max_records=40, max_steps=4, epochs=2))
+    steps = [json.loads(line) for line in (config.out / "metrics.jsonl").read_text().splitlines()]
+    assert [(step["step"], step["epoch"]) for step in steps] == [(1, 0), (2, 0), (3, 0), (4, 1)]
+    facts = read_facts(config.out)
+    assert facts["data"]["num_rankings"] == 40
+    assert "260 beyond max records" in (config.out / "card.md").read_text()
+
+
 def test_demonstrations_average_zero_where_they_are_given(config: TrainConfig, tmp_path: Path) -> None:
     texts = ["Paris is the answer", "the sea is wide", "try the blue sky first"]
     demonstrations = [
