@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from parley.connection import FIRST_PAUSE, Connection, ParleyError
-from parley.files import download
+from parley.files import download, packed
 
 Row = dict[str, Any]
 OnProgress = Callable[[Row], None]
@@ -112,6 +112,42 @@ class Client:
 
     def skip(self, project: str, lease_id: str, *, reason: str) -> None:
         self._connection.post(f"{_place(project)}/leases/{quote(lease_id)}/skip", {"reason": reason})
+
+    def import_file(self, project: str, path: Path, into: str, *, skips_bad_lines: bool = False) -> Row:
+        """Bring a file in as dialogues, prompts, rankings or thumbs; `wait_for_import` says how that went.
+
+        What is not compressed yet is sent compressed. What was brought before is added no second time.
+        """
+        name, content = packed(path)
+        body = {"into": into, "name": name, "content": content, "skips_bad_lines": skips_bad_lines}
+        return dict(self._connection.post(f"{_place(project)}/imports", body))
+
+    def imports(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/imports")
+
+    def wait_for_import(self, project: str, import_id: str, *, every: float = 2.0) -> Row:
+        """The import with its report once it is done. Raises ParleyError where it failed."""
+        while (brought := dict(self._connection.get(f"{_place(project)}/imports/{quote(import_id)}")))[
+            "state"
+        ] in _ALIVE:
+            time.sleep(every)
+        if brought["state"] != "done":
+            raise ParleyError(0, f"import {import_id}", f"{brought['state']}. {brought['error']}")
+        return brought
+
+    def people(self, *, username: str | None = None) -> Iterator[Row]:
+        return self._rows("people", username=username)
+
+    def open_account(self, username: str, role: str) -> Row:
+        """An account with the `password` that is told this once; null where it was there already."""
+        return dict(self._connection.post("people", {"username": username, "role": role}))
+
+    def change_person(self, user_id: str, *, role: str | None = None, is_active: bool | None = None) -> Row:
+        return dict(self._connection.post(f"people/{quote(user_id)}", {"role": role, "is_active": is_active}))
+
+    def change_members(self, project: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> list[Row]:
+        """Let people come to a project and leave it, by id; returns its members."""
+        return list(self._connection.post(f"{_place(project)}/members", {"add": list(add), "remove": list(remove)}))
 
     def build_export(self, project: str, kind: str, *, format: str = "records", filters: Row | None = None) -> Row:
         """Ask for an export; `wait_for_export` says when it is done."""

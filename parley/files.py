@@ -1,6 +1,11 @@
-"""Files of an export onto a disk: resumed where a download broke off, whole or not there, and what they claim to be."""
+"""Files of an export onto a disk: resumed where a download broke off, whole or not there, and what they claim to be.
 
+And files on a disk as a request carries them.
+"""
+
+import gzip
 import hashlib
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,14 @@ def download(connection: Connection, path: str, file: dict[str, Any], folder: Pa
         raise ParleyError(0, name, "The bytes that came are not those of the manifest.", "Download it again.")
     part.replace(target)
     return target
+
+
+def packed(path: Path) -> tuple[str, str]:
+    """The name and the content of a file to be imported: compressed, in base64."""
+    content = path.read_bytes()
+    is_packed = path.suffix in (".gz", ".parquet")
+    name = path.name if is_packed else f"{path.name}.gz"
+    return name, b64encode(content if is_packed else gzip.compress(content, mtime=0)).decode()
 
 
 def _fetch(connection: Connection, path: str, part: Path, *, size: int) -> None:

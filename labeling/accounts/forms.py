@@ -23,9 +23,10 @@ THEMES = (("", _("Colours of this device")), ("light", _("Light")), ("dark", _("
 LIFETIMES = ((7, _("a week")), (30, _("a month")), (90, _("three months")), (365, _("a year")))
 SCOPES = (
     (ApiToken.Scope.READ.value, _("Read what you may read")),
-    (ApiToken.Scope.WRITE.value, _("Add prompts and dialogues, build exports")),
+    (ApiToken.Scope.WRITE.value, _("Add prompts and dialogues, import files, build exports, train")),
     (ApiToken.Scope.RANK.value, _("Take comparisons and rank them")),
     (ApiToken.Scope.PROMOTE.value, _("Promote policies")),
+    (ApiToken.Scope.PEOPLE.value, _("Open and close accounts, as an admin")),
 )
 
 

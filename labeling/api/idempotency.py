@@ -1,6 +1,7 @@
 """Idempotency keys: a repeated write with the same `Idempotency-Key` gets the stored response and is not done again.
 
-Only successful responses are stored: a refused request changed nothing and may be tried again under its key.
+Only successful responses are stored: a refused request changed nothing and may be tried again under its key. What must
+not be stored (`no-store`: it holds a secret) is told once; its operation sees by itself that the work is done.
 """
 
 import hashlib
@@ -70,7 +71,8 @@ def _take_over(known: ApiAnswer) -> bool:
 
 
 def _store_answer(known: ApiAnswer, response: HttpResponseBase) -> HttpResponseBase:
-    if isinstance(response, HttpResponse) and response.status_code < 400:
+    is_secret = "no-store" in response.headers.get("Cache-Control", "")
+    if isinstance(response, HttpResponse) and response.status_code < 400 and not is_secret:
         known.status, known.body = response.status_code, response.content.decode()
         known.save(update_fields=["status", "body"])
     else:

@@ -16,7 +16,9 @@ from labeling.api import (
     evaluations,
     exports,
     feedback,
+    imports,
     mending,
+    people,
     projects,
     rankings,
     schemas,
@@ -64,7 +66,20 @@ api = Api(
     parser=JsonBodies(),
 )
 explain_errors(api)
-for _room in (projects, dialogues, rankings, mending, feedback, exports, training, evaluations, webhooks, withdrawals):
+for _room in (
+    projects,
+    dialogues,
+    rankings,
+    mending,
+    feedback,
+    exports,
+    imports,
+    training,
+    evaluations,
+    people,
+    webhooks,
+    withdrawals,
+):
     api.add_router("", _room.router)
 
 

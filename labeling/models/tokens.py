@@ -17,6 +17,7 @@ class ApiToken(models.Model):
         WRITE = "write", "Write"  # prompts, dialogues, exports
         RANK = "rank", "Rank"  # take comparisons and rank them
         PROMOTE = "promote", "Promote"  # promote policies
+        PEOPLE = "people", "People"  # accounts and their roles; apart, since they outlive the token
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")

@@ -82,6 +82,16 @@ def mark_guidelines_read(project: Project, *, version: int, by: User) -> int:
     return before
 
 
+def change_members(project: Project, *, add: Iterable[User], remove: Iterable[User], by: User) -> None:
+    """Let people come and go; everybody else stays. Whoever is named twice leaves."""
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)  # or a change at the same time would be undone
+        leaving = {user.pk for user in remove}
+        members = User.objects.filter(memberships__project=project).exclude(pk__in=leaving)
+        coming = [user for user in add if user.pk not in leaving]
+        choose_members(project, members=[*members, *coming], by=by)
+
+
 def choose_members(project: Project, *, members: Iterable[User], by: User) -> None:
     """Set the project's members to exactly these people. Whoever is removed stays the author of their work."""
     chosen = {user.pk for user in members}

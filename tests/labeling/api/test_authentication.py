@@ -103,6 +103,8 @@ def a_body_for(name: str) -> dict[str, Any]:
         "api_list_feedback": {"id": "m", "messages": said["messages"][:1], "answer": "Hello.", "thumb": "up"},
         "api_list_withdrawals": {"person_id": NOBODY, "reason": "fraud"},
         "api_undo_withdrawal": {"reason": "It was another."},
+        "api_list_imports": {"into": "prompts", "name": "a.jsonl", "content": "e30K"},
+        "api_list_people": {"username": "dora", "role": "trainer"},
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
         "api_skip": {"reason": "tired"},
     }.get(name, {})

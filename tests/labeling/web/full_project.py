@@ -1,6 +1,7 @@
 """A project with one row of everything, and a valid request to each address: material for walks over all addresses."""
 
 import uuid
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -349,6 +350,13 @@ def bodies(full: FullProject) -> dict[str, Any]:
         "api_list_withdrawals": {"reason": "fraud", "text": "Copied."} | _span(full),
         "api_preview_withdrawal": _span(full),
         "api_undo_withdrawal": {"reason": "It was another."},
+        "api_list_imports": {
+            "into": "prompts", "name": "more.jsonl", "skips_bad_lines": True,
+            "content": b64encode(b'{"messages": [{"role": "user", "content": "Why?"}]}\n').decode(),
+        },
+        "api_list_people": {"username": "dora", "role": "reviewer"},
+        "api_change_person": {"role": "engineer", "is_active": False},
+        "api_change_project_members": {"add": [str(full.ids["user_id"])], "remove": []},
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
     }  # fmt: skip
 
