@@ -12,7 +12,7 @@ from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
 from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
-from labeling.rounds.views import evaluations, job_logs, leaderboard, model_files, models, rounds
+from labeling.rounds.views import evaluations, job_logs, leaderboard, model_files, models, rounds, runs
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
@@ -147,6 +147,7 @@ urlpatterns = [
     path("p/<slug:slug>/rounds/open/", rounds.open_round, name="open_round"),
     path("p/<slug:slug>/rounds/train/", rounds.start_training, name="start_training"),
     path("p/<slug:slug>/rounds/jobs/", lists.jobs, name="training_jobs"),
+    path("p/<slug:slug>/rounds/runs/", runs.runs, name="runs"),
     path(_JOB, rounds.training_job, name="training_job"),
     path(f"{_JOB}state/", rounds.job_state, name="job_state"),
     path(f"{_JOB}row/", rounds.job_row, name="job_row"),

@@ -123,8 +123,8 @@ class SftForm(TrainingForm):
     lr = forms.FloatField(label=_("Learning rate"), min_value=1e-9, max_value=1.0, initial=3e-4)
     epochs = forms.IntegerField(label=_("Passes over the data"), min_value=1, max_value=100, initial=2)
     batch_size = forms.IntegerField(label=_("Dialogues per step"), min_value=1, max_value=4096, initial=16)
-    max_records = _limit(_("At most, dialogues"), _("Chosen by the hashes of their ids. Empty: all."))
-    max_steps = _limit(_("At most, steps"), _("Empty: all passes."))
+    max_records = _limit(_("Dialogues, at most"), _("Chosen by the hashes of their ids. Empty: all."))
+    max_steps = _limit(_("Steps, at most"), _("Empty: all passes."))
     watching_model = forms.ModelChoiceField(
         label=_("Epoch chosen by"),
         queryset=RewardModel.objects.all(),
@@ -151,8 +151,8 @@ class RewardModelForm(TrainingForm):
     lr = forms.FloatField(label=_("Learning rate"), min_value=1e-9, max_value=1.0, initial=3e-4)
     epochs = forms.IntegerField(label=_("Passes over the data"), min_value=1, max_value=20, initial=1)
     batch_size = forms.IntegerField(label=_("Rankings per step"), min_value=1, max_value=4096, initial=16)
-    max_records = _limit(_("At most, rankings"), _("Chosen by the hashes of their ids. Empty: all."))
-    max_steps = _limit(_("At most, steps"), _("Empty: all passes."))
+    max_records = _limit(_("Rankings, at most"), _("Chosen by the hashes of their ids. Empty: all."))
+    max_steps = _limit(_("Steps, at most"), _("Empty: all passes."))
     demonstrations = ExportChoice(
         label=_("Scores are to be 0 on"),
         queryset=Export.objects.none(),
@@ -175,7 +175,7 @@ class PpoForm(TrainingForm):
         label=_("Completions per update"), min_value=1, max_value=65_536, initial=64
     )
     minibatch_size = forms.IntegerField(label=_("Completions per step"), min_value=1, max_value=65_536, initial=16)
-    max_records = _limit(_("At most, prompts"), _("Chosen by the hashes of their ids. Empty: all."))
+    max_records = _limit(_("Prompts, at most"), _("Chosen by the hashes of their ids. Empty: all."))
     completions_per_prompt = forms.IntegerField(
         label=_("Completions per prompt"),
         min_value=1,

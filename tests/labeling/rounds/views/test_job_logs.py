@@ -57,8 +57,8 @@ def test_the_newest_log_is_shown_while_it_grows(erins_browser: Client, job: Trai
 def test_of_a_long_log_the_page_has_the_last_whole_lines(erins_browser: Client, job: TrainingJob, store: Path) -> None:
     write_log(store, job, 3, "".join(f"line {number}\n" for number in range(10_000)))
     content = erins_browser.get(url("job_log", job.id)).content.decode()
-    shown = content[content.index("<pre") : content.index("</pre>")]
-    first = shown.partition(">")[2].partition("\n")[0]
+    shown = content[content.index("<code>") : content.index("</code>")]
+    first = shown.removeprefix("<code>").partition("\n")[0]
     assert first.startswith("line ")
     assert int(first.split()[1]) > 6_000
     assert shown.rstrip().endswith("line 9999")
