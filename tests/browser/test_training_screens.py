@@ -1,5 +1,6 @@
 """What an engineer reads of a training job and of a model: log, settings, numbers in words, two side by side."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,28 @@ def test_a_log_grows_while_its_job_runs(open_page: OpenPage, project: Project, e
     (store / "jobs" / str(job.id)).mkdir(parents=True)
     (store / "jobs" / str(job.id) / "attempt-1.log").write_text("sft: 3/30 steps loss=1.5\n")
     expect(page.get_by_text("sft: 3/30 steps")).to_be_visible(timeout=15_000)
+
+
+def test_runs_stand_beside_each_other(
+    open_page: OpenPage, project: Project, erin: User, store: Path, keep_screenshot: Callable[[Page, str], Path]
+) -> None:
+    for number in range(4):
+        options = {"lr": 10.0**-number, "epochs": 2, "batch_size": 16 + number}
+        job = make_job(
+            project, "sft", "demonstrations", f"tuned-{number}", state="failed", options=options, metrics={"loss": 1.5}
+        )
+        (work := store / "jobs" / str(job.id) / "work").mkdir(parents=True)
+        lines = [{"step": step, "loss": 2 - step / (10 + number), "validation_loss": 2.1} for step in range(1, 9)]
+        (work / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = open_page("/p/bread/rounds/", user=erin)
+    page.get_by_role("link", name="Beside each other").click()
+    expect(page.locator("figure svg").first).to_contain_text("tuned-3")
+    look_at(page, "runs", keep_screenshot)
+    page.get_by_label("Draw tuned-3").uncheck()
+    page.get_by_label("Draw tuned-0").check()
+    page.get_by_role("button", name="Draw the chosen").click()
+    expect(page.locator("figure svg").first).to_contain_text("tuned-0")
+    expect(page.locator("figure svg").first).not_to_contain_text("tuned-3")
 
 
 def test_a_model_says_how_it_was_made_and_stands_beside_another(

@@ -27,7 +27,13 @@ _pieces = platform_planter(
 )
 _rules = platform_planter("request_bodies.py", f"{BODIES}::test_only_the_address_that_takes_files_takes_large_bodies")
 
+_people = platform_planter("api/people.py", "api/test_imports_and_people.py")
+_secrets = platform_planter("api/idempotency.py", "api/test_imports_and_people.py")
+
 MUTANTS = [
+    _people("a token changes an admin", ".exclude(role=User.Role.ADMIN)", ""),
+    _people("a token of one project sees all accounts", "if token_of(request).project is not None:", "if False:"),
+    _secrets("a password is kept with the answer", " and not is_secret:", ":"),
     _access(
         "retracted rankings listed",
         "filter(comparison__project=project, retracted_at=None)",

@@ -16,9 +16,38 @@ _steps = platform_planter("rounds/steps.py", "rounds/test_steps.py")
 _training_inputs = platform_planter("rounds/training_inputs.py", "rounds/test_training_jobs.py")
 _training_jobs = platform_planter("rounds/training_jobs.py", "rounds/test_training_jobs.py")
 _training_jobs_races = platform_planter("rounds/training_jobs.py", "rounds/test_races.py")
+_job_logs = platform_planter("rounds/job_logs.py", "rounds/views/test_job_logs.py")
+_model_files = platform_planter("web/access.py", "rounds/views/test_models.py")
+_run_table = platform_planter("rounds/run_table.py", "rounds/views/test_runs.py")
 _administration = platform_planter("projects/administration.py", "projects/test_administration.py")
 
 MUTANTS = [
+    _training_jobs(
+        "a job that its settings ended is tried again",
+        "            if locked.needs_other_settings:\n",
+        "            if False:\n",
+    ),
+    _training_jobs(
+        "a worker that stops gives back an attempt that is not the newest",
+        "job = _locked(job_id, attempt=attempt, states=(State.SENT, State.RUNNING))",
+        "job = _locked(job_id, states=(State.SENT, State.RUNNING))",
+    ),
+    _training_jobs(
+        "a job that is given back waits for the sweep",
+        "        transaction.on_commit(partial(send_job, job.id), robust=True)\n    return True\n\n\ndef record_result",
+        "    return True\n\n\ndef record_result",
+    ),
+    _job_logs("a link in a job's folder is followed", " and not path.is_symlink()", ""),
+    _model_files(
+        "engineers of other projects take a model away",
+        "    if job is not None and not Project",
+        "    if job is None and not Project",
+    ),
+    _run_table(
+        "the accuracy of batches stands under held-out pairs",
+        "return job.metrics.get(name) if is_same else None",
+        "return job.metrics.get(name)",
+    ),
     _promotion_races(
         "two rounds opened at once",
         'from_queryset=Project.objects.select_for_update(of=("self",))',

@@ -35,6 +35,12 @@ MUTANTS = [
     _commands("the store itself is a place in it", " or path == store.resolve()", ""),
     _commands("material of another kind is taken", "        if name not in known:\n", "        if False:\n"),
     _commands("a job's id may leave its folder", "_JOB_ID.fullmatch(job_id)", "_JOB_ID.match(job_id)"),
+    _jobs("a worker that stops follows its trainer to the end", "        if is_stopping():\n", "        if False:\n"),
+    _jobs(
+        "a full disk is taken for wrong settings",
+        "needs_other_settings=process.returncode == NEEDS_OTHER_SETTINGS",
+        "needs_other_settings=process.returncode > 0",
+    ),
     _jobs("what is not whole is reported as a policy", "        verify_directory(out)\n", "        out.stat()\n"),
     _jobs(
         "the result names no attempt of its own",
