@@ -12,10 +12,9 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from rapidfuzz.distance import Levenshtein
 
+from labeling.dialogues.authorship import set_authorship, set_edited_authorship
 from labeling.dialogues.control_arm import is_control
-from labeling.dialogues.edit_distance import nearly_same
 from labeling.dialogues.rules import (
     StaleVersion,
     WritingError,
@@ -25,12 +24,10 @@ from labeling.dialogues.rules import (
     require_place,
     require_text,
 )
-from labeling.models import AuditEvent, Comment, Completion, Dialogue, Message, Project, Prompt, SamplingRun, User
-from labeling.web.form_fields import plain_line_ends
+from labeling.models import AuditEvent, Comment, Completion, Dialogue, Message, Project, Prompt, User
 
 Authorship = Message.Authorship
 Later = Literal["keep", "mark", "delete"]
-_MOST_COMPARED = 30  # suggestions whose edit distance to a text is computed, at 0.1 s each for the longest
 
 
 def start_demonstration(project: Project, *, by: User, prompt: Prompt | None = None) -> Dialogue:
@@ -86,10 +83,8 @@ def add_message(
 ) -> Message:
     """Append a message, or insert the system message at the start, and empty the composer.
 
-    `completion` is the suggestion that the text began as: if unchanged, the authorship is "taken", else "edited",
-    with the edit distance. Without one the authorship is "typed", unless the text equals or nearly equals a
-    suggestion that was shown for this position: the browser can lose the completion's id when text is undone and
-    redone, or cut and pasted.
+    `completion` is the suggestion that the text began as, as far as the browser knows; whose words it holds is
+    decided by comparing it with all that was shown (labeling.dialogues.authorship).
     """
     require_text(content)
     with transaction.atomic():
@@ -100,10 +95,9 @@ def add_message(
         message = Message(dialogue=dialogue, role=role, content=content, seconds=seconds)
         message.position = _make_room(dialogue, roles, role)
         _require_suggested(dialogue, completion, role)
-        source = _find_suggestion(message, completion)
-        set_authorship(message, source)
-        if source is not None:
-            Completion.objects.filter(id=source.id).update(taken_at=Now())
+        set_authorship(message, named=completion)
+        if message.completion is not None:
+            Completion.objects.filter(id=message.completion.id).update(taken_at=Now())
         message.save()
         _save_new_version(dialogue, composer={}, seconds=dialogue.seconds + seconds)
     return message
@@ -158,7 +152,7 @@ def edit_message(
         message.content, message.needs_second_look, message.before = content, False, None
         if changed:
             message.reasoning = ""  # it led to another text
-            _set_edited_authorship(message)
+            set_edited_authorship(message)
             message.comments.mark_answered(Comment.Answer.CHANGED)
             _apply_later(after, later)
             AuditEvent.note("edit message", message, by=by, position=message.position, later=later)
@@ -266,15 +260,6 @@ def save_composer(
     return dialogue.version
 
 
-def set_authorship(message: Message, completion: Completion | None) -> None:
-    """Set a message's authorship: taken or edited from this completion, or typed if there is none."""
-    message.authorship = Authorship.TYPED
-    if completion is not None:
-        message.completion, message.policy_id = completion, completion.policy_id
-        message.edit_distance = Levenshtein.distance(plain_line_ends(completion.content), message.content)
-        message.authorship = Authorship.EDITED if message.edit_distance else Authorship.TAKEN
-
-
 _TEXT_FIELDS = (
     "content",
     "authorship",
@@ -318,39 +303,6 @@ def _require_suggested(dialogue: Dialogue, completion: Completion | None, role: 
     run = completion.run if completion is not None else None
     if completion is not None and (run is None or run.dialogue_id != dialogue.id or run.as_role != role):
         raise WritingError(_("This suggestion was made for another place."))
-
-
-def _find_suggestion(message: Message, named: Completion | None) -> Completion | None:
-    """The suggestion that the message's text came from, or None.
-
-    Of the named one and all that were shown for this position: the first with exactly this text; else the named one;
-    else the newest shown one with nearly this text.
-    """
-    shown = list(_shown_for(message))
-    by_name_first = shown if named is None else [named, *shown]
-    source = next((one for one in by_name_first if plain_line_ends(one.content) == message.content), named)
-    if source is not None:
-        return source
-    newest = shown[:_MOST_COMPARED]
-    return next((one for one in newest if nearly_same(plain_line_ends(one.content), message.content)), None)
-
-
-def _shown_for(message: Message) -> QuerySet[Completion]:
-    """Every suggestion that was shown for the message's position and role, the newest first."""
-    return Completion.objects.filter(
-        run__dialogue_id=message.dialogue_id,
-        run__purpose=SamplingRun.Purpose.SUGGESTION,
-        run__as_role=message.role,
-        run__position=message.position,
-    ).order_by("-run__created_at", "index")
-
-
-def _set_edited_authorship(message: Message) -> None:
-    source = _find_suggestion(message, message.completion)
-    if source is None and message.authorship != Authorship.TYPED:  # imported: the file's text is not kept to compare
-        message.authorship, message.edit_distance = Authorship.EDITED, None
-        return
-    set_authorship(message, source)
 
 
 def _apply_later(after: QuerySet[Message], later: Later) -> None:

@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.dialogues.editing import set_authorship
+from labeling.dialogues.authorship import set_authorship
 from labeling.dialogues.rules import WritingError, lock, require_text
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, User
 from labeling.rankings.comparison_copies import copy_comparison, copy_completions
@@ -27,28 +27,30 @@ BATCH_SIZE = 50  # comparisons created by one call, so that a sweep stays short
 def write_better(
     lease: Lease, *, content: str, key: UUID, by: User, completion: Completion | None = None, seconds: float = 0.0
 ) -> Dialogue:
-    """Submit a demonstration: the comparison's prompt and this trainer's answer, edited from `completion` or typed.
+    """Submit a demonstration: the comparison's prompt and this trainer's answer.
 
-    `key` becomes the dialogue's id, so that a text that is sent twice makes one demonstration; the lease is locked,
-    so that the second request waits for the first. Ranking, lease and draft are not changed. `seconds` is the time
-    spent writing. Raises WritingError with a sentence for the trainer.
+    `completion` is the one in whose editor it was written. Which completion the answer was edited from, if any, is
+    decided by comparing it with all of them (labeling.dialogues.authorship). `key` becomes the dialogue's id, so that
+    a text that is sent twice makes one demonstration; the lease is locked, so that the second request waits for the
+    first. Ranking, lease and draft are not changed. `seconds` is the time spent writing. Raises WritingError with a
+    sentence for the trainer.
     """
     require_text(content)
     with transaction.atomic():
         lease = Lease.objects.select_for_update(of=("self",)).select_related("comparison__project").get(id=lease.id)
         present = Dialogue.objects.filter(id=key).first()
         if present is not None:
-            return _require_same_text(present, lease, content, completion)
+            return _require_same_text(present, lease, content)
         comparison = lease.comparison
         _require_wanted(comparison, lease, content, by)
         dialogue = _create_dialogue(comparison, lease, key, by, seconds)
         context = context_of(comparison)
         answer = Message(position=len(context), role=Message.Role.ASSISTANT, content=content, seconds=seconds)
-        set_authorship(answer, completion)
         for message in (*context, answer):
             message.dialogue = dialogue
+        set_authorship(answer, named=completion)
         Message.objects.bulk_create([*context, answer])
-        origin = str(completion.id) if completion else None
+        origin = str(answer.completion_id) if answer.completion_id else None
         AuditEvent.note("write while ranking", dialogue, by=by, comparison=str(comparison.id), completion=origin)
     return dialogue
 
@@ -78,14 +80,13 @@ def _require_wanted(comparison: Comparison, lease: Lease, content: str, by: User
         raise WritingError(_("This comparison is for practice; what is written here would teach nobody."))
     if comparison.state == Comparison.State.WITHDRAWN:
         raise WritingError(_("This comparison was withdrawn meanwhile, and nothing more is made of it."))
-    if comparison.completions.filter(content=content).exists():
+    if content.split() in [shown.split() for shown in comparison.completions.values_list("content", flat=True)]:
         raise WritingError(_("This is word for word one of the completions. Change it first."))
 
 
-def _require_same_text(present: Dialogue, lease: Lease, content: str, completion: Completion | None) -> Dialogue:
+def _require_same_text(present: Dialogue, lease: Lease, content: str) -> Dialogue:
     last = present.messages.order_by("-position").first()
-    origin = completion.id if completion else None
-    if present.lease_id != lease.id or last is None or (last.content, last.completion_id) != (content, origin):
+    if present.lease_id != lease.id or last is None or last.content != content:
         raise WritingError(_("Your text is saved as it stood before. Save again to hand in this one as well."))
     return present
 

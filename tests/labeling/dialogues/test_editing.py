@@ -159,16 +159,6 @@ def test_a_text_that_is_another_suggestion_than_the_one_named_is_that_one(projec
     assert named.taken_at is None
 
 
-def test_a_suggestion_that_was_never_shown_at_this_place_is_not_its_source(project: Project, alice: User) -> None:
-    dialogue = make_dialogue(project=project, author=alice, turns=[("user", QUESTION, "typed")])
-    suggestion(make_dialogue(project=project, author=alice), SHOWN, position=1)  # another dialogue
-    suggestion(dialogue, SHOWN, position=3)  # another place
-    suggestion(dialogue, SHOWN, position=1, as_role="user")  # the other side
-    suggestion(dialogue, SHOWN, position=1, purpose="comparison")  # nobody sees it while they write
-    message = editing.add_message(dialogue, role="assistant", content=SHOWN, by=alice)
-    assert (message.authorship, message.completion) == ("typed", None)
-
-
 def test_a_typed_message_edited_into_a_suggestion_is_taken(project: Project, alice: User) -> None:
     dialogue = make_dialogue(project=project, author=alice, turns=[("user", QUESTION, "typed")])
     completion = suggestion(dialogue, SHOWN, position=1)
@@ -202,9 +192,9 @@ def test_authorship_follows_every_edit(project: Project, alice: User) -> None:
 
 def test_a_policys_answer_that_a_person_corrects_is_edited(project: Project, alice: User) -> None:
     dialogue = make_dialogue(project=project, author=alice, kind="chat", turns=[("user", QUESTION, "typed")])
-    message = editing.add_policy_message(dialogue, suggestion(dialogue, "Lyon.", position=1))
+    message = editing.add_policy_message(dialogue, suggestion(dialogue, "Lyon is the capital.", position=1))
     assert (message.authorship, message.edit_distance) == ("policy", None)
-    editing.edit_message(message, content="Paris.", by=alice)
+    editing.edit_message(message, content="Paris is the capital.", by=alice)
     message.refresh_from_db()
     assert (message.authorship, message.edit_distance) == ("edited", 5)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from labeling.dialogues import review
+from labeling.dialogues import editing, review
 from labeling.dialogues.rules import WritingError
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Lease, Message, Project, Round, User
 from labeling.rankings import assignment, corrections, mending
@@ -62,10 +62,45 @@ def test_a_corrected_completion_is_edited_with_its_distance(held: Lease) -> None
     assert (answer.completion, answer.policy) == (completion, completion.policy)
 
 
+SHOWN = "Paris has been the capital of France for most of its history, and lies on the Seine."
+
+
+@pytest.mark.parametrize(
+    ("content", "named", "authorship"),
+    [
+        (SHOWN.replace("lies", "stands"), "", "edited"),  # pasted into the editor of a better one
+        (f"A question that I like! {SHOWN} So much for that.", "another", "edited"),
+        ("It is Paris; but Lyon was it for the Romans, who called it Lugdunum.", "this", "typed"),
+    ],
+)
+def test_whose_words_a_text_holds_is_compared_and_not_believed(
+    held: Lease, content: str, named: str, authorship: str
+) -> None:
+    shown, other = Completion.objects.filter(comparison=held.comparison, index__lt=2)
+    Completion.objects.filter(id=shown.id).update(content=SHOWN)
+    dialogue = write(held, content, completion={"": None, "this": shown, "another": other}[named])
+    answer = dialogue.messages.get(role="assistant")
+    found = (shown, shown.policy) if authorship == "edited" else (None, None)
+    assert (answer.authorship, answer.completion, answer.policy) == (authorship, *found)
+    event = AuditEvent.objects.get(verb="write while ranking")
+    assert event.detail["completion"] == (str(shown.id) if found[0] else None)
+
+
+def test_a_returned_text_that_becomes_a_completion_is_taken(held: Lease, rita: User) -> None:
+    shown = held.comparison.completions.get(index=0)
+    Completion.objects.filter(id=shown.id).update(content=SHOWN)
+    dialogue = write(held)
+    review.return_dialogue(dialogue, comment="Say more.", by=rita)
+    answer = dialogue.messages.get(role="assistant")
+    editing.edit_message(answer, content=SHOWN, by=held.trainer)
+    answer.refresh_from_db()
+    assert (answer.authorship, answer.completion) == ("taken", shown)
+
+
 def test_a_completion_word_for_word_is_no_demonstration(held: Lease) -> None:
     completion = Completion.objects.get(comparison=held.comparison, index=1)
     with pytest.raises(WritingError, match="word for word"):
-        write(held, "Answer 1.", completion=completion)
+        write(held, "Answer  1.\n", completion=completion)
     with pytest.raises(WritingError, match="cannot be empty"):
         write(held, "  \n")
     assert not Dialogue.objects.exists()
@@ -77,9 +112,6 @@ def test_the_same_text_sent_twice_is_one_demonstration(held: Lease, alice: User)
     assert corrections.write_better(held, content=BETTER, key=key, by=alice).pk == one.pk == key
     with pytest.raises(WritingError, match="Save again"):
         corrections.write_better(held, content="Another.", key=key, by=alice)
-    origin = Completion.objects.get(comparison=held.comparison, index=1)
-    with pytest.raises(WritingError, match="Save again"):  # whose words it changes is said with it
-        corrections.write_better(held, content=BETTER, key=key, by=alice, completion=origin)
     assert Dialogue.objects.count() == 1
 
 

@@ -7,6 +7,10 @@ _drafts = platform_planter(
     "dialogues/answers.py",
     "dialogues/views/test_chat.py::test_of_several_drafts_none_is_placed_and_asking_again_stops_them",
 )
+_authorship = platform_planter(
+    "dialogues/authorship.py", "dialogues/test_authorship.py", "rankings/test_corrections.py"
+)
+_borrowing = platform_planter("dialogues/borrowing.py", "dialogues/test_borrowing.py")
 _answers_races = platform_planter("dialogues/answers.py", "dialogues/test_races.py")
 _chat = platform_planter("dialogues/chat.py", "dialogues/views/test_chat.py")
 _control_arm = platform_planter("dialogues/control_arm.py", "dialogues/test_control_arm.py")
@@ -38,6 +42,27 @@ MUTANTS = [
         "the first of several drafts is chosen by itself",
         "elif run.purpose == Purpose.CHAT and run.num_completions == 1:",
         "elif run.purpose == Purpose.CHAT:",
+    ),
+    _authorship("what another person was shown counts", "        dialogue__author=dialogue.author_id,\n", ""),
+    _authorship("completions that nobody saw count", "        purpose__in=(Purpose.SUGGESTION, Purpose.CHAT),\n", ""),
+    _authorship("drafts of a chat count for nothing", "(Purpose.SUGGESTION, Purpose.CHAT)", "(Purpose.SUGGESTION,)"),
+    _authorship("what was ranked counts for nothing", "if dialogue.lease is not None:", "if False:"),
+    _authorship(
+        "a typed text keeps the policy of an earlier one",
+        "origin.policy_id if origin is not None else None",
+        "origin.policy_id if origin is not None else message.policy_id",
+    ),
+    _borrowing(
+        "the browser is believed whatever the text is",
+        "return named if named is not None and _is_left(plain, offered[named], found[0] if found else None) else None",
+        "return named",
+    ),
+    _borrowing("a quotation of the prompt is a model's", "shared.keys() - quoted, starts", "shared.keys(), starts"),
+    _borrowing("a short text from elsewhere is a model's", "one.here or index == named or", "True or"),
+    _borrowing(
+        "half of the text is a third",
+        "half = max(FEWEST, (len(plain) + 1) // 2)",
+        "half = max(FEWEST, len(plain) // 3)",
     ),
     _chat("the chosen draft is the worst", "tiers=[best, others]", "tiers=[others, best]"),
     _chat("a choice passes for a whole ranking", "        is_choice=True,\n", ""),

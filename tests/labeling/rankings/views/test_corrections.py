@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import Comparison, Dialogue, Lease, Project, User
+from labeling.models import Comparison, Completion, Dialogue, Lease, Project, User
 from tests.labeling.factories import make_comparison, make_project, make_user
 from tests.labeling.signed_in import as_user, post_json
 
@@ -38,7 +38,8 @@ def test_a_text_is_handed_in_and_can_be_looked_at(held: Lease, alice: User) -> N
 
 def test_a_corrected_completion_names_what_it_came_from(held: Lease, alice: User) -> None:
     origin = held.shown_order[2]
-    assert send(as_user(alice), held, completion=origin).status_code == 200
+    content = f"{Completion.objects.get(id=origin).content} Really."
+    assert send(as_user(alice), held, completion=origin, content=content).status_code == 200
     answer = Dialogue.objects.get().messages.get(role="assistant")
     assert (str(answer.completion_id), answer.authorship) == (origin, "edited")
 
