@@ -38,6 +38,7 @@ def origin_of(text: str, *contents: str, named: int | None = None, prompt: str =
         (f"{LIGHT} {WATER} {LIGHT}", 1),
         (f"{OWN} {OWN} {OWN}\n\n{WATER}", 0),  # whole, after a long preamble
         (f"{OWN} {WATER[:30]}", None),  # no block of it makes half
+        (f"{OWN} {LIGHT[:32]} {WATER[:30]}", None),  # nor do two, of the text or of theirs
         (SHORT, 2),
         (f" {SHORT}\n", 2),
         (f"{SHORT} {BRIEF}", 2),  # both shorter than FEWEST, together not
@@ -90,6 +91,7 @@ def test_what_both_quote_from_the_prompt_is_no_completions(named: int | None) ->
     mine = f"{PROMPT} As for me, I see nothing wrong."
     assert origin_of(mine, quoting, named=named) == 0
     assert origin_of(mine, quoting, named=named, prompt=PROMPT) is None
+    assert origin_of(f"{PROMPT} {CORRECTED[:30]}", quoting, prompt=PROMPT) is None
     assert origin_of(f"{PROMPT} I would write: {CORRECTED}", quoting, prompt=PROMPT) == 0
 
 

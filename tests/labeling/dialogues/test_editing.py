@@ -199,6 +199,15 @@ def test_a_policys_answer_that_a_person_corrects_is_edited(project: Project, ali
     assert (message.authorship, message.edit_distance) == ("edited", 5)
 
 
+def test_an_answer_that_a_person_writes_anew_is_typed(project: Project, alice: User) -> None:
+    dialogue = make_dialogue(project=project, author=alice, kind="chat", turns=[("user", QUESTION, "typed")])
+    message = editing.add_policy_message(dialogue, suggestion(dialogue, "Lyon.", position=1))
+    editing.edit_message(message, content="Paris, since Hugh Capet.", by=alice)
+    message.refresh_from_db()
+    assert (message.authorship, message.edit_distance) == ("typed", None)
+    assert (message.completion, message.policy) == (None, None)
+
+
 def test_typed_stays_typed_and_imported_becomes_edited(project: Project, alice: User) -> None:
     dialogue = make_dialogue(
         project=project, author=alice, turns=[("user", "Hello?", "imported"), ("assistant", "Hello.", "typed")]

@@ -8,7 +8,10 @@ _drafts = platform_planter(
     "dialogues/views/test_chat.py::test_of_several_drafts_none_is_placed_and_asking_again_stops_them",
 )
 _authorship = platform_planter(
-    "dialogues/authorship.py", "dialogues/test_authorship.py", "rankings/test_corrections.py"
+    "dialogues/authorship.py",
+    "dialogues/test_authorship.py",
+    "dialogues/test_editing.py",
+    "rankings/test_corrections.py",
 )
 _borrowing = platform_planter("dialogues/borrowing.py", "dialogues/test_borrowing.py")
 _answers_races = platform_planter("dialogues/answers.py", "dialogues/test_races.py")
@@ -57,7 +60,7 @@ MUTANTS = [
         "return named if named is not None and _is_left(plain, offered[named], found[0] if found else None) else None",
         "return named",
     ),
-    _borrowing("a quotation of the prompt is a model's", "shared.keys() - quoted, starts", "shared.keys(), starts"),
+    _borrowing("a quotation of the prompt is a model's", "starts)) - num_quoted", "starts))"),
     _borrowing("a short text from elsewhere is a model's", "one.here or index == named or", "True or"),
     _borrowing(
         "half of the text is a third",
