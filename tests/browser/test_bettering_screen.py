@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Comparison, Completion, Dialogue, Lease, Ranking, User
 from tests.browser.axe import violations
@@ -132,21 +132,19 @@ def test_an_answer_that_got_lost_does_not_hand_it_in_twice(
 ) -> None:
     page = open_page("/p/bread/rank/", user=alice)
     take_next(page)
-    lost: list[str] = []
-
-    def lose_the_first_answer(route: object) -> None:
-        if lost:
-            route.continue_()  # type: ignore[attr-defined]
-            return
-        lost.append(route.fetch().text())  # type: ignore[attr-defined]
-        route.abort()  # type: ignore[attr-defined]
-
-    page.route("**/better/", lose_the_first_answer)
+    held: list[Route] = []
+    page.route("**/better/", lambda route: route.continue_() if held else held.append(route))
     page.keyboard.press("w")
+    expect(page.locator(f"{NEW} textarea")).to_be_focused()
     page.keyboard.insert_text("Bake it longer.")
-    page.keyboard.press("Control+Enter")
+    with page.expect_request("**/better/"):
+        page.keyboard.press("Control+Enter")
+    while not held:  # the request is told before it comes to its route
+        page.wait_for_timeout(20)
+    assert "reviewer" in held[0].fetch().text()  # stored, and the answer is lost
+    with page.expect_response("**/better/"):
+        held[0].abort()
     expect(page.locator(NEW)).to_contain_text("a reviewer will read it")
-    assert "reviewer" in lost[0]
     assert Dialogue.objects.count() == 1
 
 
