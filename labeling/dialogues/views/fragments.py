@@ -242,6 +242,7 @@ def _words() -> dict[str, str]:
     return {
         "saving": _("saving …"),
         "saved": _("saved {}"),
+        "sending": _("sending …"),
         "offline": _("no connection: kept in this browser, sent when it is back"),
         "signed-out": _("signed out: kept in this browser."),
         "sign-in": _("Sign in in another tab"),

@@ -2,6 +2,8 @@
 // survives a closed tab, a crash, a lost network and an expired session. Where the text was changed elsewhere too,
 // both texts are shown and the person chooses. Tracks the suggestion that the text began as.
 
+import { bringBackTo, typedEarly } from "../web/early.js";
+import { adopt, forget, keep, recall } from "../web/own_storage.js";
 import { send } from "../web/sending.js";
 
 const SAVE_AFTER = 900; // milliseconds, as all times here
@@ -12,18 +14,20 @@ const SHORTEST_PASTED = 20; // characters; a shorter text occurs in other texts 
 const LONGEST_BEACON = 60_000; // browsers refuse a request that outlives its page above 64 kB
 
 export class Composer {
-  // onChange() is called after every change, onState(state, detail) to update the state line, onStale() when the
-  // dialogue was changed elsewhere.
+  // onChange() is called after every change, also when sending begins or ends, onState(state, detail) to update the
+  // state line, onStale() when the dialogue was changed elsewhere.
   constructor({ form, facts, onChange, onState, onStale }) {
     Object.assign(this, { form, onChange, onState, onStale });
     this.text = form.elements.content;
     this.url = facts.save_url;
     this.version = facts.version;
-    this.storageKey = `parley:composer:${facts.dialogue}`;
-    this.savedContent = this.text.value;
+    this.name = `composer:${facts.dialogue}`;
+    adopt(this.name);
+    this.savedContent = this.text.defaultValue;
     this.dirty = false;
     this.saving = null;
-    this.sent = null;
+    this.isSending = false; // the text is being added as a message
+    this.sent = null; // the text of that message
     this.underWay = null; // the text of a save whose answer has not come
     this.timer = null;
     this.suggestion = null; // {before, content}: the text before the suggestion was taken, and the suggestion's
@@ -41,15 +45,21 @@ export class Composer {
 
   // Text in localStorage that the server may not have: restored, dropped, or shown as a conflict.
   restore(lastMessage) {
-    const kept = this._recall();
-    if (kept === null || kept.synced || kept.content === this.text.value) return;
-    if (kept.content === lastMessage) return this._forget(); // it was added; only the response was lost
-    // What the server has may be this browser's own, saved by a tab that was gone before the answer came.
+    const kept = recall(this.name);
+    const content = kept === null || kept.synced ? "" : without(kept.content, kept.sending === lastMessage ? lastMessage : null);
+    if (["", lastMessage, this.savedContent].includes(content)) { // the server has it; only the response was lost
+      if (content !== "" && content === lastMessage) forget(this.name);
+      if (typedEarly(this.text) !== null) this.changed();
+      return;
+    }
+    // What the server has, or gets in a moment, may be this browser's own: of a tab that was gone before the answer came.
+    this.underWay = kept.underWay;
     if (kept.version >= this.version || ["", kept.underWay].includes(this.savedContent)) {
-      this._write(kept);
+      bringBackTo(this.text, content);
+      this._follow(kept.completion);
       this.changed();
     } else {
-      this._showConflict(kept, { content: this.savedContent, completion: this.completion });
+      this._showConflict({ ...kept, content }, { content: this.savedContent, completion: this.completion });
     }
   }
 
@@ -59,7 +69,7 @@ export class Composer {
     this.lastText = this.text.value;
     this.dirty = true;
     this._keep(false);
-    this.onState("saving");
+    if (!this.isSending) this.onState("saving");
     this.onChange();
     this.saveSoon();
   }
@@ -102,7 +112,7 @@ export class Composer {
   // One save at a time, since each needs the version that the one before it returned.
   async save() {
     clearTimeout(this.timer);
-    if (!this.dirty) return;
+    if (!this.dirty || this.isSending) return; // what is typed meanwhile is kept here, and saved once that is over
     if (this.saving) { await this.saving; return this.save(); }
     this.saving = this._saveOnce();
     await this.saving;
@@ -112,8 +122,28 @@ export class Composer {
   // Called before a request that raises the dialogue's version: a save under way would be refused as stale.
   async settle() {
     clearTimeout(this.timer);
-    this.sent = this.text.value;
     if (this.saving) await this.saving;
+  }
+
+  beginSending() {
+    this.isSending = true;
+    this.onChange();
+  }
+
+  // The request leaves with the text as it is now.
+  noteSent() {
+    this.sent = this.text.value;
+    if (!this.isEmpty) this._keep(false);
+  }
+
+  endSending() {
+    this.isSending = false;
+    if (this.sent) { // it was refused, or the network failed
+      this.sent = null;
+      this._keep(!this.dirty);
+    }
+    this.onChange();
+    this.saveSoon();
   }
 
   // The dialogue has a new version; `added` says that the composer's text became a message.
@@ -122,17 +152,30 @@ export class Composer {
     if (!added) return;
     this.seconds = 0;
     this.form.elements.seconds.value = "";
-    if (this.text.value === this.sent) { // unless more was typed while the request was under way
-      this.text.value = "";
-      this._dropSuggestion();
-      this.left = []; // the next position has suggestions of its own
-      this.lastText = "";
-      this.dirty = false;
-      this.savedContent = "";
-      clearTimeout(this.timer);
-      this._forget();
-      this.onState("");
+    const { sent } = this;
+    this.sent = null;
+    if (this.isComposing) this.text.addEventListener("compositionend", () => this._takeOut(sent), { once: true });
+    else this._takeOut(sent);
+  }
+
+  // Take what became a message out of the composer. What was typed meanwhile stays.
+  _takeOut(sent) {
+    const text = this.text.value;
+    const rest = without(text, sent);
+    this._dropSuggestion();
+    this.left = []; // the next position has suggestions of its own
+    if (rest !== text) {
+      const fromEnd = text.length - this.text.selectionEnd;
+      this.text.value = rest;
+      this.text.selectionStart = this.text.selectionEnd = Math.max(0, rest.length - fromEnd);
     }
+    this.savedContent = "";
+    if (rest !== "") return this.changed();
+    this.lastText = "";
+    this.dirty = false;
+    clearTimeout(this.timer);
+    forget(this.name);
+    this.onState("");
     this.onChange();
   }
 
@@ -185,6 +228,8 @@ export class Composer {
 
   _listen() {
     this.text.addEventListener("input", (event) => this.changed(event.inputType));
+    this.text.addEventListener("compositionstart", () => { this.isComposing = true; });
+    this.text.addEventListener("compositionend", () => { this.isComposing = false; });
     for (const kind of ["keydown", "input", "pointerdown"]) {
       document.addEventListener(kind, () => { this.lastActivity = Date.now(); }, { passive: true });
     }
@@ -204,7 +249,7 @@ export class Composer {
   // Save as the page is hidden. It may be gone before the response comes: localStorage is marked as synced only by a
   // response, so restore() finds a save that never arrived.
   _saveInPassing() {
-    if (!this.dirty || this.text.value.length > LONGEST_BEACON / 4) return;
+    if (!this.dirty || this.isSending || this.text.value.length > LONGEST_BEACON / 4) return;
     this.underWay = this.text.value;
     this._keep(false);
     send(this.url, { role: this.role, content: this.text.value, completion: this.completion, version: this.version }, { keepalive: true })
@@ -220,6 +265,10 @@ export class Composer {
 
   _write({ content, completion }) {
     this.text.value = content;
+    this._follow(completion);
+  }
+
+  _follow(completion) {
     this.completion = completion ?? "";
     this.suggestion = null;
     this.onChange();
@@ -247,15 +296,15 @@ export class Composer {
   }
 
   _keep(synced) {
-    const kept = { role: this.role, content: this.text.value, completion: this.completion, version: this.version, synced, underWay: this.underWay };
-    try { localStorage.setItem(this.storageKey, JSON.stringify(kept)); } catch { /* storage is full or disabled: the server still has it */ }
+    const { role, completion, version, underWay, sent } = this;
+    const kept = { role, content: this.text.value, completion, version, synced, underWay, sending: sent };
+    try { keep(this.name, kept); } catch { /* storage is full or disabled: the server still has it */ }
   }
+}
 
-  _recall() {
-    try { return JSON.parse(localStorage.getItem(this.storageKey)); } catch { return null; }
-  }
-
-  _forget() {
-    try { localStorage.removeItem(this.storageKey); } catch { /* storage is disabled: nothing was stored */ }
-  }
+// A text without the message that it was sent as; what was typed around it stays.
+function without(text, sent) {
+  if (!sent) return text;
+  if (text.startsWith(sent)) return text.slice(sent.length).trimStart();
+  return text.endsWith(sent) ? text.slice(0, -sent.length).trimEnd() : text;
 }

@@ -1,6 +1,8 @@
 // Unsaved edits of messages are stored in this browser from the first keystroke, so that Esc, or whatever else closes
 // the edit form, loses nothing. The message then says that an edit is put aside; the form, opened again, restores it.
 
+import { bringBackTo, typedEarly } from "../web/early.js";
+import * as storage from "../web/own_storage.js";
 import { announce } from "../web/parley.js";
 
 const putAside = document.getElementById("put-aside").content;
@@ -8,17 +10,15 @@ const discarded = document.getElementById("discarded").content;
 const broughtBack = document.getElementById("brought-back").content;
 const unkept = new Map(); // used where localStorage is disabled or full; lost with the page
 
-const keyOf = (article) => `parley:edit:${article.id}`;
+const nameOf = (article) => `edit:${article.id}`;
 
 function recall(article) {
-  const kept = unkept.get(keyOf(article));
-  if (kept) return kept;
-  try { return JSON.parse(localStorage.getItem(keyOf(article))); } catch { return null; }
+  return unkept.get(nameOf(article)) ?? storage.recall(nameOf(article));
 }
 
 function forget(article) {
-  unkept.delete(keyOf(article));
-  try { localStorage.removeItem(keyOf(article)); } catch { /* storage is disabled: nothing was stored */ }
+  unkept.delete(nameOf(article));
+  storage.forget(nameOf(article));
 }
 
 // `seen` is stored with the text, so that the server can detect that the message was changed elsewhere since.
@@ -31,7 +31,7 @@ function keep(article) {
 }
 
 function store(article, kept) {
-  try { localStorage.setItem(keyOf(article), JSON.stringify(kept)); } catch { unkept.set(keyOf(article), kept); }
+  try { storage.keep(nameOf(article), kept); } catch { unkept.set(nameOf(article), kept); }
 }
 
 function bringBack(article, kept) {
@@ -39,8 +39,9 @@ function bringBack(article, kept) {
   const { content, seen } = form.elements;
   if (article.querySelector(".conflict")) return;
   if (kept.content === content.value) { forget(article); return; } // it was saved; only the response was lost
-  content.value = kept.content;
+  bringBackTo(content, kept.content);
   seen.value = kept.seen;
+  keep(article);
   form.prepend(broughtBack.cloneNode(true));
 }
 
@@ -54,7 +55,10 @@ document.addEventListener("htmx:load", ({ detail: { elt } }) => {
     edited = null;
   }
   for (const article of elt.matches("article.written") ? [elt] : elt.querySelectorAll("article.written")) {
+    storage.adopt(nameOf(article));
     const kept = recall(article);
+    const text = article.querySelector(".edit-form textarea");
+    if (kept === null && text && typedEarly(text) !== null) keep(article);
     if (kept === null) continue;
     if (article.querySelector(".edit-form")) bringBack(article, kept);
     else if (article.querySelector("[data-tool='edit']")) article.querySelector(".body").prepend(putAside.cloneNode(true));

@@ -5,6 +5,8 @@ import { announce } from "../web/parley.js";
 import "./editing.js";
 import "./streaming.js";
 
+const SHOWN_AFTER = 300; // milliseconds
+
 document.documentElement.classList.add("has-js");
 
 export const facts = JSON.parse(document.getElementById("desk-facts").textContent);
@@ -20,7 +22,30 @@ export function showState(state, detail = "") {
     Object.assign(link, { href: facts.sign_in_url, target: "_blank", textContent: facts.words["sign-in"] });
     stateLine.append(" ", link);
   }
-  if (["offline", "signed-out", "conflict", "again"].includes(state)) announce(stateLine.textContent);
+  if (["offline", "signed-out", "conflict", "again", "sending"].includes(state)) announce(stateLine.textContent);
+}
+
+// The form itself, and buttons that send it elsewhere.
+const sendsText = (elt) => elt === form || elt.form === form;
+
+let untilShown = null;
+
+// On a fast line sending is over before it could be read. The button keeps the focus, so it is not disabled.
+function showSending(elt) {
+  clearTimeout(untilShown);
+  const pressed = elt === form ? document.getElementById("add-message") : elt;
+  for (const button of document.querySelectorAll("[data-sends]")) {
+    button.toggleAttribute("aria-disabled", false);
+    if (elt) button.setAttribute("aria-disabled", "true");
+    if (!elt) showLabel(button, "");
+  }
+  if (elt) untilShown = setTimeout(() => { showLabel(pressed, "sending"); showState("sending"); }, SHOWN_AFTER);
+  else if (stateLine.dataset.state === "sending") showState("");
+}
+
+function showLabel(button, state) {
+  button.setAttribute("aria-busy", String(state !== ""));
+  for (const label of button.querySelectorAll("[data-while]")) label.hidden = label.dataset.while !== state;
 }
 
 export function beginComposer(onChange) {
@@ -34,13 +59,26 @@ export function beginComposer(onChange) {
   composer.restore(facts.last_message);
   onChange(composer);
 
-  // Wait for an autosave under way before a request that changes the dialogue, which would make the save stale.
+  // Wait for an autosave under way before a request that changes the dialogue, which would make the save stale. While
+  // the composer's text is being sent, a second press does nothing.
   document.addEventListener("htmx:confirm", (event) => {
-    if (event.detail.verb !== "post") return;
+    const { verb, elt, issueRequest } = event.detail;
+    if (verb !== "post") return;
     event.preventDefault();
-    composer.settle().then(() => event.detail.issueRequest());
+    if (!sendsText(elt)) { composer.settle().then(() => issueRequest()); return; }
+    if (composer.isSending) return;
+    composer.beginSending();
+    showSending(elt);
+    composer.settle().then(() => {
+      composer.noteSent();
+      issueRequest();
+    });
   });
-  document.addEventListener("htmx:afterRequest", () => composer.saveSoon());
+  document.addEventListener("htmx:afterRequest", ({ detail: { elt } }) => {
+    if (!sendsText(elt)) { composer.saveSoon(); return; }
+    composer.endSending();
+    showSending(null);
+  });
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt === form) problem.hidden = true;
   });

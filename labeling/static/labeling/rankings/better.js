@@ -51,7 +51,7 @@ export class Betters {
 
   _begin(box) {
     const text = box.querySelector("textarea");
-    const editor = { box, text, key: newKey(), seconds: 0, original: text.value };
+    const editor = { box, text, key: newKey(), seconds: 0, original: text.defaultValue };
     this.editors.set(box.dataset.better, editor);
     text.addEventListener("input", () => { this._say(editor, ""); this._draw(editor); this.changed(); });
     box.addEventListener("toggle", () => { if (box.open && !isChanged(editor)) text.focus(); });

@@ -3,6 +3,7 @@
 // that however often it is sent it becomes one ranking. Where another tab has saved the same board, it stops saving
 // and says so (onConflict) until the two are settled.
 
+import * as storage from "../web/own_storage.js";
 import { csrfToken } from "../web/parley.js";
 
 const SAVE_AFTER = 1200; // ms after the last change
@@ -11,7 +12,8 @@ const LONGEST_WAIT = 20_000; // ms between two attempts to send a submission
 
 export class Keeper {
   constructor({ name, urls, version, showState, showExpiry, onConflict, onSubmitted }) {
-    this.storageKey = `parley:${name}`;
+    this.name = name;
+    storage.adopt(name);
     this.urls = urls;
     this.version = version;
     this.showState = showState;
@@ -42,16 +44,16 @@ export class Keeper {
   }
 
   recall() {
-    try { return JSON.parse(localStorage.getItem(this.storageKey)); } catch { return null; }
+    return storage.recall(this.name);
   }
 
   forget() {
-    try { localStorage.removeItem(this.storageKey); } catch { /* private mode: nothing was stored */ }
+    storage.forget(this.name);
   }
 
   keep(draft) {
     this.draft = draft;
-    try { localStorage.setItem(this.storageKey, JSON.stringify({ draft, at: Date.now() })); } catch { /* storage full, or private mode */ }
+    try { storage.keep(this.name, { draft, at: Date.now() }); } catch { /* storage full, or private mode */ }
     if (!this.urls.draft) return;
     if (this.isSending || this.isClosed) return;
     if (this.conflict) return this.onConflict(this.conflict.draft);

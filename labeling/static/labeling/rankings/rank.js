@@ -1,6 +1,8 @@
 // The ranking screen: connects the page with the board (board.js), dragging and the stored draft.
 // The radio buttons of the page hold the ranking; this file moves each card to the shelf that its radio names.
 
+import { bringBackTo, typedEarlyIn } from "../web/early.js";
+import * as storage from "../web/own_storage.js";
 import { announce, isTyping } from "../web/parley.js";
 import { Betters } from "./better.js";
 import { Board } from "./board.js";
@@ -42,6 +44,7 @@ const remembered = keeper.recall();
 const draft = remembered && remembered.at > facts.draft_saved_at * 1000 ? remembered.draft : facts.draft;
 restore(draft);
 note?.addEventListener("input", keep);
+keepEarlyWords();
 // Above the bars of the screen, for which the style sheet leaves a margin.
 for (const kind of ["focus", "input"]) note?.addEventListener(kind, () => note.scrollIntoView({ block: "nearest" }));
 if (facts.urls.renew) countDown();
@@ -103,6 +106,14 @@ function restore(kept) {
   if (kept?.ratings) ratings.restore(kept.ratings);
   if (kept?.better) betters.restore(kept.better);
   if (note && kept?.note !== undefined) note.value = kept.note;
+}
+
+// Words that were typed before this script was there stay beside those that were restored.
+function keepEarlyWords() {
+  for (const [field] of typedEarlyIn(root)) {
+    bringBackTo(field, field.value === field.defaultValue ? "" : field.value);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
 }
 
 function current() {
@@ -356,7 +367,7 @@ function judgement() {
 // What was changed while the ranking was being sent is no part of it: keep it as a change that is not submitted, and
 // return the address of the ranking, which says so.
 function keepAsChange({ own, ranking, change_name: name }) {
-  try { localStorage.setItem(`parley:${name}`, JSON.stringify({ draft: { ...current(), changes: ranking }, at: Date.now() })); } catch { /* storage full, or private mode */ }
+  try { storage.keep(name, { draft: { ...current(), changes: ranking }, at: Date.now() }); } catch { /* storage full, or private mode */ }
   return `${own}#changed-while-sent`;
 }
 

@@ -3,6 +3,8 @@
 // Text areas with data-keeper="own" are left to scripts that keep them on the server as well; a line of free text is
 // kept if it has data-keep.
 
+import { bringBackTo, typedEarly, write } from "./early.js";
+
 const FIELDS = "textarea:not([readonly], [data-keeper='own']), input[data-keep]";
 const SENT = "parley:sent";
 const LONGEST_DEPARTURE = 5000; // milliseconds from the submit event to the beginning of the navigation that it causes
@@ -82,12 +84,22 @@ function begin(field) {
   if (bases.has(field)) return;
   const kept = recall(keyOf(field));
   const wasRefused = field.form?.querySelector(".errorlist") !== null;
+  const early = typedEarly(field);
   bases.set(field, kept?.base ?? field.defaultValue);
-  if (kept === null) return;
-  if (kept.text.trim() !== field.defaultValue.trim()) return bringBack(field, kept);
+  if (kept === null) { if (early !== null && isFresh()) keep(field); return; }
+  if (kept.text.trim() !== field.defaultValue.trim()) {
+    if (early === null || early === kept.text) return bringBack(field, kept);
+    bringBackTo(field, kept.text);
+    return keep(field);
+  }
   if (wasRefused) return;
   forget(keyOf(field)); // it is stored; only the answer was lost
   bases.set(field, field.defaultValue);
+}
+
+// On a page that is reloaded or gone back to, the browser itself puts earlier words into fields.
+function isFresh() {
+  return performance.getEntriesByType("navigation")[0]?.type === "navigate";
 }
 
 function bringBack(field, { text, base }) {
@@ -105,13 +117,6 @@ function bringBack(field, { text, base }) {
   field.dispatchEvent(new Event("input", { bubbles: true })); // a preview beside it follows
   const box = field.closest("details:not(.menu)");
   if (box) box.open = true;
-}
-
-// With execCommand, so that Ctrl-Z undoes it as well.
-function write(field, text) {
-  field.focus();
-  field.select();
-  document.execCommand(text === "" ? "delete" : "insertText", false, text);
 }
 
 settleSent();
