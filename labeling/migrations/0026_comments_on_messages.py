@@ -13,7 +13,7 @@ CASCADE = {"on_delete": django.db.models.deletion.CASCADE, "related_name": "comm
 
 
 class Migration(migrations.Migration):
-    dependencies = (("labeling", "0024_time_to_change_a_ranking"),)
+    dependencies = (("labeling", "0025_strengths_of_preference"),)
 
     operations = (
         migrations.CreateModel(

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("labeling", "0024_time_to_change_a_ranking"),)
+    dependencies = (("labeling", "0026_comments_on_messages"),)
 
     operations = (
         migrations.CreateModel(

@@ -37,7 +37,7 @@ MEASURE = """
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0024_time_to_change_a_ranking'),
+        ('labeling', "0027_a_days_work"),
     ]
 
     operations = [

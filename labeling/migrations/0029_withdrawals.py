@@ -40,7 +40,7 @@ DROP FUNCTION labeling_audit_only_grows();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0024_time_to_change_a_ranking'),
+        ('labeling', "0028_adjudications"),
     ]
 
     operations = [

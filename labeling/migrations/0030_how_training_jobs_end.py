@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("labeling", "0024_time_to_change_a_ranking"),)
+    dependencies = (("labeling", "0029_withdrawals"),)
 
     operations = (
         migrations.AddField(

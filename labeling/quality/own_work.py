@@ -10,7 +10,17 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.dialogues.listing import with_opening
 from labeling.dialogues.review import that_can_be_put_back
-from labeling.models import Comparison, Dialogue, Lease, Project, Ranking, User, Withdrawal, Adjudication, ReturnedRanking
+from labeling.models import (
+    Adjudication,
+    Comparison,
+    Dialogue,
+    Lease,
+    Project,
+    Ranking,
+    ReturnedRanking,
+    User,
+    Withdrawal,
+)
 from labeling.rankings import mending
 from labeling.rankings.views.submitted import in_words
 from labeling.web.listing import ListFilter, Listing, Order, by_days, listing

@@ -17,7 +17,17 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.models import AuditEvent, Comparison, Lease, Ranking, User, Withdrawal, Adjudication, ReturnedRanking, Project
+from labeling.models import (
+    Adjudication,
+    AuditEvent,
+    Comparison,
+    Lease,
+    Project,
+    Ranking,
+    ReturnedRanking,
+    User,
+    Withdrawal,
+)
 from labeling.models.rankings import LONGEST_SECONDS
 from labeling.rankings.assignment import insert_ranking, locked, move_counts
 from labeling.rankings.disagreement import remeasure
