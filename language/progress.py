@@ -126,7 +126,7 @@ def _last_entry(path: str) -> dict[str, Any]:
             lines = file.read().splitlines()
     except FileNotFoundError:
         lines = []
-    return json.loads(lines[-1]) if lines else {"fraction": 0.0, "metrics": {}}  # type: ignore[no-any-return]
+    return json.loads(lines[-1]) if lines else {"fraction": 0.0, "metrics": {}}
 
 
 def _append_line(path: str, entry: Mapping[str, Any]) -> None:

@@ -103,7 +103,9 @@ def _num_in(export: Export, rows: list[Any]) -> int:
 
 def _adjudications(export: Export) -> QuerySet[Any]:
     """Adjudications, as `_candidates` has rankings."""
-    rows = Adjudication.objects.filter(comparison__project=export.project_id, comparison__use=Comparison.Use.WORK)
+    rows: QuerySet[Adjudication] = Adjudication.objects.filter(
+        comparison__project=export.project_id, comparison__use=Comparison.Use.WORK
+    )
     if export.kind != Export.Kind.RANKINGS:
         return rows.none()
     gone = Q(withdrawn_at__gte=export.created_at) | Q(comparison__state=Comparison.State.WITHDRAWN)
@@ -133,5 +135,5 @@ def _candidates(export: Export) -> QuerySet[Any]:
     gone = Q(state=Dialogue.State.WITHDRAWN) | unaccepted
     if export.format == RECORDS:  # ids are looked up, and the date of what was accepted and returned is another by now
         filters = replace(filters, since=None, until=None)
-    rows = Dialogue.objects.filter(gone, project=export.project_id, created_at__lte=export.finished_at)
-    return demonstration_matches(rows, filters).order_by("-created_at", "id")
+    dialogues = Dialogue.objects.filter(gone, project=export.project_id, created_at__lte=export.finished_at)
+    return demonstration_matches(dialogues, filters).order_by("-created_at", "id")

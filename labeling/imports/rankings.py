@@ -88,10 +88,11 @@ def _identify(project: Project, record: RankingRecord) -> _Identified:
 
 
 def _new_among(project: Project, identified: dict[uuid.UUID, _Identified]) -> list[_Identified]:
-    known, present = set(), set()
+    known: set[uuid.UUID] = set()
+    present: set[str] = set()
     own = _own_ids(identified.values())
     for kind in (Ranking, Adjudication):
-        rows: Any = kind.objects  # type: ignore[attr-defined]
+        rows: Any = kind.objects
         known.update(rows.filter(submission_key__in=identified).values_list("submission_key", flat=True))
         made_here = rows.filter(id__in=own, comparison__project=project).values_list("id", flat=True)
         present.update(str(identifier) for identifier in made_here if own)

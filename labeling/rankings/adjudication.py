@@ -79,7 +79,7 @@ def claim(project: Project, *, by: User) -> Adjudication | None:
             return None
         if taken.reviewer_id != by.pk:
             taken.shown_order, taken.draft = _drawn_order(taken.comparison), {}
-        taken.reviewer, taken.expires_at = by, Now() + project.lease_span  # type: ignore[assignment]
+        taken.reviewer, taken.expires_at = by, Now() + project.lease_span
         taken.save(update_fields=["reviewer", "expires_at", "shown_order", "draft"])
         taken.refresh_from_db(fields=("expires_at",))
     return taken
@@ -148,7 +148,7 @@ def order(adjudication: Adjudication, submission: Submission, *, key: uuid.UUID,
         locked.unacceptable_from, locked.submission_key = submission.unacceptable_from, key
         locked.guideline_version, locked.layout = guidelines, submission.layout
         locked.seconds = submission.seconds or None
-        locked.state, locked.ordered_at, locked.expires_at = State.ORDERED, Now(), None  # type: ignore[assignment]
+        locked.state, locked.ordered_at, locked.expires_at = State.ORDERED, Now(), None
         locked.save()
         note_seen(by, locked.comparison)
         AuditEvent.note("order adjudication", locked, by=by)
@@ -178,7 +178,7 @@ def decide(
         if known.count() != len(leases):
             raise AssignmentError(_("A ranking that you return was withdrawn meanwhile. Nothing is stored yet."))
         locked.reason, locked.words, locked.wants_revision = reason, words, wants_revision
-        locked.state, locked.decided_at = State.DONE, Now()  # type: ignore[assignment]
+        locked.state, locked.decided_at = State.DONE, Now()
         locked.save(update_fields=["reason", "words", "wants_revision", "state", "decided_at"])
         ReturnedRanking.objects.bulk_create(
             ReturnedRanking(adjudication=locked, lease_id=lease, words=text) for lease, text in (returned or {}).items()
@@ -196,7 +196,7 @@ def withdraw(adjudication: Adjudication, *, by: User) -> None:
         if not may_withdraw(locked, by=by):
             raise TakenMeanwhile(_("Only who gave an adjudication takes it back, and only once."))
         verb = "withdraw adjudication" if locked.reviewer_id == by.pk else "call adjudication off"
-        locked.state, locked.withdrawn_at = State.WITHDRAWN, Now()  # type: ignore[assignment]
+        locked.state, locked.withdrawn_at = State.WITHDRAWN, Now()
         locked.save(update_fields=["state", "withdrawn_at"])
         AuditEvent.note(verb, locked, by=by)
 

@@ -94,9 +94,9 @@ def why_reason(policy: Policy, *, project: Project) -> str:
     if project.policy is None or verdict == Candidate.Verdict.BETTER:
         return ""
     said = {
-        Candidate.Verdict.WORSE: _("People called %(new)s worse than %(old)s."),
-        Candidate.Verdict.TOO_CLOSE: _("People saw no difference between %(new)s and %(old)s beyond chance."),
-        Candidate.Verdict.OPEN: _("People have not decided yet between %(new)s and %(old)s."),
+        Candidate.Verdict.WORSE: _("%(new)s was judged worse than %(old)s."),
+        Candidate.Verdict.TOO_CLOSE: _("Between %(new)s and %(old)s no preference beyond chance was found."),
+        Candidate.Verdict.OPEN: _("It is not decided yet between %(new)s and %(old)s."),
         "": _("People were not asked about %(new)s and %(old)s."),
     }
     ask = _("Say why it should be promoted all the same; the reason stays with it.")

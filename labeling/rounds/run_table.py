@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.utils.translation import gettext as _
 
@@ -11,6 +11,7 @@ from labeling.models import Project, TrainingJob
 from labeling.rounds.training_curves import SHOWN, lines_of, points_of, thinned, words_of
 from labeling.rounds.training_jobs import Kind
 from records.metrics import DATA, metric_of
+from records.types import TrainingKind
 
 MOST_RUNS = 30  # in the table, the newest
 MOST_CURVES = 6  # on one chart; more lines cannot be told apart
@@ -89,7 +90,7 @@ def overlays(jobs: Sequence[TrainingJob], kind: str) -> list[tuple[str, Svg]]:
 
 
 def _heading(kind: str, name: str) -> str:
-    metric = metric_of(Kind(kind).value, name, is_result=True)
+    metric = metric_of(cast(TrainingKind, kind), name, is_result=True)
     assert metric is not None
     return f"{metric.label}, {DATA[metric.data].lower()}"
 

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +13,7 @@ from charts import Point, Series, Svg, line_chart
 from labeling.models import TrainingJob
 from labeling.rounds.training_jobs import FOLDERS, Kind
 from records.metrics import DATA, MEASURED
+from records.types import TrainingKind
 
 _MOST_BYTES = 8 * 2**20  # read of a file, so that a long run does not fill the web process
 _MOST_POINTS = 400  # of a curve; more cannot be told apart on a screen
@@ -56,7 +58,7 @@ def _curve(job: TrainingJob, name: str, lines: list[dict[str, float]]) -> Measur
 
 def words_of(kind: str, name: str) -> tuple[str, str]:
     """What a curve is of, with the data that it is of, and its unit."""
-    metric = MEASURED[Kind(kind).value][name]
+    metric = MEASURED[cast(TrainingKind, kind)][name]
     return f"{metric.label} · {DATA[metric.data].lower()}", metric.unit
 
 

@@ -14,5 +14,6 @@ register = template.Library()
 def today(context: dict[str, Any]) -> dict[str, Any]:
     """Today's counts, the time that one took, and how far the person's own goal is; nothing for who does not work."""
     user = context.get("user")
-    works = isinstance(user, User) and user.can_write_and_rank
-    return {"today": todays_work(user) if works else None}
+    if isinstance(user, User) and user.can_write_and_rank:
+        return {"today": todays_work(user)}
+    return {"today": None}

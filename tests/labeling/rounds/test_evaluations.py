@@ -268,7 +268,7 @@ def test_a_policy_that_people_called_better_is_promoted_without_a_reason(
 
 @pytest.mark.parametrize(
     ("asked", "sentence"),
-    [("worse", "called newer worse"), ("open", "have not decided yet"), ("nobody", "were not asked")],
+    [("worse", "newer was judged worse"), ("open", "not decided yet"), ("nobody", "were not asked")],
 )
 def test_against_peoples_word_or_without_it_a_promotion_needs_a_reason(
     project: Project, newer: Policy, erin: User, asked: str, sentence: str

@@ -137,7 +137,7 @@ def test_a_policy_that_people_called_worse_is_promoted_with_a_reason_that_stays(
     run_evaluation(project, newer, better="base")
     page = browser.get(url("promote_policy", newer.id)).content.decode()
     assert "People prefer base to newer." in page
-    assert "People called newer worse than base. Say why" in page
+    assert "newer was judged worse than base. Say why" in page
     refused = browser.post(url("promote_policy", newer.id), {"reason": "x" * 2001})
     assert refused.status_code == 422
     assert browser.post(url("promote_policy", newer.id), {"reason": "It is safer."}).status_code == 302
