@@ -33,7 +33,8 @@ def comparison(project: Project) -> Comparison:
 def place(page: Page, keys: str) -> None:
     """The completions on the tiers of the keys, in the order in which the project has them, whatever is shown."""
     order = {
-        str(one.id): key for one, key in zip(Comparison.objects.get().completions.order_by("index"), keys, strict=True)
+        str(one.id): key
+        for one, key in zip(Comparison.objects.get(use="work").completions.order_by("index"), keys, strict=True)
     }
     for identifier, key in order.items():
         page.locator(f".completion[data-id='{identifier}']").focus()

@@ -35,10 +35,14 @@ def test_the_distance_in_the_row_is_that_of_the_formula(project: Project) -> Non
                 comparison=comparison, submission_key=uuid.uuid4(), tiers=[tier for tier in tiers if tier]
             )
     measure_distances([comparison.id for comparison in project.comparisons.all()])
+    measured, expected = [], []
     for comparison in project.comparisons.all():
         orders = [ranking.tiers for ranking in comparison.rankings.all()]
         counts = reduce(add, (compare_rankings(*two) for two in combinations(orders, 2)), PairCounts())
-        assert comparison.distance == pytest.approx(counts.distance)
+        measured.append(comparison.distance)
+        expected.append(counts.distance)
+    assert len(expected) == 12
+    assert measured == pytest.approx(expected)
 
 
 def test_it_is_measured_as_rankings_come_change_and_go(project: Project, alice: User, bob: User) -> None:

@@ -79,8 +79,8 @@ MUTANTS = [
     ),
     _mending(
         "a withdrawn adjudication still opens a ranking",
-        ", adjudication__state=Adjudication.State.DONE)",
-        ")",
+        "lease=lease, answered_at=None, adjudication__state=Adjudication.State.DONE)",
+        "lease=lease, answered_at=None)",
     ),
     _mending(
         "a returned ranking is changed for ever",
