@@ -14,6 +14,6 @@ register = template.Library()
 def today(context: dict[str, Any]) -> dict[str, Any]:
     """Today's counts, the time that one took, and how far the person's own goal is; nothing for who does not work."""
     user = context.get("user")
-    if isinstance(user, User) and user.can_write_and_rank:
-        return {"today": todays_work(user)}
-    return {"today": None}
+    if not isinstance(user, User) or not user.can_write_and_rank:
+        return {"today": None}
+    return {"today": todays_work(user)}

@@ -9,11 +9,11 @@ import pytest
 from django import forms
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from labeling.models import Comparison, Dialogue, GuidelineVersion, Project, Report, User
+from labeling.models import Adjudication, Comparison, Dialogue, GuidelineVersion, Project, Report, User
 from tests.browser.conftest import _session_of
 from tests.browser.ranking_page import board_is_ready
 from tests.browser.screenshots import look_at
-from tests.labeling.factories import make_dialogue, make_project, make_reference, make_user
+from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_reference, make_user
 
 OpenPage = Callable[..., Page]
 KeepScreenshot = Callable[[Page, str], Path]
@@ -87,6 +87,7 @@ def test_every_text_area_of_every_page_keeps_its_words(
     draft = make_dialogue(project=project, author=adam, turns=TURNS[:1])
     chat = make_dialogue(project=project, author=adam, turns=TURNS, kind=Dialogue.Kind.CHAT)
     reference = make_reference(project=project)
+    settling = Adjudication.objects.create(comparison=make_comparison(project=project), reviewer=adam, state="ordered")
     page = open_page("/p/bread/rank/", user=adam)
     page.keyboard.press("Enter")
     board_is_ready(page)
@@ -98,6 +99,7 @@ def test_every_text_area_of_every_page_keeps_its_words(
         f"/p/bread/chat/{chat.pk}/",
         f"/p/bread/review/{submitted.pk}/",
         f"/p/bread/quality/references/{reference.comparison_id}/",
+        f"/p/bread/quality/adjudications/{settling.id}/",
         GUIDELINES,
         "/p/bread/settings/",
         "/new-project/",

@@ -72,6 +72,13 @@ def test_nobody_is_given_what_they_ranked_hold_wrote_or_saw(
     assert adjudication.claim(project, by=ruth) is not None
 
 
+def test_who_ranked_without_a_place_is_not_given_it(project: Project, comparison: Comparison, rita: User) -> None:
+    chosen = in_order(comparison, 0, 1, 1, 1)
+    tiers = [list(tier) for tier in chosen.tiers]
+    comparison.rankings.create(trainer=rita, submission_key=uuid.uuid4(), tiers=tiers, is_choice=True)
+    assert adjudication.claim(project, by=rita) is None
+
+
 def test_who_holds_a_place_in_the_comparison_is_not_given_its_adjudication(
     project: Project, alice: User, bob: User, adam: User, rita: User
 ) -> None:
@@ -239,6 +246,8 @@ def test_who_gave_it_withdraws_it_and_an_admin_calls_off_what_is_not_decided(
         adjudication.withdraw(done, by=rita)
     waiting = disagreement.send(comparison, by=adam)
     assert adjudication.claim(project, by=rita) is None  # she has seen the orders
+    with pytest.raises(TakenMeanwhile):
+        adjudication.withdraw(waiting, by=ruth)
     adjudication.withdraw(waiting, by=adam)
     assert adjudication.claim(project, by=ruth) is None
     assert AuditEvent.objects.filter(verb="call adjudication off", by=adam).count() == 1
