@@ -115,10 +115,9 @@ def _commented(
     request: HttpRequest, dialogue: Dialogue, message_id: uuid.UUID | None, *, problem: str = ""
 ) -> HttpResponse:
     """The message with its comments, in its place; without JavaScript the page, at the message."""
+    refused: dict[str, Any] = {}
     if problem:
         refused = {"commented_id": message_id, "comment_problem": problem, "comment_text": request.POST.get("text", "")}
-    else:
-        refused = {}
     if not request.headers.get("HX-Request"):
         if problem:
             return _page(request, dialogue, **refused)

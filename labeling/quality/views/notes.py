@@ -89,7 +89,7 @@ def _by_round(project: Project) -> ListFilter:
 
 
 def _by_answer() -> ListFilter:
-    states = {
+    states: dict[str, dict[str, Any]] = {
         "open": {"answered_at": None, "sent_at__isnull": False},
         "answered": {"answered_at__isnull": False},
         "unsent": {"answered_at": None, "sent_at": None},

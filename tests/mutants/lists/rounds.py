@@ -16,23 +16,24 @@ _steps = platform_planter("rounds/steps.py", "rounds/test_steps.py")
 _training_inputs = platform_planter("rounds/training_inputs.py", "rounds/test_training_jobs.py")
 _training_jobs = platform_planter("rounds/training_jobs.py", "rounds/test_training_jobs.py")
 _training_jobs_races = platform_planter("rounds/training_jobs.py", "rounds/test_races.py")
+_job_endings = platform_planter("rounds/training_jobs.py", "rounds/test_job_endings.py")
 _job_logs = platform_planter("rounds/job_logs.py", "rounds/views/test_job_logs.py")
 _model_files = platform_planter("web/access.py", "rounds/views/test_models.py")
 _run_table = platform_planter("rounds/run_table.py", "rounds/views/test_runs.py")
 _administration = platform_planter("projects/administration.py", "projects/test_administration.py")
 
 MUTANTS = [
-    _training_jobs(
+    _job_endings(
         "a job that its settings ended is tried again",
         "            if locked.needs_other_settings:\n",
         "            if False:\n",
     ),
-    _training_jobs(
+    _job_endings(
         "a worker that stops gives back an attempt that is not the newest",
         "job = _locked(job_id, attempt=attempt, states=(State.SENT, State.RUNNING))",
         "job = _locked(job_id, states=(State.SENT, State.RUNNING))",
     ),
-    _training_jobs(
+    _job_endings(
         "a job that is given back waits for the sweep",
         "        transaction.on_commit(partial(send_job, job.id), robust=True)\n    return True\n\n\ndef record_result",
         "    return True\n\n\ndef record_result",

@@ -49,8 +49,8 @@ MUTANTS = [
     ),
     _jobs(
         "a late attempt reports",
-        "        return None\n    except (RequestError",
-        "        result = _failed(request, str(late))\n    except (RequestError",
+        "        return None\n    except RequestError",
+        "        result = _failed(request, Failure(str(late)))\n    except RequestError",
     ),
     _jobs("true is a metric", " and not isinstance(value, bool)", ""),
     _jobs("a cancelled trainer goes on", "                return True\n", "                return False\n"),

@@ -113,6 +113,18 @@ def test_a_returned_dialogue_opens_at_the_first_message_with_an_open_comment(
     assert "answered yet" not in page
 
 
+def test_of_a_dialogue_that_was_returned_before_its_author_reads_what_was_sent(
+    dialogue: Dialogue, rita: User, alice: User
+) -> None:
+    commented(dialogue, rita, text="Say why.")
+    review.return_dialogue(dialogue, comment="", by=rita)
+    review.submit_dialogue(dialogue, by=alice)
+    commented(dialogue, rita, text="Still not said.")
+    shown = as_user(alice).get(address("dialogue", dialogue)).content.decode()
+    assert "Say why." in shown
+    assert "Still not said." not in shown
+
+
 def test_only_the_author_answers(client: Client, dialogue: Dialogue, rita: User, alice: User) -> None:
     made = commented(dialogue, rita)
     review.return_dialogue(dialogue, comment="", by=rita)
