@@ -65,7 +65,8 @@ def boards(request: HttpRequest, slug: str, figure: str) -> HttpResponse:
         "query": query,
         "week": week,
         "page": page,
-        "boards": _blindly(request, project, shown(list(page), names_people=names_people)),
+        # What could not be read selects nothing, so nobody has seen anything by it.
+        "boards": _blindly(request, project, shown(list(page), names_people=names_people)) if form.is_valid() else [],
     }
     return render(request, "labeling/quality/boards.html", context, status=200 if form.is_valid() else 422)
 

@@ -84,7 +84,8 @@ def test_rankings_are_replaced_only_by_an_adjudication_that_the_filters_find(pro
 
 def test_consensus_is_what_trainers_agree_on(project: Project, rita: User) -> None:
     _, _, alike = settled(project, rita)
-    _, nearly = ranked(project, HALVES[0], ((0,), (1,), (3,), (2,)))
+    agreed, nearly = ranked(project, HALVES[0], ((0,), (1,), (3,), (2,)))
+    make_adjudication(agreed, reviewer=rita)
     ranked(project, HALVES[0])
     export = exported(project, disagreements="consensus")
     assert ids_in(export) == alike

@@ -99,7 +99,6 @@ MUTANTS = [
     ),
     _distances("a tie of one counts whole", "t * (b + w) / 2.0", "t * (b + w)"),
     _distances("retracted rankings are measured", "ranking.retracted_at IS NULL AND", "true AND"),
-    _distances("abstentions are measured", " AND ranking.abstained IS NULL", ""),
     _rule("the rule sends what reaches the agreement", "< below and", "<= below + 1 and"),
     _rule("the rule sends before all have ranked", " or comparison.state != Comparison.State.DONE", ""),
     _rule("one comparison is sent twice by the rule", " and not _is_known(comparison)", ""),
