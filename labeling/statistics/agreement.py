@@ -69,7 +69,7 @@ class PairCounts:
         opposite orders counts 1, one that only one of them ties 1/2. It is 1 - rate("half").
         """
         trials = self.trials("half")
-        return (self.opposite + (self.tied_by_first + self.tied_by_second) / 2) / trials if trials else None
+        return 1 - self.agreed("half") / trials if trials else None
 
     def chance(self, ties: TiePolicy = "exclude") -> float:
         """The expected rate of two trainers who rank at random and tie as often as these two did."""

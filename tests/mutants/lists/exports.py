@@ -97,7 +97,7 @@ MUTANTS = [
         "labeling/exports/agreement_filter.py",
         "agreement is of the chosen rankings only",
         (
-            ("rates = _rates(set(comparison_of.values()))", "rates = _rates(set(comparison_of.values()), ids)"),
+            ("*settled.values()})", "*settled.values()}, ids)"),
             ("def _rates(comparisons: set[UUID])", "def _rates(comparisons: set[UUID], ids: Sequence[str])"),
             ("filter(comparison__in=comparisons,", "filter(id__in=ids,"),
         ),
@@ -209,8 +209,8 @@ MUTANTS = [
     ),
     _statistics(
         "choices count for agreement",
-        "        if facts.is_choice:\n            return ",
-        "        if False:\n            return ",
+        "        if facts.is_choice or facts.is_adjudicated:\n            return ",
+        "        if facts.is_adjudicated:\n            return ",
     ),
     _dialogues("a policy's answers are learnt from", ' and message.authorship != "policy"', ""),
     _hh("a prompt with a role marker is written", ", *(message.content for message in _spoken(ranking)))", ")"),

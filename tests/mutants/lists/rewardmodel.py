@@ -144,8 +144,8 @@ MUTANTS = [
     _evaluation(
         "agreement",
         "a trainer agrees with himself",
-        "for index, other in enumerate(tiers) if index != number]",
-        "for index, other in enumerate(tiers)]",
+        "for index, other in enumerate(tiers) if index not in {number, *adjudicated}]",
+        "for index, other in enumerate(tiers) if index not in adjudicated]",
     ),
     _evaluation("agreement", "a tie of others is a disagreement", " if other[chosen] != other[rejected]]", "]"),
     _evaluation(
