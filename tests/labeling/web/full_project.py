@@ -222,7 +222,9 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "line": "3",
         "seconds": "4",
     }
-    rated = {f"overall:{held.shown_order[0]}": "7", f"note:{held.shown_order[0]}": "good", "key": KEY, "abstained": ""}
+    rated = {f"overall:{one}": "7" for one in held.shown_order} | {f"strength:{shelf}": "2" for shelf in (2, 3, 4)}
+    rated |= {f"note:{held.shown_order[0]}": "good", "key": KEY, "abstained": ""}
+    ranked = _completions(full, "new_reference")
     explained = {"use": "gold", "lesson": "l", "explanation": "e"}
     percents = {"validation_percent": "10", "test_percent": "10", "split_by": "prompt"}
     dates = {"since": "2026-01-01", "until": "2026-12-31"}
@@ -286,7 +288,8 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "adjudication_draft": {"draft": "x", "version": "0"},
         "renew_adjudication": {"seconds": "5"},
         "decide_adjudication": {"reason": "taste", "words": "So it is.", "returned": "", "wants_revision": "on"},
-        "change_ranking": _changed(full) | {f"shelf:{one}": "1" for one in _completions(full, "new_reference")},
+        "change_ranking": _changed(full) | {f"shelf:{one}": "1" for one in ranked}
+        | {f"overall:{one}": "2" for one in ranked},
         "lease_draft": {"draft": "x", "version": "0"},
         "lease_renew": {"seconds": "5"},
         "skip_lease": {"reason": "Not my topic"},
@@ -300,15 +303,17 @@ def bodies(full: FullProject) -> dict[str, Any]:
     held = Lease.objects.get(id=full.ids["lease_id"])
     best = held.shown_order[0]
     ratings = {one: {"overall": 7, "flags": ["hallucination"], "note": "good"} for one in held.shown_order}
+    strengths = {"2": 1, "3": 2, "4": 3}
     board = {"line": 2, "seconds": 4.5, "layout": "stacked", "key": KEY, "abstained": None}
     said = [{"role": "user", "content": "Why?"}]
     explained = {"use": "gold", "lesson": "l", "explanation": "e"}
     ranked = _completions(full, "new_reference")
     rating = {"overall": 3, "flags": {"hallucination": True}, "note": "n"}
     return {
-        "lease": {"shelves": _order(held.shown_order), "ratings": ratings, **board},
-        "change_ranking": board | {"shelves": _order(_completions(full, "new_reference")[::-1])} | _changed(full),
-        "lease_draft": {"draft": {"board": {"shelves": {best: 1}, "line": 2}, "layout": "two"}, "version": 0},
+        "lease": {"shelves": _order(held.shown_order), "ratings": ratings, "strengths": strengths, **board},
+        "change_ranking": {**board, "shelves": _order(ranked[::-1]), "strengths": strengths, **_changed(full)}
+        | {"ratings": {one: {"overall": 3} for one in ranked}},
+        "lease_draft": {"draft": {"board": {"shelves": {best: 1}, "line": 2, "strengths": strengths}}, "version": 0},
         "lease_renew": {"seconds": 4.5},
         "adjudication": {"shelves": _adjudicated(full), **board},
         "adjudication_draft": {"draft": {"board": {"shelves": {}, "line": 2}, "layout": "two"}, "version": 0},
@@ -322,6 +327,7 @@ def bodies(full: FullProject) -> dict[str, Any]:
         "api_submit": {
             "tiers": [[one] for one in held.shown_order],
             "unacceptable_from": 2,
+            "strengths": [1, 2, 3],
             "ratings": [{"completion_id": one, **rating} for one in held.shown_order],
             "seconds": 3.5,
         },
