@@ -13,7 +13,7 @@ from labeling.rankings.wording import layout_choices, ranking_words, strength_ch
 from labeling.statistics.agreement import Tiers
 from labeling.web.form_fields import whole_number
 
-SIGNS = {1: ">", 2: "≫", 3: "⋙"}  # of strengths in an order on one line; rank.js has the same
+SIGNS = {1: ">", 2: "≫", 3: "⋙"}  # of strengths in an order on one line; strengths.js has the same
 
 
 def letters(shown_order: Sequence[str]) -> dict[str, str]:

@@ -115,9 +115,11 @@ def test_a_project_needs_a_name_of_its_own(admin: Client, project: Project, name
 
 def test_settings_are_kept_and_what_was_before_is_noted(admin: Client, project: Project) -> None:
     values = settings_of(project, num_completions=6, control_share=25, asks_ratings="on", minutes_to_change=0)
+    values["asks_strengths"] = "on"
     assert admin.post(reverse("project_settings", args=("sky",)), values).status_code == 302
     project.refresh_from_db()
     assert (project.num_completions, project.control_share, project.asks_ratings) == (6, 0.25, True)
+    assert project.asks_strengths
     assert project.minutes_to_change == 0
     changes = AuditEvent.objects.get(verb="change project").detail["changes"]
     assert changes["num_completions"] == ["4", "6"]
