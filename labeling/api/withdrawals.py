@@ -16,7 +16,7 @@ from labeling.models import ApiToken, Project, User
 from labeling.web import access
 from labeling.withdrawals import batches
 from labeling.withdrawals.preview import Preview, preview_of
-from labeling.withdrawals.selection import KINDS, Wanted, people_with_work
+from labeling.withdrawals.selection import Wanted, people_with_work
 
 READ, WRITE = ApiToken.Scope.READ, ApiToken.Scope.WRITE
 ADMINS = (User.Role.ADMIN,)
@@ -44,12 +44,16 @@ class Withdrawal(Schema):
         return row.rows.count()
 
 
+def _every_kind() -> list[Kind]:
+    return ["rankings", "dialogues", "better", "thumbs"]
+
+
 class Span(schemas.Given):
     """Whose work, an account's or that of a name from outside, of which kinds, made since when."""
 
     person_id: UUID | None = None
     outside_person: str = Field("", max_length=80)
-    kinds: list[Kind] = Field(default_factory=lambda: list(KINDS), min_length=1)
+    kinds: list[Kind] = Field(default_factory=_every_kind, min_length=1)
     since: datetime | None = None
 
 

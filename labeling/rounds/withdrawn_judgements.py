@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from labeling.models import Candidate, Comparison, Evaluation, Policy, Promotion, Ranking
+from labeling.models import Candidate, Comparison, Evaluation, Policy, Project, Promotion, Ranking
 from labeling.rounds.evaluations import design_of
 from labeling.rounds.verdicts import judgements_of
 from labeling.statistics.sequential import run_test
@@ -99,7 +99,7 @@ def with_withdrawn(promotions: Iterable[Promotion]) -> list[Promotion]:
     return found
 
 
-def num_not_counted(projects: Iterable[object]) -> int:
+def num_not_counted(projects: Iterable[Project]) -> int:
     """Rankings of work and evaluations that were withdrawn, and so are in no standing of the leaderboard."""
     rows = Ranking.objects.filter(
         comparison__project__in=projects, comparison__use__in=Comparison.WITH_PLACES, retracted_at__isnull=False

@@ -37,7 +37,7 @@ from labeling.rankings import mending
 from labeling.withdrawals.selection import KINDS, Kind, is_known_outside, rows_of, wanted_by
 
 BATCH = 100  # rows of one transaction: about a quarter of a second
-PATIENCE = 2.0  # seconds for which a page goes on with batches before it leaves the rest to the sweep
+PATIENCE = 5.0  # seconds for which a page goes on with batches before it leaves the rest to the sweep
 SWEEP_SECONDS = 5.0
 LONGEST_TEXT = 2000  # characters of a reason
 State = Withdrawal.State
@@ -183,7 +183,7 @@ def _take_out_some(withdrawal: Withdrawal) -> int:
 
 
 def _take_out_rankings(withdrawal: Withdrawal, ids: Sequence[uuid.UUID]) -> list[tuple[uuid.UUID, Any]]:
-    taken = []
+    taken: list[tuple[uuid.UUID, Any]] = []
     for ranking, comparison in _locked_rankings(ids):
         if ranking.retracted_at is None:  # else its author was faster
             mending.take_out(ranking, comparison)

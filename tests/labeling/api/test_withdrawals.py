@@ -3,11 +3,18 @@
 import pytest
 
 from labeling.models import Project, User, Withdrawal
+from labeling.withdrawals import batches
 from tests.labeling.api.api_client import Program
 from tests.labeling.factories import make_user
 from tests.labeling.withdrawals.material import counts, rank
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How busy a machine is says nothing of a withdrawal."""
+    monkeypatch.setattr(batches, "PATIENCE", 120.0)
 
 
 def test_a_withdrawal_is_previewed_made_listed_and_undone(project: Project, alice: User) -> None:
