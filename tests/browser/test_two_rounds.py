@@ -224,7 +224,7 @@ def test_six_simulated_trainers_decide_two_rounds(
         ("toasted", "better", ""),
     }
     # What programs said is no people's figure.
-    engineer.goto("/leaderboard/")
+    engineer.goto("/models/leaderboard/")
     expect(engineer.get_by_text("Nothing to compare yet")).to_be_visible()
 
 
