@@ -2,7 +2,7 @@
 
 import binascii
 from base64 import b64decode
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -14,7 +14,6 @@ from labeling.api.authentication import scope_required
 from labeling.api.errors import ApiError
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
 from labeling.imports import uploads
-from labeling.imports.detection import Kind
 from labeling.models import ApiToken, Import
 from labeling.web import access
 from labeling.web.access import ENGINEERS
@@ -44,7 +43,7 @@ def import_file(request: HttpRequest, slug: str, given: schemas.NewImport) -> An
             project,
             name=given.name,
             content=[_content_of(given)],
-            kind=cast(Kind, kind),
+            kind=kind,
             into_prompts=given.into == "prompts",
             by=by,
         )

@@ -118,4 +118,4 @@ class Promotion(models.Model):
     @property
     def is_by_simulated_trainers(self) -> bool:
         """Whether programs judged in people's place, some or all of the pairs."""
-        return (self.win_rate or {}).get("judged_by", "people") != "people"
+        return str((self.win_rate or {}).get("judged_by", "people")) != "people"

@@ -62,8 +62,8 @@ def look(page: Page, name: str, keep_screenshot: Keep) -> None:
         size = page.viewport_size
         assert size is not None
         keep_screenshot(page, f"{name}-{size['width']}-{scheme}")
-        # Playwright hid the caret by a style, and left an empty one, which htmx would copy.
-        page.evaluate("document.activeElement.removeAttribute('style')")
+        # Playwright hid carets by a style, and left empty ones, which htmx would copy.
+        page.evaluate("for (const field of document.querySelectorAll('[style=\"\"]')) field.removeAttribute('style')")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

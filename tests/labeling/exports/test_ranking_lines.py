@@ -39,7 +39,7 @@ def project(db: None) -> Project:
 
 def both_ways(project: Project, filters: Filters = Filters()) -> tuple[bytes, bytes]:  # noqa: B008 (frozen)
     """The lines by the short way and by records, after a check that both count the same."""
-    rows = [*ranking_rows(project, filters), *adjudication_rows(project, filters)]
+    rows: list[Any] = [*ranking_rows(project, filters), *adjudication_rows(project, filters)]
     ids = [str(one.id) for one in sorted(rows, key=lambda one: (str(one.comparison_id), str(one.id)))]
     file, short, long = io.BytesIO(), RankingStatistics(), RankingStatistics()
     write_ranking_lines(ids, filters, short, file)
