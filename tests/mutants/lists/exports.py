@@ -140,7 +140,9 @@ MUTANTS = [
         "what was retracted before counts", "Q(retracted_at__gte=export.created_at)", "Q(retracted_at__isnull=False)"
     ),
     _retractions(
-        "another project's rankings count", "comparison__project=export.project_id, comparison__use", "comparison__use"
+        "another project's rankings count",
+        "rows = Ranking.objects.filter(comparison__project=export.project_id, comparison__use",
+        "rows = Ranking.objects.filter(comparison__use",
     ),
     _retractions(
         "what was accepted no more before counts",

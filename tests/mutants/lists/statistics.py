@@ -19,6 +19,29 @@ def _agreement(fault: str, before: str, after: str) -> Mutant:
     return _planted("statistics/agreement", fault, before, after)
 
 
+def _alpha(fault: str, before: str, after: str) -> Mutant:
+    return _planted("statistics/alpha", fault, before, after)
+
+
+def _change(fault: str, before: str, after: str) -> Mutant:
+    return _planted("statistics/change_point", fault, before, after)
+
+
+def _read(fault: str, before: str, after: str) -> Mutant:
+    tests = ("tests/labeling/quality/views/test_quality.py", "tests/labeling/quality/views/test_selection.py")
+    return Mutant("labeling/quality/ranking_fields.py", fault, ((before, after),), tests)
+
+
+def _agreed(fault: str, before: str, after: str) -> Mutant:
+    tests = ("tests/labeling/quality/views/test_quality.py", "tests/labeling/quality/views/test_selection.py")
+    return Mutant("labeling/quality/agreement.py", fault, ((before, after),), tests)
+
+
+def _selected(fault: str, before: str, after: str) -> Mutant:
+    tests = ("tests/labeling/quality/views/test_selection.py",)
+    return Mutant("labeling/quality/selection.py", fault, ((before, after),), tests)
+
+
 def _report(fault: str, before: str, after: str) -> Mutant:
     tests = ("tests/labeling/quality/views/test_quality.py",)
     return Mutant("labeling/quality/report.py", fault, ((before, after),), tests)
@@ -69,13 +92,23 @@ MUTANTS = [
     _agreement(
         "chance has the ordered pairs alone as denominator", 'total = self.trials("half")', "total = self.trials()"
     ),
-    _agreement(
-        "a unit's pairs weigh 1/m", "weights[pair] += 1 / (len(values) - 1)", "weights[pair] += 1 / len(values)"
-    ),
-    _agreement(
+    _alpha("a unit's pairs weigh 1/m", "weights[pair] += 1 / (len(values) - 1)", "weights[pair] += 1 / len(values)"),
+    _alpha(
         "alpha has no correction for few values", "(math.fsum(totals.values()) - 1) *", "math.fsum(totals.values()) *"
     ),
-    _agreement("ordinal distances leave out one end", "if low <= value <= high", "if low <= value < high"),
+    _alpha("ordinal distances leave out one end", "if low <= value <= high", "if low <= value < high"),
+    _alpha(
+        "the jackknife's variance has no factor",
+        "variance = (len(known) - 1) / len(known) * ",
+        "variance = 1 / len(known) * ",
+    ),
+    _alpha("a pair is given one way round", "yield [None if sign is None else -sign for sign in signs]", "continue"),
+    _change(
+        "the spread is of one cluster",
+        "p = brownian_bridge_tail(furthest / spread)",
+        "p = brownian_bridge_tail(furthest)",
+    ),
+    _change("a change is sought among a handful", "if len(known) < FEWEST:", "if len(known) < 2:"),
     _agreement(
         "a tie of one counts as agreement",
         "(self.tied_by_first + self.tied_by_second) / 2",
@@ -232,32 +265,52 @@ MUTANTS = [
         "len(judgement.tiers[judgement.unacceptable_from :])",
     ),
     _planted("gold/score", "a prompt may end with an answer", 'or asked.messages[-1].role != "user"', ""),
-    _report(
+    _read(
         "rankings that were taken back count",
         "comparison__use=Comparison.Use.WORK, retracted_at=None)",
         "comparison__use=Comparison.Use.WORK)",
     ),
-    _report(
+    _read(
         "gold items count as work",
         "comparison__project=project, comparison__use=Comparison.Use.WORK, ",
         "comparison__project=project, ",
     ),
-    _report("the oldest rankings are read", 'order_by("-ranked_at")[:NEWEST]', 'order_by("ranked_at")[:NEWEST]'),
+    _read("the oldest rankings are read", 'order_by("-ranked_at")[:NEWEST]', 'order_by("ranked_at")[:NEWEST]'),
     _report(
-        "choices count as orders in agreement", "[ranking for ranking in judged if not ranking.is_choice]", "judged"
+        "choices count as orders in agreement",
+        "if not ranking.abstained and not ranking.is_choice",
+        "if not ranking.abstained",
     ),
     _report(
         "abstentions count in the time",
         "median_seconds=_median(ranking.seconds for ranking in judged)",
         "median_seconds=_median(ranking.seconds for ranking in people)",
     ),
-    _report("a trainer's agreement is everybody's", "[pair for pair in per if trainer in pair[:2]]", "list(per)"),
     _report(
-        "agreement counts pairs that somebody tied",
-        "float(sum(counts.trials() for",
-        'float(sum(counts.trials("half") for',
+        "a trainer's agreement is everybody's", "[one for one in per if trainer in (one.one, one.other)]", "list(per)"
     ),
-    _report("a few comparisons are resampled", "if len(clusters) < 5:", "if len(clusters) < 2:"),
+    _agreed(
+        "agreement counts pairs that somebody tied",
+        "float(sum(one.counts.trials() for",
+        'float(sum(one.counts.trials("half") for',
+    ),
+    _agreed("a few comparisons are resampled", "if len(clusters) < _FEWEST_TO_RESAMPLE:", "if len(clusters) < 2:"),
+    _agreed("a constant has no interval", "if found.low < found.high:", "if found:"),
+    _agreed(
+        "a version is told of pairs under two", "if one.guideline_version == other.guideline_version else None", ""
+    ),
+    _agreed(
+        "a week is that of the earlier ranking",
+        "since=max(one.ranked_at, other.ranked_at)",
+        "since=min(one.ranked_at, other.ranked_at)",
+    ),
+    _selected("the last day is left out", "_midnight(self.until + timedelta(days=1))", "_midnight(self.until)"),
+    _selected(
+        "a day is one of Greenwich",
+        "timezone.make_aware(datetime.combine(day, time.min))",
+        "timezone.make_aware(datetime.combine(day, time.min), timezone.get_default_timezone())",
+    ),
+    _selected("engineers read names", "str(trainer) if names_people else trainer.pseudonym", "str(trainer)"),
     _own(
         "a ranking that was taken back counts",
         "mine = Ranking.objects.filter(trainer=user, retracted_at=None)",
