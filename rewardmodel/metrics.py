@@ -1,10 +1,12 @@
-"""The numbers of a run as it goes: one JSON line a step, and the same in TensorBoard."""
+"""The numbers of a run as it goes: one JSON line a step, the same in TensorBoard, and in MLflow where that is set."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
+
+from rewardmodel.tracking import MlflowRun, wants_mlflow
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -20,6 +22,7 @@ class MetricsLog:
         self.path.write_text("".join(kept), encoding="utf-8")
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
         self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1)
+        self._mlflow = MlflowRun(directory) if wants_mlflow() else None
 
     def write(self, metrics: Mapping[str, int | float]) -> None:
         """One step's numbers; "step" is among them."""
@@ -28,14 +31,18 @@ class MetricsLog:
         self.board(int(metrics["step"]), {name: value for name, value in metrics.items() if name != "step"})
 
     def board(self, step: int, figures: Mapping[str, int | float]) -> None:
-        """Figures of another kind than a step's, for TensorBoard alone."""
+        """Figures of another kind than a step's, for TensorBoard and MLflow alone."""
         for name, value in figures.items():
             self._board.add_scalar(name, value, step)
+        if self._mlflow is not None:
+            self._mlflow.log(step, figures)
 
     def close(self) -> None:
         """Flush and let go of the files."""
         self._file.close()
         self._board.close()
+        if self._mlflow is not None:
+            self._mlflow.close()
 
 
 def note_on_board(directory: Path, step: int, figures: Mapping[str, float]) -> None:
@@ -43,6 +50,10 @@ def note_on_board(directory: Path, step: int, figures: Mapping[str, float]) -> N
     with SummaryWriter(str(directory / "tensorboard")) as board:
         for name, value in figures.items():
             board.add_scalar(name, value, step)
+    if wants_mlflow():
+        run = MlflowRun(directory)
+        run.log(step, figures)
+        run.close()
 
 
 def _whole_lines(path: Path) -> list[str]:
