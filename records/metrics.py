@@ -66,7 +66,7 @@ _REWARD_MODEL = {
 }
 
 _PPO = {
-    "step": Metric("Updates", "run", "updates", "One is rollouts, then their epochs of minibatches."),
+    "step": Metric("Update", "run", "updates", "One is rollouts, then their epochs of minibatches."),
     "score": Metric("Score", "training", "", "By the reward model, mean over rollouts, before the end-token rule."),
     "reward": Metric("Reward", "training", "", "Score less the price of KL, summed over a completion, mean."),
     "kl": Metric(

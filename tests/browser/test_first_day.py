@@ -56,7 +56,7 @@ def test_a_newcomer_goes_from_the_guidelines_to_real_work_by_keyboard(
     keep_screenshot(page, "practice")
     press(page, "Enter")
     board_is_ready(page)
-    expect(page.locator(".prompt .stamp")).to_have_text("Practice 1 of 2: nothing here is counted.")
+    expect(page.locator(".prompt header .stamp")).to_have_text("Practice 1 of 2: nothing here is counted.")
     press(page, "2", "1", "3", "2", "Control+Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Length is not quality")
     expect(page.locator(".pairs li")).to_have_count(6)

@@ -141,11 +141,7 @@ def make_full_project() -> FullProject:
     for number in range(40):  # of which enough are held out for an evaluation to begin
         make_prompt(project=project, content=f"A question about the number {number}?")
     models.Candidate.objects.create(evaluation=evaluation, policy=policy)
-    withdrawn = make_user(username="dora", projects=[project])
-    make_thumb(project=project, created_by=withdrawn)
-    withdrawal = models.Withdrawal.objects.create(
-        project=project, person=withdrawn, kinds=["thumbs"], reason="fraud", state="done", by=adam
-    )
+    withdrawal = _make_withdrawal(project, by=adam)
     report = models.Report.objects.create(project=project, completion=completion, content="x", reason="harmful")
     program = Program(adam)
     message = draft.messages.order_by("position")[1]
@@ -189,6 +185,14 @@ def make_full_project() -> FullProject:
 
 def gold_tiers(comparison: Comparison) -> list[list[str]]:
     return [[str(one)] for one in comparison.completions.order_by("index").values_list("id", flat=True)]
+
+
+def _make_withdrawal(project: Project, *, by: models.User) -> models.Withdrawal:
+    person = make_user(username="wilma", projects=[project])
+    make_thumb(project=project, created_by=person)
+    return models.Withdrawal.objects.create(
+        project=project, person=person, kinds=["thumbs"], reason="fraud", state="done", by=by
+    )
 
 
 def _make_disputed(project: Project) -> Comparison:

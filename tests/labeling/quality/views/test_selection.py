@@ -248,7 +248,7 @@ def test_boards_come_in_pages_that_keep_the_selection(
     for _ in range(27):
         rank(project, {bob: SAME, carol: SAME}, comparison={"topic": "bread"})
     client = as_user(make_user(username="adam"))
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         first = client.get(reverse("boards_behind", args=("sky", "agreement")) + "?topic=bread").content.decode()
     assert "27 boards" in first
     assert first.count("6 of 6 pairs alike") == 25

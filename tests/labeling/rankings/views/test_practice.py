@@ -56,7 +56,7 @@ def test_the_board_is_the_one_of_real_work_without_its_ways_out(reference: Refer
     assert "Practice 1 of 1: nothing here is counted." in page
     for identifier in shown_order(reference.comparison, by=alice):
         assert f'data-id="{identifier}"' in page
-    for absent in ("/skip/", "abstain", "report-box", "lease-clock", "Correct"):
+    for absent in ("/skip/", 'name="abstained"', "report-box", "lease-clock", "Correct"):
         assert absent not in page
     assert reference.explanation not in page
 
