@@ -23,11 +23,11 @@ from benchmarks.gold_samples import read_answers
 from benchmarks.platform import CHECKOUT
 from labeling.gold import preference
 from language.bundled import ensure_bundled_policy
+from language.commandline import run
+from language.options import OptionError
 from records import Ranking, write_jsonl
 from records.store import model_store
 from records.types import Split
-from rewardmodel.commandline import run
-from rewardmodel.options import OptionError
 from rewardmodel.score import Candidates
 
 RUN_FILE = "run.json"

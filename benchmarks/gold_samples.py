@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
+from language.commandline import autocast, run
 from language.generation import Sampled, sample_batch
 from language.seeds import derived_seed
 from policy.judging import as_completion
@@ -25,7 +26,6 @@ from policy.shared_prompt import PromptGroups, completion_logits
 from records import Completion, Message, SamplingParams, read_jsonl
 from records.lines import to_line
 from records.types import Split
-from rewardmodel.commandline import autocast, run
 
 _AT_ONCE = 16  # prompts sampled between two writes
 _CPU = torch.device("cpu")

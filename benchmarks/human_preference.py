@@ -27,8 +27,8 @@ from benchmarks.platform import CHECKOUT
 from benchmarks.rewardmodel import PAIRS_PER_STEP, TRL_VERSION
 from language.bundled import ensure_bundled_policy
 from language.checkpoints import load_tokenizer
+from language.commandline import autocast
 from records.store import model_store
-from rewardmodel.commandline import autocast
 from rewardmodel.comparisons import TokenizedRankings, pairs_of, tokenize_rankings
 from rewardmodel.model import FACTS_FILE, load_reward_model, publish_reward_model, start_reward_model
 from rewardmodel.scoring import score_comparisons

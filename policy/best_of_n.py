@@ -22,7 +22,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
+from language.commandline import Precision, resolve_device, run
 from language.generation import default_dtype, sample
+from language.options import KeepsWork, OptionError, require_positive
 from language.progress import Progress
 from language.seeds import derived_seed
 from policy.judging import as_completion, load_judge
@@ -31,8 +33,6 @@ from policy.publishing import FACTS_FILE, require_place, run_identity
 from records import Completion, SamplingParams, publish_directory, read_jsonl, write_jsonl
 from records.lines import to_line
 from records.types import Split
-from rewardmodel.commandline import Precision, resolve_device, run
-from rewardmodel.options import KeepsWork, OptionError, require_positive
 from rewardmodel.publishing import directory_sha256
 from rewardmodel.statistics import estimate_mean
 

@@ -16,13 +16,13 @@ from transformers import PreTrainedTokenizerBase
 
 from language.chat import end_token_id
 from language.checkpoints import load_tokenizer
+from language.commandline import Precision, autocast
 from language.generation import Sampled, sample_batch
+from language.options import OptionError
 from policy.prompts import TokenizedPrompt
 from records import Completion, SamplingParams
 from records.lines import to_line
-from rewardmodel.commandline import Precision, autocast
 from rewardmodel.model import RewardModel, load_reward_model
-from rewardmodel.options import OptionError
 from rewardmodel.score import Candidates, Question, answer_questions
 
 _TOKEN_BUDGET = 8192  # tokens that a reward model forwards at once

@@ -16,9 +16,9 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
+from language.commandline import Precision
 from language.cpu_linears import pack_linears
 from language.lora import without_adapter, wrap_with_lora
-from rewardmodel.commandline import Precision
 from rewardmodel.parameters import train_last_layers
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from language.batching import seeded_order
+from language.commandline import autocast
 from language.optimization import clip_gradients
 from policy import objective
 from policy.dialogues import TokenizedDialogue, cut_batch, target_nlls
@@ -27,7 +28,6 @@ from policy.shared_prompt import completion_logprobs
 from policy.sharing import ALONE, Sharing
 from policy.stopping import in_smaller_pieces, require_finite
 from policy.value import ValueLearner, completion_values
-from rewardmodel.commandline import autocast
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from typing import Any
 import torch
 
 from language.checkpoints import load_tokenizer
+from language.commandline import Precision, resolve_device, run
+from language.options import KeepsWork, OptionError, require_positive
 from policy.best_of_n import SAMPLES_FILE, BestOfNConfig, ScoredSamples, best_of_n_mean, kl_of_best_of
 from policy.best_of_n import main as sample_best_of_n
 from policy.judging import CommandJudge, Judge, Scorer, load_judge
@@ -29,8 +31,6 @@ from policy.publishing import run_identity
 from policy.scaling import Method, fit_gains
 from policy.watch import Look, looks_of
 from records import publish_directory, read_jsonl
-from rewardmodel.commandline import Precision, resolve_device, run
-from rewardmodel.options import KeepsWork, OptionError, require_positive
 from rewardmodel.publishing import PublishingError, directory_sha256
 
 STUDY_FILE = "study.json"

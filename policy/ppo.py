@@ -17,7 +17,9 @@ from transformers import PreTrainedTokenizerBase
 
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
+from language.commandline import run
 from language.optimization import build_adamw, build_schedule
+from language.options import OptionError, flag
 from language.progress import Progress, begin_stage
 from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
@@ -39,11 +41,9 @@ from policy.texts import tokenize_texts
 from policy.value import ValueLearner
 from policy.watch import Watch, facts_of, has_turned, keep_if_best, looks_of, suggestion
 from records.ppo_sizes import length_problem
-from rewardmodel.commandline import run
 from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import context_of, load_reward_model
-from rewardmodel.options import OptionError, flag
 from rewardmodel.processes import Processes
 from rewardmodel.publishing import STATES, directory_sha256
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from language.commandline import Precision
+from language.options import KeepsWork, OptionError, flag, require_not_negative, require_positive, require_share
 from language.seeds import derived_seed
 from policy.learner import Trainable
 from records import SamplingParams
 from records.ppo_sizes import COMPLETIONS_PER_PROMPT, MAX_PROMPT_TOKENS, MICROBATCH_SIZE, size_problems
-from rewardmodel.commandline import Precision
-from rewardmodel.options import KeepsWork, OptionError, flag, require_not_negative, require_positive, require_share
 
 
 @dataclass(frozen=True)

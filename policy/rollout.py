@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
+from language.commandline import Precision, autocast
 from language.generation import MOST_ROWS, Sampled, sample_batch
 from policy.learner import PolicyLearner, sampling_model
 from policy.prompts import TokenizedPrompt
@@ -23,7 +24,6 @@ from policy.sharing import ALONE, Sharing
 from policy.stopping import in_smaller_batches, in_smaller_pieces
 from policy.value import ValueLearner, completion_scores, completion_values
 from records import SamplingParams
-from rewardmodel.commandline import Precision, autocast
 
 
 @dataclass(frozen=True)

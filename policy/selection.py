@@ -13,11 +13,11 @@ from typing import Any
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from language.commandline import Precision
 from policy.judging import Judge, sample_answers
 from policy.learner import sampling_model
 from policy.prompts import TokenizedPrompt
 from records import SamplingParams
-from rewardmodel.commandline import Precision
 
 EPOCHS = "epochs"  # folder of the work directory
 

@@ -19,7 +19,9 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.checkpoints import load_causal_lm, load_tokenizer
+from language.commandline import autocast, resolve_device, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
+from language.options import OptionError
 from language.progress import Progress, begin_stage
 from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
@@ -32,10 +34,8 @@ from policy.selection import Examination, best_epoch, epoch_directory
 from policy.sft_config import SftConfig, require_options
 from policy.stopping import in_smaller_pieces, require_finite
 from records import SamplingParams
-from rewardmodel.commandline import autocast, resolve_device, run
 from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.metrics import MetricsLog
-from rewardmodel.options import OptionError
 from rewardmodel.publishing import STATES, directory_sha256
 
 # What is shown of every epoch beside what it was selected by.

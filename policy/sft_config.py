@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from language.commandline import Precision
+from language.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 from policy.learner import Trainable
-from rewardmodel.commandline import Precision
-from rewardmodel.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 import torch.distributed
 from torch import nn
 
-from rewardmodel.commandline import resolve_device
+from language.commandline import resolve_device
 from rewardmodel.processes import Processes
 
 Member = TypeVar("Member")

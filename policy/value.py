@@ -18,11 +18,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.chat import render_dialogue
 from language.lora import without_adapter
+from language.options import OptionError
 from policy.learner import Trainable, frozen_copy
 from policy.shared_prompt import PromptGroups, completion_states
 from records import Message
 from rewardmodel.model import RewardModel
-from rewardmodel.options import OptionError
 
 
 class ValueLearner:

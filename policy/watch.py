@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from language.commandline import Precision, autocast
 from policy.judging import Asked, Judge, Scorer, repeated_share, sample_answers
 from policy.learner import PolicyLearner, Trainable, sampling_model
 from policy.objective import kl_of_logits, length_scores
@@ -23,7 +24,6 @@ from policy.publishing import keep_checkpoint
 from policy.shared_prompt import PromptGroups, completion_logits
 from policy.value import ValueLearner
 from records import SamplingParams
-from rewardmodel.commandline import Precision, autocast
 
 BEST = "best-by-watch"  # folder of the work directory
 

@@ -14,9 +14,9 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from language.checkpoints import load_tokenizer
+from language.commandline import Precision, autocast, resolve_device, run
 from records import Ranking
 from records.names import RANKINGS_FILE
-from rewardmodel.commandline import Precision, autocast, resolve_device, run
 from rewardmodel.comparisons import TokenizedRankings, tokenize_rankings
 from rewardmodel.corruption import measure_corruptions
 from rewardmodel.data import DataError, RankingSet, find_source, load_rankings

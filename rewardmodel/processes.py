@@ -11,7 +11,7 @@ import torch.distributed
 from accelerate import PartialState
 from torch import Tensor, nn
 
-from rewardmodel.commandline import num_started, resolve_device
+from language.commandline import num_started, resolve_device
 from rewardmodel.comparisons import Comparison, microbatches
 
 

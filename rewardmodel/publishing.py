@@ -13,6 +13,7 @@ import torch
 import transformers
 from transformers import PreTrainedTokenizerBase
 
+from language.options import MayPass
 from records.manifest import MANIFEST, sha256_of
 from rewardmodel.card import card_text, cautions
 from rewardmodel.comparisons import pairs_of
@@ -21,7 +22,6 @@ from rewardmodel.material import Material
 from rewardmodel.metrics import METRICS_FILE, note_on_board
 from rewardmodel.model import FACTS_FILE, RewardModel, publish_reward_model
 from rewardmodel.normalisation import Normalisation
-from rewardmodel.options import MayPass
 from rewardmodel.report import report_html
 
 STATES = "states"  # folder of the work directory

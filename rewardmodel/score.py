@@ -15,9 +15,9 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from language.checkpoints import load_tokenizer
+from language.commandline import Precision, autocast, resolve_device, run
 from records import Completion, Demonstration, Message, Ranking, RecordError, decode
 from records.lines import read_json_lines
-from rewardmodel.commandline import Precision, autocast, resolve_device, run
 from rewardmodel.comparisons import tokenize_comparison
 from rewardmodel.data import DataError
 from rewardmodel.model import RewardModel, context_of, load_reward_model

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+from language.options import MayPass
 from rewardmodel.comparisons import Comparison
-from rewardmodel.options import MayPass
 
 _NAMED = 8  # rankings named in a message; enough to find the batch
 

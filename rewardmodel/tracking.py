@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rewardmodel.options import OptionError
+from language.options import OptionError
 
 LOGGERS = ("tensorboard", "mlflow")  # of PARLEY_METRICS_LOGGER; TensorBoard's files are written in any case
 RUN_FILE = "mlflow_run.txt"  # in the working directory: the run that a resumed job goes on with

@@ -17,10 +17,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from language.checkpoints import load_tokenizer
+from language.commandline import autocast, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.progress import Progress, begin_stage
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
-from rewardmodel.commandline import autocast, run
 from rewardmodel.comparisons import Comparison, RankingPairs, batches, pairs_of
 from rewardmodel.debiasing import LengthExpert, fit_length_expert
 from rewardmodel.evaluate import NUM_CORRUPTED, evaluate_rankings, summarise

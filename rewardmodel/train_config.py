@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rewardmodel.commandline import Precision
-from rewardmodel.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
+from language.commandline import Precision
+from language.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 from rewardmodel.publishing import STATES
 from rewardmodel.splits import SplitBy
 

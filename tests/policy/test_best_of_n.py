@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
+from language.options import OptionError
 from policy.best_of_n import BestOfNConfig, best_of_n_mean, best_of_n_weights, kl_of_best_of, main
 from policy.judging import Judge
 from records import verify_directory
-from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from tests.policy.factories import QUESTIONS
 

@@ -11,8 +11,8 @@ from benchmarks.gold_answers import Answered, gold_by_length
 from benchmarks.gold_prompts import write_prompts
 from benchmarks.gold_run import GoldRunConfig
 from benchmarks.gold_samples import SamplesConfig, read_answers
+from language.options import OptionError
 from records import Prompt, read_jsonl
-from rewardmodel.options import OptionError
 
 START = Answered(gold=0.5, score=0.0, tokens=8, characters=40, ended=1.0, kl=0.0)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rewardmodel.commandline import require_one_process
-from rewardmodel.options import OptionError
+from language.commandline import require_one_process
+from language.options import OptionError
 from tests.launching import start
 from tests.policy.factories import write_demonstrations
 

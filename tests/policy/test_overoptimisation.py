@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from language.options import OptionError
 from policy import overoptimisation
 from policy.judging import CommandJudge, load_judge
 from policy.overoptimisation import StudyConfig, main
 from policy.prompts import TokenizedPrompt
 from records import Completion, verify_directory, write_jsonl
-from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from tests.policy.factories import QUESTIONS, make_prompt
 

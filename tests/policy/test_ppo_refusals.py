@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from language.checkpoints import CheckpointError, load_tokenizer
+from language.options import OptionError
 from policy.ppo import main
 from policy.ppo_config import PpoConfig
 from rewardmodel.data import DataError
 from rewardmodel.model import publish_reward_model, start_reward_model
-from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from tests.tiny import build_tiny_policy
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from language.checkpoints import load_causal_lm, load_tokenizer
+from language.options import OptionError
 from policy import sft
 from policy.dialogues import DialogueSet, TokenizedDialogue, load_dialogues, tokenize_dialogue
 from policy.mixture import Mixture, beginning_of, load_mixture, members_of_epoch, read_dialogues
@@ -17,7 +18,6 @@ from policy.sft import main
 from policy.sft_config import SftConfig
 from records import Demonstration, RecordError, write_jsonl
 from rewardmodel.data import DataError
-from rewardmodel.options import OptionError
 from tests.policy.factories import QUESTIONS, make_demonstration, write_demonstrations, write_prompts
 
 

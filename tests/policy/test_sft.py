@@ -14,13 +14,13 @@ from transformers import AutoModelForCausalLM
 from language.chat import render_completion, render_prompt
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.optimization import rate_factor
+from language.options import OptionError
 from policy import sft
 from policy.dialogues import target_nlls, tokenize_dialogue
 from policy.sft import main, take_step
 from policy.sft_config import SftConfig
 from records import ManifestError, publish_directory, verify_directory, write_jsonl
 from records.metrics import MEASURED, RESULT
-from rewardmodel.options import OptionError
 from rewardmodel.publishing import PublishingError
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.factories import make_demonstration, make_messages

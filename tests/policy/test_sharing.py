@@ -17,12 +17,12 @@ from safetensors.torch import load_file
 
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
+from language.options import OptionError
 from policy.ppo import load_material
 from policy.ppo_config import PpoConfig, require_processes
 from policy.rollout import Rollouts, collect_rollouts, over_rollouts
 from policy.shared_prompt import completion_logprobs
 from policy.sharing import ALONE, Member, Sharing
-from rewardmodel.options import OptionError
 from rewardmodel.processes import Processes
 from tests.launching import start
 from tests.policy.factories import write_demonstrations

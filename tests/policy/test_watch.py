@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from language.checkpoints import load_causal_lm, load_tokenizer
+from language.options import OptionError
 from policy import ppo
 from policy.judging import repeated_share
 from policy.objective import kl_of_logits
@@ -22,7 +23,6 @@ from records import RecordError, write_jsonl
 from records.metrics import MEASURED
 from rewardmodel.data import DataError
 from rewardmodel.model import publish_reward_model
-from rewardmodel.options import OptionError
 from tests.policy.conftest import counting_reward_model
 from tests.policy.factories import QUESTIONS, make_prompt
 from tests.policy.outcomes import metrics_of

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from rewardmodel.commandline import resolve_device, run
+from language.commandline import resolve_device, run
+from language.options import OptionError
 from rewardmodel.data import DataError
-from rewardmodel.options import OptionError
 from rewardmodel.publishing import NoRoom
 from rewardmodel.stopping import OutOfMemory, TrainingStopped
 

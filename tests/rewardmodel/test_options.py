@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 from language.checkpoints import load_tokenizer
+from language.options import OptionError
 from records import write_jsonl
 from rewardmodel.comparisons import pairs_of, tokenize_rankings
 from rewardmodel.debiasing import LengthExpert, fit_length_expert
 from rewardmodel.features import STATES_FILE, load_states
 from rewardmodel.loss import merge_rankings, pair_loss
 from rewardmodel.model import RewardModel, start_reward_model
-from rewardmodel.options import OptionError
 from rewardmodel.packing import checkpoint_activations
 from rewardmodel.train import Learner, main, take_step
 from rewardmodel.train_config import TrainConfig

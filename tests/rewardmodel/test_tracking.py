@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
+from language.options import OptionError
 from rewardmodel.metrics import MetricsLog, note_on_board
-from rewardmodel.options import OptionError
 from rewardmodel.tracking import RUN_FILE
 
 

@@ -10,6 +10,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from language.checkpoints import load_tokenizer
+from language.options import OptionError
 from language.training_state import TrainingStateError
 from records import Demonstration, Message, write_jsonl
 from records.metrics import MEASURED, RESULT
@@ -20,7 +21,6 @@ from rewardmodel.evaluate import main as evaluate
 from rewardmodel.loss import ranking_losses
 from rewardmodel.material import load_material
 from rewardmodel.model import load_reward_model, start_reward_model
-from rewardmodel.options import OptionError
 from rewardmodel.parameters import choose_parameters
 from rewardmodel.publishing import PublishingError
 from rewardmodel.scoring import score_comparisons

@@ -15,8 +15,8 @@ from typing import Literal, TypeVar
 import torch
 import tyro
 
+from language.options import MayPass, OptionError
 from records.names import MAY_PASS, NEEDS_OTHER_SETTINGS
-from rewardmodel.options import MayPass, OptionError
 
 Config = TypeVar("Config")
 Precision = Literal["fp32", "bf16"]
