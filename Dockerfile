@@ -33,6 +33,7 @@ COPY records records
 COPY charts charts
 COPY language language
 COPY rewardmodel rewardmodel
+COPY contentfilter contentfilter
 COPY policy policy
 COPY sampler sampler
 COPY training training

@@ -17,7 +17,7 @@ from hypothesis.internal.conjecture import providers
 from jaxtyping import install_import_hook
 
 # Shapes written in signatures are checked on every call. Before any of these packages is imported.
-install_import_hook(["language", "rewardmodel", "policy"], "beartype.beartype")
+install_import_hook(["language", "rewardmodel", "contentfilter", "policy"], "beartype.beartype")
 
 # The same examples in every run: who changes a line learns of that line only. `make fuzz` looks for other examples.
 # A busy machine is slow to draw an example; that says nothing of the test.

@@ -16,6 +16,7 @@ PACKAGES = (
     "language",
     "sampler",
     "rewardmodel",
+    "contentfilter",
     "policy",
     "training",
     "labeling",

@@ -167,7 +167,7 @@ def test_the_web_image_has_no_model_library_and_the_model_image_no_django() -> N
     assert '".[model]"' in stages["model"]
     assert not MODEL_LIBRARIES & set(_closure(EXTRAS["web"]))
     assert not WEB_LIBRARIES & set(_closure(EXTRAS["model"]))
-    assert not re.search(r"COPY (language|rewardmodel|policy|sampler|training)\b", stages["web"])
+    assert not re.search(r"COPY (language|rewardmodel|contentfilter|policy|sampler|training)\b", stages["web"])
     assert not re.search(r"COPY (labeling|manage.py)\b", stages["model"])
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from labeling.models import RewardModel
 from labeling.rounds.forms import PpoForm
+from language.options import OptionError
 from policy.ppo_config import PpoConfig, require_options
-from rewardmodel.options import OptionError
 from tests.labeling.factories import make_policy, make_project
 from tests.labeling.rounds.views.test_rounds import make_export
 
