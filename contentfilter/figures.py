@@ -65,13 +65,15 @@ def figures_of(
     found, truths = probabilities.numpy(), labels.numpy()
     anywhere, some = any_of(probabilities).numpy(), np.nan_to_num(truths).max(axis=1, initial=0.0)
     known = ~np.isnan(truths)
-    warned = torch.stack([probabilities[:, i] >= thresholds[name].warn_at for i, name in enumerate(CATEGORIES)])
+    warned = torch.stack(
+        [probabilities[:, i] >= thresholds[name].warn_at for i, name in enumerate(CATEGORIES)]
+    ).double()
     blocked = torch.stack(
         [
             probabilities[:, i] >= (2.0 if (bound := thresholds[name].block_at) is None else bound)
             for i, name in enumerate(CATEGORIES)
         ]
-    )
+    ).double()
 
     def macro(rows: np.ndarray) -> float | None:
         each = [_auprc(found, truths, rows, column) for column in range(len(CATEGORIES))]
@@ -89,11 +91,13 @@ def figures_of(
         ),
         macro=MacroFigures(auprc=resampled(len(some), macro, seed=seed)),
         categories={
-            name: _category(found[:, i], truths[:, i], warned[i].double().numpy(), blocked[i].double().numpy(), seed=seed)
+            name: _category(
+                found[:, i], truths[:, i], warned[i].double().numpy(), blocked[i].double().numpy(), seed=seed
+            )
             for i, name in enumerate(CATEGORIES)
         },
         ece=resampled(len(some), ece, seed=seed),
-        warned=share(int((warned | blocked).any(dim=0).sum()), len(some)),
+        warned=share(int((warned + blocked).any(dim=0).sum()), len(some)),
         blocked=share(int(blocked.any(dim=0).sum()), len(some)),
     )
 

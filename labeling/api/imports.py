@@ -1,6 +1,5 @@
 """Operations on imports: bring a file, follow it, read its report. A program says at once what it wants of the file."""
 
-import binascii
 from base64 import b64decode
 from typing import Any
 from uuid import UUID
@@ -69,7 +68,7 @@ def get_import(request: HttpRequest, slug: str, import_id: UUID) -> Any:
 def _content_of(given: schemas.NewImport) -> bytes:
     try:
         return b64decode(given.content, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, or a character that is not ASCII
         raise _refused("body.content", "This is no base64.") from error
 
 

@@ -37,6 +37,7 @@ def test_invisible_characters_between_letters_hide_nothing() -> None:
 def test_its_card_names_its_data_and_it_blocks_only_where_it_may() -> None:
     facts = verify_directory(BUNDLED)
     card = (BUNDLED / "card.md").read_text(encoding="utf-8")
+    assert len(facts["data"]) == 3
     for row in facts["data"]:
         assert row["sha256"] in card
     assert card.count("MIT") + card.count("Apache-2.0") >= 3

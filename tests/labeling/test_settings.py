@@ -139,7 +139,7 @@ def test_it_refuses_a_database_that_it_cannot_use(url: str) -> None:
 
 def test_every_variable_that_is_read_is_on_the_page_of_settings_and_no_other() -> None:
     read = set()
-    for package in ("labeling", "sampler", "training", "language", "records", "parley"):
+    for package in ("labeling", "sampler", "training", "rewardmodel", "policy", "language", "records", "parley"):
         for path in (CHECKOUT / package).rglob("*.py"):
             names = r"[\"'](PARLEY_[A-Z_]+|DATABASE_URL|REDIS_URL|FORWARDED_ALLOW_IPS)[\"']"
             read |= set(re.findall(names, path.read_text()))

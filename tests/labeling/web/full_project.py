@@ -372,13 +372,13 @@ def bodies(full: FullProject) -> dict[str, Any]:
 
 
 def _withdrawal(full: FullProject) -> dict[str, Any]:
-    person = models.User.objects.get(username="dora").id
+    person = models.User.objects.get(username="wilma").id
     chosen = {"kinds": "thumbs", "reason": "other", "text": "Copied.", "since": "2026-01-01"}
     return {"person": person, "outside_person": "", "key": KEY, **chosen}
 
 
 def _span(full: FullProject) -> dict[str, Any]:
-    person = str(models.User.objects.get(username="dora").id)
+    person = str(models.User.objects.get(username="wilma").id)
     return {"person_id": person, "kinds": ["thumbs"], "since": "2026-01-01T00:00:00Z"}
 
 
