@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import combinations
@@ -133,13 +133,13 @@ def agreement_over_time(pairs: PairsByComparison) -> AgreementOverTime:
         by_week[week_of(per)].append(per)
         for version in {one.guideline_version for one in per if one.guideline_version is not None}:
             by_version[version].append([one for one in per if one.guideline_version == version])
-    weeks = [_week(monday, per) for monday, per in sorted(by_week.items())]
+    weeks = {monday: week for monday, per in sorted(by_week.items()) if (week := _week(monday, per)) is not None}
     change = change_point([_cluster(per) for per in ordered])
     flagged = change is not None and change.p < FLAGGED_BELOW
     return AgreementOverTime(
-        weeks=[week for week in weeks if week is not None],
+        weeks=list(weeks.values()),
         versions=[span for version, per in sorted(by_version.items()) if (span := _version(version, per)) is not None],
-        chart=_chart(by_week),
+        chart=_chart(weeks),
         change=change,
         changed_on=timezone.localtime(_since(ordered[change.index])).date() if change and flagged else None,
     )
@@ -171,14 +171,14 @@ def _span(label: str, per: Sequence[Sequence[AgreedPairs]], *, query: str) -> Sp
     return SpanOfAgreement(label=label, num_comparisons=num_comparisons, agreement=agreement, query=query)
 
 
-def _chart(by_week: dict[date, list[list[AgreedPairs]]]) -> Svg | None:
-    if len(by_week) < 2:
+def _chart(weeks: Mapping[date, SpanOfAgreement]) -> Svg | None:
+    """`weeks` by their Mondays, oldest first."""
+    if len(weeks) < 2:
         return None
-    first = min(by_week)
+    first = min(weeks)
     points = [
-        Point((monday - first).days // 7 + 1, 100 * found.value, 100 * found.low, 100 * found.high)
-        for monday, per in sorted(by_week.items())
-        if (found := agreement_on_pairs(per)) is not None
+        Point((monday - first).days // 7 + 1, *(100 * part for part in (found.value, found.low, found.high)))
+        for monday, found in ((monday, week.agreement) for monday, week in weeks.items())
     ]
     series = Series(name=_("agreement"), points=points)
     return line_chart([series], title=_("Agreement by week"), x_label=_("week"), y_label=_("%"), y_range=(0, 100))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from labeling.models import Comparison, Project
-from labeling.quality.agreement import AgreedPairs, pairs_by_comparison, week_of
+from labeling.quality.agreement import AgreedPairs, pairs_by_comparison, several_by_comparison, week_of
 from labeling.quality.ranking_fields import RankingFields, by_people, newest_rankings
 from labeling.quality.report import lengths_of_pairs, num_tied_pairs, whole_orders
 from labeling.quality.selection import Selection, name_of
@@ -107,10 +107,11 @@ def _compared(people: Sequence[RankingFields], selection: Selection, week: date 
     """The comparisons that count towards agreement, those on which trainers agree least first."""
     found = []
     orders = whole_orders(people)
+    by_comparison = several_by_comparison(orders)
     for identifier, per in pairs_by_comparison(orders, selection).items():
         alike, trials = sum(one.counts.alike for one in per), sum(one.counts.trials() for one in per)
         if trials and (week is None or week_of(per) == week):
-            rankings = [one for one in orders if one.comparison_id == identifier and _takes_part(one, per)]
+            rankings = [one for one in by_comparison[identifier] if _takes_part(one, per)]
             says = _("%(alike)d of %(all)d pairs alike") % {"alike": alike, "all": trials}
             found.append((alike / trials, Behind(comparison_id=identifier, rankings=rankings, says=says)))
     return [one for _rate, one in sorted(found, key=lambda row: row[0])]
