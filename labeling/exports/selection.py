@@ -29,12 +29,7 @@ def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
 
 def ranking_matches(rows: QuerySet[Ranking], filters: Filters) -> QuerySet[Ranking]:
     """Rankings that match the filters, retracted and withdrawn ones included."""
-    rows = _of_comparisons(rows, filters)
-    if filters.trainers:
-        rows = rows.filter(Q(trainer__pseudonym__in=filters.trainers) | Q(outside_trainer__in=filters.trainers))
-    if filters.trainer_kinds:
-        rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "trainer"))
-    return _between(rows, filters, "ranked_at")
+    return _orders_that_match(rows, filters, person="trainer", at="ranked_at")
 
 
 def adjudication_rows(project: Project, filters: Filters) -> QuerySet[Adjudication]:
@@ -49,12 +44,18 @@ def adjudication_rows(project: Project, filters: Filters) -> QuerySet[Adjudicati
 
 def adjudication_matches(rows: QuerySet[Adjudication], filters: Filters) -> QuerySet[Adjudication]:
     """Adjudications that match the filters, withdrawn ones included; their reviewer counts as the trainer."""
+    return _orders_that_match(rows, filters, person="reviewer", at="decided_at")
+
+
+def _orders_that_match(rows: QuerySet[Any], filters: Filters, *, person: str, at: str) -> QuerySet[Any]:
+    """`person` names the column of who gave the order, and "outside_" and it that of whom a file named; `at` when."""
     rows = _of_comparisons(rows, filters)
     if filters.trainers:
-        rows = rows.filter(Q(reviewer__pseudonym__in=filters.trainers) | Q(outside_reviewer__in=filters.trainers))
+        of_here = Q(**{f"{person}__pseudonym__in": filters.trainers})
+        rows = rows.filter(of_here | Q(**{f"outside_{person}__in": filters.trainers}))
     if filters.trainer_kinds:
-        rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "reviewer"))
-    return _between(rows, filters, "decided_at")
+        rows = rows.filter(_trainer_kinds(filters.trainer_kinds, person))
+    return _between(rows, filters, at)
 
 
 def demonstration_rows(project: Project, filters: Filters) -> QuerySet[Dialogue]:

@@ -80,7 +80,7 @@ MUTANTS = [
         "retracted_at=None)",
     ),
     _selection("the last moment of a day is not in it", '{f"{column}__lte"', '{f"{column}__lt"'),
-    _selection("outside trainers cannot be chosen", " | Q(outside_trainer__in=filters.trainers)", ""),
+    _selection("outside trainers cannot be chosen", ' | Q(**{f"outside_{person}__in": filters.trainers})', ""),
     _selection(
         "dialogues are dated by their beginning",
         'Coalesce("reviewed_at", "submitted_at", "created_at")',
