@@ -1,5 +1,6 @@
 """Chatting as trainers do: an answer that comes word by word, is stopped, asked for again, or chosen from several."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,24 @@ def test_where_no_event_stream_gets_through_the_page_asks_again(open_page: OpenP
     expect(page.locator("#thread [data-run]")).to_be_visible()
     send_result(run, ANSWERS[0])
     expect(page.locator("#thread article")).to_have_count(2)
+
+
+def test_where_a_stream_is_held_back_or_an_answer_lost_the_page_asks_again(open_page: OpenPage, alice: User) -> None:
+    """As behind a proxy that keeps a stream to itself, which the browser takes for one that has nothing to say."""
+    page = begin(open_page, alice)
+    page.clock.install()
+    page.route("**/stream/**", lambda route: None)
+    run = ask(page)
+    expect(page.locator("#thread [data-run]")).to_be_visible()
+    send_result(run, ANSWERS[0])
+    lost = list[str]()
+    page.route(re.compile(r"/chat/[^/]+/$"), lambda route: (lost.append(route.request.url), route.abort())[1], times=1)
+    page.clock.fast_forward(11_000)
+    page.wait_for_timeout(300)
+    expect(page.locator("#thread article")).to_have_count(1)
+    page.clock.fast_forward(2_500)
+    expect(page.locator("#thread article")).to_have_count(2)
+    assert lost
 
 
 def test_a_failed_answer_says_so_and_can_be_asked_for_again(open_page: OpenPage, alice: User) -> None:

@@ -38,7 +38,8 @@ function bringBack(article, kept) {
   const form = article.querySelector(".edit-form");
   const { content, seen } = form.elements;
   if (article.querySelector(".conflict")) return;
-  if (kept.content === content.value) { forget(article); return; } // it was saved; only the response was lost
+  if (kept.content === content.defaultValue) { forget(article); return; } // it was saved; only the response was lost
+  if (kept.content === content.value) return; // typed just now, between the form's arrival and this event
   bringBackTo(content, kept.content);
   seen.value = kept.seen;
   keep(article);

@@ -2,13 +2,16 @@
 // Where no event stream gets through (a proxy, a sleeping tab) it polls every two seconds.
 
 const ASK_AGAIN_AFTER = 2000;
+const SILENT_AFTER = 10_000; // a proxy that holds a stream back reports no error: only the silence tells
 const MOST_FAILURES = 2;
 let streamsGetThrough = "EventSource" in window;
 
 function refresh(run) {
   if (!run.isConnected) return;
   const target = document.querySelector(run.dataset.target);
-  htmx.ajax("GET", run.dataset.fragment, { target, swap: "outerHTML" });
+  const asked = htmx.ajax("GET", run.dataset.fragment, { target, swap: "outerHTML" });
+  // A response takes the run's element away. One that is lost leaves it there, and it is asked for again.
+  asked.catch(() => {}).then(() => setTimeout(() => refresh(run), ASK_AGAIN_AFTER));
 }
 
 function paint(run, { index, text }) {
@@ -26,8 +29,11 @@ function follow(run) {
   if (!streamsGetThrough) { setTimeout(() => refresh(run), ASK_AGAIN_AFTER); return; }
   const source = new EventSource(run.dataset.stream);
   let failures = 0;
-  source.addEventListener("text", (event) => { failures = 0; paint(run, JSON.parse(event.data)); });
+  const silence = setTimeout(() => { source.close(); refresh(run); }, SILENT_AFTER);
+  const heard = () => { failures = 0; clearTimeout(silence); };
+  source.addEventListener("text", (event) => { heard(); paint(run, JSON.parse(event.data)); });
   source.addEventListener("again", () => {
+    heard();
     for (const prose of run.querySelectorAll(".candidate .prose")) prose.textContent = "";
   });
   source.addEventListener("finished", () => { source.close(); refresh(run); });
@@ -39,7 +45,7 @@ function follow(run) {
     streamsGetThrough = false;
     refresh(run);
   };
-  run.addEventListener("htmx:beforeCleanupElement", () => source.close());
+  run.addEventListener("htmx:beforeCleanupElement", () => { clearTimeout(silence); source.close(); });
 }
 
 document.addEventListener("htmx:load", (event) => {
