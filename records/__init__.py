@@ -6,6 +6,15 @@ so neither needs the other's libraries. See docs/records.md for every field.
 
 from records.lines import RecordError, decode, encode, read_jsonl, write_jsonl
 from records.manifest import ManifestError, publish_directory, read_manifest, verify_directory
+from records.screening import (
+    FilterRule,
+    FilterServer,
+    Screen,
+    Screening,
+    ScreenRequest,
+    ScreenResult,
+    Withheld,
+)
 from records.types import (
     FORMAT_VERSION,
     Completion,
@@ -34,6 +43,8 @@ __all__ = [
     "Demonstration",
     "EmbedRequest",
     "EmbedResult",
+    "FilterRule",
+    "FilterServer",
     "ManifestError",
     "Message",
     "ModelServer",
@@ -45,10 +56,15 @@ __all__ = [
     "SampleRequest",
     "SampleResult",
     "SamplingParams",
+    "Screen",
+    "ScreenRequest",
+    "ScreenResult",
+    "Screening",
     "Thumb",
     "TrainingProgress",
     "TrainingRequest",
     "TrainingResult",
+    "Withheld",
     "Worker",
     "decode",
     "encode",

@@ -3,11 +3,13 @@
 # Tasks, as <app>.<verb>; every one takes keyword arguments of JSON values only.
 SAMPLE = "sampler.sample"
 EMBED = "sampler.embed"
+SCREEN = "sampler.screen"
 TRAIN = "training.train"
 RECORD_COMPLETIONS = "labeling.record_completions"
 RECORD_SAMPLING_FAILURE = "labeling.record_sampling_failure"
 RECORD_SAMPLING_STARTED = "labeling.record_sampling_started"
 RECORD_VECTORS = "labeling.record_vectors"
+RECORD_SCREENINGS = "labeling.record_screenings"
 RECORD_TRAINING_PROGRESS = "labeling.record_training_progress"
 RECORD_TRAINING_RESULT = "labeling.record_training_result"
 RECORD_TRAINING_RELEASED = "labeling.record_training_released"

@@ -7,16 +7,19 @@ Each class checks its own sense in `__post_init__` and says which field is wrong
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from records.checking import require
+from records.screening import Screen, Screening, Withheld
+
 FORMAT_VERSION = 1
 
 Role = Literal["system", "user", "assistant"]
 Authorship = Literal["typed", "taken", "edited", "policy", "imported"]
 Split = Literal["train", "validation", "test"]
-FinishReason = Literal["stop", "length", "cancelled"]
+FinishReason = Literal["stop", "length", "cancelled", "filtered"]
 Purpose = Literal["suggestion", "chat", "comparison", "evaluation"]
-TrainerKind = Literal["person", "simulated", "imported"]
+TrainerKind = Literal["person", "simulated", "imported", "visitor"]
 Adjudicated = Literal["mistake", "taste", "unclear guideline", "unclear prompt", "both fine"]
-TrainingKind = Literal["sft", "reward_model", "ppo"]
+TrainingKind = Literal["sft", "reward_model", "ppo", "filter"]
 ServerKind = Literal["openai", "vllm", "llama.cpp", "tgi", "transformers"]
 
 
@@ -45,10 +48,10 @@ class SamplingParams:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.temperature >= 0, "temperature", f"must be at least 0, not {self.temperature}")
-        _require(0 < self.top_p <= 1, "top_p", f"must be above 0 and at most 1, not {self.top_p}")
-        _require(self.top_k >= 0, "top_k", f"must be at least 0 (0 = off), not {self.top_k}")
-        _require(self.max_new_tokens >= 1, "max_new_tokens", f"must be at least 1, not {self.max_new_tokens}")
+        require(self.temperature >= 0, "temperature", f"must be at least 0, not {self.temperature}")
+        require(0 < self.top_p <= 1, "top_p", f"must be above 0 and at most 1, not {self.top_p}")
+        require(self.top_k >= 0, "top_k", f"must be at least 0 (0 = off), not {self.top_k}")
+        require(self.max_new_tokens >= 1, "max_new_tokens", f"must be at least 1, not {self.max_new_tokens}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +94,7 @@ class Demonstration:
     split: Split | None = None
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             any(message.role == "assistant" for message in self.messages),
             "messages",
             "has no assistant message to learn from",
@@ -108,7 +111,7 @@ class Rating:
     note: str | None = None
 
     def __post_init__(self) -> None:
-        _require(self.overall is None or 1 <= self.overall <= 7, "overall", f"must be 1 to 7, not {self.overall}")
+        require(self.overall is None or 1 <= self.overall <= 7, "overall", f"must be 1 to 7, not {self.overall}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,30 +156,30 @@ class Ranking:
     def __post_init__(self) -> None:
         _require_prompt(self.messages)
         ids = [completion.id for completion in self.completions]
-        _require(len(ids) >= 2, "completions", f"needs at least 2, has {len(ids)}")
+        require(len(ids) >= 2, "completions", f"needs at least 2, has {len(ids)}")
         _require_distinct(ids, "completions")
         if self.abstained is not None:
-            _require(not self.tiers, "tiers", "must be empty where the trainer abstained")
+            require(not self.tiers, "tiers", "must be empty where the trainer abstained")
         else:
             require_weak_order(self.tiers, ids)
-        _require(
+        require(
             self.adjudication is None or (self.abstained is None and not self.choice),
             "adjudication",
             "is a whole order: neither an abstention nor a choice",
         )
-        _require(not self.choice or len(self.tiers) == 2, "choice", "has two tiers: the chosen, and the others")
+        require(not self.choice or len(self.tiers) == 2, "choice", "has two tiers: the chosen, and the others")
         line = self.unacceptable_from
-        _require(
+        require(
             line is None or 0 <= line <= len(self.tiers),
             "unacceptable_from",
             f"must lie between 0 and {len(self.tiers)}, the number of tiers, not {line}",
         )
         require_strengths(self.strengths, self.tiers)
         if self.shown_order:
-            _require(sorted(self.shown_order) == sorted(ids), "shown_order", "is not an order of the completions")
+            require(sorted(self.shown_order) == sorted(ids), "shown_order", "is not an order of the completions")
         _require_distinct([rating.completion_id for rating in self.ratings], "ratings")
         for rating in self.ratings:
-            _require(rating.completion_id in ids, "ratings", f"names unknown completion {rating.completion_id}")
+            require(rating.completion_id in ids, "ratings", f"names unknown completion {rating.completion_id}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +200,7 @@ class Thumb:
 
     def __post_init__(self) -> None:
         _require_prompt(self.messages)
-        _require(bool(self.completion.content), "completion", "is empty, so there is nothing to judge")
+        require(bool(self.completion.content), "completion", "is empty, so there is nothing to judge")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -231,10 +234,11 @@ class SampleRequest:
     server: ModelServer | None = None
     as_role: Literal["user", "assistant"] = "assistant"
     stream_key: str | None = None
+    screen: Screen | None = None
 
     def __post_init__(self) -> None:
-        _require(self.num_completions >= 1, "num_completions", f"must be at least 1, not {self.num_completions}")
-        _require(self.attempt >= 1, "attempt", f"must be at least 1, not {self.attempt}")
+        require(self.num_completions >= 1, "num_completions", f"must be at least 1, not {self.num_completions}")
+        require(self.attempt >= 1, "attempt", f"must be at least 1, not {self.attempt}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -246,17 +250,24 @@ class Resemblance:
     similarity: float
 
     def __post_init__(self) -> None:
-        _require(0 <= self.earlier < self.index, "earlier", f"must come before {self.index}, not at {self.earlier}")
+        require(0 <= self.earlier < self.index, "earlier", f"must come before {self.index}, not at {self.earlier}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleResult:
-    """The sampler's answer. Either `completions` is whole or `error` says why there is none."""
+    """The sampler's answer. Either `completions` is whole or `error` says why there is none.
+
+    With `is_blocked` what was said was blocked, and nothing was sampled. A completion that was blocked holds what was
+    shown before, and ends with "filtered"; the rest of it is in `withheld`.
+    """
 
     run_id: str
     attempt: int
     completions: tuple[Completion, ...] = ()
     resemblances: tuple[Resemblance, ...] = ()
+    screenings: tuple[Screening, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    is_blocked: bool = False
     error: str | None = None
     seconds: float | None = None
     device: str | None = None
@@ -270,7 +281,7 @@ class EmbedRequest:
     texts: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        _require(len(self.ids) == len(self.texts), "texts", f"are {len(self.texts)} for {len(self.ids)} ids")
+        require(len(self.ids) == len(self.texts), "texts", f"are {len(self.texts)} for {len(self.ids)} ids")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,7 +294,7 @@ class EmbedResult:
 
     def __post_init__(self) -> None:
         whole = self.error is not None or len(self.ids) == len(self.vectors)
-        _require(whole, "vectors", f"are {len(self.vectors)} for {len(self.ids)} ids")
+        require(whole, "vectors", f"are {len(self.vectors)} for {len(self.ids)} ids")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -350,32 +361,27 @@ class Worker:
 def require_weak_order(tiers: tuple[tuple[str, ...], ...], ids: list[str]) -> None:
     """Raise ValueError unless every id is in exactly one tier and no tier is empty."""
     placed = [identifier for tier in tiers for identifier in tier]
-    _require(all(tiers), "tiers", "has an empty tier")
+    require(all(tiers), "tiers", "has an empty tier")
     _require_distinct(placed, "tiers")
     unknown = sorted(set(placed) - set(ids))
-    _require(not unknown, "tiers", f"names unknown completion {unknown[0] if unknown else ''}")
+    require(not unknown, "tiers", f"names unknown completion {unknown[0] if unknown else ''}")
     missing = sorted(set(ids) - set(placed))
-    _require(not missing, "tiers", f"leaves out completion {missing[0] if missing else ''}")
+    require(not missing, "tiers", f"leaves out completion {missing[0] if missing else ''}")
 
 
 def require_strengths(strengths: tuple[int, ...], tiers: tuple[tuple[str, ...], ...]) -> None:
     """Raise ValueError unless there is a strength from 1 to 3 for each two neighbouring tiers, or none at all."""
     fits = not strengths or (len(strengths) == len(tiers) - 1 and all(1 <= one <= 3 for one in strengths))
-    _require(fits, "strengths", f"must be 1, 2 or 3 for each of {len(tiers)} tiers but the last, not {strengths}")
+    require(fits, "strengths", f"must be 1, 2 or 3 for each of {len(tiers)} tiers but the last, not {strengths}")
 
 
 def _require_prompt(messages: tuple[Message, ...]) -> None:
-    _require(len(messages) > 0, "messages", "is empty")
-    _require(messages[-1].role == "user", "messages", f"must end with a user message, not {messages[-1].role}")
+    require(len(messages) > 0, "messages", "is empty")
+    require(messages[-1].role == "user", "messages", f"must end with a user message, not {messages[-1].role}")
 
 
 def _require_distinct(ids: list[str], name: str) -> None:
     seen: set[str] = set()
     for identifier in ids:
-        _require(identifier not in seen, name, f"names completion {identifier} twice")
+        require(identifier not in seen, name, f"names completion {identifier} twice")
         seen.add(identifier)
-
-
-def _require(condition: bool, name: str, complaint: str) -> None:  # noqa: FBT001 (reads as an assertion)
-    if not condition:
-        raise ValueError(f'"{name}" {complaint}')

@@ -17,6 +17,7 @@ from labeling.models.projects import GuidelineVersion, Project, Round
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
+from labeling.models.safety.filters import Filter, FilterRules, Screening, Withheld
 from labeling.models.snippets import Snippet
 from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken
@@ -38,6 +39,8 @@ __all__ = [
     "Dialogue",
     "Evaluation",
     "Export",
+    "Filter",
+    "FilterRules",
     "GuidelineVersion",
     "Import",
     "Lease",
@@ -59,6 +62,7 @@ __all__ = [
     "RewardModel",
     "Round",
     "SamplingRun",
+    "Screening",
     "SeenOrders",
     "SignInFailures",
     "Snippet",
@@ -68,4 +72,5 @@ __all__ = [
     "Webhook",
     "Withdrawal",
     "WithdrawnRow",
+    "Withheld",
 ]

@@ -6,6 +6,7 @@ An audit event is written in the transaction of the change that it records, and 
 import uuid
 
 from django.db import models
+from django.db.models import Q
 
 from labeling.models.completions import Completion
 from labeling.models.dialogues import Message
@@ -52,12 +53,25 @@ class Report(models.Model):
         OPEN = "open", "Open"
         HANDLED = "handled", "Handled"
 
+    class Kind(models.TextChoices):
+        HARMFUL = "harmful", "Harmful"
+        FALSE = "false", "False"
+        BIASED = "biased", "Biased"
+        REFUSED = "refused wrongly", "Refused wrongly"
+        OTHER = "other", "Something else"
+        BLOCKED = "blocked wrongly", "The filter blocked it wrongly"
+        LET_THROUGH = "let through", "The filter let it through"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reports")
     completion = models.ForeignKey(Completion, null=True, blank=True, on_delete=models.SET_NULL, related_name="reports")
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="reports")
     reporter = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     content = models.TextField()  # the output as it stood
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.OTHER, db_default="other")
+    screening = models.ForeignKey(  # where it is about what the filter did
+        "labeling.Screening", null=True, blank=True, on_delete=models.SET_NULL, related_name="reports", db_index=False
+    )
     reason = models.CharField(max_length=60)
     note = models.TextField(blank=True)
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
@@ -65,6 +79,7 @@ class Report(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
+        indexes = (models.Index(fields=("screening",), condition=~Q(screening=None), name="report_of_screening"),)
 
     def __str__(self) -> str:
         return f"report: {self.reason}"

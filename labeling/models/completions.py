@@ -21,6 +21,7 @@ class SamplingRun(models.Model):
         DONE = "done", "Done"  # its completions are rows
         FAILED = "failed", "Failed"  # attempts used up, or an error that another attempt would repeat
         CANCELLED = "cancelled", "Cancelled"  # a person stopped it
+        BLOCKED = "blocked", "Blocked"  # the content filter blocked what was said; nothing was sampled
 
     class Purpose(models.TextChoices):
         SUGGESTION = "suggestion", "Suggestion"  # someone is waiting

@@ -31,6 +31,7 @@ class User(AbstractBaseUser):
         REVIEWER = "reviewer", "Reviewer"  # a trainer who also accepts and returns dialogues
         ADMIN = "admin", "Admin"  # may do everything, and sets up projects and people
         ENGINEER = "engineer", "ML engineer"  # exports, trains, promotes
+        VISITOR = "visitor", "Visitor"  # of the public preview; opens nothing else
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(max_length=80, unique=True)

@@ -14,6 +14,7 @@ class TrainingJob(LeasedRow):
         SFT = "sft", "Supervised fine-tuning"
         REWARD_MODEL = "reward_model", "Reward model"
         PPO = "ppo", "PPO"
+        FILTER = "filter", "Content filter"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"  # not sent, or to be sent again

@@ -96,7 +96,10 @@ def test_a_line_is_canonical() -> None:
         (changed(ratings=[{"completion_id": "a", "overall": 8}]), '"overall" must be 1 to 7, not 8'),
         (changed(ratings=[{"completion_id": "a", "overall": 0}]), '"overall" must be 1 to 7, not 0'),
         (changed(messages=[{"role": "assistant", "content": "So."}]), '"messages" must end with a user message'),
-        (changed(trainer_kind="robot"), "\"trainer_kind\" must be one of person, simulated, imported, not 'robot'"),
+        (
+            changed(trainer_kind="robot"),
+            "\"trainer_kind\" must be one of person, simulated, imported, visitor, not 'robot'",
+        ),
         (changed(tiers=[["a"], "b"]), 'f:1: ranking r-1: "tiers"[1] must be a list, not text'),
         (changed(tiers=[["a", "a"], ["b"]]), 'f:1: ranking r-1: "tiers" names completion a twice'),
         (changed(tiers=[["a"]]), '"tiers" leaves out completion b'),

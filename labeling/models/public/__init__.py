@@ -1,0 +1,1 @@
+"""The public half: previews, their visitors, feedback contests. Knows no page."""

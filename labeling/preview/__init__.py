@@ -1,0 +1,1 @@
+"""The public door: visitors and their chats, samples, consent, limits, erasure. Knows no feedback contest."""
