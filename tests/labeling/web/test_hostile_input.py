@@ -15,7 +15,8 @@ from django.db import connection, transaction
 from django.urls import URLPattern, reverse
 
 from tests.labeling.signed_in import as_user
-from tests.labeling.web.full_project import SLUG, FullProject, addresses, bodies, forms, make_full_project
+from tests.labeling.web.full_bodies import bodies, forms
+from tests.labeling.web.full_project import SLUG, FullProject, addresses, make_full_project
 from tests.labeling.web.hostile import BODIES, HEADERS, TEXTS, cursors, encoded, names_read, spoiled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "sent", "quick_passwords")]
