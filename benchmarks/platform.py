@@ -44,6 +44,13 @@ def platform() -> Iterator[Path]:
 @contextmanager
 def server(settings: str) -> Iterator[int]:
     """The platform's own web server under these settings; yields its port."""
+    with web_process(settings) as (port, _pid):
+        yield port
+
+
+@contextmanager
+def web_process(settings: str) -> Iterator[tuple[int, int]]:
+    """As `server`; yields its port and its process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -53,10 +60,16 @@ def server(settings: str) -> Iterator[int]:
     process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL)
     try:
         _wait_for(port)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process that is in RAM now, in MiB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 Pages use the database, so each thread keeps a connection, which is checked before use. Django's own ASGI handler
 opens a new connection for each request, at 0.6 times the speed (docs/decisions/0004-threads-for-pages.md). Streams
-keep no connection. Both begin only once the whole request body has been received (labeling.request_bodies).
+keep no connection; while they open each needs one, so that only so many open at a time. Both begin only once the whole
+request body has been received (labeling.request_bodies).
 """
 
+import asyncio
 import os
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -27,6 +29,9 @@ Receive = Any
 Send = Any
 
 STREAM_PREFIX = "/stream/"
+# Streams whose session and rights are being read. Each has a database connection of its own then, of which the server
+# has a hundred for everybody: without a bound, five hundred people who come back at once got errors.
+_MOST_OPENING = 16
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -50,9 +55,21 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         return
     with closing(body):
         if scope["path"].startswith(STREAM_PREFIX):
-            await _streams(scope, _replay(body, receive), send)
+            await _stream(scope, _replay(body, receive), send)
         else:
             await _pages(_without_ambiguous_headers(scope), _replay(body, receive), send)
+
+
+async def _stream(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a stream, once fewer than _MOST_OPENING others are being opened."""
+    async with AsyncExitStack() as opening:
+        await opening.enter_async_context(_opening)
+
+        async def send_opened(message: Any) -> None:
+            await opening.aclose()  # the connection is closed before the first byte; a second call does nothing
+            await send(message)
+
+        await _streams(scope, receive, send_opened)
 
 
 def _without_ambiguous_headers(scope: Scope) -> Any:
@@ -86,6 +103,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
 embedded.ensure()
 get_asgi_application()  # sets Django up
 _streams = StreamHandler()
+_opening = asyncio.Semaphore(_MOST_OPENING)
 _wsgi: Any = get_wsgi_application()
 _pages = WSGIMiddleware(
     _wsgi,

@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import redis.asyncio
@@ -31,6 +32,9 @@ POLL_SECONDS = 4.0  # between two reads of the row while the broker's stream is 
 FAST_POLL_SECONDS = 0.3  # between two reads once the sampler is done and its completions are about to be stored
 WAIT_FOR_ROWS_SECONDS = 20.0  # for the completions to be stored; then the stream ends without them
 WAIT_FOR_PARTIAL_SECONDS = 3.0  # the partial text of a stopped run is stored a moment later, or never
+# All streams read rows through these threads: a silent stream reads its row every few seconds, and five hundred of
+# them, each with a connection of its own, would use up the server's.
+_READERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="stream rows")
 LONGEST_STREAM_SECONDS = 600.0  # then the browser reconnects by itself and continues after the last event
 _STREAM_POSITION = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")  # for anything else the broker has only an error
 
@@ -85,7 +89,7 @@ async def _relay(run_id: uuid.UUID, seen: _RunState, last_id: str) -> AsyncItera
                 yield _text_event(fields, event_id=f"{seen.attempt}:{position}")
             if entries:
                 continue
-            now = await sync_to_async(_read_state)(run_id)
+            now = await _read_state(run_id)
             if not now.is_under_way:
                 await _wait_for_rows(run_id)
                 return
@@ -111,7 +115,7 @@ async def _wait_for_rows(run_id: uuid.UUID) -> None:
     """Wait until the completions are stored. The sampler ends its stream before, and a browser would fetch none."""
     started = time.monotonic()
     while time.monotonic() - started < WAIT_FOR_ROWS_SECONDS:
-        seen = await sync_to_async(_read_state)(run_id)
+        seen = await _read_state(run_id)
         patience = WAIT_FOR_PARTIAL_SECONDS if seen.state == SamplingRun.State.CANCELLED else 0.0
         if not seen.is_under_way and (seen.texts or time.monotonic() - started >= patience):
             return
@@ -125,7 +129,11 @@ def _authorised(request: HttpRequest, run_id: uuid.UUID) -> _RunState:
         connection.close()
 
 
-def _read_state(run_id: uuid.UUID) -> _RunState:
+async def _read_state(run_id: uuid.UUID) -> _RunState:
+    return await asyncio.get_running_loop().run_in_executor(_READERS, _state_now, run_id)
+
+
+def _state_now(run_id: uuid.UUID) -> _RunState:
     try:
         return _state_of(SamplingRun.objects.get(pk=run_id))
     finally:

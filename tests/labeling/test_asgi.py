@@ -4,7 +4,9 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
+import psycopg2
 import pytest
 from django.db import connection
 
@@ -101,6 +103,26 @@ def test_a_stream_sends_each_event_at_once_and_holds_no_connection(port: int) ->
     assert CONTENT_SECURITY_POLICY.encode() in first
 
 
+def test_only_so_many_streams_open_at_a_time(port: int) -> None:
+    """Each has a database connection of its own meanwhile, and the server has a hundred for everybody."""
+    wires = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(40)]
+    values = connection.settings_dict
+    other = psycopg2.connect(
+        dbname=values["NAME"], user=values["USER"], host=values["HOST"], port=values["PORT"] or None
+    )
+    with closing(other):
+        other.cursor().execute("LOCK TABLE django_session IN ACCESS EXCLUSIVE MODE")
+        for wire in wires:
+            wire.sendall(b"GET /stream/three/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert wait_until(lambda: _num_backends_that_read_sessions(wait_event="relation") >= 16, seconds=20)
+        time.sleep(0.5)
+        assert _num_backends_that_read_sessions(wait_event="relation") == 16
+        other.rollback()
+    for wire in wires:
+        _read_until(wire, b"data: 2")
+        wire.close()
+
+
 def test_every_answer_carries_the_policies_and_is_stored_nowhere(port: int) -> None:
     for path in ("/sign-in/", "/nowhere/", "/health/live/", "/echo/"):
         answer = ask(port, f"GET {path} HTTP/1.1").lower()
@@ -118,13 +140,13 @@ def test_a_host_that_is_not_ours_is_refused(port: int) -> None:
         assert b"400 Bad Request" in wire.recv(65536)
 
 
-def _num_backends_that_read_sessions() -> int:
+def _num_backends_that_read_sessions(*, wait_event: str = "") -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the first picture again and again
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND query LIKE %s AND pid <> pg_backend_pid()",
-            ["%django_session%"],
+            " AND query LIKE %s AND pid <> pg_backend_pid() AND (%s = '' OR wait_event = %s)",
+            ["%django_session%", wait_event, wait_event],
         )
         return int(cursor.fetchone()[0])
 
