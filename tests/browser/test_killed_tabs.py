@@ -20,7 +20,7 @@ from tests.labeling.factories import make_chat, make_dialogue, make_project, mak
 OpenPage = Callable[..., Page]
 
 SEED = int(os.environ.get("PARLEY_TEST_SEED", "15"))
-NUM_KILLED = 20
+NUM_KILLED = 12
 SAFE_AFTER = 2.0  # seconds that words may be younger to be lost
 LONGEST_LIFE = 5.0  # seconds
 TURNS = [("user", "Why is the sky blue?", "typed"), ("assistant", "Light scatters.", "typed")]

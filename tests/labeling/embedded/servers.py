@@ -87,7 +87,7 @@ def is_up(server: psutil.Process) -> bool:
 def end_servers(places: Places) -> None:
     embedded.stop(places.var)
     for server in servers_of(places):
-        processes.end([server], by=signal.SIGQUIT, patience=10)
+        processes.end([server], by=signal.SIGQUIT, patience=2)  # some were stopped for good, and hear nothing
     shutil.rmtree(places.runtime, ignore_errors=True)
 
 
