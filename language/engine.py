@@ -40,6 +40,7 @@ class Ticket:
     cancelled: bool = False
     retried: bool = False  # alone, after memory ran out and kept prefixes were given back
     error: BaseException | None = None
+    _stopped: set[int] = field(default_factory=set)  # completions that are to end by themselves
     _told: list[int] = field(init=False)
     # Its own, so that a token wakes only those who listen to it, out of perhaps a hundred who wait.
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
@@ -56,11 +57,21 @@ class Ticket:
         """Ask for an end after the token that is being sampled."""
         self.cancelled = True
 
-    def wait(self) -> list[tuple[int, list[int]]]:
-        """Wait for new tokens: (completion, ids) since the last call. Empty only when the request has ended."""
+    def stop(self, index: int) -> None:
+        """Ask for an end of one completion; the others go on."""
+        self._stopped.add(index)
+
+    def to_end(self) -> list[Row]:
+        """What was asked to end and has not."""
+        asked = [row for index, row in enumerate(self.rows) if self.cancelled or index in self._stopped]
+        return [row for row in asked if row.finish_reason is None]
+
+    def wait(self, seconds: float | None = None) -> list[tuple[int, list[int]]]:
+        """Wait for new tokens: (completion, ids) since the last call. Empty when the request has ended, or nothing came
+        for so many seconds."""
         assert self.listens, "a ticket that does not listen is told of its end only"
         with self._changed:
-            self._changed.wait_for(lambda: self._has_news() or self.ended)
+            self._changed.wait_for(lambda: self._has_news() or self.ended, seconds)
             return list(self._news())
 
     def result(self) -> list[Sampled]:
@@ -195,8 +206,8 @@ class Engine:
 
     def _drop_cancelled(self) -> None:
         for ticket in (*self._running, *self._waiting[True], *self._waiting[False]):
-            if ticket.cancelled:
-                self._batch.cancel(ticket.rows)
+            if rows := ticket.to_end():
+                self._batch.cancel(rows)
         for queue in self._waiting.values():
             for ticket in [ticket for ticket in queue if ticket.ended]:
                 queue.remove(ticket)

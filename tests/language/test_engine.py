@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from language.checkpoints import load_causal_lm
+from language.decoding import Row
 from language.engine import Engine, EngineError, Ticket
 from language.generation import sample
 from language.prefixes import PrefixCache
@@ -121,6 +122,28 @@ def test_cancelling_ends_within_a_token_or_two_and_leaves_the_others(engine: Eng
     assert {completion.finish_reason for completion in completions} == {"cancelled"}
     assert len(completions[0].token_ids) - before < 20  # the tiny model samples a token in a millisecond
     assert {completion.finish_reason for completion in two.result()} == {"length"}
+
+
+def test_one_completion_can_be_ended_and_the_others_go_on(engine: Engine) -> None:
+    ticket = ask(engine, PROMPTS[0], tokens=120)
+    ticket.wait()
+    ticket.stop(1)
+    other, stopped = ticket.result()
+    assert (other.finish_reason, len(other.token_ids)) == ("length", 120)
+    assert stopped.finish_reason == "cancelled"
+    assert stopped.token_ids == other_tokens(engine, 1, len(stopped.token_ids))
+
+
+def other_tokens(engine: Engine, index: int, count: int) -> list[int]:
+    """What the completion at this place begins with where nobody ends it."""
+    return ask(engine, PROMPTS[0], tokens=120).result()[index].token_ids[:count]
+
+
+def test_who_listens_need_not_wait_longer_than_they_say() -> None:
+    row = Row(SamplingParams(), end_token_id=NEVER, seed=0, most_tokens=9)
+    ticket = Ticket(PROMPTS[0], [row], urgent=True, listens=True)  # which no engine samples
+    assert ticket.wait(0.05) == []
+    assert not ticket.ended
 
 
 def test_what_is_cancelled_before_it_began_ends_too(engine: Engine) -> None:
