@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from contentfilter.categories import CATEGORIES
-from contentfilter.features import ngrams, vectors
+from contentfilter.features import NUM_BUCKETS, WIDTH, ngrams, vectors
 from contentfilter.heads import Heads, Scaling
 from language.embedding import Embedder, load_embedder
 from records.manifest import ManifestError, verify_directory
@@ -20,7 +20,8 @@ from records.manifest import ManifestError, verify_directory
 HEADS_FILE = "heads.safetensors"
 BUNDLED = Path(__file__).parent / "bundled"
 Verdict = Literal["pass", "warn", "block"]
-KINDS = ("vectors", "ngrams")  # of features, each with heads of its own
+WIDTHS = {"vectors": WIDTH, "ngrams": NUM_BUCKETS}  # of each kind of features, which has heads of its own
+KINDS = tuple(WIDTHS)
 
 
 class FilterError(ValueError):
@@ -113,11 +114,13 @@ def save_heads(path: Path, heads: dict[str, tuple[Heads, Scaling]]) -> None:
     path.chmod(0o644)  # safetensors lets its owner alone read it; other users of the machine screen with it
 
 
-def load_filter(directory: Path = BUNDLED, *, embedder: Embedder | None = None) -> ContentFilter:
-    """The filter of a published directory, the bundled one by default. Raises FilterError where it is damaged, or made
-    by another version of the features."""
+def load_filter(
+    directory: Path = BUNDLED, *, embedder: Embedder | None = None, expected_sha256: str | None = None
+) -> ContentFilter:
+    """The filter of a published directory, the bundled one by default. Raises FilterError where it is damaged, another
+    than the one whose manifest has `expected_sha256`, or made by another version of the features."""
     try:
-        facts = verify_directory(directory)
+        facts = verify_directory(directory, expected_sha256=expected_sha256)
         tensors = {name: tensor.double() for name, tensor in load_file(directory / HEADS_FILE).items()}
         thresholds = {name: Thresholds(**facts["thresholds"][name]) for name in CATEGORIES}
         heads = {
@@ -127,8 +130,14 @@ def load_filter(directory: Path = BUNDLED, *, embedder: Embedder | None = None) 
             )
             for kind in KINDS
         }
-    except ManifestError as error:
+    except (ManifestError, OSError) as error:
         raise FilterError(str(error)) from error
     except (KeyError, TypeError, SafetensorError) as error:
         raise FilterError(f"{directory}: this is no content filter: {error!r} is missing or of another kind") from error
+    for kind, (one, _) in heads.items():
+        if one.weights.shape != (WIDTHS[kind], len(CATEGORIES)):
+            raise FilterError(
+                f"{directory}: its heads on {kind} are {tuple(one.weights.shape)} and should be "
+                f"{(WIDTHS[kind], len(CATEGORIES))}: it was made by another version of the features; train it anew"
+            )
     return ContentFilter(heads, thresholds, facts=facts, embedder=embedder)

@@ -15,6 +15,7 @@ from contentfilter.normalisation import normalised
 from language.embedding import Embedder
 
 WORD_BUCKETS, CHARACTER_BUCKETS = 2**15, 2**16
+WIDTH = 384  # of MiniLM's vectors
 NUM_BUCKETS = WORD_BUCKETS + CHARACTER_BUCKETS
 LONGEST = 20_000  # characters that are read of one text; no message that people send is longer in earnest
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -24,7 +25,7 @@ _CHARACTERS = (3, 4, 5)
 def vectors(texts: Sequence[str], embedder: Embedder) -> Float[Tensor, "texts width"]:
     """The unit vectors of MiniLM, in float64."""
     if not texts:
-        return torch.zeros(0, 384, dtype=torch.float64)
+        return torch.zeros(0, WIDTH, dtype=torch.float64)
     return embedder.vectors([normalised(text)[:LONGEST] for text in texts]).double()
 
 
