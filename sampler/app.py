@@ -5,6 +5,7 @@ requests under way (PARLEY_SAMPLING_WINDOW on the web side), or people would que
 """
 
 import sys
+import threading
 from typing import Any
 
 from celery import Celery, bootsteps, signals
@@ -37,6 +38,15 @@ def check_configuration(**_: object) -> None:
         configuration()
     except ConfigurationError as error:
         sys.exit(f"sampler: {error}")
+
+
+@signals.worker_ready.connect
+def load_filter(**_: object) -> None:
+    """Load the content filter beside what comes first, so that no text waits for it."""
+    from sampler.screening.loading import filters
+
+    # No daemon: a thread that is inside torch when the interpreter ends would abort the process.
+    threading.Thread(target=filters().load_ahead, name="filter").start()
 
 
 @inspect_command()

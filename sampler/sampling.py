@@ -13,15 +13,15 @@ from typing import Any
 import redis
 from celery import Celery
 
-from records import Completion, Resemblance, SampleRequest, SampleResult, Worker
+from records import SampleRequest, SampleResult, Worker
 from records.broker import environment_redis_url
 from records.names import SAMPLE_QUEUE
+from sampler.answering import Answered, FilterClosed, answered
 from sampler.backends import Backend, BackendError
 from sampler.backends.local import LocalBackend
 from sampler.backends.served import ModelServers
 from sampler.configuration import configuration
-from sampler.distinctness import resemblances, sample_distinct, wants_distinct
-from sampler.runs import Run, Watch
+from sampler.runs import Watch
 from sampler.streaming import Stream
 
 
@@ -45,12 +45,14 @@ class Answerer:
         started = time.monotonic()
         backend: Backend = self.servers.backend(request) if request.server else self.local
         stream = Stream(self.client, request.stream_key) if request.stream_key else None
-        error: str | None = None
+        error, result = None, Answered()
         try:
             with self.watch.over(request) as run:
-                completions, alike = _sample(request, run, backend, stream)
+                result = answered(request, run, backend, stream)
         except BackendError as refusal:
-            error, completions, alike = str(refusal), (), ()
+            error = str(refusal)
+        except FilterClosed as closed:
+            error, result = str(closed), Answered(screenings=closed.screenings)
         except Exception as failure:
             error = f"sampling failed: {failure}"
             raise
@@ -60,8 +62,11 @@ class Answerer:
         return SampleResult(
             run_id=request.run_id,
             attempt=request.attempt,
-            completions=completions,
-            resemblances=alike,
+            completions=result.completions,
+            resemblances=result.resemblances,
+            screenings=result.screenings,
+            withheld=result.withheld,
+            is_blocked=result.is_blocked,
             error=error,
             seconds=round(time.monotonic() - started, 3),
             device=backend.device,
@@ -86,15 +91,6 @@ class Answerer:
             "policies": self.local.resident(),
             "servers": list(configuration().backend_hosts),
         }
-
-
-def _sample(
-    request: SampleRequest, run: Run, backend: Backend, stream: Stream | None
-) -> tuple[tuple[Completion, ...], tuple[Resemblance, ...]]:
-    if not wants_distinct(request):
-        return backend.sample(request, run, on_text=stream.write if stream else None), ()
-    completions = sample_distinct(request, lambda asked: backend.sample(asked, run, on_text=None))
-    return completions, () if run.cancelled else resemblances(completions)
 
 
 _making = threading.Lock()

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from records import EmbedRequest, SampleRequest, decode, encode
-from records.names import EMBED, SAMPLE
+from records import EmbedRequest, SampleRequest, ScreenRequest, decode, encode
+from records.names import EMBED, SAMPLE, SCREEN
 from sampler import embedding
 from sampler.app import app
 from sampler.sampling import answerer
+from sampler.screening import requests
 
 
 @app.task(name=SAMPLE)
@@ -19,3 +20,9 @@ def sample(*, request: dict[str, Any]) -> dict[str, Any]:
 def embed(*, request: dict[str, Any]) -> dict[str, Any]:
     """Embed the texts of an EmbedRequest; returns an EmbedResult."""
     return encode(embedding.embed(decode(EmbedRequest, request)))
+
+
+@app.task(name=SCREEN)
+def screen(*, request: dict[str, Any]) -> dict[str, Any]:
+    """Look at the texts of a ScreenRequest; returns a ScreenResult."""
+    return encode(requests.screen(decode(ScreenRequest, request)))

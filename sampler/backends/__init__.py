@@ -10,6 +10,10 @@ from typing import Protocol
 from records import Completion, SampleRequest
 from sampler.runs import Run
 
+# Hears the next text of a completion, or none where none came for a while; True to have that completion end here.
+OnText = Callable[[int, str], bool | None]
+SILENT_SECONDS = 0.25
+
 # Purposes for which a person waits or watches; the rest is overnight work.
 URGENT = ("suggestion", "chat")
 
@@ -25,10 +29,9 @@ class Backend(Protocol):
     def device(self) -> str:
         """Where, for the record: "cpu bfloat16", a GPU's name, a server's address."""
 
-    def sample(
-        self, request: SampleRequest, run: Run, *, on_text: Callable[[int, str], None] | None
-    ) -> tuple[Completion, ...]:
+    def sample(self, request: SampleRequest, run: Run, *, on_text: OnText | None) -> tuple[Completion, ...]:
         """All completions of the request, cut short where `run` is cancelled. Raises BackendError.
 
-        `on_text`, where given, hears new text of a completion as it comes.
+        `on_text`, where given, hears new text of a completion as it comes. Where it answers True, that completion ends
+        as if cancelled, and no more of it is sampled than was under way.
         """

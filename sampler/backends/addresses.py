@@ -1,7 +1,7 @@
 """Where a worker may go, and by which key: its own environment says so, and nobody else.
 
-A policy's row names an address; were that enough, whoever writes rows could have a worker call any address
-of its network, or send one server's key to another.
+A row of a policy or a filter names an address; were that enough, whoever writes rows could have a worker call any
+address of its network, or send one server's key to another.
 """
 
 import os
@@ -14,8 +14,8 @@ from sampler.backends import BackendError
 HOSTS = "PARLEY_BACKEND_HOSTS"
 
 
-def endpoint(address: str, *, hosts: tuple[str, ...]) -> httpx2.URL:
-    """The URL for chat completions under a server's address. Raises BackendError unless `hosts` lists its host."""
+def endpoint(address: str, *, hosts: tuple[str, ...], path: str = "/chat/completions") -> httpx2.URL:
+    """The URL of a path under a server's address. Raises BackendError unless `hosts` lists its host."""
     try:
         url = httpx2.URL(address)
     except httpx2.InvalidURL as error:
@@ -28,7 +28,7 @@ def endpoint(address: str, *, hosts: tuple[str, ...]) -> httpx2.URL:
         raise BackendError(
             f"this worker may not call {host_of(url)}; add it to {HOSTS} in its environment if it should"
         )
-    return url.copy_with(path=url.path.rstrip("/") + "/chat/completions")
+    return url.copy_with(path=url.path.rstrip("/") + path)
 
 
 def key_for(url: httpx2.URL) -> str | None:

@@ -1,6 +1,5 @@
 """Sampling by transformers on this machine, through the batching engine of the request's policy."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -9,7 +8,7 @@ from language.chat import render_prompt
 from language.engine import EngineClosed, Ticket
 from language.generation import Sampled
 from records import Completion, SampleRequest
-from sampler.backends import URGENT, BackendError
+from sampler.backends import SILENT_SECONDS, URGENT, BackendError, OnText
 from sampler.configuration import Configuration
 from sampler.policies import LoadedPolicy, Policies, PolicyError
 from sampler.runs import Run
@@ -42,9 +41,7 @@ class LocalBackend:
         """Paths of the policies in memory, least recently used first."""
         return self._policies.resident()
 
-    def sample(
-        self, request: SampleRequest, run: Run, *, on_text: Callable[[int, str], None] | None
-    ) -> tuple[Completion, ...]:
+    def sample(self, request: SampleRequest, run: Run, *, on_text: OnText | None) -> tuple[Completion, ...]:
         """As Backend.sample; also raises EngineError where the engine broke."""
         policy, ticket = self._submit(request, listens=on_text is not None)
         run.on_cancel(ticket.cancel)
@@ -72,12 +69,15 @@ class LocalBackend:
                 raise BackendError(f"policy {request.policy} cannot answer this: {error}") from error
 
 
-def _relay(ticket: Ticket, policy: LoadedPolicy, on_text: Callable[[int, str], None]) -> None:
+def _relay(ticket: Ticket, policy: LoadedPolicy, on_text: OnText) -> None:
     """Hand on text until the request has ended."""
     texts = [TextSoFar(policy.tokenizer, policy.end_token_id) for _ in ticket.rows]
-    while news := ticket.wait():
-        for index, ids in news:
-            on_text(index, texts[index].add(ids))
+    has_ended = False
+    while (news := ticket.wait(SILENT_SECONDS)) or not has_ended:
+        has_ended = not news and ticket.ended  # what came between the two is heard in the next turn
+        for index, ids in news or [(0, [])]:
+            if on_text(index, texts[index].add(ids)):
+                ticket.stop(index)
     for index, text in enumerate(texts):
         on_text(index, text.rest())
 

@@ -11,14 +11,15 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
-from queue import SimpleQueue
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import httpx2
 
 from records import Completion, SampleRequest
 from records.types import ServerKind
-from sampler.backends import URGENT, BackendError
+from sampler.backends import SILENT_SECONDS, URGENT, BackendError, OnText
 from sampler.backends.addresses import endpoint, host_of
 from sampler.backends.answers import Answer
 from sampler.backends.concurrency_limits import ConcurrencyLimit
@@ -86,9 +87,7 @@ class ServedBackend:
         """The kind of server and its address."""
         return f"{self._server.kind} {self._server.url}"[:120]
 
-    def sample(
-        self, request: SampleRequest, run: Run, *, on_text: Callable[[int, str], None] | None
-    ) -> tuple[Completion, ...]:
+    def sample(self, request: SampleRequest, run: Run, *, on_text: OnText | None) -> tuple[Completion, ...]:
         """As Backend.sample; also raises ServerAway where a server broke off what somebody had begun to read."""
         if request.as_role != "assistant":
             raise BackendError(f"policy {request.policy} runs on a server, which can only answer, not write a question")
@@ -97,11 +96,19 @@ class ServedBackend:
         work = self._servers.begin(asking.all(news.put if on_text else None))
         work.add_done_callback(lambda _: news.put(None))
         run.on_cancel(lambda: self._servers.call(asking.stop))
-        while (word := news.get()) is not None:
-            if on_text is not None:
-                on_text(*word)
+        while (word := _next(news)) is not None:
+            if on_text is not None and on_text(*word):
+                self._servers.call(partial(asking.stop_one, word[0]))
         work.result()
         return tuple(answer.to_completion(request, index) for index, answer in enumerate(asking.answers))
+
+
+def _next(news: SimpleQueue[News | None]) -> News | None:
+    """The next text, or an empty one where none came for a while; None at the end."""
+    try:
+        return news.get(timeout=SILENT_SECONDS)
+    except Empty:
+        return 0, ""
 
 
 class _Asking:
@@ -117,6 +124,7 @@ class _Asking:
         # Made here, so that a refusal comes before anything is sent.
         self._bodies = [request_body(request, seed=answer.seed) for answer in self.answers]
         self._work: asyncio.Task[None] | None = None
+        self._conversations: list[asyncio.Task[None]] = []
         self._stopped = False
 
     def stop(self) -> None:
@@ -124,6 +132,11 @@ class _Asking:
         self._stopped = True
         if self._work is not None:
             self._work.cancel()
+
+    def stop_one(self, index: int) -> None:
+        """End one completion where it is; the others go on."""
+        if self._conversations:  # else none has begun
+            self._conversations[index].cancel()
 
     async def all(self, say: Callable[[News], None] | None) -> None:
         """Fill all answers. Raises BackendError and ServerAway; the others are then given up."""
@@ -137,7 +150,7 @@ class _Asking:
         try:
             async with asyncio.TaskGroup() as group:
                 for index, body in enumerate(self._bodies):
-                    group.create_task(self._one(index, body, say))
+                    self._conversations.append(group.create_task(self._one(index, body, say)))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 

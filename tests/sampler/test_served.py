@@ -185,6 +185,16 @@ def test_cancelling_ends_what_there_is_within_moments(front: Front, model: Path)
     assert completion.content
 
 
+def test_a_completion_that_is_to_end_ends_and_the_others_go_on(front: Front, model: Path) -> None:
+    asked = {"num_completions": 2, "tokens": 400, "purpose": "chat"}
+    ended, whole = ask(front.url, model, **asked, on_text=lambda index, text: index == 0 and bool(text))
+    alone = ask(front.url, model, **asked)
+    # Not which text: the server may still sample by the seed of what was broken off.
+    assert (ended.finish_reason, whole.finish_reason) == ("cancelled", "length")
+    assert whole.num_tokens == 400
+    assert 0 < len(ended.content) < len(alone[0].content)
+
+
 def test_what_waits_for_its_turn_can_be_cancelled(front: Front, model: Path) -> None:
     run = Run("run-1", 1)
     run.cancel()
