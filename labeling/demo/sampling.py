@@ -99,7 +99,7 @@ def await_runs(loop: Loop, runs: Sequence[SamplingRun], *, doing: str, share: tu
 
     def progress() -> tuple[float, str]:
         num_ended = SamplingRun.objects.filter(
-            id__in=ids, state__in=(State.DONE, State.FAILED, State.CANCELLED)
+            id__in=ids, state__in=(State.DONE, State.FAILED, State.CANCELLED, State.BLOCKED)
         ).count()
         return num_ended / max(1, len(ids)), f"{doing}: {num_ended} of {len(ids)}"
 

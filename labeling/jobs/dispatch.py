@@ -12,6 +12,7 @@ from celery import current_app
 from django.conf import settings
 from kombu.exceptions import ChannelError, OperationalError
 
+from labeling.jobs.screens import screen_of
 from labeling.models import Policy, SamplingRun
 from records import EmbedRequest, Message, ModelServer, SampleRequest, SamplingParams, decode, encode
 from records.names import (
@@ -89,6 +90,7 @@ def request_of(run: SamplingRun) -> SampleRequest:
         sampling=decode(SamplingParams, run.sampling),
         as_role=run.as_role,  # type: ignore[arg-type]
         stream_key=stream_key(str(run.id), run.attempt) if run.streams else None,
+        screen=screen_of(run),
     )
 
 

@@ -55,6 +55,8 @@ class SamplingRun(models.Model):
     comparison = models.ForeignKey(
         "labeling.Comparison", null=True, blank=True, on_delete=models.CASCADE, related_name="sampling_runs"
     )
+    # Of the project's filter rules: the version by which the newest attempt is screened; None before the first.
+    rules_version = models.PositiveIntegerField(null=True, blank=True)
     error = models.TextField(blank=True)
     seconds = models.FloatField(null=True, blank=True)
     device = models.CharField(max_length=120, blank=True)

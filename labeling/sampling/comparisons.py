@@ -30,6 +30,7 @@ from labeling.models.content_hash import fingerprint
 from labeling.models.random_order import shuffled
 from labeling.sampling import runs as sampling_runs
 from labeling.sampling.mixtures import Part, audit_values, divide, mixture_of
+from labeling.sampling.screenings import is_blocked_answer
 from records import encode
 
 Row = TypeVar("Row", bound=Model)
@@ -80,8 +81,7 @@ def make_comparisons(project: Project, *, num: int, seed: int, by: User | None) 
             for message in chosen
         ]
         Comparison.objects.bulk_create(comparisons)
-        if project.keeps_original:
-            _add_originals(comparisons)
+        _add_originals(comparisons)
         mixture = _request_completions(project, comparisons, seed=seed, by=by)
         AuditEvent.note("make comparisons", round_, by=by, seed=seed, num=len(comparisons), **mixture)
     return comparisons
@@ -194,8 +194,16 @@ def _add_originals(comparisons: Sequence[Comparison]) -> None:
             **_sampling_fields(comparison.message),
         )
         for comparison in comparisons
-        if comparison.message is not None
+        if comparison.message is not None and _keeps_original(comparison)
     )
+
+
+def _keeps_original(comparison: Comparison) -> bool:
+    """Whether the chosen message is compared as well: not one of which the filter blocked the rest."""
+    if comparison.message is None or comparison.round is None or not comparison.round.project.keeps_original:
+        return False
+    sampled = comparison.message.completion
+    return sampled is None or not is_blocked_answer(sampled)
 
 
 def _sampling_fields(message: Message) -> dict[str, Any]:
@@ -224,7 +232,7 @@ def _request_completions(
 
 
 def _runs_of(comparison: Comparison, project: Project, mixture: Sequence[Part], *, seed: int) -> Iterator[SamplingRun]:
-    num = project.num_completions - (comparison.message_id is not None and project.keeps_original)
+    num = project.num_completions - _keeps_original(comparison)
     chosen = comparison.message_id or comparison.prompt_id
     parts = mixture or [Part()]
     counts = divide(num, [part.share for part in parts], start=hash_number(seed, chosen, "division"))

@@ -12,8 +12,8 @@ from django.db.models import Prefetch
 
 from labeling.models import AuditEvent, Comparison, Round, SamplingRun, User
 from labeling.sampling import runs as sampling_runs
+from labeling.sampling.readiness import GIVEN_UP
 
-GIVEN_UP = (SamplingRun.State.FAILED, SamplingRun.State.CANCELLED)
 MOST_SHOWN = 50
 MOST_AT_ONCE = 200  # comparisons retried by one request, so that the request stays short
 

@@ -18,9 +18,11 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.jobs import dispatch
+from labeling.jobs import dispatch, screens
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Policy, Project, SamplingRun, User
 from labeling.models import Message as DialogueMessage
+from labeling.sampling import readiness, screenings
+from labeling.sampling.readiness import GIVEN_UP
 from records import Message, SampleResult, SamplingParams, encode
 
 State = SamplingRun.State
@@ -28,6 +30,7 @@ Purpose = SamplingRun.Purpose
 INTERACTIVE = (Purpose.SUGGESTION, Purpose.CHAT)  # a person waits for the result
 OVERNIGHT = (Purpose.COMPARISON, Purpose.EVALUATION)
 UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
+_SENT_FIELDS = ("state", "attempt", "rules_version", "sent_at", "started_at", "lease_until")
 MOST_RUNS_OF_ONE_PERSON = 12  # interactive runs that one person may have under way
 
 
@@ -145,13 +148,15 @@ def record(result: SampleResult) -> SamplingRun | None:
 
     Runs in the caller's transaction, which has already locked the dialogue that is answered, if there is one
     (labeling.dialogues.answers). The comparison opens when its last run is done. A run that a person stopped
-    keeps the partial text that it had.
+    keeps the partial text that it had. What the filter said of it all is stored with it.
     """
     run = _locked(result.run_id, result.attempt, *UNDER_WAY, State.CANCELLED)
     if run is None or (run.state == State.CANCELLED and not _keeps_partial(run, result)):
         return None
     if result.error is not None:
         fail(run, result.error, for_good=True)
+    elif result.is_blocked:
+        _block(run, result)
     elif run.state != State.CANCELLED and len(result.completions) != run.num_completions:
         fail(run, _short_of(run, result), for_good=False)
     else:
@@ -174,7 +179,7 @@ def fail(run: SamplingRun, error: str, *, for_good: bool) -> None:
     run.num_failures += 1
     if for_good or run.num_failures >= SamplingRun.MAX_ATTEMPTS:
         _end(run, State.FAILED)
-        _fail_comparison(run)
+        readiness.fail_comparison(run)
         transaction.on_commit(fill_window, robust=True)
         return
     run.state, run.lease_until = State.WAITING, None
@@ -192,7 +197,7 @@ def cancel(run: SamplingRun, *, by: User | None) -> bool:
         if locked.state not in UNDER_WAY:
             return False
         _end(locked, State.CANCELLED)
-        _fail_comparison(locked)
+        readiness.fail_comparison(locked)
         AuditEvent.note("cancel sampling", locked, by=by)
         transaction.on_commit(partial(dispatch.ask_to_stop, str(run.id)), robust=True)
         transaction.on_commit(fill_window, robust=True)
@@ -201,13 +206,13 @@ def cancel(run: SamplingRun, *, by: User | None) -> bool:
 
 
 def retry(run: SamplingRun, *, by: User | None) -> bool:
-    """Restart a failed or cancelled run with its full number of attempts; False if it is in another state.
+    """Restart a failed, cancelled or blocked run with its full number of attempts; False if it is in another state.
 
     The row is locked, so that two people who retry it at the same time restart it once.
     """
     with transaction.atomic():
         locked = SamplingRun.objects.select_for_update(of=("self",)).get(id=run.id)
-        if locked.state not in (State.FAILED, State.CANCELLED):
+        if locked.state not in GIVEN_UP:
             return False
         restart(locked, by=by)
     run.state = State.WAITING
@@ -219,7 +224,7 @@ def restart(run: SamplingRun, *, by: User | None) -> None:
     run.completions.all().delete()
     run.state, run.num_failures, run.error, run.finished_at = State.WAITING, 0, "", None
     run.save(update_fields=["state", "num_failures", "error", "finished_at", "sampling"])
-    _resume_comparison(run)
+    readiness.resume_comparison(run)
     AuditEvent.note("retry sampling", run, by=by)
     transaction.on_commit(partial(dispatch.forget_stop, str(run.id)), robust=True)
     send_soon(run)
@@ -231,13 +236,15 @@ def _send(waiting: Any, *, limit: int = 200) -> int:
     SKIP LOCKED: a locked run is being sent or cancelled by another transaction.
     """
     with transaction.atomic():
-        rows = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("policy")
+        rows = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("policy", "requested_by")
         runs = list(rows.order_by("created_at", "id")[:limit])
+        versions = {project: screens.version_in_force(project) for project in {run.project_id for run in runs}}
         for run in runs:
+            run.rules_version = versions[run.project_id]
             run.state, run.attempt = State.SENT, run.attempt + 1
             run.sent_at, run.started_at = Now(), None
             run.lease_until = Now() + timedelta(seconds=settings.SAMPLING_SENT_SECONDS)
-        SamplingRun.objects.bulk_update(runs, ["state", "attempt", "sent_at", "started_at", "lease_until"])
+        SamplingRun.objects.bulk_update(runs, _SENT_FIELDS)
         transaction.on_commit(partial(_dispatch, runs), robust=True)
     return len(runs)
 
@@ -264,10 +271,10 @@ def _locked(run_id: str | UUID, attempt: int, *states: State) -> SamplingRun | N
 
 def _finish(run: SamplingRun, result: SampleResult) -> None:
     alike = {found.index: found for found in result.resemblances}
-    Completion.objects.bulk_create(
+    completions = Completion.objects.bulk_create(
         Completion(
             run=run,
-            comparison_id=run.comparison_id,
+            comparison_id=None if completion.finish_reason == screenings.FILTERED else run.comparison_id,
             index=index,
             content=completion.content,
             policy_id=run.policy_id,
@@ -280,34 +287,22 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
         )
         for index, completion in enumerate(result.completions)
     )
+    screenings.keep(run, result, completions)
     run.seconds, run.device, run.error = result.seconds, (result.device or "")[:120], ""
     _end(run, State.CANCELLED if run.state == State.CANCELLED else State.DONE)
     if run.comparison_id is not None:
-        _open_comparison(run)
+        readiness.open_comparison(run)
     if run.purpose in OVERNIGHT:
         transaction.on_commit(fill_window, robust=True)
 
 
-def _open_comparison(run: SamplingRun) -> None:
-    """Offer the comparison to trainers if all its runs are done; it fails if all completions are the same.
-
-    In an evaluation of policies that is a result and no failure: the pair is done, and nobody is asked about it.
-    """
-    comparison = _lock_comparison(run)
-    if comparison is None or comparison.state != Comparison.State.SAMPLING:
-        return
-    if comparison.sampling_runs.exclude(state=State.DONE).exists():
-        return
-    are_alike = len(set(comparison.completions.values_list("content", flat=True))) < 2
-    if are_alike and comparison.use == Comparison.Use.EVALUATION:
-        comparison.state, comparison.rankings_wanted = Comparison.State.DONE, 0
-    elif are_alike:
-        run.error = _("All completions came out the same; a higher temperature gives different ones.")
-        run.save(update_fields=["error"])
-        comparison.state = Comparison.State.FAILED
-    else:
-        comparison.state, comparison.open_slots = Comparison.State.OPEN, comparison.rankings_wanted
-    comparison.save(update_fields=["state", "open_slots", "rankings_wanted"])
+def _block(run: SamplingRun, result: SampleResult) -> None:
+    """End a run of which the filter blocked what was said. It is not sent again: it would be blocked again."""
+    screenings.keep(run, result)
+    run.error = _("The content filter blocked what was said, so nothing was sampled.")
+    _end(run, State.BLOCKED)
+    readiness.fail_comparison(run)
+    transaction.on_commit(fill_window, robust=True)
 
 
 def _end(run: SamplingRun, state: State) -> None:
@@ -315,36 +310,6 @@ def _end(run: SamplingRun, state: State) -> None:
     run.save(
         update_fields=["state", "lease_until", "finished_at", "error", "num_failures", "seconds", "device"],
     )
-
-
-def _fail_comparison(run: SamplingRun) -> None:
-    """Mark the comparison of a run that ended without result as failed, for a person to decide on.
-
-    Completions of its other runs are still stored.
-    """
-    comparison = _lock_comparison(run)
-    if comparison is not None and comparison.state == Comparison.State.SAMPLING:
-        comparison.state = Comparison.State.FAILED
-        comparison.save(update_fields=["state"])
-
-
-def _resume_comparison(run: SamplingRun) -> None:
-    """Set a failed comparison back to SAMPLING if none of its runs is failed or cancelled any more."""
-    comparison = _lock_comparison(run)
-    if comparison is None or comparison.state != Comparison.State.FAILED:
-        return
-    if not comparison.sampling_runs.filter(state__in=(State.FAILED, State.CANCELLED)).exists():
-        comparison.state = Comparison.State.SAMPLING
-        comparison.save(update_fields=["state"])
-
-
-def _lock_comparison(run: SamplingRun) -> Comparison | None:
-    if run.comparison_id is None:
-        return None
-    # Locked so that of two runs that end at the same time the second one sees that it is the last. The query filters
-    # by primary key alone: a row that a condition on the state leaves out is not waited for, even if another run's
-    # transaction is about to change it.
-    return Comparison.objects.select_for_update(of=("self",)).filter(id=run.comparison_id).first()
 
 
 def _keeps_partial(run: SamplingRun, result: SampleResult) -> bool:

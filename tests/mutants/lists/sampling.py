@@ -11,6 +11,8 @@ _failures_races = platform_planter("sampling/failures.py", "sampling/test_races.
 _recovery = platform_planter("sampling/recovery.py", "sampling/test_recovery.py")
 _runs = platform_planter("sampling/runs.py", "sampling/test_runs.py")
 _runs_races = platform_planter("sampling/runs.py", "sampling/test_races.py")
+_readiness = platform_planter("sampling/readiness.py", "sampling/test_runs.py")
+_readiness_races = platform_planter("sampling/readiness.py", "sampling/test_races.py")
 _progress = platform_planter("sampling/progress.py", "sampling/test_progress.py")
 _near_duplicates_races = platform_planter("prompts/near_duplicates.py", "prompts/test_races.py")
 _near_duplicates = platform_planter("prompts/near_duplicates.py", "prompts/test_near_duplicates.py")
@@ -91,7 +93,7 @@ MUTANTS = [
         "cursor.execute(\"SELECT pg_advisory_xact_lock(hashtext('parley: sampling window'))\")",
         'cursor.execute("SELECT 1")',
     ),
-    _runs_races(
+    _readiness_races(
         "two parts that end at once leave the comparison closed",
         'Comparison.objects.select_for_update(of=("self",)).filter(id=run.comparison_id)',
         "Comparison.objects.filter(id=run.comparison_id)",
@@ -108,8 +110,8 @@ MUTANTS = [
     ),
     _runs_races(
         "two people who retry a run at once restart it twice",
-        'SamplingRun.objects.select_for_update(of=("self",)).get(id=run.id)\n        if locked.state not in (State.F',
-        "SamplingRun.objects.get(id=run.id)\n        if locked.state not in (State.F",
+        'SamplingRun.objects.select_for_update(of=("self",)).get(id=run.id)\n        if locked.state not in GIVEN',
+        "SamplingRun.objects.get(id=run.id)\n        if locked.state not in GIVEN",
     ),
     _runs_races(
         "two sweeps at once send a run twice", 'waiting.select_for_update(skip_locked=True, of=("self",))', "waiting"
@@ -124,7 +126,7 @@ MUTANTS = [
         "len(result.completions) != run.num_completions",
         "len(result.completions) < run.num_completions",
     ),
-    _runs(
+    _readiness(
         "a comparison that was left out opens with its last completions",
         "if comparison is None or comparison.state != Comparison.State.SAMPLING:",
         "if comparison is None:",

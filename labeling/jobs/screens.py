@@ -1,0 +1,54 @@
+"""Which content filter sees the texts of a sampling run, and by which rules it acts.
+
+The version of the rules is chosen when an attempt is sent and kept with its run, so that what comes back names the
+rules it was judged by, whatever an admin saved meanwhile.
+"""
+
+from labeling.models import Filter, FilterRules, SamplingRun, User
+from records import Screen, decode
+from records.screening import FilterRule, FilterServer
+
+OWN_THRESHOLDS = 0  # the version of a project that never made rules: the filter's own thresholds hold
+
+
+def version_in_force(project_id: object) -> int:
+    """The newest version of a project's rules; OWN_THRESHOLDS if it never made any."""
+    newest = FilterRules.objects.filter(project=project_id).order_by("-version").values_list("version", flat=True)
+    return newest.first() or OWN_THRESHOLDS
+
+
+def screen_of(run: SamplingRun) -> Screen | None:
+    """What the sampler is told about the filter; None where this project's texts are not screened.
+
+    A visitor is answered only where the filter can see it; trainers go on without, and what they get is marked.
+    """
+    version = version_in_force(run.project_id) if run.rules_version is None else run.rules_version
+    is_visitors = run.requested_by is not None and run.requested_by.role == User.Role.VISITOR
+    return screen_by(Filter.objects.in_force(), project_id=run.project_id, version=version, needs_filter=is_visitors)
+
+
+def screen_by(found: Filter, *, project_id: object, version: int, needs_filter: bool = False) -> Screen | None:
+    """The screen of one filter under one version of a project's rules; None where they switch it off."""
+    rules: tuple[FilterRule, ...] = ()
+    if version != OWN_THRESHOLDS:
+        row = FilterRules.objects.get(project=project_id, version=version)
+        rules = tuple(decode(FilterRule, rule) for rule in row.rules)
+        # Without a rule the filter's own thresholds would hold, which is the opposite of switching every rule off.
+        if not row.is_on or not rules:
+            return None
+    return Screen(
+        filter=found.name,
+        rules_version=version,
+        rules=rules,
+        backend=found.backend,  # type: ignore[arg-type]
+        filter_path=found.store_path,
+        filter_sha256=found.manifest_sha256 or None,
+        server=_server_of(found),
+        needs_filter=needs_filter,
+    )
+
+
+def _server_of(found: Filter) -> FilterServer | None:
+    if found.backend == Filter.Backend.LOCAL:
+        return None
+    return FilterServer(url=found.server_url, model=found.server_model)
