@@ -9,11 +9,12 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from labeling.dialogues.editing import add_policy_message, replace_message
 from labeling.dialogues.rules import WritingError
 from labeling.models import Dialogue, Message, SamplingRun, User
-from labeling.sampling import runs
+from labeling.sampling import runs, screenings
 from records import SampleResult
 
 Purpose = SamplingRun.Purpose
@@ -91,10 +92,15 @@ def _place_reply(run: SamplingRun) -> None:
 
 
 def _place_regenerated(run: SamplingRun, replaced: Message) -> None:
-    """Replace the old answer, and request the next marked one."""
+    """Replace the old answer, and request the next marked one. One that the filter blocked replaces nothing."""
+    completion = run.completions.select_related("run").get()
+    if screenings.is_blocked_answer(completion):
+        run.error = _("the content filter blocked the new answer.")
+        run.save(update_fields=["error"])
+        return
     try:
         with transaction.atomic():
-            replace_message(replaced, run.completions.select_related("run").get())
+            replace_message(replaced, completion)
         regenerate_next(replaced.dialogue, after=replaced.position, by=run.requested_by)
     except (WritingError, runs.SamplingError):
         return  # the dialogue has changed, or the project has no policy any more; the old text stays, marked

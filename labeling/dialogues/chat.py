@@ -11,11 +11,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling.dialogues.editing import add_message, add_policy_message, delete_from
-from labeling.dialogues.rules import WritingError
+from labeling.dialogues.rules import WritingError, require_unblocked
 from labeling.dialogues.suggestions import current_run, stop_runs
 from labeling.models import AuditEvent, Comparison, Completion, Dialogue, Message, Ranking, SamplingRun, User
 from labeling.models.content_hash import fingerprint
-from labeling.sampling import runs
+from labeling.sampling import runs, screenings
 
 MOST_DRAFTS = 4
 CHOICE_SOURCE = "chat choice"
@@ -43,6 +43,7 @@ def ask_for_answers(dialogue: Dialogue, *, num_drafts: int, by: User) -> Samplin
     messages = list(dialogue.messages.order_by("position"))
     if not messages or messages[-1].role != Message.Role.USER:
         raise WritingError(_("Say something first; then the policy answers."))
+    require_unblocked(messages)
     stop_runs(dialogue, by=by)
     return runs.request_completions(
         dialogue.project,
@@ -59,11 +60,17 @@ def ask_for_answers(dialogue: Dialogue, *, num_drafts: int, by: User) -> Samplin
 def choose(dialogue: Dialogue, completion: Completion, *, by: User) -> Message:
     """Continue the dialogue with this answer. Choosing among different drafts also stores a ranking.
 
-    Choosing the same answer twice adds one message.
+    Choosing the same answer twice adds one message. One of which the filter blocked the rest is no choice.
     """
+    if screenings.is_blocked_answer(completion):
+        raise WritingError(_("The filter blocked this answer, so it cannot be chosen."))
     with transaction.atomic():
         message = add_policy_message(dialogue, completion)
-        drafts = list(Completion.objects.filter(run_id=completion.run_id).order_by("index"))
+        drafts = list(
+            Completion.objects.filter(run_id=completion.run_id)
+            .exclude(finish_reason=screenings.FILTERED)
+            .order_by("index")
+        )
         if len({draft.content for draft in drafts}) > 1:
             _keep_choice(dialogue, completion, drafts, by=by)
     return message

@@ -15,6 +15,9 @@ from labeling.dialogues.editing import edit_message
 from labeling.models import Dialogue, Message, SamplingRun, User
 from labeling.sampling import runs as sampling_runs
 
+# With a reason in `error`; a run that is done has one where the filter blocked what it sampled.
+_WITHOUT_ANSWER = (SamplingRun.State.FAILED, SamplingRun.State.BLOCKED, SamplingRun.State.DONE)
+
 RegenerationState = Literal["writing", "waiting", "failed", "written", ""]
 
 
@@ -65,8 +68,7 @@ def _state_of(message: Message, run: SamplingRun | None, first: int | None) -> R
         return "waiting"
     if message.before is not None:
         return "written"
-    failed = run is not None and run.state == SamplingRun.State.FAILED
-    return "failed" if failed else ""
+    return "failed" if run is not None and run.error and run.state in _WITHOUT_ANSWER else ""
 
 
 def _runs(dialogue: Dialogue) -> QuerySet[SamplingRun]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from labeling.models import Dialogue, Message, User
+from labeling.sampling import screenings
 from labeling.web.form_fields import LONGEST_TEXT
 
 
@@ -49,6 +50,12 @@ def require_editable(dialogue: Dialogue, by: User | None) -> None:
     require_author(dialogue, by)
     if dialogue.state not in (Dialogue.State.DRAFT, Dialogue.State.RETURNED):
         raise WritingError(_("This dialogue is handed in. Undo that, or branch from it, to write on."))
+
+
+def require_unblocked(messages: Sequence[Message]) -> None:
+    """Raise WritingError where the content filter blocked what was said last: it is not sent again until it changes."""
+    if screenings.blocks(messages) is not None:
+        raise WritingError(_("The filter blocked this message, so no answer is asked for until it is changed."))
 
 
 def require_reviewer(dialogue: Dialogue, by: User, *states: Dialogue.State) -> None:

@@ -9,9 +9,10 @@ from typing import Literal
 from django.utils.translation import gettext as _
 
 from labeling.dialogues.editing import save_composer
-from labeling.dialogues.rules import WritingError
+from labeling.dialogues.rules import WritingError, require_unblocked
 from labeling.models import AuditEvent, Completion, Dialogue, Message, Project, SamplingRun, User
 from labeling.sampling import runs as sampling_runs
+from labeling.sampling import screenings
 from records import SamplingParams
 
 _NONE_FITS = "none fits"
@@ -53,6 +54,7 @@ def suggest(dialogue: Dialogue, *, again: bool, by: User) -> SamplingRun:
     if reason := why_no_suggestions(dialogue):
         raise WritingError(reason)
     messages = list(dialogue.messages.order_by("position"))
+    require_unblocked(messages)
     present = current_run(dialogue, messages, purpose=SamplingRun.Purpose.SUGGESTION)
     if present is not None and not again:
         return present
@@ -82,8 +84,10 @@ def suggestion_sampling(project: Project) -> SamplingParams:
 
 
 def take(dialogue: Dialogue, completion: Completion, *, by: User) -> None:
-    """Put a suggestion into the composer, where it can be edited and added."""
+    """Put a suggestion into the composer, where it can be edited and added. Raises WritingError."""
     assert completion.run is not None
+    if screenings.is_blocked_answer(completion):
+        raise WritingError(_("The filter blocked this suggestion, so it cannot be taken."))
     save_composer(
         dialogue,
         role=completion.run.as_role,

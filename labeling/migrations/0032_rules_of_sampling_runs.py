@@ -14,4 +14,17 @@ class Migration(migrations.Migration):
             name="rules_version",
             field=models.PositiveIntegerField(blank=True, null=True),
         ),
+        migrations.AlterField(
+            model_name="delivery",
+            name="event",
+            field=models.CharField(
+                choices=[
+                    ("comparison.completed", "A comparison has all its rankings"),
+                    ("export.ready", "An export is done"),
+                    ("round.finished", "A round has closed"),
+                    ("screening.blocked", "The content filter blocked a text"),
+                ],
+                max_length=40,
+            ),
+        ),
     ]

@@ -20,6 +20,7 @@ class Webhook(models.Model):
         COMPARISON_COMPLETED = "comparison.completed", "A comparison has all its rankings"
         EXPORT_READY = "export.ready", "An export is done"
         ROUND_FINISHED = "round.finished", "A round has closed"
+        SCREENING_BLOCKED = "screening.blocked", "The content filter blocked a text"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhooks")

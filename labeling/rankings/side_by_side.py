@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from labeling.models import Adjudication, Comparison, Ranking, User
 from labeling.rankings.submission import RATING_FLAGS
 from labeling.rankings.views.board import format_order, letters
+from labeling.sampling import screenings
 from labeling.statistics.agreement import places_of
 
 MOST = 50  # rankings shown beside each other, the newest; an import can bring any number
@@ -69,6 +70,7 @@ def side_by_side(comparison: Comparison, *, adjudication: Adjudication | None = 
     """All that stand, with the adjudication on top. Engineers read pseudonyms, as in what they export."""
     completions = list(comparison.completions.order_by("index", "id"))
     names = letters([str(one.id) for one in completions])
+    screened = screenings.of_completions(completions)
     standing = comparison.rankings.filter(retracted_at=None).select_related("trainer", "guideline_version")
     rankings = list(standing.prefetch_related("ratings").order_by("-ranked_at", "id")[: MOST + 1])
     orders = [_order_of(ranking, names, by) for ranking in rankings[:MOST]]
@@ -81,7 +83,12 @@ def side_by_side(comparison: Comparison, *, adjudication: Adjudication | None = 
         orders.insert(0, _order_of_adjudication(adjudication, names, by))
     return SideBySide(
         completions=[
-            {"letter": names[str(one.id)], "content": one.content, "finish_reason": one.finish_reason}
+            {
+                "letter": names[str(one.id)],
+                "content": one.content,
+                "finish_reason": one.finish_reason,
+                "screening": screened.get(one.pk),
+            }
             for one in completions
         ],
         orders=orders,

@@ -8,16 +8,18 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 
-from labeling.models import Completion, Filter, Message, SamplingRun, Screening, Withheld
+from labeling.models import Completion, Filter, Message, SamplingRun, Screening, Webhook, Withheld
 from labeling.models.safety.filters import BUNDLED_FILTER
+from labeling.webhooks.deliveries import announce
 from records import SampleResult
 from records import Screening as Seen
 
 logger = logging.getLogger(__name__)
 
 FILTERED = "filtered"  # the finish_reason of a completion of which the filter blocked the rest
+_SAMPLED = (Message.Authorship.POLICY, Message.Authorship.TAKEN)  # a model's text, unchanged
 _SEVERITY = {Screening.Verdict.BLOCK: 3, Screening.Verdict.WARN: 2, Screening.Verdict.NOT_JUDGED: 1}
 
 
@@ -37,6 +39,10 @@ def keep(run: SamplingRun, result: SampleResult, completions: Sequence[Completio
         rows.append(row)
     Screening.objects.bulk_create(rows)
     _keep_withheld(result, rows)
+    for row in rows:
+        if row.acted and row.verdict == Screening.Verdict.BLOCK:
+            facts = {"screening": str(row.pk), "category": row.category, "side": row.side}
+            announce(run.project, Webhook.Event.SCREENING_BLOCKED, **facts)
     return rows
 
 
@@ -72,16 +78,15 @@ def is_blocked_answer(completion: Completion) -> bool:
 
 def annotate_messages(thread: Sequence[Message]) -> None:
     """Set `screening` of each message that was warned of, blocked or not judged, while its text is still that text."""
-    by_message: dict[Any, list[Screening]] = {}
-    for row in _telling(message__in=[one.pk for one in thread if one.role == Message.Role.USER]):
-        by_message.setdefault(row.message_id, []).append(row)
-    sampled = {one.completion_id for one in thread if one.authorship == Message.Authorship.POLICY}
-    by_completion = _by_completion(sampled - {None})
+    said = [one.pk for one in thread if one.role == Message.Role.USER]
+    sampled = {one.pk: one.completion_id for one in thread if one.authorship in _SAMPLED and one.completion_id}
+    rows = _telling(Q(message__in=said) | Q(completion__in=sampled.values()))
     for message in thread:
-        rows = [row for row in by_message.get(message.pk, ()) if _last_said(row.run) == message.content]
-        if message.authorship == Message.Authorship.POLICY:
-            rows = by_completion.get(message.completion_id, [])
-        message.screening = worst(rows)  # type: ignore[attr-defined]
+        if message.pk in sampled:
+            own = [row for row in rows if row.completion_id == message.completion_id]
+        else:
+            own = [row for row in rows if row.message_id == message.pk and _last_said(row.run) == message.content]
+        message.screening = worst(own)  # type: ignore[attr-defined]
 
 
 def of_completions(completions: Iterable[Completion]) -> dict[Any, Screening]:
@@ -90,15 +95,9 @@ def of_completions(completions: Iterable[Completion]) -> dict[Any, Screening]:
     kept = Completion.objects.filter(pk__in=sources.values(), run=None, content=F("message__content"))
     originals = dict(kept.values_list("pk", "message__completion"))
     sources = {pk: originals.get(source) or source for pk, source in sources.items()}
-    found = {pk: worst(rows) for pk, rows in _by_completion(set(sources.values())).items()}
-    return {pk: row for pk, source in sources.items() if (row := found.get(source)) is not None}
-
-
-def said_that_blocked(run: SamplingRun | None) -> Screening | None:
-    """The screening by which what was said was blocked, so that this run sampled nothing."""
-    if run is None or run.state != SamplingRun.State.BLOCKED:
-        return None
-    return worst(_telling(run=run, attempt=run.attempt, side=Screening.Side.SAID))
+    rows = _telling(Q(completion__in=sources.values()))
+    found = {pk: worst(row for row in rows if row.completion_id == source) for pk, source in sources.items()}
+    return {pk: row for pk, row in found.items() if row is not None}
 
 
 def blocks(messages: Sequence[Message]) -> Screening | None:
@@ -106,8 +105,10 @@ def blocks(messages: Sequence[Message]) -> Screening | None:
     last = next((one for one in reversed(messages) if one.role == Message.Role.USER), None)
     if last is None:
         return None
-    rows = _telling(message=last.pk, verdict=Screening.Verdict.BLOCK)
-    return worst(row for row in rows if _last_said(row.run) == last.content)
+    if not hasattr(last, "screening"):
+        annotate_messages([last])
+    found: Screening | None = last.screening  # type: ignore[attr-defined]
+    return found if found is not None and found.verdict == Screening.Verdict.BLOCK else None
 
 
 def worst(rows: Iterable[Screening]) -> Screening | None:
@@ -115,18 +116,10 @@ def worst(rows: Iterable[Screening]) -> Screening | None:
     return max(rows, key=lambda row: (_SEVERITY.get(row.verdict, 0), row.created_at), default=None)  # type: ignore[call-overload, no-any-return]
 
 
-def _telling(**where: Any) -> list[Screening]:
+def _telling(where: Q) -> list[Screening]:
     """Screenings of which a person is told: those that acted, and those that judged nothing."""
-    acted = Screening.objects.that_acted().filter(**where)
-    unjudged = Screening.objects.filter(verdict=Screening.Verdict.NOT_JUDGED, in_shadow=False, **where)
-    return list((acted | unjudged).select_related("run", "filter"))
-
-
-def _by_completion(ids: set[Any]) -> dict[Any, list[Screening]]:
-    found: dict[Any, list[Screening]] = {}
-    for row in _telling(completion__in=ids) if ids else ():
-        found.setdefault(row.completion_id, []).append(row)
-    return found
+    told = Q(acted=True) | Q(verdict=Screening.Verdict.NOT_JUDGED, in_shadow=False)
+    return list(Screening.objects.filter(where, told).select_related("run", "filter", "project"))
 
 
 def _message_said(run: SamplingRun) -> Message | None:

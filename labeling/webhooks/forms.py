@@ -11,6 +11,7 @@ EVENTS = {
     Webhook.Event.COMPARISON_COMPLETED.value: _("A comparison has all its rankings"),
     Webhook.Event.EXPORT_READY.value: _("An export is done"),
     Webhook.Event.ROUND_FINISHED.value: _("A round has closed"),
+    Webhook.Event.SCREENING_BLOCKED.value: _("The content filter has blocked a text"),
 }
 
 

@@ -23,6 +23,7 @@ from labeling.dialogues.regeneration import annotate_regeneration
 from labeling.dialogues.rules import content_digest
 from labeling.dialogues.suggestions import current_run, next_role, none_fitted, why_no_suggestions
 from labeling.models import Completion, Dialogue, Message, SamplingRun
+from labeling.sampling import screenings
 from labeling.sampling.runs import UNDER_WAY
 from labeling.web.times import clock
 
@@ -53,6 +54,7 @@ def thread_context(
     said = dialogue.messages.order_by("position").annotate(finish_reason=F("completion__finish_reason"))
     thread: list[Message] = [*said]
     annotate_regeneration(dialogue, thread)
+    screenings.annotate_messages(thread)
     removed = []
     if reviews or dialogue.reviewed_at:  # before the first decision its author has no comments to read
         removed = annotate_comments(dialogue, thread, reviews=reviews)
@@ -191,7 +193,7 @@ def _later_choices(dialogue: Dialogue, later: list[Message]) -> list[tuple[str, 
 
 def _answer_context(dialogue: Dialogue, thread: list[Message]) -> dict[str, Any]:
     run = answer_run(dialogue, thread)
-    editable = dialogue.state in EDITABLE
+    editable = dialogue.state in EDITABLE and screenings.blocks(thread) is None
     context: dict[str, Any] = {
         "run": None,
         "awaits_answer": bool(thread) and thread[-1].role == Message.Role.USER,
@@ -206,9 +208,15 @@ def _answer_context(dialogue: Dialogue, thread: list[Message]) -> dict[str, Any]
 def _run_context(run: SamplingRun, dialogue: Dialogue, *, fragment_url: str, target: str) -> dict[str, Any]:
     name = "choose_answer" if run.purpose == SamplingRun.Purpose.CHAT else "take_suggestion"
     completions = {completion.index: completion for completion in run.completions.all()}
+    screened = screenings.of_completions(completions.values())
+    offered = {index: one for index, one in completions.items() if not screenings.is_blocked_answer(one)}
     candidates: list[dict[str, Any]] = [
-        {"completion": completions.get(index), "take_url": _take_url(name, dialogue, completions.get(index))}
-        for index in range(run.num_completions)
+        {
+            "completion": completions.get(index),
+            "screening": screened.get(completions[index].pk) if index in completions else None,
+            "take_url": _take_url(name, dialogue, offered.get(index)),
+        }
+        for index in range(run.num_completions if run.state != SamplingRun.State.BLOCKED else 0)
     ]
     return {
         "run": run,
@@ -216,7 +224,7 @@ def _run_context(run: SamplingRun, dialogue: Dialogue, *, fragment_url: str, tar
         "run_sentence": _sentence(run),
         "candidates": candidates,
         "num_candidates": run.num_completions,
-        "completion_texts": {str(completion.pk): completion.content for completion in completions.values()},
+        "completion_texts": {str(completion.pk): completion.content for completion in offered.values()},
         "fragment_url": fragment_url,
         "fragment_target": target,
     }
@@ -235,6 +243,7 @@ def _sentence(run: SamplingRun) -> str:
         SamplingRun.State.RUNNING: _("%(name)s is writing …") % {"name": name},
         SamplingRun.State.FAILED: _("%(name)s could not answer.") % {"name": name},
         SamplingRun.State.CANCELLED: _("Stopped."),
+        SamplingRun.State.BLOCKED: run.error,
     }.get(SamplingRun.State(run.state), "")
 
 

@@ -57,7 +57,10 @@ def take_suggestion(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, com
     """Put a suggestion into the composer, for a browser without JavaScript; otherwise the page's script does it."""
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     completion = access.suggestion_for(dialogue, completion_id)
-    dialogues_suggestions.take(dialogue, completion, by=access.person(request))
+    try:
+        dialogues_suggestions.take(dialogue, completion, by=access.person(request))
+    except WritingError as error:
+        messages.error(request, str(error))
     return redirect(fragments.dialogue_url(dialogue))
 
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 from labeling.models.completions import Completion, SamplingRun
 from labeling.models.dialogues import Message
 from labeling.models.projects import Project
+from labeling.models.safety.categories import category_name
 
 BUNDLED_FILTER = "bundled"  # the name of the filter that comes with Parley
 
@@ -155,6 +156,10 @@ class Screening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_verdict_display()} {self.category}".strip()
+
+    @property
+    def category_name(self) -> str:
+        return category_name(self.category)
 
 
 class Withheld(models.Model):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from labeling.models import Comparison, Reference, User
 from labeling.rankings.submission import LONGEST_NOTE, RATING_FLAGS
 from labeling.rankings.wording import layout_choices, ranking_words, strength_choices
+from labeling.sampling import screenings
 from labeling.statistics.agreement import Tiers
 from labeling.web.form_fields import whole_number
 
@@ -38,6 +39,7 @@ def board_context(
     If the page is shown with an error, everything posted is in it too: without JavaScript nothing else keeps it.
     """
     known = {str(completion.id): completion for completion in comparison.completions.all()}
+    screened = screenings.of_completions(known.values())
     shelves = (posted or {}).get("shelves")
     posted_shelves = shelves if isinstance(shelves, dict) else {}
     completions = [
@@ -46,6 +48,7 @@ def board_context(
             "letter": letter,
             "content": known[identifier].content,
             "finish_reason": known[identifier].finish_reason,
+            "screening": screened.get(known[identifier].pk),
             "posted_shelf": whole_number(str(posted_shelves.get(identifier, ""))),
             **_posted_rating(posted, identifier),
         }
@@ -141,6 +144,7 @@ def reference_completions(
 ) -> list[dict[str, Any]]:
     """The completions of a reference, best first, with letter, tier, acceptability, content and remark."""
     known = {str(completion.id): completion for completion in comparison.completions.all()}
+    screened = screenings.of_completions(known.values())
     line = len(reference.tiers) if reference.unacceptable_from is None else reference.unacceptable_from
     return [
         {
@@ -149,6 +153,7 @@ def reference_completions(
             "is_unacceptable": place >= line,
             "content": known[identifier].content,
             "finish_reason": known[identifier].finish_reason,
+            "screening": screened.get(known[identifier].pk),
             "remark": reference.remarks.get(identifier, ""),
         }
         for place, tier in enumerate(reference.tiers)

@@ -14,6 +14,7 @@ from labeling.rankings import mending
 from labeling.rankings.submission import RATING_FLAGS
 from labeling.rankings.views import board
 from labeling.rankings.wording import strength_choices
+from labeling.sampling import screenings
 from labeling.web.times import moment
 
 SUBMITTED = (Lease.State.SUBMITTED, Lease.State.WITHDRAWN)  # states of a lease that this page shows
@@ -62,6 +63,7 @@ def in_words(ranking: Ranking) -> str:
 def tiers_of(ranking: Ranking) -> list[dict[str, Any]]:
     """The tiers, best first, each with its completions; without an order one tier of all, which has no number."""
     known = {str(completion.id): completion for completion in ranking.comparison.completions.all()}
+    screened = screenings.of_completions(known.values())
     rated = {str(rating.completion_id): rating for rating in ranking.ratings.all()}
     letters = board.letters(ranking.shown_order)
     words = dict(strength_choices())
@@ -78,6 +80,7 @@ def tiers_of(ranking: Ranking) -> list[dict[str, Any]]:
                     "letter": letters[identifier],
                     "content": known[identifier].content,
                     "finish_reason": known[identifier].finish_reason,
+                    "screening": screened.get(known[identifier].pk),
                     "rating": rated.get(identifier),
                     "flags": [label for flag, label in RATING_FLAGS.items() if _has_flag(rated.get(identifier), flag)],
                 }

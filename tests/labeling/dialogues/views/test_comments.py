@@ -169,9 +169,9 @@ def test_more_comments_and_suggestions_cost_no_more_queries(
 ) -> None:
     dialogue = make_chat(project=project, author=alice, num_turns=4, state=Dialogue.State.SUBMITTED)
     commented(dialogue, rita)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         client.get(address("review_dialogue", dialogue))
     for position in range(8):
         commented(dialogue, rita, position=position)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         client.get(address("review_dialogue", dialogue))

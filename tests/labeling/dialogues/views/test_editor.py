@@ -281,10 +281,10 @@ def test_longer_dialogues_and_lists_cost_no_more_queries(
     client: Client, project: Project, alice: User, django_assert_num_queries: Any
 ) -> None:
     short = make_dialogue(project=project, author=alice, turns=TURNS)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get(address("dialogue", short))
     long = make_dialogue(project=project, author=alice, turns=TURNS * 10)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get(address("dialogue", long))
     with django_assert_num_queries(11):
         client.get(reverse("write", args=("sky",)))

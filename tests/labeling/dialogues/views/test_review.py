@@ -108,5 +108,5 @@ def test_a_longer_queue_costs_no_more_queries(
         dialogue = submitted(project, alice)
     with django_assert_num_queries(7):
         client.get(reverse("review", args=("sky",)))
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(address("review_dialogue", dialogue))
