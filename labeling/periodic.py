@@ -13,6 +13,7 @@ from labeling.models import Project
 from labeling.prompts import near_duplicates
 from labeling.rankings import assignment, corrections
 from labeling.rounds import evaluations, training_jobs
+from labeling.safety import shadow
 from labeling.sampling import comparisons, recovery, thumbs_down
 from labeling.webhooks import deliveries
 from labeling.withdrawals import batches as withdrawals
@@ -51,6 +52,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "policies decided on": _in_each_project(evaluations.decide),
     "comparisons made": _in_each_project(comparisons.keep_ready),
     "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
+    "texts screened in shadow": shadow.ask,
     "sign-in failures forgotten": users.forget_old_failures,
     "answers of the API forgotten": api_tokens.forget_old_answers,
 }

@@ -12,15 +12,17 @@ from labeling.dialogues import answers
 from labeling.imports import uploads
 from labeling.prompts import near_duplicates
 from labeling.rounds import training_jobs
+from labeling.safety import shadow
 from labeling.sampling import runs
 from labeling.webhooks import deliveries
-from records import EmbedResult, RecordError, SampleResult, TrainingProgress, TrainingResult, decode
+from records import EmbedResult, RecordError, SampleResult, ScreenResult, TrainingProgress, TrainingResult, decode
 from records.names import (
     BUILD_EXPORT,
     DELIVER,
     RECORD_COMPLETIONS,
     RECORD_SAMPLING_FAILURE,
     RECORD_SAMPLING_STARTED,
+    RECORD_SCREENINGS,
     RECORD_TRAINING_PROGRESS,
     RECORD_TRAINING_RELEASED,
     RECORD_TRAINING_RESULT,
@@ -53,6 +55,12 @@ def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> No
 def record_vectors(result: dict[str, Any]) -> None:
     """Record the sampler's vectors, which Celery passes on as the return value of the embedding task."""
     near_duplicates.record_vectors(decode(EmbedResult, result, where="vectors"))
+
+
+@shared_task(name=RECORD_SCREENINGS)
+def record_screenings(result: dict[str, Any]) -> None:
+    """Record what a filter said after the fact, which Celery passes on as the return value of the screening task."""
+    shadow.record(decode(ScreenResult, result, where="screenings"))
 
 
 @shared_task(name=BUILD_EXPORT)

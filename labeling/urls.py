@@ -13,6 +13,7 @@ from labeling.prompts import views as prompts_views
 from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
 from labeling.rounds.views import evaluations, job_logs, leaderboard, model_files, models, rounds, runs
+from labeling.safety.views import filters, rules, screenings
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
@@ -188,6 +189,13 @@ urlpatterns = [
     path(f"{_ADJUDICATION}decide/", adjudications.decide_adjudication, name="decide_adjudication"),
     path(f"{_ADJUDICATION}give-back/", adjudications.give_back_adjudication, name="give_back_adjudication"),
     path(f"{_ADJUDICATION}withdraw/", adjudications.withdraw_adjudication, name="withdraw_adjudication"),
+    # The content filter: a project's rules, what it saw, and the filters.
+    path("p/<slug:slug>/rules/", rules.rules, name="rules"),
+    path("p/<slug:slug>/screenings/", screenings.screenings, name="screenings"),
+    path("p/<slug:slug>/screenings/<uuid:screening_id>/", screenings.screening, name="screening"),
+    path("filters/", filters.filters, name="filters"),
+    path("filters/<uuid:filter_id>/", filters.filter_page, name="filter"),
+    path("filters/<uuid:filter_id>/promote/", filters.promote_filter, name="promote_filter"),
     # Mending one's own work.
     path(f"{_RANKING}withdraw/", own_work.withdraw_ranking, name="withdraw_ranking"),
     path(f"{_RANKING}put-back/", own_work.put_back_ranking, name="put_back_ranking"),

@@ -14,16 +14,18 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from labeling.jobs.screens import screen_of
 from labeling.models import Policy, SamplingRun
-from records import EmbedRequest, Message, ModelServer, SampleRequest, SamplingParams, decode, encode
+from records import EmbedRequest, Message, ModelServer, SampleRequest, SamplingParams, ScreenRequest, decode, encode
 from records.names import (
     EMBED,
     PRIORITY_OVERNIGHT,
     PRIORITY_WAITING,
     RECORD_COMPLETIONS,
     RECORD_SAMPLING_FAILURE,
+    RECORD_SCREENINGS,
     RECORD_VECTORS,
     SAMPLE,
     SAMPLE_QUEUE,
+    SCREEN,
     WEB_QUEUE,
     cancel_key,
     stream_key,
@@ -57,6 +59,17 @@ def send_embedding(request: EmbedRequest) -> bool:
         kwargs={"request": encode(request)},
         priority=PRIORITY_OVERNIGHT,
         link=current_app.signature(RECORD_VECTORS, queue=WEB_QUEUE),
+    )
+
+
+def send_screening(request: ScreenRequest) -> bool:
+    """Have a filter see texts after the fact, with the task that records what it says; False if the broker is away."""
+    return _send(
+        SCREEN,
+        f"a batch of {len(request.ids)} texts to screen",
+        kwargs={"request": encode(request)},
+        priority=PRIORITY_OVERNIGHT,
+        link=current_app.signature(RECORD_SCREENINGS, queue=WEB_QUEUE),
     )
 
 

@@ -33,8 +33,7 @@ def screen_by(found: Filter, *, project_id: object, version: int, needs_filter: 
     if version != OWN_THRESHOLDS:
         row = FilterRules.objects.get(project=project_id, version=version)
         rules = tuple(decode(FilterRule, rule) for rule in row.rules)
-        # Without a rule the filter's own thresholds would hold, which is the opposite of switching every rule off.
-        if not row.is_on or not rules:
+        if not row.is_on:
             return None
     return Screen(
         filter=found.name,

@@ -62,6 +62,7 @@ def _general_links(user: User) -> list[NavigationLink]:
     wanted = [
         ("home", _("Projects"), True),
         ("models", _("Models"), user.can_train_models),
+        ("filters", _("Filters"), user.can_train_models),
         ("workers", _("Workers"), user.can_train_models),
         ("people", _("People"), user.is_admin),
     ]

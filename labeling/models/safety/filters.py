@@ -57,6 +57,7 @@ class Filter(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     shadow_since = models.DateTimeField(null=True, blank=True)
+    shadow_asked_at = models.DateTimeField(null=True, blank=True)  # when its last batch was sent; None: it came back
     in_force_since = models.DateTimeField(null=True, blank=True)
 
     objects = FilterQuerySet.as_manager()
@@ -156,6 +157,13 @@ class Screening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_verdict_display()} {self.category}".strip()
+
+    @property
+    def shown_text(self) -> str:
+        """The text as people were shown it: never what was withheld."""
+        if self.message is not None:
+            return self.message.content
+        return self.completion.content if self.completion is not None else ""
 
     @property
     def category_name(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from labeling import models
 from labeling.models import Comparison, Lease
 from labeling.rankings.mending import change_key
+from labeling.safety.rules import current
 from tests.labeling.web.full_project import KEY, FullProject
 
 
@@ -46,6 +47,9 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "project_settings": {"name": "N", "description": "d", "policy": project.policy_id, **numbers, **mixture},
         "archive_project": {"archived": "yes"},
         "edit_guidelines": {"text": "Be kind."},
+        "rules": {"version": "0", "is_on": "on", "note": "w", **_rule_fields(project)},
+        "filters": {"name": "guard", "backend": "chat_guard", "url": "https://guard.example/v1", "model": "g"},
+        "promote_filter": {"to": "shadow", "why": "w"},
         "project_people": {"members": full.ids["user_id"]},
         "preview": {"text": "*x*"},
         "start_dialogue": {"prompt": full.ids["prompt_id"]},
@@ -196,3 +200,8 @@ def _order(completions: list[str]) -> dict[str, int]:
 
 def _shelves(full: FullProject, name: str) -> dict[str, Any]:
     return {f"shelf:{one}": place for one, place in _order(_completions(full, name)).items()}
+
+
+def _rule_fields(project: models.Project) -> dict[str, str]:
+    """Every line of the table of rules, left to the filter."""
+    return {f"mode-{rule.category}-{rule.side}": "own" for rule in current(project) if not rule.is_fixed}

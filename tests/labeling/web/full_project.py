@@ -27,6 +27,7 @@ from tests.labeling.factories import (
     make_thumb,
     make_user,
 )
+from tests.labeling.safety.full_screenings import make_screenings
 
 SLUG = "ours"
 MENDING = (
@@ -146,7 +147,9 @@ def make_full_project() -> FullProject:
     disputed = _make_disputed(project)
     waiting = _make_adjudication(_make_disputed(project), by=adam, state="waiting")
     ordered = _make_adjudication(_make_disputed(project), by=adam, state="ordered")
+    screening = make_screenings(project, chat)
     ids = {
+        "screening_id": screening.id, "filter_id": screening.filter_id,
         "figure": "agreement",
         "token_id": program.token.id, "user_id": make_user(username="bob", projects=[project]).id,
         "dialogue_id": draft.id, "message_id": message.id, "prompt_id": prompt.id, "run_id": run.id,

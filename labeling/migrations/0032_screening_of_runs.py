@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """By which version of the filter's rules a run's newest attempt is screened."""
+    """The rules that a run is screened by, when a filter in shadow was last asked, and the event of a block."""
 
     dependencies = [
         ("labeling", "0031_filters_rules_and_screenings"),
@@ -13,6 +13,11 @@ class Migration(migrations.Migration):
             model_name="samplingrun",
             name="rules_version",
             field=models.PositiveIntegerField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name="filter",
+            name="shadow_asked_at",
+            field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AlterField(
             model_name="delivery",
