@@ -12,7 +12,7 @@ from labeling.dialogues import answers
 from labeling.imports import uploads
 from labeling.prompts import near_duplicates
 from labeling.rounds import training_jobs
-from labeling.safety import shadow
+from labeling.safety import moderations, shadow
 from labeling.sampling import runs
 from labeling.webhooks import deliveries
 from records import EmbedResult, RecordError, SampleResult, ScreenResult, TrainingProgress, TrainingResult, decode
@@ -59,8 +59,15 @@ def record_vectors(result: dict[str, Any]) -> None:
 
 @shared_task(name=RECORD_SCREENINGS)
 def record_screenings(result: dict[str, Any]) -> None:
-    """Record what a filter said after the fact, which Celery passes on as the return value of the screening task."""
-    shadow.record(decode(ScreenResult, result, where="screenings"))
+    """Record what a filter said after the fact, which Celery passes on as the return value of the screening task.
+
+    What it said of a program's texts is handed over to the request that waits for it.
+    """
+    seen = decode(ScreenResult, result, where="screenings")
+    if moderations.is_ours(seen):
+        moderations.hand_over(seen)
+    else:
+        shadow.record(seen)
 
 
 @shared_task(name=BUILD_EXPORT)

@@ -275,6 +275,33 @@ class Client:
             raise ParleyError(404, "policy", f"There is no policy “{policy}”.", "See `parley policies`.")
         return dict(self._connection.post(f"{_place(project)}/promote", {"policy_id": found["id"], "reason": reason}))
 
+    def screenings(self, project: str, **wanted: Any) -> Iterator[Row]:
+        """What the content filter saw, newest first, without the texts; `verdict="block"`, `acted=True` narrow it."""
+        return self._rows(f"{_place(project)}/screenings", **wanted)
+
+    def rules(self, project: str) -> Row:
+        """What a project's filter does with each category."""
+        return dict(self._connection.get(f"{_place(project)}/rules"))
+
+    def change_rules(
+        self, project: str, *, version: int, rules: Sequence[Row], note: str = "", is_on: bool = True
+    ) -> Row:
+        """Make a new version of a project's rules; `version` is the one that was read."""
+        given = {"version": version, "rules": list(rules), "note": note, "is_on": is_on}
+        return dict(self._connection.post(f"{_place(project)}/rules", given))
+
+    def filters(self) -> Iterator[Row]:
+        return self._rows("filters")
+
+    def promote_filter(self, filter_id: str, to: str, *, why: str = "") -> Row:
+        """Put a filter in shadow or in force, or retire it."""
+        return dict(self._connection.post(f"filters/{filter_id}/promote", {"to": to, "why": why}))
+
+    def moderate(self, texts: str | Sequence[str]) -> Row:
+        """What the filter in force says of texts, at most 32, in the shape of OpenAI's moderation endpoint."""
+        given = texts if isinstance(texts, str) else list(texts)
+        return dict(self._connection.post("moderations", {"input": given}))
+
     def _rows(self, path: str, **query: Any) -> Iterator[Row]:
         cursor = None
         while True:

@@ -21,6 +21,7 @@ from labeling.api import (
     people,
     projects,
     rankings,
+    safety,
     schemas,
     training,
     webhooks,
@@ -79,6 +80,7 @@ for _room in (
     people,
     webhooks,
     withdrawals,
+    safety,
 ):
     api.add_router("", _room.router)
 

@@ -107,6 +107,9 @@ def a_body_for(name: str) -> dict[str, Any]:
         "api_list_people": {"username": "dora", "role": "trainer"},
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
         "api_skip": {"reason": "tired"},
+        "api_get_rules": {"version": 0},
+        "api_promote_filter": {"to": "shadow"},
+        "api_moderate": {"input": "Hello."},
     }.get(name, {})
 
 

@@ -163,6 +163,11 @@ def bodies(full: FullProject) -> dict[str, Any]:
         "api_list_people": {"username": "dora", "role": "reviewer"},
         "api_change_person": {"role": "engineer", "is_active": False},
         "api_change_project_members": {"add": [str(full.ids["user_id"])], "remove": []},
+        "api_get_rules": {"version": 0, "is_on": True, "note": "w", "rules": [
+            {"category": "H", "side": "said", "mode": "on", "warn_at": 0.5, "block_at": None},
+        ]},
+        "api_promote_filter": {"to": "shadow", "why": "w"},
+        "api_moderate": {"input": ["Hello."], "model": "m"},
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
     }  # fmt: skip
 

@@ -1,0 +1,103 @@
+"""What the filter withheld is nowhere to be read: on no page, in no answer of the API, in no export, in no stream."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core import serializers
+from django.db import connection
+from django.test import Client
+
+from labeling import exports, models
+from labeling.models import Export, SamplingRun, Withheld
+from labeling.sampling import streaming
+from labeling.webhooks.deliveries import add_webhook
+from tests.labeling.sampling.screened import WITHHELD
+from tests.labeling.signed_in import as_user
+from tests.labeling.web.full_project import FullProject, addresses, make_full_project
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "sent", "quick_passwords")]
+QUERIES = ("", "?text=shown")
+
+
+@pytest.fixture
+def full(settings: Any) -> Iterator[FullProject]:
+    settings.API_REQUESTS_PER_MINUTE = 10**9
+    logging.disable(logging.CRITICAL)
+    yield make_full_project()
+    logging.disable(logging.NOTSET)
+
+
+def test_the_full_project_withholds_something(full: FullProject) -> None:
+    held = Withheld.objects.filter(screening__project=full.project)
+    assert held.count() == 4
+    assert all(WITHHELD in one.content for one in held)
+
+
+def test_no_page_and_no_answer_holds_what_was_withheld(full: FullProject) -> None:
+    client = as_user(full.adam)
+    session = client.cookies["sessionid"].value
+    client.raise_request_exception = False
+    token = {"Authorization": f"Bearer {full.program.text}"}
+    seen = 0
+    for pattern in addresses():
+        for query in QUERIES:
+            client.cookies.load({"sessionid": session})
+            for headers in ({}, {"HX-Request": "true"}) if not query else ({},):
+                answer = client.get(full.address(pattern) + query, headers=token | headers)
+                body = answer.getvalue() if not getattr(answer, "is_async", False) else b""
+                assert WITHHELD.encode() not in body, f"{pattern.name}{query}"
+                assert WITHHELD not in str(answer.headers), pattern.name
+                seen += answer.status_code == 200 and b"It began well" in body
+    assert seen >= 3  # what was shown of it stands on pages of its dialogue
+
+
+def test_every_screening_s_page_and_every_stream_is_without_it(full: FullProject) -> None:
+    client = as_user(full.adam)
+    for one in models.Screening.objects.filter(project=full.project):
+        answer = client.get(f"/p/{full.project.slug}/screenings/{one.pk}/?text=shown")
+        assert answer.status_code == 200
+        assert WITHHELD not in answer.content.decode()
+    for run in SamplingRun.objects.filter(completions__finish_reason="filtered"):
+        texts = json.dumps(streaming._state_of(run).texts)
+        assert WITHHELD not in texts
+        events = asyncio.run(_all(run)) if not connection.in_atomic_block else _replayed(run)
+        assert WITHHELD not in events
+
+
+async def _all(run: SamplingRun) -> str:
+    return "".join([event async for event in streaming._events(run.pk, streaming._state_of(run), "")])
+
+
+def _replayed(run: SamplingRun) -> str:
+    """The events of a run that is over, which reads no row."""
+    return asyncio.run(_collected(streaming._events(run.pk, streaming._state_of(run), "")))
+
+
+async def _collected(events: Any) -> str:
+    return "".join([event async for event in events])
+
+
+@pytest.mark.parametrize("kind", Export.Kind.values)
+def test_no_export_holds_it(full: FullProject, kind: str, store: Any) -> None:
+    made = exports.request_export(full.project, kind=kind, by=full.adam, notify_worker=False)
+    exports.build(made.id)
+    files = [path for path in store.rglob("*") if path.is_file()]
+    assert files
+    assert all(WITHHELD.encode() not in path.read_bytes() for path in files)
+
+
+def test_no_other_row_holds_it(full: FullProject) -> None:
+    add_webhook(full.project, url="https://example.org/", events=["screening.blocked"], by=full.adam)
+    for model in serializers.python.apps.get_app_config("labeling").get_models():
+        if model is not Withheld:
+            rows = serializers.serialize("json", model._base_manager.all())
+            assert WITHHELD not in rows, model.__name__
+
+
+def test_a_stranger_sees_nothing_at_all(full: FullProject) -> None:
+    answer = Client().get(f"/p/{full.project.slug}/screenings/")
+    assert answer.status_code == 302
