@@ -54,6 +54,10 @@ def thread_context(
     said = dialogue.messages.order_by("position").annotate(finish_reason=F("completion__finish_reason"))
     thread: list[Message] = [*said]
     annotate_regeneration(dialogue, thread)
+    # The run before what the filter saw: one that is blocked in between is then asked about again, and not shown
+    # without the reason.
+    is_chat = dialogue.kind == Dialogue.Kind.CHAT
+    run = answer_run(dialogue, thread) if is_chat else None
     screenings.annotate_messages(thread)
     removed = []
     if reviews or dialogue.reviewed_at:  # before the first decision its author has no comments to read
@@ -77,8 +81,8 @@ def thread_context(
         "num_later": len(later),
         "later_choices": _later_choices(dialogue, later),
     }
-    if dialogue.kind == Dialogue.Kind.CHAT:
-        context |= _answer_context(dialogue, thread)
+    if is_chat:
+        context |= _answer_context(dialogue, thread, run)
     return context
 
 
@@ -191,8 +195,7 @@ def _later_choices(dialogue: Dialogue, later: list[Message]) -> list[tuple[str, 
     return [(name, label) for name, label in LATER_CHOICES if answers or name != "regenerate"]
 
 
-def _answer_context(dialogue: Dialogue, thread: list[Message]) -> dict[str, Any]:
-    run = answer_run(dialogue, thread)
+def _answer_context(dialogue: Dialogue, thread: list[Message], run: SamplingRun | None) -> dict[str, Any]:
     editable = dialogue.state in EDITABLE and screenings.blocks(thread) is None
     context: dict[str, Any] = {
         "run": None,

@@ -12,11 +12,13 @@ from django.db import connection
 from django.test import AsyncClient
 from django.urls import reverse
 
+from labeling.dialogues.answers import record_completions
 from labeling.models import Completion, Project, SamplingRun, User
 from labeling.sampling import streaming
 from labeling.sampling.runs import cancel, record_failure
 from tests.answering import finish_stream, send_result, stream_words
 from tests.labeling.factories import make_run, make_user
+from tests.labeling.sampling.screened import WITHHELD, blocked_result, screened_result
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -233,3 +235,30 @@ def _ids(run: SamplingRun) -> list[str]:
 
     with redis.Redis.from_url(settings.REDIS_URL) as broker:
         return [identifier.decode() for identifier, _fields in broker.xrange(stream_key(str(run.pk), 1))]
+
+
+def test_a_run_of_which_the_filter_blocked_the_question_ends_without_a_word(project: Project, alice: User) -> None:
+    run = make_sent_run(project, alice)
+
+    def sampler() -> None:
+        finish_stream(run)
+        record_completions(blocked_result(run))
+
+    assert follow(run, alice, meanwhile=sampler) == [("finished", {})]
+    assert follow(run, alice) == [("again", {}), ("finished", {})]
+
+
+def test_who_comes_back_to_an_answer_that_was_cut_reads_what_was_shown(project: Project, alice: User) -> None:
+    run = make_sent_run(project, alice, num_completions=2)
+
+    def sampler() -> None:
+        stream_words(run, index=0, text="It began")
+        finish_stream(run)
+        record_completions(screened_result(run, ("It began", "block"), ("Whole.", "pass")))
+
+    live = follow(run, alice, meanwhile=sampler)
+    assert text_of(live) == "It began "
+    for last_id in ("", f"1:{_ids(run)[0]}"):
+        again = follow(run, alice, after=last_id)
+        assert (text_of(again, 0), text_of(again, 1)) == ("It began", "Whole.")
+        assert WITHHELD not in json.dumps(again)
