@@ -58,7 +58,7 @@ def get_rules(request: HttpRequest, slug: str) -> Any:
 def change_rules(request: HttpRequest, slug: str, given: schemas.NewRules) -> Any:
     """Make a new version: `rules` change those of their category and side, the others stay as they were read."""
     project = access.project_for(request, slug)
-    changed = {(one.category, one.side): Rule(**one.dict()) for one in given.rules}
+    changed: dict[tuple[str, str], Rule] = {(one.category, one.side): Rule(**one.dict()) for one in given.rules}
     wanted = [changed.get((one.category, one.side), one) for one in safety_rules.current(project)]
     try:
         by = access.person(request)

@@ -4,6 +4,8 @@ The version of the rules is chosen when an attempt is sent and kept with its run
 rules it was judged by, whatever an admin saved meanwhile.
 """
 
+from uuid import UUID
+
 from labeling.models import Filter, FilterRules, SamplingRun, User
 from records import Screen, decode
 from records.screening import FilterRule, FilterServer
@@ -11,7 +13,7 @@ from records.screening import FilterRule, FilterServer
 OWN_THRESHOLDS = 0  # the version of a project that never made rules: the filter's own thresholds hold
 
 
-def version_in_force(project_id: object) -> int:
+def version_in_force(project_id: UUID | None) -> int:
     """The newest version of a project's rules; OWN_THRESHOLDS if it never made any."""
     newest = FilterRules.objects.filter(project=project_id).order_by("-version").values_list("version", flat=True)
     return newest.first() or OWN_THRESHOLDS
@@ -27,7 +29,7 @@ def screen_of(run: SamplingRun) -> Screen | None:
     return screen_by(Filter.objects.in_force(), project_id=run.project_id, version=version, needs_filter=is_visitors)
 
 
-def screen_by(found: Filter, *, project_id: object, version: int, needs_filter: bool = False) -> Screen | None:
+def screen_by(found: Filter, *, project_id: UUID | None, version: int, needs_filter: bool = False) -> Screen | None:
     """The screen of one filter under one version of a project's rules; None where they switch it off."""
     rules: tuple[FilterRule, ...] = ()
     if version != OWN_THRESHOLDS:

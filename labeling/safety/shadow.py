@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -19,6 +19,7 @@ from labeling.jobs import dispatch, screens
 from labeling.models import Filter, Project, Screening, User
 from labeling.sampling.screenings import row_of
 from records import ScreenRequest, ScreenResult
+from records.screening import Side
 
 BATCH = 100  # texts
 LOST_AFTER = timedelta(minutes=5)
@@ -55,7 +56,7 @@ def ask() -> int:
         request = ScreenRequest(
             ids=tuple(str(row.pk) for row in rows),
             texts=tuple(row.shown_text for row in rows),
-            sides=tuple(row.side for row in rows),  # type: ignore[arg-type]
+            sides=tuple(cast(Side, row.side) for row in rows),
             screen=screen,
         )
         found.shadow_asked_at = Now()

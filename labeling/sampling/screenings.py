@@ -18,6 +18,7 @@ from records import Screening as Seen
 
 logger = logging.getLogger(__name__)
 
+SAID, ANSWERED = "said", "answered"
 FILTERED = "filtered"  # the finish_reason of a completion of which the filter blocked the rest
 _SAMPLED = (Message.Authorship.POLICY, Message.Authorship.TAKEN)  # a model's text, unchanged
 _SEVERITY = {Screening.Verdict.BLOCK: 3, Screening.Verdict.WARN: 2, Screening.Verdict.NOT_JUDGED: 1}
@@ -26,11 +27,11 @@ _SEVERITY = {Screening.Verdict.BLOCK: 3, Screening.Verdict.WARN: 2, Screening.Ve
 def keep(run: SamplingRun, result: SampleResult, completions: Sequence[Completion] = ()) -> list[Screening]:
     """Store what the filter said of this attempt's texts, in the transaction that stores its completions."""
     filters = filters_by_name(seen.filter for seen in result.screenings)
-    said = _message_said(run) if any(seen.side == Screening.Side.SAID for seen in result.screenings) else None
+    said = _message_said(run) if any(seen.side == SAID for seen in result.screenings) else None
     rows = []
     for seen in result.screenings:
-        completion = _at(completions, seen.index) if seen.side == Screening.Side.ANSWERED else None
-        if seen.filter not in filters or (seen.side == Screening.Side.ANSWERED and completion is None):
+        completion = _at(completions, seen.index) if seen.side == ANSWERED else None
+        if seen.filter not in filters or (seen.side == ANSWERED and completion is None):
             logger.warning("run %s: a screening by %r of completion %s is of nothing", run.id, seen.filter, seen.index)
             continue
         of = {"completion": completion} if completion else {"message": said}
@@ -113,7 +114,7 @@ def blocks(messages: Sequence[Message]) -> Screening | None:
 
 def worst(rows: Iterable[Screening]) -> Screening | None:
     """The screening with the gravest verdict, the newest of several."""
-    return max(rows, key=lambda row: (_SEVERITY.get(row.verdict, 0), row.created_at), default=None)  # type: ignore[call-overload, no-any-return]
+    return max(rows, key=lambda row: (_SEVERITY.get(row.verdict, 0), row.created_at), default=None)  # type: ignore[call-overload]
 
 
 def _telling(where: Q) -> list[Screening]:

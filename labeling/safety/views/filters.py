@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling.models import Filter
-from labeling.models.safety.categories import ALWAYS_BLOCKS
+from labeling.models.safety.categories import ALWAYS_BLOCKS, CATEGORIES, category_name
 from labeling.safety import filters as safety_filters
 from labeling.safety import shadow
 from labeling.safety.forms import PromotionForm, ServedFilterForm
@@ -67,12 +67,12 @@ def _page(request: HttpRequest, found: Filter, *, problem: str = "", status: int
         "filter": found,
         "categories": [
             {
-                "name": safety_filters.category_name(name),
+                "name": category_name(name),
                 "warn_at": thresholds.get(name, {}).get("warn_at"),
                 "block_at": thresholds.get(name, {}).get("warn_at" if name == ALWAYS_BLOCKS else "block_at"),
                 "shown": [figures.get(name, {}).get(figure) for figure in _FIGURES],
             }
-            for name in safety_filters.CATEGORIES
+            for name in CATEGORIES
         ],
         "is_known": bool(thresholds or figures),
         "choices": safety_filters.choices_for(found),
