@@ -14,6 +14,17 @@ from labeling.models.imports import Import
 from labeling.models.mixtures import MOST_PARTS, MixturePart
 from labeling.models.people import Membership, SignInFailures, User
 from labeling.models.projects import GuidelineVersion, Project, Round
+from labeling.models.public.challenges import (
+    Challenge,
+    ChallengeRules,
+    Conflict,
+    DrawnJuror,
+    Entry,
+    Juror,
+    Mark,
+    Objection,
+    Result,
+)
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
@@ -32,21 +43,29 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Candidate",
+    "Challenge",
+    "ChallengeRules",
     "Comment",
     "Comparison",
     "Completion",
+    "Conflict",
     "Delivery",
     "Dialogue",
+    "DrawnJuror",
+    "Entry",
     "Evaluation",
     "Export",
     "Filter",
     "FilterRules",
     "GuidelineVersion",
     "Import",
+    "Juror",
     "Lease",
+    "Mark",
     "Membership",
     "Message",
     "MixturePart",
+    "Objection",
     "PassedPrompt",
     "Policy",
     "PracticeRanking",
@@ -58,6 +77,7 @@ __all__ = [
     "Rating",
     "Reference",
     "Report",
+    "Result",
     "ReturnedRanking",
     "RewardModel",
     "Round",
