@@ -4,6 +4,11 @@ from django.urls import path
 
 from labeling.accounts.views import account, api_tokens, people, sign_in, snippets
 from labeling.api import routes
+from labeling.challenges.views import administration as challenge_administration
+from labeling.challenges.views import entries as challenge_entries
+from labeling.challenges.views import jury, oversight
+from labeling.challenges.views import public as public_challenges
+from labeling.challenges.views import results as challenge_results
 from labeling.dialogues.views import chat, editor, regeneration, review, start, suggestions
 from labeling.exports.views import data, export
 from labeling.imports import views as imports_views
@@ -35,6 +40,9 @@ _SAMPLED = "p/<slug:slug>/rounds/sampling/<uuid:comparison_id>/"
 _EVALUATION = "p/<slug:slug>/rounds/evaluations/<uuid:evaluation_id>/"
 _RANKING = "p/<slug:slug>/rankings/<uuid:ranking_id>/"
 _WITHDRAWALS = "p/<slug:slug>/quality/withdrawals/"
+_CHALLENGE = "challenges/<slug:challenge_slug>/"
+_RUN_CHALLENGE = "p/<slug:slug>/challenges/<uuid:challenge_id>/"
+_ENTRY_OF = f"{_RUN_CHALLENGE}entries/<uuid:entry_id>/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
@@ -228,6 +236,32 @@ urlpatterns = [
         "p/<slug:slug>/rank/<uuid:lease_id>/report/<uuid:completion_id>/",
         ranking.report_completion,
         name="report_completion",
+    ),
+    # Feedback contests: for anyone, entrants and jurors; then for those who run them.
+    path("challenges/", public_challenges.challenges, name="challenges"),
+    path(_CHALLENGE, public_challenges.challenge, name="challenge"),
+    path(f"{_CHALLENGE}object/", public_challenges.object_to_results, name="object_to_results"),
+    path(f"{_CHALLENGE}enter/", challenge_entries.enter, name="enter_challenge"),
+    path(f"{_CHALLENGE}entries/<uuid:entry_id>/", challenge_entries.entry, name="entry"),
+    path(f"{_CHALLENGE}entries/<uuid:entry_id>/withdraw/", challenge_entries.withdraw_entry, name="withdraw_entry"),
+    path(f"{_CHALLENGE}jury/", jury.jury_page, name="jury"),
+    path(f"{_CHALLENGE}jury/<uuid:entry_id>/", jury.mark_entry, name="mark_entry"),
+    path(f"{_CHALLENGE}jury/<uuid:entry_id>/conflict/", jury.declare_conflict, name="declare_conflict"),
+    path("p/<slug:slug>/challenges/", challenge_administration.project_challenges, name="project_challenges"),
+    path(_RUN_CHALLENGE, challenge_administration.run_challenge, name="run_challenge"),
+    path(f"{_RUN_CHALLENGE}jurors/", challenge_administration.name_juror, name="name_juror"),
+    path(f"{_RUN_CHALLENGE}jurors/<int:juror_id>/excuse/", challenge_administration.excuse_juror, name="excuse_juror"),
+    path(f"{_RUN_CHALLENGE}draw/", challenge_administration.draw_jurors, name="draw_jurors"),
+    path(f"{_RUN_CHALLENGE}entries/", oversight.entries_of, name="entries_of"),
+    path(_ENTRY_OF, oversight.entry_of, name="entry_of"),
+    path(f"{_ENTRY_OF}disqualify/", oversight.disqualify_entry, name="disqualify_entry"),
+    path(f"{_ENTRY_OF}duplicate/", oversight.name_duplicate, name="name_duplicate"),
+    path(f"{_ENTRY_OF}release/", oversight.release_entry, name="release_entry"),
+    path(f"{_RUN_CHALLENGE}results/", challenge_results.challenge_results, name="challenge_results"),
+    path(
+        f"{_RUN_CHALLENGE}objections/<uuid:objection_id>/",
+        challenge_results.answer_objection,
+        name="answer_objection",
     ),
     # Programs.
     *routes.urlpatterns,

@@ -1,4 +1,4 @@
-"""What an admin does with a challenge: sets it up, publishes rules, disqualifies, releases words, answers objections."""
+"""What an admin does with a challenge: sets it up, disqualifies, releases words, answers objections."""
 
 from collections.abc import Mapping
 from typing import Any

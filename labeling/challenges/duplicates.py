@@ -1,4 +1,4 @@
-"""Duplicates among entries: proposed by what they share, named by an admin with a reason. The first sent is credited."""
+"""Duplicates among entries: proposed by what they share, named by an admin. The first sent is credited."""
 
 import unicodedata
 from collections import defaultdict

@@ -75,6 +75,8 @@ def why_not_yet(challenge: Challenge) -> list[str]:
     """What stands in the way of publishing."""
     if challenge.state not in (Challenge.State.MARKING, Challenge.State.OBJECTIONS):
         return [_("Results are published once the contest is closed, and mended while objections are taken.")]
+    if challenge.is_decided:  # it was judged by as many as it wants; what an objection changes needs no new marks
+        return []
     reasons = []
     if not challenge.entries.judged().exists():
         reasons.append(_("There is no entry to judge."))

@@ -94,6 +94,19 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "lease_renew": {"seconds": "5"},
         "skip_lease": {"reason": "Not my topic"},
         "write_better": {"completion": str(reported), f"content:{reported}": "Better."},
+        "object_to_results": {"objection": "Unfair."},
+        "enter_challenge": _entry("keep"),
+        "entry": _entry("send"),
+        "mark_entry": {f"{name}:{key}": "3" for name in ("mark", "why") for key in ("risk", "novelty", "form")},
+        "declare_conflict": {"why": "My sister."},
+        "project_challenges": _contest("another"),
+        "run_challenge": _contest("ours"),
+        "name_juror": {"username": "bob"},
+        "disqualify_entry": {"why": "It is an advertisement."},
+        "name_duplicate": {"other": full.ids["judged_id"], "why": "The same."},
+        "release_entry": {"released": "on"},
+        "challenge_results": {"words": "A strong field.", f"reason:{full.ids['judged_id']}": "Clear."},
+        "answer_objection": {"reply": "We looked again."},
         "report_completion": {f"report_reason:{reported}": "harmful", f"report_note:{reported}": "why"},
     }  # fmt: skip
 
@@ -170,6 +183,19 @@ def bodies(full: FullProject) -> dict[str, Any]:
         "api_moderate": {"input": ["Hello."], "model": "m"},
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
     }  # fmt: skip
+
+
+def _entry(what: str) -> dict[str, Any]:
+    return {
+        "title": "T", "text": "It lies.", "reports": "", "shows_name": "on", "is_adult": "on", "accepts_rules": "on",
+        "rules_version": "1", "do": what,
+    }  # fmt: skip
+
+
+def _contest(slug: str) -> dict[str, Any]:
+    weights = {f"weight_{name}": 1 for name in ("risk", "novelty", "form")}
+    dates = {"opens_at": "2026-01-01T00:00", "closes_at": "2036-01-01T00:00"}
+    return {"title": "T", "slug": slug, "num_prizes": 3, "most_entries": 3, "rules": "R", **weights, **dates}
 
 
 def _withdrawal(full: FullProject) -> dict[str, Any]:

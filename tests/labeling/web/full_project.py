@@ -15,6 +15,7 @@ from labeling.models import Comparison, Lease, Project, User
 from labeling.rankings import assignment
 from labeling.urls import urlpatterns
 from tests.labeling.api.api_client import Program
+from tests.labeling.challenges.material import contest_ids
 from tests.labeling.factories import (
     make_chat,
     make_comparison,
@@ -33,6 +34,9 @@ SLUG = "ours"
 MENDING = (
     "withdraw_ranking", "put_back_ranking", "api_get_own_ranking", "api_change_own_ranking",
     "api_withdraw_own_ranking", "api_put_back_own_ranking", "ranking_forward",
+)  # fmt: skip
+JUDGED = (  # an entry that Adam is drawn for, and that is not his
+    "mark_entry", "declare_conflict", "entry_of", "disqualify_entry", "name_duplicate", "release_entry",
 )  # fmt: skip
 KEY = "8a4a7c9e-6b1f-4f0c-9a53-0f5f3f0a7f10"
 
@@ -160,7 +164,7 @@ def make_full_project() -> FullProject:
         "withdrawal_id": withdrawal.id, "adjudication_id": waiting.id,
         "snippet_id": models.Snippet.objects.create(owner=adam, name="Bot", text="You are a patient helper.").id,
         "attempt": 1,
-    }  # fmt: skip
+    } | contest_ids(project, by=adam)  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
         for name in ("chat_dialogue", "say", "regenerate", "stop_answer", "choose_answer")
@@ -175,6 +179,7 @@ def make_full_project() -> FullProject:
         "take_back_comment": {"dialogue_id": submitted.id, "comment_id": comments[0].id},
         "noted_ranking": {"ranking_id": ranked.id},
     }
+    special |= {name: {"entry_id": ids["judged_id"]} for name in JUDGED}
     special |= {name: {"comparison_id": gold.id} for name in ("reference", "retire_reference")}
     special |= {name: {"comparison_id": disputed.id} for name in ("disagreement", "send_to_adjudication")}
     special |= {name: {"adjudication_id": ordered.id} for name in ("decide_adjudication", "withdraw_adjudication")}

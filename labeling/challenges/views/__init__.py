@@ -1,0 +1,1 @@
+"""The pages of feedback contests: for anyone, for entrants, for jurors, for admins."""
