@@ -12,6 +12,7 @@ from ninja.operation import Operation, PathView
 from ninja.parser import Parser
 
 from labeling.api import (
+    challenges,
     dialogues,
     evaluations,
     exports,
@@ -81,6 +82,7 @@ for _room in (
     webhooks,
     withdrawals,
     safety,
+    challenges,
 ):
     api.add_router("", _room.router)
 

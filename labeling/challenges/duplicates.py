@@ -20,13 +20,13 @@ def proposed(challenge: Challenge) -> list[tuple[Entry, Entry, str]]:
     Nobody's prize rests on this: it only puts pairs before a person.
     """
     entries = challenge.entries.judged().prefetch_related("reports").order_by("sent_at", "id")
-    groups: defaultdict[Hashable, list[Entry]] = defaultdict(list)
+    groups: defaultdict[tuple[str, Hashable], list[Entry]] = defaultdict(list)
     for entry in entries:
         for mark in _marks_of(entry):
             groups[mark].append(entry)
     found: dict[tuple[object, object], tuple[Entry, Entry, str]] = {}
     for mark, alike in groups.items():
-        why = _("the same words") if mark[0] == "text" else _("the same output reported")  # type: ignore[index]
+        why = _("the same words") if mark[0] == "text" else _("the same output reported")
         for entry in alike[1:]:
             found.setdefault((alike[0].pk, entry.pk), (alike[0], entry, why))
     return list(found.values())
@@ -56,14 +56,14 @@ def take_back(entry: Entry, *, by: User) -> None:
         AuditEvent.note("take duplicate back", entry, by=by)
 
 
-def _marks_of(entry: Entry) -> set[tuple[str, Hashable]]:
-    """What another entry may share with it."""
-    found: set[tuple[str, Hashable]] = {("text", _plain(entry.text))}
+def _marks_of(entry: Entry) -> list[tuple[str, Hashable]]:
+    """What another entry may share with it, each once."""
+    found: list[tuple[str, Hashable]] = [("text", _plain(entry.text))]
     for report in entry.reports.all():
-        found |= {("message", report.message_id)} if report.message_id else set()
-        found |= {("completion", report.completion_id)} if report.completion_id else set()
-        found.add(("content", _plain(report.content)))
-    return found
+        found += [("message", report.message_id)] if report.message_id else []
+        found += [("completion", report.completion_id)] if report.completion_id else []
+        found.append(("content", _plain(report.content)))
+    return list(dict.fromkeys(found))
 
 
 def _plain(text: str) -> str:
