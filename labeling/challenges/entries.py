@@ -68,6 +68,8 @@ def send(
         others = Entry.objects.sent().filter(challenge=locked, author=by).exclude(pk=held.pk)
         rules = locked.rules
         _require_whole(words)
+        if accepts is None:
+            raise EntryError(_("Accept the rules to send it."))
         if rules is None or accepts != rules.version:
             raise EntryError(_("Accept the rules as they stand now: a newer version was published while you wrote."))
         if not is_adult:

@@ -38,7 +38,7 @@ class ChallengeForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=120)
     slug = forms.SlugField(label=_("Address"), max_length=60, help_text=_("challenges/ADDRESS/, for everybody"))
     opens_at = _moment(_("Opens"))
-    closes_at = _moment(_("Closes, to the second"))
+    closes_at = _moment(_("Closes"))
     num_prizes = forms.IntegerField(label=_("Prizes"), min_value=1, max_value=1000, initial=20)
     most_entries = forms.IntegerField(label=_("Entries a person"), min_value=1, max_value=100, initial=5)
     weight_risk = _weight(_("Weight of real-world risk"))

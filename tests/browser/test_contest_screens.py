@@ -61,7 +61,7 @@ def test_a_visitor_enters_by_keyboard_changes_and_withdraws(
     page.keyboard.press("Space")
     page.get_by_label("What they show").fill(RIVERS)
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_role("alert")).to_contain_text("Accept the rules")
+    expect(page.get_by_role("alert")).to_contain_text("Accept the rules to send it.")
     expect(page.get_by_label("What they show")).to_have_value(RIVERS)
     page.get_by_label("I am 18 or older").check()
     page.get_by_label("I accept version 1").check()
