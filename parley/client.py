@@ -239,6 +239,14 @@ class Client:
         place = f"{_place(project)}/withdrawals/{quote(withdrawal_id)}/undo"
         return dict(self._connection.post(place, {"reason": reason}))
 
+    def challenges(self, project: str) -> Iterator[Row]:
+        """Feedback contests of a project, newest first."""
+        return self._rows(f"{_place(project)}/challenges")
+
+    def own_entries(self, project: str, challenge_id: str) -> Iterator[Row]:
+        """The token's owner's entries to a contest."""
+        return self._rows(f"{_place(project)}/challenges/{quote(challenge_id)}/entries")
+
     def evaluations(self, project: str) -> Iterator[Row]:
         return self._rows(f"{_place(project)}/evaluations")
 

@@ -9,10 +9,12 @@ import pytest
 from django import forms
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from labeling.challenges import results
 from labeling.models import Adjudication, Comparison, Dialogue, GuidelineVersion, Project, Report, User
 from tests.browser.conftest import _session_of
 from tests.browser.ranking_page import board_is_ready
 from tests.browser.screenshots import look_at
+from tests.labeling.challenges.material import contest_ids, judged_challenge, make_challenge
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_reference, make_user
 
 OpenPage = Callable[..., Page]
@@ -103,6 +105,7 @@ def test_every_text_area_of_every_page_keeps_its_words(
         GUIDELINES,
         "/p/bread/settings/",
         "/new-project/",
+        *contest_pages(project, adam),
     ]
     lost, names = [], set()
     for path in walked:
@@ -116,7 +119,37 @@ def test_every_text_area_of_every_page_keeps_its_words(
         found = words_of(page)
         lost += [f"{path}: {key}" for key in written if found.get(key) != written[key]] or [path] * (not written)
     assert lost == []
-    assert names == names_in_templates() | names_in_forms()
+    assert names | {"objection"} == names_in_templates() | names_in_forms(), "who may object is no admin"
+
+
+def contest_pages(project: Project, adam: User) -> list[str]:
+    """A juror's page, which is Adam's here, and those of who runs a contest."""
+    ids = contest_ids(project, by=adam)
+    admin = f"/p/bread/challenges/{ids['challenge_id']}/"
+    authors = [make_user(username=f"author{number}") for number in range(2)]
+    judged = judged_challenge(project=project, authors=authors, admin=adam, slug="judged")
+    results.publish(judged, words="W", reasons={one.entry: "R" for one in results.standing(judged)}, by=adam)
+    return [
+        f"/challenges/{ids['challenge_slug']}/jury/{ids['judged_id']}/",
+        "/p/bread/challenges/",
+        admin,
+        f"{admin}entries/{ids['judged_id']}/",
+        f"/p/bread/challenges/{judged.pk}/results/",
+    ]
+
+
+def test_an_objection_and_an_entry_keep_their_words(open_page: OpenPage, adam: User, project: Project) -> None:
+    authors = [make_user(username="vera"), make_user()]
+    judged = judged_challenge(project=project, authors=authors, admin=adam)
+    results.publish(judged, words="W", reasons={one.entry: "R" for one in results.standing(judged)}, by=adam)
+    make_challenge(project=project, slug="open")
+    page = open_page("/challenges/ours/", user=authors[0])
+    for path in ("/challenges/ours/", "/challenges/open/enter/"):
+        page.goto(path)
+        written = write_everywhere(page)
+        page.reload()
+        page.wait_for_load_state()
+        assert {key: words_of(page)[key] for key in written} == written != {}
 
 
 def test_guidelines_being_written_survive_leaving_the_page(
