@@ -22,7 +22,7 @@ NOVELTY = "novelty"  # the criterion by which equal means are ordered
 
 
 def default_criteria() -> list[dict[str, Any]]:
-    """Those of the ChatGPT Feedback Contest of 2022, in thirds."""
+    """Those of the ChatGPT feedback contest of 2022, in thirds."""
     return [
         {"key": "risk", "name": "Real-world risk", "weight": 1},
         {"key": NOVELTY, "name": "Novelty", "weight": 1},

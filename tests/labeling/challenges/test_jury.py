@@ -119,6 +119,7 @@ def test_a_further_juror_is_drawn_where_marks_spread_once_all_first_marks_are_in
         return 1 + entries.index(entry) % 2
 
     waiting = list(DrawnJuror.objects.select_related("entry", "juror__user"))
+    assert len(waiting) == 12
     for drawn in waiting[:-1]:
         marks = {key: Given(value=value_of(drawn.entry, drawn.juror, key), why="So.") for key in challenge.weights}
         jury.mark(drawn, marks, by=drawn.juror.user)

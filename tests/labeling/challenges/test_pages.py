@@ -116,7 +116,10 @@ def test_an_action_is_done_for_those_it_is_for(
     people: dict[str, Client], arguments: dict[str, Any], name: str, who: set[str]
 ) -> None:
     url = address(name, arguments)
-    for person in people.keys() - who:
+    others = people.keys() - who
+    assert others
+    assert who
+    for person in others:
         answer = people[person].post(url, {"why": "W", "released": "on", "reply": "R", "username": "trainer"})
         refused = answer.status_code in (403, 404) or "/sign-in/" in answer.headers.get("Location", "")
         assert refused, (person, answer.status_code)
@@ -216,7 +219,9 @@ def test_a_contest_from_its_set_up_to_an_answered_objection(
     assert admin.post(reverse("name_juror", kwargs=run), {"username": "alice"}).status_code == 422
     close(challenge)
     assert admin.post(reverse("draw_jurors", kwargs=run)).status_code == 302
-    for drawn in DrawnJuror.objects.select_related("juror__user", "entry__author"):
+    all_drawn = list(DrawnJuror.objects.select_related("juror__user", "entry__author"))
+    assert len(all_drawn) == 6
+    for drawn in all_drawn:
         mark = reverse("mark_entry", args=("winter", drawn.entry_id))
         juror, value = as_user(drawn.juror.user), 4 if drawn.entry.author == bob else 1
         marks = {f"mark:{key}": value for key in challenge.weights}

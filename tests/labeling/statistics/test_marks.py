@@ -69,7 +69,7 @@ def test_spread_and_the_last_prize_call_for_further_jurors() -> None:
 NOISE = 0.5  # of a juror's total, in standard deviations of the entries' quality
 
 
-class Contest:
+class Simulation:
     """200 entries of known quality, six jurors: each with a bias, a scale of their own, and noise by criterion."""
 
     def __init__(self, seed: int, num_entries: int = 200) -> None:
@@ -108,7 +108,7 @@ class Contest:
 
 def test_a_simulated_contest_finds_four_fifths_of_the_true_winners() -> None:
     """Over twenty contests, since one may be lucky. With three jurors an entry and no more it is 0.77."""
-    found = [Contest(seed).recovered() for seed in range(20)]
+    found = [Simulation(seed).recovered() for seed in range(20)]
     assert fmean(found) >= 0.8
     assert min(found) >= 0.65
 
@@ -116,7 +116,7 @@ def test_a_simulated_contest_finds_four_fifths_of_the_true_winners() -> None:
 def test_alpha_is_what_was_planted() -> None:
     """Planted is how far two jurors of such a contest agree over very many entries, whole marks and ends included."""
     for seed in (1, 2, 3):
-        contest = Contest(seed)
+        contest = Simulation(seed)
         contest.take(draw(contest.quality, contest.jurors, seed=seed))
         found = agreement_of_jurors(scaled_by_juror(contest.totals))
         assert found is not None
@@ -127,7 +127,7 @@ def test_alpha_is_what_was_planted() -> None:
 
 def planted_alpha(seed: int) -> float:
     """The mean correlation of two jurors' totals, which is alpha once their scales are taken out."""
-    many = Contest(seed, num_entries=200)
+    many = Simulation(seed, num_entries=200)
     jurors = many.jurors
     many.quality = {f"m{number}": many.random.gauss(0, 1) for number in range(3000)}
     given = {juror: [many.total(entry, juror) for entry in many.quality] for juror in jurors}

@@ -11,7 +11,7 @@ _results = platform_planter("challenges/results.py", "challenges/test_results.py
 _duplicates = platform_planter("challenges/duplicates.py", "challenges/test_results.py")
 _erasure = platform_planter("challenges/erasure.py", "challenges/test_results.py")
 _access = platform_planter("challenges/access.py", "challenges/test_pages.py")
-_reports = platform_planter("templates/labeling/challenges/_reports.html", "challenges/test_pages.py")
+_pages = platform_planter("challenges/views/jury.py", "challenges/test_pages.py")
 _marks = platform_planter("statistics/marks.py", "statistics/test_marks.py")
 _models = platform_planter("models/public/challenges.py", "challenges/test_entries.py")
 
@@ -43,8 +43,10 @@ MUTANTS = [
         "a juror reads what others were drawn for", "filter(juror=juror_of(request, challenge), entry", "filter(entry"
     ),
     _access("an excused juror reads on", "user=person(request), excused_at=None)", "user=person(request))"),
-    _reports(
-        "a juror reads who reported", "{{ report.content|prose }}", "{{ report.content|prose }} {{ report.reporter }}"
+    _pages(
+        "a juror sees what others gave",
+        "filter(entry=drawn.entry_id, juror=drawn.juror_id)",
+        "filter(entry=drawn.entry_id)",
     ),
     _marks(
         "a juror's scale is everybody's", "(squares[juror] + PRIOR_MARKS * pooled) / (n - 1 + PRIOR_MARKS)", "pooled"
