@@ -6,6 +6,7 @@ _entries = platform_planter("challenges/entries.py", "challenges/test_entries.py
 _eligibility = platform_planter("challenges/eligibility.py", "challenges/test_entries.py")
 _draw = platform_planter("challenges/draw.py", "challenges/test_draw.py")
 _jury = platform_planter("challenges/jury.py", "challenges/test_jury.py")
+_naming = platform_planter("challenges/jury.py", "challenges/test_entries.py")
 _conflicts = platform_planter("challenges/conflicts.py", "challenges/test_jury.py")
 _results = platform_planter("challenges/results.py", "challenges/test_results.py")
 _duplicates = platform_planter("challenges/duplicates.py", "challenges/test_results.py")
@@ -29,7 +30,7 @@ MUTANTS = [
     _draw("a juror with a conflict is drawn", " and (entry, juror) not in barred", ""),
     _draw("the order of rows decides whom the lot draws", 'lot(seed, "juror", entry, juror)', "0"),
     _draw("whoever has many entries gets more", "(load[juror], lot(", "(0, lot("),
-    _jury("an admin, who sees names, judges", "if user.is_admin:", "if False:"),
+    _naming("an admin, who sees names, judges", "if user.is_admin:", "if False:"),
     _jury("somebody else's juror marks", "juror__user=by, ", ""),
     _jury("an excused juror marks", ", juror__excused_at=None).first()", ").first()"),
     _jury("further jurors are drawn before all marks are in", " or waiting(challenge) or", " or"),
