@@ -14,7 +14,7 @@ from labeling.models import AuditEvent, Challenge, Conflict, Entry, Juror, Repor
 
 def detect(challenge: Challenge) -> int:
     """Note every conflict between jurors and entries that is not noted yet; returns how many were new."""
-    jurors = {one.user_id: one for one in challenge.jurors.all()}
+    jurors: dict[object, Juror] = {one.user_id: one for one in challenge.jurors.all()}
     entries = list(challenge.entries.sent().prefetch_related("reports__message__dialogue", "reports__completion__run"))
     deciders = _deciders(entries)
     found = {pair: why for entry in entries for pair, why in _of(entry, jurors, deciders).items()}
