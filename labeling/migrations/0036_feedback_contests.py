@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0031_filters_rules_and_screenings'),
+        ('labeling', '0032_screening_of_runs'),
     ]
 
     operations = [
