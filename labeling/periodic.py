@@ -13,7 +13,7 @@ from labeling.models import Project
 from labeling.prompts import near_duplicates
 from labeling.rankings import assignment, corrections
 from labeling.rounds import evaluations, training_jobs
-from labeling.safety import shadow
+from labeling.safety import cases, follow_ups, shadow
 from labeling.sampling import comparisons, recovery, thumbs_down
 from labeling.webhooks import deliveries
 from labeling.withdrawals import batches as withdrawals
@@ -49,10 +49,12 @@ CHORES: dict[str, Callable[[], int]] = {
     "withdrawals gone on with": withdrawals.sweep,
     "written texts joined": _in_each_project(corrections.create_comparisons_from_corrections),
     "thumbs down compared": _in_each_project(thumbs_down.compare_thumbs_down),
+    "reported prompts compared": _in_each_project(follow_ups.compare_reported),
     "policies decided on": _in_each_project(evaluations.decide),
     "comparisons made": _in_each_project(comparisons.keep_ready),
     "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
     "texts screened in shadow": shadow.ask,
+    "reports to be embedded": _in_each_project(cases.ask_for_vectors),
     "sign-in failures forgotten": users.forget_old_failures,
     "answers of the API forgotten": api_tokens.forget_old_answers,
 }

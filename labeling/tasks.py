@@ -12,7 +12,7 @@ from labeling.dialogues import answers
 from labeling.imports import uploads
 from labeling.prompts import near_duplicates
 from labeling.rounds import training_jobs
-from labeling.safety import moderations, shadow
+from labeling.safety import cases, moderations, shadow
 from labeling.sampling import runs
 from labeling.webhooks import deliveries
 from records import EmbedResult, RecordError, SampleResult, ScreenResult, TrainingProgress, TrainingResult, decode
@@ -54,7 +54,9 @@ def record_sampling_failure(*, run_id: str, attempt: int, error: str = "") -> No
 @shared_task(name=RECORD_VECTORS)
 def record_vectors(result: dict[str, Any]) -> None:
     """Record the sampler's vectors, which Celery passes on as the return value of the embedding task."""
-    near_duplicates.record_vectors(decode(EmbedResult, result, where="vectors"))
+    found = decode(EmbedResult, result, where="vectors")
+    near_duplicates.record_vectors(found)  # each knows its own rows among the ids
+    cases.record_vectors(found)
 
 
 @shared_task(name=RECORD_SCREENINGS)

@@ -19,6 +19,9 @@ from labeling.quality.views import acceptance, disagreements, notes, own_work, q
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
 from labeling.rounds.views import evaluations, job_logs, leaderboard, model_files, models, rounds, runs
 from labeling.safety.views import filters, rules, screenings
+from labeling.safety.views import reports as safety_reports
+from labeling.safety.views import thumbs as safety_thumbs
+from labeling.safety.views import triage as safety_triage
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
@@ -28,6 +31,8 @@ from labeling.withdrawals.views import affected, forward, withdrawals
 _DIALOGUE = "p/<slug:slug>/write/<uuid:dialogue_id>/"
 _MESSAGE = f"{_DIALOGUE}messages/<uuid:message_id>/"
 _CHAT = "p/<slug:slug>/chat/<uuid:dialogue_id>/"
+_CHAT_MESSAGE = f"{_CHAT}messages/<uuid:message_id>/"
+_CASE = "p/<slug:slug>/triage/<uuid:case_id>/"
 _REVIEW = "p/<slug:slug>/review/<uuid:dialogue_id>/"
 _EXPORT = "p/<slug:slug>/data/exports/<uuid:export_id>/"
 _WEBHOOK = "p/<slug:slug>/data/webhooks/<uuid:webhook_id>/"
@@ -110,6 +115,17 @@ urlpatterns = [
     path(f"{_CHAT}stop/<uuid:run_id>/", chat.stop_answer, name="stop_answer"),
     path(f"{_CHAT}choose/<uuid:completion_id>/", chat.choose_answer, name="choose_answer"),
     path("stream/<uuid:run_id>/", streaming.stream, name="stream"),
+    # Saying what is wrong with an answer, and triage of what was said.
+    path(f"{_CHAT_MESSAGE}thumb/", safety_thumbs.thumb_message, name="thumb_message"),
+    path(f"{_CHAT_MESSAGE}report/", safety_reports.report_message, name="report_message"),
+    path("history/reports/", safety_reports.my_reports, name="my_reports"),
+    path("p/<slug:slug>/triage/", safety_triage.triage_queue, name="triage"),
+    path("p/<slug:slug>/triage/decided/", safety_triage.decided_cases, name="decided_cases"),
+    path(_CASE, safety_triage.case, name="case"),
+    path(f"{_CASE}reveal/", safety_triage.reveal_case, name="reveal_case"),
+    path(f"{_CASE}decide/", safety_triage.decide_case, name="decide_case"),
+    path(f"{_CASE}reopen/", safety_triage.reopen_case, name="reopen_case"),
+    path(f"{_CASE}follow/", safety_triage.follow_case, name="follow_case"),
     # Reviewing.
     path("p/<slug:slug>/review/", review.review, name="review"),
     path("p/<slug:slug>/review/all/", lists.dialogues, name="dialogues"),
@@ -178,7 +194,6 @@ urlpatterns = [
     # Quality.
     path("p/<slug:slug>/quality/", quality.quality, name="quality"),
     path("p/<slug:slug>/quality/boards/<slug:figure>/", quality.boards, name="boards_behind"),
-    path("p/<slug:slug>/quality/reports/<uuid:report_id>/", quality.handle_report, name="handle_report"),
     path("p/<slug:slug>/quality/notes/", notes.notes, name="notes"),
     path("p/<slug:slug>/quality/comments/", notes.comments, name="comments"),
     path("p/<slug:slug>/quality/notes/<uuid:ranking_id>/", notes.noted_ranking, name="noted_ranking"),
@@ -234,7 +249,7 @@ urlpatterns = [
     path("p/<slug:slug>/rank/<uuid:lease_id>/better/", corrections.write_better, name="write_better"),
     path(
         "p/<slug:slug>/rank/<uuid:lease_id>/report/<uuid:completion_id>/",
-        ranking.report_completion,
+        safety_reports.report_completion,
         name="report_completion",
     ),
     # Feedback contests: for anyone, entrants and jurors; then for those who run them.

@@ -90,6 +90,23 @@ class Client:
         given = {name: value for name, value in body.items() if value is not None}
         return dict(self._connection.post(f"{_place(project)}/feedback", given))
 
+    def reports(self, project: str) -> Iterator[Row]:
+        """One's own reports of outputs, each with what became of it; for reviewers all of the project."""
+        return self._rows(f"{_place(project)}/reports")
+
+    def report(
+        self,
+        project: str,
+        *,
+        kind: str,
+        note: str = "",
+        message_id: str | None = None,
+        completion_id: str | None = None,
+    ) -> Row:
+        """Report a message of a chat of one's own, or a completion that one ranks; a second time changes the first."""
+        body = {"kind": kind, "note": note, "message_id": message_id, "completion_id": completion_id}
+        return dict(self._connection.post(f"{_place(project)}/reports", body))
+
     def claim(self, project: str) -> Row:
         """{"lease": the next comparison to rank, or None, "reason": …}."""
         return dict(self._connection.post(f"{_place(project)}/claim"))

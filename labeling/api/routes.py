@@ -22,6 +22,7 @@ from labeling.api import (
     people,
     projects,
     rankings,
+    reports,
     safety,
     schemas,
     training,
@@ -83,6 +84,7 @@ for _room in (
     withdrawals,
     safety,
     challenges,
+    reports,
 ):
     api.add_router("", _room.router)
 

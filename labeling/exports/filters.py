@@ -46,7 +46,7 @@ _FILTERS_BY_KIND = {
         "scrubs_personal_data",
     },
     Kind.PROMPTS: {"since", "until", "topics", "scrubs_personal_data"},
-    Kind.THUMBS: {"since", "until", "trainers", "topics", "split_by", "scrubs_personal_data"},
+    Kind.THUMBS: {"since", "until", "trainers", "trainer_kinds", "topics", "split_by", "scrubs_personal_data"},
 }
 
 

@@ -72,7 +72,7 @@ def read_prompts(ids: Sequence[str], filters: Filters) -> list[PromptRecord]:
 
 
 def read_thumbs(ids: Sequence[str], filters: Filters) -> list[ThumbRecord]:
-    rows = {str(row.id): row for row in Thumb.objects.that_count().filter(id__in=ids).select_related("policy")}
+    rows = {str(row.id): row for row in Thumb.objects.to_learn_from().filter(id__in=ids).select_related("policy")}
     return [_make_record(lambda one: _thumb_record(rows[one], filters), one, "thumb") for one in ids if one in rows]
 
 
@@ -143,7 +143,7 @@ def _thumb_record(row: Thumb, filters: Filters) -> ThumbRecord:
         up=row.up,
         reason=row.reason or None,
         trainer=trainer,
-        trainer_kind="imported",
+        trainer_kind=row.trainer_kind,  # type: ignore[arg-type]
         given_at=row.given_at.isoformat(),
         topic=row.topic or None,
         source=row.source or None,

@@ -90,11 +90,15 @@ def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
 
 def thumb_rows(project: Project, filters: Filters) -> QuerySet[Thumb]:
     """Thumbs that count and match the filters."""
-    return thumb_matches(Thumb.objects.that_count().filter(project=project), filters).order_by("id")
+    return thumb_matches(Thumb.objects.to_learn_from().filter(project=project), filters).order_by("id")
 
 
 def thumb_matches(rows: QuerySet[Thumb], filters: Filters) -> QuerySet[Thumb]:
-    """Thumbs that match the filters, retracted ones included."""
+    """Thumbs that match the filters, retracted ones included; those of visitors only where they are asked for."""
+    if filters.trainer_kinds:
+        rows = rows.filter(trainer_kind__in=filters.trainer_kinds)
+    else:
+        rows = rows.exclude(trainer_kind="visitor")
     if filters.topics:
         rows = rows.filter(topic__in=filters.topics)
     if filters.trainers:

@@ -71,7 +71,7 @@ def receive_thumb(project: Project, record: ThumbRecord, *, source: str, by: Use
 
 def set_retracted(thumb: Thumb, *, retracted: bool, by: User) -> None:
     """Take a thumb out of everything that is exported or compared from now on, or bring it back."""
-    if retracted == (thumb.retracted_at is not None):
+    if retracted == (thumb.retracted_at is not None) or (not retracted and thumb.is_replaced):
         return
     with transaction.atomic():
         thumb.retracted_at = timezone.now() if retracted else None

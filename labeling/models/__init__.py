@@ -29,6 +29,7 @@ from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
 from labeling.models.safety.filters import Filter, FilterRules, Screening, Withheld
+from labeling.models.safety.reports import Case, CaseVector, FollowUp, Probe
 from labeling.models.snippets import Snippet
 from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken
@@ -43,6 +44,8 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Candidate",
+    "Case",
+    "CaseVector",
     "Challenge",
     "ChallengeRules",
     "Comment",
@@ -57,6 +60,7 @@ __all__ = [
     "Export",
     "Filter",
     "FilterRules",
+    "FollowUp",
     "GuidelineVersion",
     "Import",
     "Juror",
@@ -69,6 +73,7 @@ __all__ = [
     "PassedPrompt",
     "Policy",
     "PracticeRanking",
+    "Probe",
     "Project",
     "Promotion",
     "Prompt",

@@ -6,7 +6,7 @@ An audit event is written in the transaction of the change that it records, and 
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 
 from labeling.models.completions import Completion
 from labeling.models.dialogues import Message
@@ -72,14 +72,30 @@ class Report(models.Model):
     screening = models.ForeignKey(  # where it is about what the filter did
         "labeling.Screening", null=True, blank=True, on_delete=models.SET_NULL, related_name="reports", db_index=False
     )
-    reason = models.CharField(max_length=60)
+    reason = models.CharField(max_length=60, blank=True)  # of reports made before they had kinds
     note = models.TextField(blank=True)
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
     created_at = models.DateTimeField(auto_now_add=True)
+    # What it is triaged as part of, with reports of nearly the same text; `text_sha256` is of the text that is alike.
+    case = models.ForeignKey("labeling.Case", null=True, blank=True, on_delete=models.SET_NULL, related_name="reports")
+    text_sha256 = models.CharField(max_length=64, blank=True, db_default="")
+    messages = models.JSONField(default=list, blank=True, db_default=Value([], models.JSONField()))  # what it answered
+    num_shown = models.PositiveIntegerField(default=1, db_default=1)  # how often the output was shown to somebody
+    may_train = models.BooleanField(default=True, db_default=True)  # False: nothing to learn from is made of it
 
     class Meta:
         ordering = ("-created_at",)
-        indexes = (models.Index(fields=("screening",), condition=~Q(screening=None), name="report_of_screening"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("reporter", "message"), condition=~Q(message=None), name="report_once_per_message"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("screening",), condition=~Q(screening=None), name="report_of_screening"),
+            models.Index(fields=("reporter", "-created_at", "-id"), name="report_by_reporter"),
+            models.Index(fields=("project", "text_sha256"), condition=Q(state="open"), name="report_of_same_text"),
+            models.Index(fields=("project", "-created_at", "-id"), name="report_newest"),
+        )
 
     def __str__(self) -> str:
-        return f"report: {self.reason}"
+        return f"report: {self.kind}"

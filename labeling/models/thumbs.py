@@ -1,12 +1,12 @@
-"""Thumbs: verdicts on one completion alone, as files and programs outside bring them (records.Thumb)."""
+"""Thumbs: verdicts on one completion alone (records.Thumb), as people give them in chats and programs bring them."""
 
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 
-from labeling.models.dialogues import Prompt
+from labeling.models.dialogues import Dialogue, Message, Prompt
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.rankings import Comparison
@@ -18,6 +18,10 @@ class ThumbQuerySet(models.QuerySet["Thumb"]):
         """Without retracted thumbs, which are neither exported nor compared."""
         return self.filter(retracted_at=None)
 
+    def to_learn_from(self) -> "ThumbQuerySet":
+        """Those that count and whose giver lets models learn from them."""
+        return self.that_count().filter(may_train=True)
+
     def to_compare(self) -> "ThumbQuerySet":
         """Thumbs down whose prompt shall be compared and is not yet, oldest first."""
         waiting = self.that_count().filter(wants_comparison=True, comparison=None)
@@ -25,7 +29,20 @@ class ThumbQuerySet(models.QuerySet["Thumb"]):
 
 
 class Thumb(models.Model):
-    """One thumb. The answer is kept as text: it was given outside, where no comparison asked for it."""
+    """One thumb. The answer is kept as text: no comparison asked for it, and in a chat it may be sampled anew.
+
+    Of those that a person gave on one message of a chat, one counts: a change after it was exported is a new row, and
+    the old one is retracted, so that the exports that hold it are marked.
+    """
+
+    class Reason(models.TextChoices):
+        NOT_TRUE = "not true", "Not true"
+        NOT_HELPFUL = "not helpful", "Not helpful"
+        HARMFUL = "harmful", "Harmful"
+        OFF_THE_QUESTION = "did not follow the question", "Did not follow the question"
+        TOO_LONG = "too long", "Too long"
+        STYLE = "style", "Style"
+        OTHER = "other", "Something else"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="thumbs")
@@ -36,13 +53,25 @@ class Thumb(models.Model):
     outside_policy = models.CharField(max_length=100, blank=True)
     sampling = models.JSONField(null=True, blank=True)  # records.SamplingParams
     up = models.BooleanField()
-    reason = models.TextField(blank=True)
-    outside_trainer = models.CharField(max_length=80, blank=True)  # who gave it, by the name in the file or the request
+    reason = models.TextField(blank=True)  # of one given here, `reasons` as one line
+    reasons = models.JSONField(default=list, blank=True, db_default=Value([], models.JSONField()))  # [Reason]
+    # Who gave it: by the name in the file or the request, or in a chat by their pseudonym; `created_by` is that person.
+    outside_trainer = models.CharField(max_length=80, blank=True)
+    trainer_kind = models.CharField(max_length=16, default="imported", db_default="imported")  # records.TrainerKind
+    may_train = models.BooleanField(default=True, db_default=True)  # False: it is exported nowhere
+    message = models.ForeignKey(  # of a chat, that it was given on
+        Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="thumbs", db_index=False
+    )
+    better = models.ForeignKey(  # the demonstration that its giver wrote in place of the answer
+        Dialogue, null=True, blank=True, on_delete=models.SET_NULL, related_name="thumbs", db_index=False
+    )
     outside_id = models.CharField(max_length=200, blank=True)  # whoever sent it calls it so
     topic = models.CharField(max_length=60, blank=True)
     source = models.CharField(max_length=200, blank=True)
     given_at = models.DateTimeField(default=timezone.now)
-    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     retracted_at = models.DateTimeField(null=True, blank=True)
     # Whether its prompt shall be compared, as the project's setting stood when it came; then where in the pool the
@@ -61,9 +90,17 @@ class Thumb(models.Model):
             models.UniqueConstraint(
                 fields=("project", "content_sha256"), condition=Q(outside_id=""), name="thumb_once_per_content"
             ),
+            models.UniqueConstraint(
+                fields=("message", "created_by"),
+                condition=Q(message__isnull=False, retracted_at=None),
+                name="thumb_once_per_message",
+            ),
         )
         indexes = (
             models.Index(fields=("project", "-created_at", "-id"), name="thumb_newest"),
+            models.Index(fields=("message",), condition=~Q(message=None), name="thumb_of_message"),
+            models.Index(fields=("better",), condition=~Q(better=None), name="thumb_of_better"),
+            models.Index(fields=("created_by",), name="thumb_by_person"),
             models.Index(
                 fields=("project", "created_at", "id"),
                 condition=Q(wants_comparison=True, comparison=None, retracted_at=None),
@@ -78,6 +115,14 @@ class Thumb(models.Model):
     def question(self) -> str:
         """The last message of the prompt."""
         return str(self.messages[-1]["content"])
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether its giver has given another on the same message, which counts: this one cannot count again."""
+        if self.message_id is None or self.created_by_id is None:
+            return False
+        others = Thumb.objects.that_count().filter(message=self.message_id, created_by=self.created_by_id)
+        return others.exclude(id=self.id).exists()
 
     @property
     def policy_name(self) -> str:

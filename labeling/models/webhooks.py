@@ -21,6 +21,7 @@ class Webhook(models.Model):
         EXPORT_READY = "export.ready", "An export is done"
         ROUND_FINISHED = "round.finished", "A round has closed"
         SCREENING_BLOCKED = "screening.blocked", "The content filter blocked a text"
+        REPORT_OPENED = "report.opened", "Somebody reported an output"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhooks")

@@ -6,8 +6,10 @@ and always points from the later prompt to the earlier one. Knows no model: vect
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -33,19 +35,23 @@ def ask_for_vectors(project: Project) -> int:
     The rows are locked so that two calls at the same time request different prompts; SKIP LOCKED keeps the
     second from waiting. NO KEY leaves other transactions free to insert rows that refer to these prompts.
     """
-    without = Prompt.objects.filter(project=project, has_vector=False)
+    return request_vectors(Prompt.objects.filter(project=project, has_vector=False), text_of)
+
+
+def request_vectors(without: QuerySet[Any], text_of: Callable[[Any], str]) -> int:
+    """As ask_for_vectors, for rows of any model with `created_at`, `has_vector` and `vector_asked_at`."""
     if without.filter(vector_asked_at__gt=Now() - BATCH_TIMEOUT).exists():
         return 0
     with transaction.atomic():
-        prompts = list(without.order_by("created_at").select_for_update(skip_locked=True, no_key=True)[:BATCH_SIZE])
-        if not prompts:
+        rows = list(without.order_by("created_at").select_for_update(skip_locked=True, no_key=True)[:BATCH_SIZE])
+        if not rows:
             return 0
-        Prompt.objects.filter(id__in=[prompt.id for prompt in prompts]).update(vector_asked_at=Now())
+        without.model.objects.filter(id__in=[row.id for row in rows]).update(vector_asked_at=Now())
         request = EmbedRequest(
-            ids=tuple(str(prompt.id) for prompt in prompts), texts=tuple(text_of(prompt) for prompt in prompts)
+            ids=tuple(str(row.id) for row in rows), texts=tuple(text_of(row)[:LONGEST_TEXT] for row in rows)
         )
-        transaction.on_commit(partial(_send_request, request), robust=True)
-    return len(prompts)
+        transaction.on_commit(partial(_send_request, without.model, request), robust=True)
+    return len(rows)
 
 
 def text_of(prompt: Prompt) -> str:
@@ -145,23 +151,23 @@ def _store_vector(prompt: Prompt, vector: tuple[float, ...]) -> None:
     if len(vector) != PromptVector.WIDTH:
         raise ValueError(f"the vector of prompt {prompt.id} has {len(vector)} entries, not {PromptVector.WIDTH}")
     value = HalfVector(list(vector))
-    nearest = (
-        PromptVector.objects.filter(project=prompt.project_id)
-        .annotate(distance=CosineDistance("vector", value))
-        .order_by("distance")
-        .values_list("prompt_id", "distance")
-        .first()
-    )
-    similarity = None if nearest is None else min(round(1 - nearest[1], 4), 1.0)
+    nearest, similarity = nearest_to(value, PromptVector.objects.filter(project=prompt.project_id))
     is_near = similarity is not None and similarity >= MIN_SIMILARITY
     PromptVector.objects.create(
         prompt=prompt,
         project_id=prompt.project_id,
         vector=value,
-        resembles_id=nearest[0] if nearest is not None and is_near else None,
+        resembles_id=nearest if is_near else None,
         similarity=similarity,
     )
     Prompt.objects.filter(id=prompt.id).update(has_vector=True)
+
+
+def nearest_to(value: HalfVector, vectors: QuerySet[Any]) -> tuple[Any, float | None]:
+    """The primary key of the nearest of these rows, and its cosine; (None, None) if there are none."""
+    rows = vectors.annotate(distance=CosineDistance("vector", value)).order_by("distance")
+    nearest = rows.values_list("pk", "distance").first()
+    return (None, None) if nearest is None else (nearest[0], min(round(1 - nearest[1], 4), 1.0))
 
 
 def _lock_projects(projects: list[str]) -> None:
@@ -175,7 +181,7 @@ def _lock_projects(projects: list[str]) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"parley: vectors of {project}"])
 
 
-def _send_request(request: EmbedRequest) -> None:
-    """Send the request to a worker. If the broker is unreachable, the next sweep requests these prompts again."""
+def _send_request(model: Any, request: EmbedRequest) -> None:
+    """Send the request to a worker. If the broker is unreachable, the next sweep requests these rows again."""
     if not dispatch.send_embedding(request):
-        Prompt.objects.filter(id__in=request.ids).update(vector_asked_at=None)
+        model.objects.filter(id__in=request.ids).update(vector_asked_at=None)

@@ -26,18 +26,6 @@ def skip_reasons() -> list[str]:
     ]
 
 
-def report_reasons() -> list[tuple[str, str]]:
-    """Reasons to report a completion, as (value, label)."""
-    return [
-        ("harmful", _("harmful or dangerous")),
-        ("hateful", _("hateful or harassing")),
-        ("sexual", _("sexual")),
-        ("private", _("shows private data")),
-        ("false", _("false or misleading")),
-        ("broken", _("broken or unreadable")),
-    ]
-
-
 def layout_choices() -> list[tuple[str, str]]:
     return [("stacked", _("stacked")), ("columns", _("columns")), ("two", _("two at a time"))]
 

@@ -132,6 +132,15 @@ def compare_prompts(round_: Round, prompts: Sequence[Prompt], *, seed: int, by: 
     return comparisons
 
 
+def compare_wanted(round_: Round, prompts: Sequence[Prompt], *, most: int) -> dict[Any, Comparison]:
+    """Comparisons of these prompts in a locked round, by the prompts' ids; at most `most` are requested anew."""
+    known = {one.prompt_id: one for one in Comparison.objects.filter(round=round_, prompt__in=prompts)}
+    lacking = {prompt.id: prompt for prompt in prompts if prompt.id not in known}
+    new = list(lacking.values())[: max(0, most)]
+    made = compare_prompts(round_, new, seed=random.randrange(2**31), by=None)
+    return known | {one.prompt_id: one for one in made}
+
+
 def open_round(project: Project) -> Round | None:
     return project.rounds.filter(closed_at=None).first()
 

@@ -4,14 +4,13 @@ Only where the project said so when the thumb came. The answer that got the thum
 picked for being disliked, so that its policy would lose against the others by the choice and not by its answers.
 """
 
-import random
 from collections.abc import Sequence
 
 from django.db import transaction
 
 from labeling.models import Comparison, Project, Prompt, Round, Thumb
 from labeling.models.content_hash import fingerprint
-from labeling.sampling.comparisons import compare_prompts, lock_round, open_round, policy_of
+from labeling.sampling.comparisons import compare_wanted, lock_round, open_round, policy_of
 
 SOURCE = "feedback"
 MOST_AT_ONCE = 100  # thumbs looked at by one sweep
@@ -61,15 +60,12 @@ def _put_into_pool(project: Project, thumbs: Sequence[Thumb]) -> None:
 
 def _compare(round_: Round, thumbs: Sequence[Thumb]) -> int:
     """Request a comparison of each prompt that this locked round has none of, and name it in its thumbs."""
-    wanted = {thumb.prompt_id: thumb.prompt for thumb in thumbs if thumb.prompt and thumb.prompt.retired_at is None}
-    known = {one.prompt_id: one for one in Comparison.objects.filter(round=round_, prompt__in=wanted)}
+    wanted = [thumb.prompt for thumb in thumbs if thumb.prompt and thumb.prompt.retired_at is None]
     waiting = Comparison.objects.filter(round=round_, state__in=_WAITING, thumbs__isnull=False).distinct()
-    room = max(0, MOST_WAITING - waiting.count())
-    new = [prompt for identifier, prompt in wanted.items() if identifier not in known][:room]
-    made = compare_prompts(round_, new, seed=random.randrange(2**31), by=None)
-    known |= {one.prompt_id: one for one in made}
+    before = Comparison.objects.filter(round=round_, prompt__in=wanted).count()
+    known = compare_wanted(round_, wanted, most=MOST_WAITING - waiting.count())
     compared = [thumb for thumb in thumbs if thumb.prompt_id in known]
     for thumb in compared:
         thumb.comparison = known[thumb.prompt_id]
     Thumb.objects.bulk_update(compared, ["comparison"])
-    return len(made)
+    return len(known) - before

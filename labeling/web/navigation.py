@@ -46,6 +46,7 @@ def _project_links(user: User, slug: str) -> list[NavigationLink]:
         ("chat", _("Chat"), user.can_write_and_rank),
         ("rank", _("Rank"), user.can_write_and_rank),
         ("review", _("Review"), user.can_review),
+        ("triage", _("Triage"), user.can_review),
         ("data", _("Data"), user.can_train_models),
         ("rounds", _("Rounds"), user.can_train_models),
         ("quality", _("Quality"), user.can_review or user.can_train_models),

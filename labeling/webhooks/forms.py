@@ -12,6 +12,7 @@ EVENTS = {
     Webhook.Event.EXPORT_READY.value: _("An export is done"),
     Webhook.Event.ROUND_FINISHED.value: _("A round has closed"),
     Webhook.Event.SCREENING_BLOCKED.value: _("The content filter has blocked a text"),
+    Webhook.Event.REPORT_OPENED.value: _("Somebody reported an output"),
 }
 
 

@@ -268,11 +268,14 @@ def _put_back_dialogues(withdrawal: Withdrawal, rows: dict[uuid.UUID, WithdrawnR
 
 def _put_back_thumbs(withdrawal: Withdrawal, rows: dict[uuid.UUID, WithdrawnRow]) -> dict[uuid.UUID, str]:
     assert withdrawal.undone_by is not None
-    thumbs = _locked_thumbs(list(rows))
-    Thumb.objects.filter(id__in=[thumb.id for thumb in thumbs]).update(retracted_at=None)
-    for thumb in thumbs:
+    refused = {}
+    for thumb in _locked_thumbs(list(rows)):
+        if thumb.is_replaced:
+            refused[thumb.id] = _("Its author has given another.")
+            continue
+        Thumb.objects.filter(id=thumb.id).update(retracted_at=None)
         AuditEvent.note("bring thumb back", thumb, by=withdrawal.undone_by, **_reference(withdrawal))
-    return {}
+    return refused
 
 
 _TAKE_OUT: dict[str, Callable[[Withdrawal, Sequence[uuid.UUID]], list[tuple[uuid.UUID, Any]]]] = {

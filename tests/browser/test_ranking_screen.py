@@ -197,7 +197,7 @@ def test_a_completion_is_reported_from_the_board(open_page: OpenPage, alice: Use
     card.get_by_role("button", name="Send report").click()
     expect(card.get_by_text("Thank you")).to_be_visible()
     report = Report.objects.get()
-    assert (report.reason, report.reporter) == ("false", alice)
+    assert (report.kind, report.reporter) == ("false", alice)
     assert not Ranking.objects.exists()
 
 

@@ -13,7 +13,14 @@ from labeling.models import Export, Project, Prompt, User
 from parley import Client, ParleyError
 from parley.connection import LONGEST_PAUSE, TRIES, Connection
 from parley.files import download
-from tests.labeling.factories import make_comparison, make_policy, make_prompt, make_served_policy, make_user
+from tests.labeling.factories import (
+    make_chat,
+    make_comparison,
+    make_policy,
+    make_prompt,
+    make_served_policy,
+    make_user,
+)
 from tests.parley.bad_line import BadLine
 
 PROMPT = {"messages": [{"role": "user", "content": "What is a keyset?"}], "topic": "databases"}
@@ -75,6 +82,16 @@ def test_a_thumb_over_a_bad_line_is_kept_once(client: Client, project: Project, 
     assert [thumb["id"] for thumb in client.feedback("ours")] == [sent["id"]]
     with pytest.raises(ParleyError, match="Another thumb was sent under this id"):
         client.send_feedback("ours", id="m-1", messages=asked, answer="Now.", thumb="up")
+
+
+def test_an_output_is_reported_and_read_again(client: Client, project: Project) -> None:
+    owner = User.objects.get(username="erin")
+    message = make_chat(project=project, author=owner).messages.get(position=1)
+    sent = client.report("ours", kind="false", message_id=str(message.id))
+    assert client.report("ours", kind="harmful", note="Worse.", message_id=str(message.id))["id"] == sent["id"]
+    assert [(one["kind"], one["note"], one["state"]) for one in client.reports("ours")] == [
+        ("harmful", "Worse.", "open")
+    ]
 
 
 @pytest.mark.parametrize("trouble", [429, 500, 502, 503, "cut before", "cut after"])

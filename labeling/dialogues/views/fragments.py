@@ -19,6 +19,7 @@ from django_htmx.http import reswap, trigger_client_event
 from labeling.dialogues.chat import answer_run
 from labeling.dialogues.comments import annotate_comments, first_open, num_open
 from labeling.dialogues.forms import LATER_CHOICES, EditForm
+from labeling.dialogues.reactions import annotate_reactions
 from labeling.dialogues.regeneration import annotate_regeneration
 from labeling.dialogues.rules import content_digest
 from labeling.dialogues.suggestions import current_run, next_role, none_fitted, why_no_suggestions
@@ -81,6 +82,8 @@ def thread_context(
         "num_later": len(later),
         "later_choices": _later_choices(dialogue, later),
     }
+    if is_chat and not reviews:
+        annotate_reactions(thread, person_id=dialogue.author_id)
     if is_chat:
         context |= _answer_context(dialogue, thread, run)
     return context

@@ -39,7 +39,7 @@ def prompts(request: HttpRequest, slug: str) -> HttpResponse:
     )
     found = listing(
         request.GET,
-        Prompt.objects.filter(project=project).select_related("retired_by"),
+        Prompt.objects.filter(project=project).select_related("retired_by").prefetch_related("follow_ups"),
         orders=(NEWEST, OLDEST),
         filters=(in_use, by_column("topic", _("Topic"), topics)),
         search=with_words_in_messages,

@@ -1,17 +1,16 @@
-"""The quality page of a project, the boards behind its figures, and its reports of outputs."""
+"""The quality page of a project, and the boards behind its figures."""
 
-import uuid
 from dataclasses import replace
 from datetime import date
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from labeling.dialogues.control_arm import arm_figures, has_control_arm
-from labeling.models import AuditEvent, Project, Report, User
+from labeling.models import Project
 from labeling.quality.boards import FIGURES, PAGE, Board, boards_behind, shown
 from labeling.quality.report import quality_figures
 from labeling.quality.selection import EVERYTHING, Selection, SelectionForm, name_of
@@ -19,13 +18,11 @@ from labeling.rankings import adjudication as queue
 from labeling.web import access
 from labeling.web.access import FIGURE_READERS
 
-MOST_REPORTS = 50  # shown at once; the others follow as these are handled
-
 
 @access.role_required(*FIGURE_READERS)
 @require_GET
 def quality(request: HttpRequest, slug: str) -> HttpResponse:
-    """Figures with intervals, trainers one by one, and the reports that nobody has handled."""
+    """Figures with intervals, trainers one by one, and how many reports wait."""
     project = access.project_for(request, slug)
     form, selection = _selection(request, project)
     figures = quality_figures(project, selection)
@@ -38,7 +35,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         "figures": figures,
         "trainers": [(name_of(one.trainer, names_people=names_people), one) for one in figures.trainers],
         "arms": arm_figures(project) if has_control_arm(project) else None,
-        "reports": project.reports.filter(state=Report.State.OPEN).select_related("completion__policy")[:MOST_REPORTS],
+        "num_cases": project.cases.open().count(),
     }
     return render(request, "labeling/quality/quality.html", context, status=200 if form.is_valid() else 422)
 
@@ -78,18 +75,6 @@ def _blindly(request: HttpRequest, project: Project, boards: list[Board]) -> lis
     queue.note_seen(user, *(one.comparison for one in boards if one.comparison.id not in blind))
     hidden = _("It waits for adjudication, which you may be given: its orders are hidden from you.")
     return [replace(one, orders=[], says=hidden) if one.comparison.id in blind else one for one in boards]
-
-
-@access.role_required(User.Role.ADMIN)
-@require_POST
-def handle_report(request: HttpRequest, slug: str, report_id: uuid.UUID) -> HttpResponse:
-    """Mark a report as handled."""
-    project = access.project_for(request, slug)
-    report = get_object_or_404(Report, id=report_id, project=project)
-    report.state = Report.State.HANDLED
-    report.save(update_fields=["state"])
-    AuditEvent.note("handle report", report, by=access.person(request))
-    return redirect("quality", slug)
 
 
 def _selection(request: HttpRequest, project: Project) -> tuple[SelectionForm, Selection]:

@@ -22,7 +22,7 @@ from labeling.rankings.mending import MendedMeanwhile
 from labeling.rankings.submission import AssignmentError
 from labeling.rankings.views import board
 from labeling.rankings.views.submitted import unsent_change
-from labeling.rankings.wording import abstain_reasons, report_reasons
+from labeling.rankings.wording import abstain_reasons
 from labeling.web import access
 from labeling.web.access import RANKERS
 from labeling.web.times import moment
@@ -97,7 +97,6 @@ def _page(
         "came_back": mending.returned(held),
         "is_kept_change": kept is not None,
         "abstain_reasons": abstain_reasons(),
-        "report_reasons": report_reasons(),
         "may_write": True,
         "submission_key": (posted or {}).get("key") or mending.change_key(ranking.id),
         "submit_label": _("Submit the change"),

@@ -1,4 +1,4 @@
-"""The ranking pages: claim the next comparison, rank it, save its draft, skip it, report a completion.
+"""The ranking pages: claim the next comparison, rank it, save its draft, skip it.
 
 labeling.rankings.assignment decides who gets which comparison and which rankings count.
 """
@@ -14,14 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling.models import Comparison, Lease, Project, Ranking, Report, User
+from labeling.models import Comparison, Lease, Project, Ranking, User
 from labeling.rankings import assignment, mending
 from labeling.rankings.board_input import BoardError, read_request, read_seconds, read_submission
 from labeling.rankings.submission import AssignmentError, StaleDraft
 from labeling.rankings.views import board
 from labeling.rankings.views.changes import change_name
 from labeling.rankings.views.submitted import SUBMITTED, submitted_page
-from labeling.rankings.wording import abstain_reasons, report_reasons, skip_reasons
+from labeling.rankings.wording import abstain_reasons, skip_reasons
 from labeling.web import access
 from labeling.web.access import RANKERS
 
@@ -124,39 +124,6 @@ def skip_lease(request: HttpRequest, slug: str, lease_id: uuid.UUID) -> HttpResp
     return redirect(_next_url(project, user, request))
 
 
-@access.role_required(*RANKERS)
-@require_POST
-def report_completion(request: HttpRequest, slug: str, lease_id: uuid.UUID, completion_id: uuid.UUID) -> HttpResponse:
-    """Say that a completion is harmful or broken. It changes no ranking; an admin reads it."""
-    held = access.own_lease(request, lease_id, slug=slug)
-    project = held.comparison.project
-    completion = access.completion_of(held, completion_id)
-    letter = board.letters(held.shown_order)[str(completion_id)]
-    context: dict[str, Any] = {
-        "project": project,
-        "lease": held,
-        "completion": {"id": completion_id, "letter": letter},
-        "report_reasons": report_reasons(),
-    }
-    reason = request.POST.get(f"report_reason:{completion_id}")
-    if reason not in dict(report_reasons()):
-        return render(
-            request,
-            "labeling/rankings/_report.html",
-            {**context, "report_error": _("Choose what is wrong.")},
-            status=422,
-        )
-    Report.objects.create(
-        project=project,
-        completion=completion,
-        reporter=access.person(request),
-        content=completion.content,
-        reason=reason,
-        note=request.POST.get(f"report_note:{completion_id}", "")[:2000],
-    )
-    return render(request, "labeling/rankings/_report.html", {**context, "reported": True})
-
-
 def _next_url(project: Project, user: User, request: HttpRequest) -> str:
     """Where the next comparison is, or the page that says why there is none."""
     claimed = assignment.claim(project, by=user)
@@ -216,7 +183,6 @@ def _board_page(
         "why_this_one": held.reason,
         "abstain_reasons": abstain_reasons(),
         "skip_reasons": skip_reasons(),
-        "report_reasons": report_reasons(),
         "may_write": comparison.use != Comparison.Use.PRACTICE,
         "submission_key": (posted or {}).get("key") or uuid.uuid5(held.id, "submission"),
         "facts": _facts(project, held, layout),

@@ -1,1 +1,1 @@
-"""Pages of the content filter: a project's rules, what was screened, and the filters themselves."""
+"""The pages of what filters do, and of what people say of texts."""

@@ -100,6 +100,7 @@ def a_body_for(name: str) -> dict[str, Any]:
         "api_list_prompts": PROMPT,
         "api_list_dialogues": {"dialogues": [said]},
         "api_list_exports": {"kind": "rankings"},
+        "api_list_reports": {"message_id": NOBODY, "kind": "false"},
         "api_list_feedback": {"id": "m", "messages": said["messages"][:1], "answer": "Hello.", "thumb": "up"},
         "api_list_withdrawals": {"person_id": NOBODY, "reason": "fraud"},
         "api_undo_withdrawal": {"reason": "It was another."},

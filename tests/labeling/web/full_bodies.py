@@ -107,7 +107,11 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "release_entry": {"released": "on"},
         "challenge_results": {"words": "A strong field.", f"reason:{full.ids['judged_id']}": "Clear."},
         "answer_objection": {"reply": "We looked again."},
-        "report_completion": {f"report_reason:{reported}": "harmful", f"report_note:{reported}": "why"},
+        "report_completion": {f"report_kind:{reported}": "harmful", f"report_note:{reported}": "why"},
+        "report_message": {"kind": "biased", "note": "why"},
+        "thumb_message": {"thumb": "down", "reasons": "too long", "better": "A better one.", "why": "1"},
+        "decide_case": {"agreed": "yes", "action": "noted", "why": "It is so."},
+        "follow_case": {"kind": "probe"},
     }  # fmt: skip
 
 
@@ -181,6 +185,9 @@ def bodies(full: FullProject) -> dict[str, Any]:
         ]},
         "api_promote_filter": {"to": "shadow", "why": "w"},
         "api_moderate": {"input": ["Hello."], "model": "m"},
+        "api_list_reports": {
+            "message_id": str(full.special["report_message"]["message_id"]), "kind": "false", "note": "n",
+        },
         "api_list_webhooks": {"url": "https://example.org/", "events": ["export.ready"]},
     }  # fmt: skip
 

@@ -13,6 +13,7 @@ from labeling import exports, models
 from labeling.imports import uploads
 from labeling.models import Comparison, Lease, Project, User
 from labeling.rankings import assignment
+from labeling.safety import reports, triage
 from labeling.urls import urlpatterns
 from tests.labeling.api.api_client import Program
 from tests.labeling.challenges.material import contest_ids
@@ -145,7 +146,9 @@ def make_full_project() -> FullProject:
         make_prompt(project=project, content=f"A question about the number {number}?")
     models.Candidate.objects.create(evaluation=evaluation, policy=policy)
     withdrawal = _make_withdrawal(project, by=adam)
-    report = models.Report.objects.create(project=project, completion=completion, content="x", reason="harmful")
+    answered = chat.messages.get(position=1)
+    # The first completion is word for word what the chat answers.
+    report, decided = _make_reports(answered, held.comparison.completions.get(index=3), by=adam)
     program = Program(adam)
     message = draft.messages.order_by("position")[1]
     disputed = _make_disputed(project)
@@ -159,7 +162,7 @@ def make_full_project() -> FullProject:
         "dialogue_id": draft.id, "message_id": message.id, "prompt_id": prompt.id, "run_id": run.id,
         "completion_id": suggested.id, "export_id": export.id, "webhook_id": webhook.id, "import_id": brought.id,
         "comparison_id": work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
-        "report_id": report.id, "ranking_id": practised.id, "lease_id": held.id,
+        "report_id": report.id, "case_id": report.case_id, "ranking_id": practised.id, "lease_id": held.id,
         "comment_id": comments[1].id, "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
         "withdrawal_id": withdrawal.id, "adjudication_id": waiting.id,
         "snippet_id": models.Snippet.objects.create(owner=adam, name="Bot", text="You are a patient helper.").id,
@@ -173,6 +176,9 @@ def make_full_project() -> FullProject:
         name: {"dialogue_id": submitted.id} for name in ("review_dialogue", "accept_dialogue", "return_dialogue")
     }
     special |= {
+        "thumb_message": {"dialogue_id": chat.id, "message_id": answered.id},
+        "report_message": {"dialogue_id": chat.id, "message_id": answered.id},
+        "reopen_case": {"case_id": decided.case_id},
         "undo_acceptance": {"dialogue_id": accepted.id},
         "answer_comment": {"dialogue_id": returned.id},
         "comment_on_message": {"dialogue_id": submitted.id, "message_id": said.id},
@@ -191,6 +197,18 @@ def make_full_project() -> FullProject:
 
 def gold_tiers(comparison: Comparison) -> list[list[str]]:
     return [[str(one)] for one in comparison.completions.order_by("index").values_list("id", flat=True)]
+
+
+def _make_reports(
+    message: models.Message, completion: models.Completion, *, by: User
+) -> tuple[models.Report, models.Report]:
+    """A report that waits, and one that was decided on."""
+    project = message.dialogue.project
+    waiting, _is_new = reports.report(project, by=by, message=message, kind="harmful", note="It is cruel.")
+    decided, _is_new = reports.report(project, by=by, completion=completion, kind="false")
+    assert decided.case is not None
+    triage.decide(decided.case, agreed=True, action="noted", why="It is so.", by=by)
+    return waiting, decided
 
 
 def _make_withdrawal(project: Project, *, by: models.User) -> models.Withdrawal:

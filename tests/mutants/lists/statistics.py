@@ -355,18 +355,6 @@ MUTANTS = [
         "gold items of other projects count", "_gold_rankings().filter(comparison__project=project)", "_gold_rankings()"
     ),
     Mutant(
-        "labeling/quality/views/quality.py",
-        "a report of another project is handled",
-        (("get_object_or_404(Report, id=report_id, project=project)", "get_object_or_404(Report, id=report_id)"),),
-        ("tests/labeling/quality/views/test_quality.py",),
-    ),
-    Mutant(
-        "labeling/quality/views/quality.py",
-        "handling a report leaves no audit row",
-        (('    AuditEvent.note("handle report", report, by=access.person(request))\n', ""),),
-        ("tests/labeling/quality/views/test_quality.py",),
-    ),
-    Mutant(
         "labeling/quality/policy_comparison.py",
         "a person's text counts for the policy it was made of",
         (('    if completion.author_id is not None:\n        return Source("", None)\n', ""),),

@@ -1,13 +1,14 @@
-"""The quality page: figures of real rankings, who may see them, reports that get handled."""
+"""The quality page: figures of real rankings, who may see them, how many reports wait."""
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.models import AuditEvent, Comparison, Completion, Project, Ranking, Report, User
+from labeling.models import Comparison, Project, Ranking, User
 from labeling.quality import ranking_fields
 from labeling.quality.report import quality_figures
+from labeling.safety.reports import report
 from tests.labeling.factories import make_comparisons, make_project, make_user
 
 pytestmark = pytest.mark.django_db
@@ -155,27 +156,15 @@ def test_the_number_of_queries_does_not_grow_with_the_rankings(
         client.get(reverse("quality", args=("quality",)))
 
 
-def test_an_admin_handles_a_report(project: Project, client: Client) -> None:
+def test_the_page_says_how_many_reports_wait_and_leads_reviewers_to_them(project: Project, client: Client) -> None:
+    alice, rita = make_user(username="alice", projects=[project]), make_user(username="rita", projects=[project])
     (comparison,) = make_comparisons(project=project, num=1)
-    completion = Completion.objects.filter(comparison=comparison)[0]
-    handled = Report.objects.create(project=project, completion=completion, content="bad", reason="harmful")
-    client.force_login(make_user(username="adam"))
-    assert "harmful" in client.get(reverse("quality", args=("quality",))).content.decode()
-    client.post(reverse("handle_report", args=("quality", handled.id)))
-    handled.refresh_from_db()
-    assert handled.state == Report.State.HANDLED
-    assert AuditEvent.objects.filter(verb="handle report", by__username="adam", subject_id=str(handled.id)).exists()
-
-
-def test_a_report_is_handled_in_its_own_project(project: Project, client: Client) -> None:
-    elsewhere = make_project(slug="elsewhere")
-    (comparison,) = make_comparisons(project=elsewhere, num=1)
-    completion = Completion.objects.filter(comparison=comparison)[0]
-    handled = Report.objects.create(project=elsewhere, completion=completion, content="bad", reason="harmful")
-    client.force_login(make_user(username="adam"))
-    assert client.post(reverse("handle_report", args=("quality", handled.id))).status_code == 404
-    handled.refresh_from_db()
-    assert handled.state == Report.State.OPEN
+    report(project, by=alice, completion=comparison.completions.all()[0], kind="harmful")
+    for reader, is_led in ((rita, True), (make_user(username="erin", projects=[project]), False)):
+        client.force_login(reader)
+        page = client.get(reverse("quality", args=("quality",))).content.decode()
+        assert "1 case waits." in page
+        assert (reverse("triage", args=("quality",)) in page) is is_led
 
 
 def test_the_arms_are_shown_once_there_is_a_control_arm(project: Project) -> None:

@@ -268,15 +268,15 @@ def test_a_skip_wants_a_reason_of_the_list(held: Lease, alice: User, reason: str
     assert held.state == Lease.State.OPEN
 
 
-def test_a_report_wants_a_reason_of_the_list(held: Lease, alice: User) -> None:
+def test_a_report_wants_a_kind_of_the_list(held: Lease, alice: User) -> None:
     completion = held.shown_order[1]
     address = url("report_completion", held, completion)
-    refused = as_user(alice).post(address, {f"report_reason:{completion}": "ugly"})
+    refused = as_user(alice).post(address, {f"report_kind:{completion}": "ugly"})
     assert refused.status_code == 422
     assert not Report.objects.exists()
-    as_user(alice).post(address, {f"report_reason:{completion}": "hateful", f"report_note:{completion}": "look"})
+    as_user(alice).post(address, {f"report_kind:{completion}": "biased", f"report_note:{completion}": "look"})
     report = Report.objects.get()
-    assert (str(report.completion_id), report.reason, report.note) == (completion, "hateful", "look")
+    assert (str(report.completion_id), report.kind, report.note) == (completion, "biased", "look")
 
 
 @pytest.mark.parametrize("name", ["bob", "charlie", "rita"])
