@@ -39,7 +39,7 @@ def give_kinds_and_cases(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0031_filters_rules_and_screenings'),
+        ('labeling', '0032_screening_of_runs'),
     ]
 
     operations = [
