@@ -131,7 +131,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='delivery',
             name='event',
-            field=models.CharField(choices=[('comparison.completed', 'A comparison has all its rankings'), ('export.ready', 'An export is done'), ('round.finished', 'A round has closed'), ('report.opened', 'Somebody reported an output')], max_length=40),
+            field=models.CharField(choices=[('comparison.completed', 'A comparison has all its rankings'), ('export.ready', 'An export is done'), ('round.finished', 'A round has closed'), ('screening.blocked', 'The content filter blocked a text'), ('report.opened', 'Somebody reported an output')], max_length=40),
         ),
         migrations.AlterField(
             model_name='report',
