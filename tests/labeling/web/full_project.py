@@ -147,7 +147,6 @@ def make_full_project() -> FullProject:
     models.Candidate.objects.create(evaluation=evaluation, policy=policy)
     withdrawal = _make_withdrawal(project, by=adam)
     answered = chat.messages.get(position=1)
-    # The first completion is word for word what the chat answers.
     report, decided = _make_reports(answered, held.comparison.completions.get(index=3), by=adam)
     program = Program(adam)
     message = draft.messages.order_by("position")[1]
@@ -176,8 +175,7 @@ def make_full_project() -> FullProject:
         name: {"dialogue_id": submitted.id} for name in ("review_dialogue", "accept_dialogue", "return_dialogue")
     }
     special |= {
-        "thumb_message": {"dialogue_id": chat.id, "message_id": answered.id},
-        "report_message": {"dialogue_id": chat.id, "message_id": answered.id},
+        **dict.fromkeys(("thumb_message", "report_message"), {"dialogue_id": chat.id, "message_id": answered.id}),
         "reopen_case": {"case_id": decided.case_id},
         "undo_acceptance": {"dialogue_id": accepted.id},
         "answer_comment": {"dialogue_id": returned.id},
@@ -202,7 +200,7 @@ def gold_tiers(comparison: Comparison) -> list[list[str]]:
 def _make_reports(
     message: models.Message, completion: models.Completion, *, by: User
 ) -> tuple[models.Report, models.Report]:
-    """A report that waits, and one that was decided on."""
+    """A report that waits, and one that was decided on; of two texts, or they would be one case."""
     project = message.dialogue.project
     waiting, _is_new = reports.report(project, by=by, message=message, kind="harmful", note="It is cruel.")
     decided, _is_new = reports.report(project, by=by, completion=completion, kind="false")
