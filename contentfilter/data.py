@@ -1,8 +1,9 @@
 """Texts with people's labels, and texts that are known to be harmless, from JSON lines (plain or gzip).
 
 A labelled row has its text under `prompt` or `text` and 0 or 1 under the names of categories; a category that a row
-does not name is unknown, not "no". Rows of other shapes are texts without labels: a question, a list of turns, an
-instruction with its instances, a tree of messages.
+does not name is unknown, not "no". An export of labels (a directory) has its texts in `labels.jsonl`, the
+categories under `labels` and its split with each. Rows of other shapes are texts without labels: a question, a list of
+turns, an instruction with its instances, a tree of messages.
 """
 
 import gzip
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from contentfilter.categories import CATEGORIES
 from contentfilter.normalisation import normalised
+from records.names import LABELS_FILE
 
 _TEXT_KEYS = ("prompt", "text")
 # Where rows of other shapes have what people or models said.
@@ -43,17 +45,29 @@ class LabelledText:
         return sha256(normalised(self.text).lower().encode()).hexdigest()
 
 
-def read_labelled(path: Path) -> list[LabelledText]:
+def labels_file(path: Path) -> Path:
+    """The file of labelled texts: the path itself, or that of an export's directory."""
+    return path / LABELS_FILE if path.is_dir() else path
+
+
+def read_labelled(path: Path, *, is_held_out: bool = False) -> list[LabelledText]:
     """The rows of a file, those with the same text once: what any of them labels, a yes before a no.
 
+    Where rows name their split, those of the test split alone are read with `is_held_out`, and the others without.
     Raises DataError with the line where something is not as it must be.
     """
+    path = labels_file(path)
     found: dict[str, LabelledText] = {}
     for place, row in _rows(path):
+        if row.get("split") and (row["split"] == "test") != is_held_out:
+            continue
         text = next((row[key] for key in _TEXT_KEYS if isinstance(row.get(key), str)), None)
         if text is None:
             raise DataError(f'{place}: no text; give it as "prompt" or "text"')
-        one = LabelledText(text, _labels(place, row))
+        given = row.get("labels", row)
+        if not isinstance(given, dict):
+            raise DataError(f'{place}: "labels" must be an object of categories, not {given!r}')
+        one = LabelledText(text, _labels(place, given))
         before = found.get(one.key)
         if before is not None:
             labels = {

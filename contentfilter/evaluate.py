@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contentfilter.categories import CATEGORIES, NAMES
 from contentfilter.content_filter import BUNDLED, load_filter
-from contentfilter.data import LabelledText, label_matrix, read_harmless, read_labelled
+from contentfilter.data import LabelledText, label_matrix, labels_file, read_harmless, read_labelled
 from contentfilter.figures import Figures, figures_of
 from contentfilter.statistics import Estimate
 from language.commandline import run
@@ -23,7 +23,8 @@ class EvaluateConfig:
     """What to evaluate on what."""
 
     data: Path
-    """Labelled texts as contentfilter.train reads them, or texts of any shape with --harmless."""
+    """Labelled texts as contentfilter.train reads them, of an export its test split; or texts of any shape with
+    --harmless."""
     model: Path = BUNDLED
     """Directory of a filter; the bundled one by default."""
     harmless: bool = False
@@ -37,11 +38,13 @@ class EvaluateConfig:
 def main(config: EvaluateConfig) -> None:
     """Load, screen, report."""
     content_filter = load_filter(config.model)
-    texts: list[LabelledText] = read_harmless([config.data]) if config.harmless else read_labelled(config.data)
+    texts: list[LabelledText] = (
+        read_harmless([config.data]) if config.harmless else read_labelled(config.data, is_held_out=True)
+    )
     probabilities = content_filter.probabilities([one.text for one in texts])
     figures = figures_of(probabilities, label_matrix(texts), content_filter.thresholds, seed=config.seed)
     seen = {row["sha256"] for row in content_filter.facts.get("data", [])}
-    was_trained_on = sha256_of(config.data) in seen
+    was_trained_on = sha256_of(labels_file(config.data)) in seen and not config.data.is_dir()
     if was_trained_on:
         print(
             f"{config.data} is what this filter was trained on: these figures flatter it. "

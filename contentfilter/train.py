@@ -17,7 +17,7 @@ import torch
 from contentfilter.card import card
 from contentfilter.categories import CATEGORIES
 from contentfilter.content_filter import HEADS_FILE, save_heads
-from contentfilter.data import DataError, read_harmless, read_labelled
+from contentfilter.data import DataError, labels_file, read_harmless, read_labelled
 from contentfilter.figures import Figures, figures_of
 from contentfilter.training import Learned, Learning, learn
 from language.commandline import run
@@ -33,7 +33,8 @@ class TrainConfig:
     """What to learn from, and how."""
 
     data: Path
-    """Labelled texts, .jsonl or .jsonl.gz: "prompt" or "text", and 0 or 1 under S, H, V, HR, SH, S3, H2, V2."""
+    """Labelled texts, .jsonl or .jsonl.gz: "prompt" or "text", and 0 or 1 under S, H, V, HR, SH, S3, H2, V2; or the
+    directory of an export of labels, without its test split."""
     out: Path
     """Directory to publish the filter in; it must not exist."""
     harmless: tuple[Path, ...] = ()
@@ -103,7 +104,7 @@ def publish(config: TrainConfig, learned: Learned, figures: Figures, on_harmless
 
 def _data_facts(config: TrainConfig) -> list[dict[str, str]]:
     return [
-        {"name": path.name, "sha256": sha256_of(path), "as": use}
+        {"name": path.name, "sha256": sha256_of(labels_file(path)), "as": use}
         for use, paths in (("labelled", (config.data,)), ("harmless", config.harmless))
         for path in paths
     ]

@@ -9,6 +9,7 @@ from records.manifest import ManifestError, publish_directory, read_manifest, ve
 from records.screening import (
     FilterRule,
     FilterServer,
+    LabelledText,
     Screen,
     Screening,
     ScreenRequest,
@@ -45,6 +46,7 @@ __all__ = [
     "EmbedResult",
     "FilterRule",
     "FilterServer",
+    "LabelledText",
     "ManifestError",
     "Message",
     "ModelServer",

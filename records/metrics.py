@@ -117,10 +117,33 @@ _PPO = {
     "memory_mb": Metric("Peak memory", "run", "MB", "Of the process so far; of the GPU where there is one."),
 }
 
-MEASURED: dict[TrainingKind, dict[str, Metric]] = {"sft": _SFT, "reward_model": _REWARD_MODEL, "ppo": _PPO}
+_CATEGORIES = {
+    "S": "sexual", "H": "hate", "V": "violence", "HR": "harassment", "SH": "self-harm", "S3": "sexual, of minors",
+    "H2": "hate that threatens", "V2": "violence, graphic",
+}  # fmt: skip
+_OUT_OF_FOLD = "Area under precision over recall, predicted by heads that had not seen the text; guessing gets "
+_FILTER = {
+    "auprc_any": Metric("AUPRC, any category", "held-out", "", f"{_OUT_OF_FOLD}the share of positives."),
+    "auprc_macro": Metric("AUPRC, mean of categories", "held-out", "", "Of those that have a positive."),
+    **{
+        f"auprc_{name}": Metric(f"AUPRC, {words}", "held-out", "", f"{_OUT_OF_FOLD}the share of its positives.")
+        for name, words in _CATEGORIES.items()
+    },
+    "ece": Metric("Calibration error", "held-out", "share", "How far its probability is from how often it is right."),
+    "warned": Metric("Texts warned of", "held-out", "share", "Of the labelled ones, which are no draw from all."),
+    "blocked": Metric("Texts blocked", "held-out", "share", "Of the labelled ones."),
+}
+
+MEASURED: dict[TrainingKind, dict[str, Metric]] = {
+    "sft": _SFT,
+    "reward_model": _REWARD_MODEL,
+    "ppo": _PPO,
+    "filter": _FILTER,
+}
 
 RESULT: dict[TrainingKind, dict[str, Metric]] = {
     "sft": {**_SFT, "steps": _STEP},
+    "filter": _FILTER,
     "ppo": {**_PPO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
     "reward_model": {
         "accuracy": Metric("Pairs in order", "held-out", "share", "As trainers ranked them; 0.5 is chance."),

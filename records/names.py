@@ -42,6 +42,7 @@ DEMONSTRATIONS_FILE = "demonstrations.jsonl"
 RANKINGS_FILE = "rankings.jsonl"
 PROMPTS_FILE = "prompts.jsonl"
 THUMBS_FILE = "thumbs.jsonl"
+LABELS_FILE = "labels.jsonl"
 
 
 def stream_key(run_id: str, attempt: int) -> str:

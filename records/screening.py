@@ -85,6 +85,27 @@ class Withheld:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LabelledText:
+    """A screened text with what people said of it, as a filter learns from it: 1 or 0 by category, others unknown.
+
+    `came_by` says how it was drawn, `inclusion` with which probability where that is known.
+    """
+
+    id: str
+    text: str
+    labels: dict[str, int]
+    side: Side
+    came_by: str
+    inclusion: float | None = None
+    num_labels: int | None = None
+    guideline_version: int | None = None
+    split: Literal["train", "validation", "test"] | None = None
+
+    def __post_init__(self) -> None:
+        require(set(self.labels.values()) <= {0, 1}, "labels", f"must be 0 or 1, not {self.labels}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScreenRequest:
     """Ask a filter about texts after the fact: in shadow, or for a program outside. `ids` say which text is which."""
 
