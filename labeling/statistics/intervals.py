@@ -23,8 +23,9 @@ class Estimate:
     n: int
 
 
-def wilson_interval(successes: float, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson 1927). Successes may be fractional, since a tie counts half.
+def wilson_interval(successes: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Score interval of a proportion (Wilson 1927). Successes may be fractional, since a tie counts half; so may n,
+    where it is an effective size.
 
     With n = 0 nothing is known, and the interval is (0, 1). Raises ValueError if successes are not in 0 … n.
     """
