@@ -28,8 +28,10 @@ from labeling.models.public.challenges import (
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
+from labeling.models.safety.appeals import Appeal
 from labeling.models.safety.filters import Filter, FilterRules, Screening, Withheld
 from labeling.models.safety.reports import Case, CaseVector, FollowUp, Probe
+from labeling.models.safety.labels import DrawnText, Label
 from labeling.models.snippets import Snippet
 from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken
@@ -42,6 +44,7 @@ __all__ = [
     "Adjudication",
     "ApiAnswer",
     "ApiToken",
+    "Appeal",
     "AuditEvent",
     "Candidate",
     "Case",
@@ -56,6 +59,7 @@ __all__ = [
     "Dialogue",
     "DrawnJuror",
     "Entry",
+    "DrawnText",
     "Evaluation",
     "Export",
     "Filter",
@@ -64,6 +68,7 @@ __all__ = [
     "GuidelineVersion",
     "Import",
     "Juror",
+    "Label",
     "Lease",
     "Mark",
     "Membership",

@@ -1,4 +1,4 @@
-"""The hash by which two lists of messages count as the same: over their roles and contents only."""
+"""The hashes by which two lists of messages, over their roles and contents only, or two texts count as the same."""
 
 import hashlib
 import json
@@ -17,3 +17,7 @@ def fingerprint(messages: Iterable[Message | Mapping[str, Any]]) -> str:
         for message in messages
     ]
     return hashlib.sha256(_json(pairs).encode()).hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

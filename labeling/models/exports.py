@@ -13,6 +13,7 @@ class Export(LeasedRow):
         RANKINGS = "rankings", "Rankings"
         PROMPTS = "prompts", "Prompts"
         THUMBS = "thumbs", "Thumbs"
+        LABELS = "labels", "Labels"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"  # asked for, nobody works on it

@@ -22,6 +22,7 @@ class Webhook(models.Model):
         ROUND_FINISHED = "round.finished", "A round has closed"
         SCREENING_BLOCKED = "screening.blocked", "The content filter blocked a text"
         REPORT_OPENED = "report.opened", "Somebody reported an output"
+        APPEAL_OPENED = "appeal.opened", "A person appealed against the filter"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhooks")

@@ -106,8 +106,8 @@ class FilterRules(models.Model):
 
 class ScreeningQuerySet(models.QuerySet["Screening"]):
     def that_acted(self) -> Self:
-        """Screenings by which a text was warned of or blocked; never those in shadow."""
-        return self.filter(acted=True)
+        """Screenings by which a text was warned of or blocked; none in shadow, and none that an appeal overturned."""
+        return self.filter(acted=True).exclude(appeal__state="overturned")
 
 
 class Screening(models.Model):
@@ -169,10 +169,30 @@ class Screening(models.Model):
     def category_name(self) -> str:
         return category_name(self.category)
 
+    @property
+    def whole_text(self) -> str:
+        """What this is about, with what was withheld of it: only for those who may read that (`Withheld`)."""
+        if self.side == self.Side.SAID:
+            if self.message is not None:
+                return self.message.content
+            return str(self.run.messages[-1]["content"]) if self.run is not None else ""
+        shown = self.completion.content if self.completion is not None else ""
+        return shown + (self.withheld.content if hasattr(self, "withheld") else "")
+
+    @property
+    def speakers(self) -> set[uuid.UUID]:
+        """Whose text it is: who wrote the dialogue, or asked for what was sampled."""
+        dialogue = self.message.dialogue if self.message is not None else None
+        run = self.run or (self.completion.run if self.completion is not None else None)
+        found = {dialogue.author_id if dialogue else None, run.requested_by_id if run else None}
+        if run is not None and run.dialogue is not None:
+            found.add(run.dialogue.author_id)
+        return {one for one in found if one is not None}
+
 
 class Withheld(models.Model):
     """The text of a completion from where it was blocked. It is never in `Completion.content`, which pages, streams,
-    the API and exports read: only who decides an appeal on it, or triages a report of it, may open it."""
+    the API and exports read: only who decides an appeal on it, labels it, or triages a report of it may open it."""
 
     screening = models.OneToOneField(Screening, on_delete=models.CASCADE, related_name="withheld")
     content = models.TextField()
