@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     export_commands = exporting.add_subparsers(required=True, metavar="COMMAND")
     add(export_commands, "list", list_exports, "exports of a project", "project")
     building = add(export_commands, "build", build_export, "build an export", "project")
-    building.add_argument("kind", choices=("rankings", "demonstrations", "prompts", "thumbs"))
+    building.add_argument("kind", choices=("rankings", "demonstrations", "prompts", "thumbs", "labels"))
     building.add_argument("--format", default="records", help="records unless given; the platform knows the others")
     building.add_argument("--filter", action="append", default=[], metavar="NAME=JSON", help="as rounds=[1,2]")
     out: Any = building.add_argument("--out", type=Path, metavar="DIR", help="wait for it and download it")

@@ -309,7 +309,7 @@ class Thumb(Schema):
 
 
 class NewExport(Given):
-    kind: Literal["demonstrations", "rankings", "prompts", "thumbs"]
+    kind: Literal["demonstrations", "rankings", "prompts", "thumbs", "labels"]
     format: str = "records"
     filters: dict[str, Any] = Field(default_factory=dict)
 

@@ -24,6 +24,7 @@ _DESCRIPTIONS = {
     "rankings": "Rankings: what trainers preferred among completions of one prompt, best first, ties kept.",
     "demonstrations": "Demonstrations: accepted dialogues with answers that people wrote or chose.",
     "prompts": "Prompts: openings that end with a user's message, to be answered.",
+    "labels": "Labels: texts that the filter saw, with what people said of each by category; for the next filter.",
     "thumbs": "Thumbs: verdicts on one completion alone, up or down; nothing is set against it.",
 }
 _WHERE_THEY_DIFFER = {
@@ -107,6 +108,8 @@ def _breakdowns(statistics: Statistics) -> Iterator[tuple[str, dict[str, int]]]:
         "by_num_completions": "Completions per ranking",
         "by_policy": "Completions by policy",
         "by_authorship": "Answers by authorship",
+        "by_way": "How the texts were drawn",
+        "by_category": "Texts with “yes”",
         "by_topic": "Topics",
         "by_source": "Sources",
     }

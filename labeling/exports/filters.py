@@ -15,6 +15,7 @@ STATES: dict[str, tuple[str, ...]] = {
     Kind.DEMONSTRATIONS: (Dialogue.State.ACCEPTED, Dialogue.State.SUBMITTED),
     Kind.PROMPTS: (),
     Kind.THUMBS: (),
+    Kind.LABELS: (),
 }
 TRAINER_KINDS = ("person", "simulated", "imported")
 SPLIT_BY = ("prompt", "trainer")
@@ -47,6 +48,7 @@ _FILTERS_BY_KIND = {
     },
     Kind.PROMPTS: {"since", "until", "topics", "scrubs_personal_data"},
     Kind.THUMBS: {"since", "until", "trainers", "trainer_kinds", "topics", "split_by", "scrubs_personal_data"},
+    Kind.LABELS: {"since", "until", "scrubs_personal_data", "includes_withheld"},
 }
 
 
@@ -59,8 +61,9 @@ class Filters:
     """The filters of one export; an empty tuple or None selects all.
 
     Rankings are dated by the day they were made, demonstrations by the day they were accepted, prompts by the day they
-    came in, thumbs by the day they were given; both `since` and `until` are inclusive. `states` are of comparisons for
-    rankings, of dialogues for demonstrations (accepted only, unless others are named). `agreement_at_least` is a
+    came in, thumbs by the day they were given, labelled texts by the day they were drawn; both `since` and `until` are
+    inclusive. `states` are of comparisons for rankings, of dialogues for demonstrations (accepted only, unless others
+    are named). `agreement_at_least` is a
     percentage of ordered pairs over all rankings of a comparison; comparisons with a single ranking have no agreement
     and are left out. `disagreements` says what is taken where rankings differ: all, with the adjudications beside them;
     an adjudication in place of the rankings of its comparison; or only what trainers agree on (docs/records.md).
@@ -78,6 +81,7 @@ class Filters:
     disagreements: str = ALL
     split_by: str = "prompt"  # or "trainer": then all of a trainer's work is in one split
     scrubs_personal_data: bool = False
+    includes_withheld: bool = False  # of labels: texts of which a part is withheld; only an admin may ask for it
     validation_percent: int = 10
     test_percent: int = 10
 
@@ -108,6 +112,8 @@ def read_filters(kind: str, values: Mapping[str, Any]) -> Filters:
         if value in (None, "", [], ()):
             continue
         read[name] = _READERS[name](name, value)
+    if kind == Kind.LABELS:
+        read["scrubs_personal_data"] = True  # they are words of people who wrote them for nobody's training
     filters = Filters(**read)
     _require_consistent(kind, filters)
     return filters
@@ -132,6 +138,8 @@ def filters_in_words(filters: Mapping[str, Any]) -> str:
         parts.append(_("agreement from %(n)d %%") % {"n": filters["agreement_at_least"]})
     if filters.get("scrubs_personal_data"):
         parts.append(_("personal data taken out"))
+    if filters.get("includes_withheld"):
+        parts.append(_("with texts that are withheld"))
     return "; ".join(parts) or _("everything")
 
 
@@ -233,6 +241,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "disagreements": _word,
     "split_by": _word,
     "scrubs_personal_data": _flag,
+    "includes_withheld": _flag,
     "validation_percent": _percent,
     "test_percent": _percent,
 }

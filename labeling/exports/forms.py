@@ -29,6 +29,7 @@ class ExportForm(forms.Form):
         (Export.Kind.DEMONSTRATIONS.value, _("Demonstrations, for fine-tuning")),
         (Export.Kind.PROMPTS.value, _("Prompts, for PPO")),
         (Export.Kind.THUMBS.value, _("Thumbs, for KTO")),
+        (Export.Kind.LABELS.value, _("Labels, for a content filter")),
     )
 
     kind = forms.ChoiceField(label=_("What"), choices=KINDS, widget=forms.RadioSelect, initial="rankings")
@@ -74,6 +75,11 @@ class ExportForm(forms.Form):
         label=_("Take out personal data"),
         required=False,
         help_text=_("E-mail addresses, phone and card numbers, IBANs, IP addresses. Names stay."),
+    )
+    includes_withheld = forms.BooleanField(
+        label=_("With texts that are withheld"),
+        required=False,
+        help_text=_("Of labels; only an admin may ask for it. What the filter withheld is otherwise in no export."),
     )
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("Up to"), required=False, widget=forms.DateInput(attrs={"type": "date"}))

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from labeling.exports.formats import RECORDS
 from labeling.exports.records import SOURCES
-from labeling.models import Adjudication, Dialogue, Export, Prompt, Ranking, Thumb
+from labeling.models import Adjudication, Dialogue, DrawnText, Export, Prompt, Ranking, Thumb
 
 KINDS: dict[type[Any], str] = {
     Ranking: Export.Kind.RANKINGS,
@@ -17,8 +17,9 @@ KINDS: dict[type[Any], str] = {
     Dialogue: Export.Kind.DEMONSTRATIONS,
     Prompt: Export.Kind.PROMPTS,
     Thumb: Export.Kind.THUMBS,
+    DrawnText: Export.Kind.LABELS,
 }
-Row = Ranking | Adjudication | Dialogue | Prompt | Thumb
+Row = Ranking | Adjudication | Dialogue | Prompt | Thumb | DrawnText
 Key = tuple[str, ...]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from stdnum import iban, luhn
 
-from records import Completion, Demonstration, Message, Prompt, Ranking, Thumb
+from records import Completion, Demonstration, LabelledText, Message, Prompt, Ranking, Thumb
 
 _EMAIL = re.compile(r"[\w.+%-]+@(?:[\w-]+\.)+[\w-]{2,}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
@@ -45,6 +45,8 @@ def scrub(record: Any, found: Counter[str]) -> Any:
 
     A completion whose text changed loses its number of tokens and its logprob: they belong to the original text.
     """
+    if isinstance(record, LabelledText):
+        return dataclasses.replace(record, text=scrub_text(record.text, found))
     messages = tuple(_message(message, found) for message in record.messages)
     changed: Prompt | Demonstration | Ranking | Thumb = dataclasses.replace(record, messages=messages)
     if isinstance(changed, Thumb):

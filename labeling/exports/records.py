@@ -12,6 +12,7 @@ from typing import IO, Any
 from django.db.models import QuerySet
 
 from labeling.exports.filters import Filters
+from labeling.exports.label_rows import label_rows, labels_left_out, read_labels
 from labeling.exports.ranking_lines import write_ranking_lines
 from labeling.exports.ranking_records import read_rankings
 from labeling.exports.selection import (
@@ -31,7 +32,7 @@ from records import Completion, Demonstration, RecordError, SamplingParams, deco
 from records import Message as MessageRecord
 from records import Prompt as PromptRecord
 from records import Thumb as ThumbRecord
-from records.names import DEMONSTRATIONS_FILE, PROMPTS_FILE, RANKINGS_FILE, THUMBS_FILE
+from records.names import DEMONSTRATIONS_FILE, LABELS_FILE, PROMPTS_FILE, RANKINGS_FILE, THUMBS_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,5 +178,11 @@ SOURCES = {
         rows=thumb_rows,
         read=read_thumbs,
         left_out=thumbs_left_out,
+    ),
+    Export.Kind.LABELS: Source(
+        file_name=LABELS_FILE,
+        rows=label_rows,
+        read=read_labels,
+        left_out=labels_left_out,
     ),
 }

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from labeling.exports.filters import FilterError, read_filters
 from labeling.exports.formats import find_format
@@ -36,6 +37,8 @@ def request_export(
     """
     read = read_filters(kind, filters or {})
     _require_format(format, kind)
+    if read.includes_withheld and (by is None or not by.is_admin):
+        raise FilterError(_("Only an admin may export texts that are withheld."))
     with transaction.atomic():
         export = Export.objects.create(
             project=project,

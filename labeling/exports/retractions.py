@@ -17,6 +17,7 @@ from labeling.exports.lookup import num_held
 from labeling.exports.selection import adjudication_matches, demonstration_matches, ranking_matches, thumb_matches
 from labeling.models import Adjudication, Comparison, Dialogue, Export, Ranking, Thumb, WithdrawnRow
 
+_NEVER = (Export.Kind.PROMPTS, Export.Kind.LABELS)  # kinds of which no record is taken back by its author
 MOST_LOOKED_UP = 500  # retracted rows; beyond them the count is a lower bound
 
 
@@ -40,7 +41,7 @@ class Retractions:
 
 def retractions_in(export: Export) -> Retractions:
     """Count the export's records that were retracted, withdrawn or no longer accepted after it was requested."""
-    if export.finished_at is None or export.state != Export.State.DONE or export.kind == Export.Kind.PROMPTS:
+    if export.finished_at is None or export.state != Export.State.DONE or export.kind in _NEVER:
         return Retractions(export, 0)
     rows = [*_candidates(export)[: MOST_LOOKED_UP + 1], *_adjudications(export)[: MOST_LOOKED_UP + 1]]
     looked_up = rows[:MOST_LOOKED_UP]

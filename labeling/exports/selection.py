@@ -55,7 +55,7 @@ def _orders_that_match(rows: QuerySet[Any], filters: Filters, *, person: str, at
         rows = rows.filter(of_here | Q(**{f"outside_{person}__in": filters.trainers}))
     if filters.trainer_kinds:
         rows = rows.filter(_trainer_kinds(filters.trainer_kinds, person))
-    return _between(rows, filters, at)
+    return dated_between(rows, filters, at)
 
 
 def demonstration_rows(project: Project, filters: Filters) -> QuerySet[Dialogue]:
@@ -77,7 +77,7 @@ def demonstration_matches(rows: QuerySet[Dialogue], filters: Filters) -> QuerySe
     if filters.trainer_kinds:
         rows = rows.filter(_trainer_kinds(filters.trainer_kinds, "author"))
     rows = rows.annotate(counts_from=Coalesce("reviewed_at", "submitted_at", "created_at"))
-    return _between(rows, filters, "counts_from")
+    return dated_between(rows, filters, "counts_from")
 
 
 def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
@@ -85,7 +85,7 @@ def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
     rows = Prompt.objects.in_use().filter(project=project)
     if filters.topics:
         rows = rows.filter(topic__in=filters.topics)
-    return _between(rows, filters, "created_at").order_by("id")
+    return dated_between(rows, filters, "created_at").order_by("id")
 
 
 def thumb_rows(project: Project, filters: Filters) -> QuerySet[Thumb]:
@@ -103,7 +103,7 @@ def thumb_matches(rows: QuerySet[Thumb], filters: Filters) -> QuerySet[Thumb]:
         rows = rows.filter(topic__in=filters.topics)
     if filters.trainers:
         rows = rows.filter(outside_trainer__in=filters.trainers)
-    return _between(rows, filters, "given_at")
+    return dated_between(rows, filters, "given_at")
 
 
 def rankings_left_out(project: Project) -> dict[str, int]:
@@ -159,7 +159,7 @@ def _trainer_kinds(kinds: Iterable[str], trainer: str) -> Q:
     return Q.create([conditions[kind] for kind in kinds], connector=Q.OR)
 
 
-def _between(rows: QuerySet[Any], filters: Filters, column: str) -> QuerySet[Any]:
+def dated_between(rows: QuerySet[Any], filters: Filters, column: str) -> QuerySet[Any]:
     if filters.since:
         rows = rows.filter(**{f"{column}__gte": _moment(filters.since, time.min)})
     if filters.until:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from labeling.statistics.agreement import PairCounts, compare_rankings, ordered_pairs, shown_earlier_wins, tied_pairs
-from records import Demonstration, Prompt, Ranking, Thumb
+from records import Demonstration, LabelledText, Prompt, Ranking, Thumb
 
 LENGTHS_DIFFER = 30  # characters; AlpacaEval counts only pairs that differ by more in P(prefer longer)
 _LONGEST_SECONDS = 3_600  # longer times are counted as an hour, so that the counter stays small
@@ -244,12 +244,30 @@ class RankingStatistics(Statistics):
             self.best_at[shown_order.index(tiers[0][0])] += 1
 
 
+@dataclass
+class LabelStatistics(Statistics):
+    ways: Counter[str] = field(default_factory=Counter)  # how the texts were drawn
+    positive: Counter[str] = field(default_factory=Counter)  # texts with "yes", by category
+
+    def add(self, record: LabelledText) -> None:
+        self.num += 1
+        self.splits[record.split or ""] += 1
+        self.ways[record.came_by] += 1
+        self.positive.update(name for name, answer in record.labels.items() if answer)
+        if record.guideline_version is not None:
+            self.guideline_versions[str(record.guideline_version)] += 1
+
+    def counts(self) -> dict[str, Any]:
+        return {**super().counts(), "by_way": _sorted(self.ways), "by_category": _sorted(self.positive)}
+
+
 def new_statistics(kind: str) -> Statistics:
     kinds: dict[str, type[Statistics]] = {
         "rankings": RankingStatistics,
         "demonstrations": DemonstrationStatistics,
         "prompts": PromptStatistics,
         "thumbs": ThumbStatistics,
+        "labels": LabelStatistics,
     }
     return kinds[kind]()
 

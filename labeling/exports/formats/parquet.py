@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from records import Demonstration, Prompt, Ranking, Thumb, encode
+from records import Demonstration, LabelledText, Prompt, Ranking, Thumb, encode
 
 ROW_GROUP_SIZE = 1_000  # rows; a reader loads a group at a time, and a group is held in memory here
 
@@ -20,6 +20,7 @@ CLASSES: Mapping[str, type] = {
     "demonstrations": Demonstration,
     "prompts": Prompt,
     "thumbs": Thumb,
+    "labels": LabelledText,
 }
 
 
@@ -28,6 +29,8 @@ def row_of(record: Any) -> dict[str, Any]:
     row = encode(record)
     for rating in row.get("ratings", ()):
         rating["flags"] = [{"name": name, "value": given} for name, given in sorted(rating.get("flags", {}).items())]
+    if isinstance(record, LabelledText):
+        row["labels"] = [{"name": name, "value": answer} for name, answer in sorted(record.labels.items())]
     return row
 
 

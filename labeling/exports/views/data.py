@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling.exports import request_export
+from labeling.exports import FilterError, request_export
 from labeling.exports.forms import ExportForm
 from labeling.exports.inventory import inventory
 from labeling.exports.retractions import marked
@@ -35,7 +35,11 @@ def new_export(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, project, export_form=form)
     chosen = {name: form.cleaned_data[name] for name in ("kind", "format")}
-    asked = request_export(project, **chosen, filters=form.filters, by=access.person(request))
+    try:
+        asked = request_export(project, **chosen, filters=form.filters, by=access.person(request))
+    except FilterError as error:
+        form.add_error(None, str(error))
+        return _page(request, project, export_form=form)
     messages.success(request, _("The export is being built; you may leave this page."))
     return redirect("export", project.slug, asked.id)
 
