@@ -12,7 +12,13 @@ from training.options import FURTHER_PATHS, OPTIONS
 
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,40}")
-MODULES: dict[TrainingKind, str] = {"sft": "policy.sft", "reward_model": "rewardmodel.train", "ppo": "policy.ppo"}
+MODULES: dict[TrainingKind, str] = {
+    "sft": "policy.sft",
+    "reward_model": "rewardmodel.train",
+    "ppo": "policy.ppo",
+    "filter": "contentfilter.train",
+}
+_IN_ONE_GO: frozenset[TrainingKind] = frozenset({"filter"})  # minutes long: they keep no state, and begin anew
 
 _NAMES = {bool: "true or false", str: "a word", int: "a whole number", float: "a number"}
 
@@ -26,7 +32,7 @@ class NotInStore(RequestError):
 
 
 def command(request: TrainingRequest, *, store: Path, work: Path) -> list[str]:
-    """The argument list of one attempt. It always resumes: where there is nothing to resume it begins.
+    """The argument list of one attempt. It resumes where its program can: with nothing to resume it begins.
 
     Raises RequestError on an option that is not one, and on a path that leaves the store or is not there.
     """
@@ -35,7 +41,8 @@ def command(request: TrainingRequest, *, store: Path, work: Path) -> list[str]:
     out = inside(store, request.out_path)
     options = [_flag(request.kind, name, value) for name, value in sorted(request.options.items())]
     module = MODULES[request.kind]
-    return [sys.executable, "-m", module, *flags, "--out", str(out), "--work", str(work), "--resume", *options]
+    resuming = [] if request.kind in _IN_ONE_GO else ["--work", str(work), "--resume"]
+    return [sys.executable, "-m", module, *flags, "--out", str(out), *resuming, *options]
 
 
 def with_parent_watchdog(arguments: list[str]) -> list[str]:
@@ -62,12 +69,16 @@ def inside(store: Path, relative: str) -> Path:
 def _inputs(request: TrainingRequest, store: Path) -> dict[str, Path]:
     if request.kind == "ppo":
         wanted = {"prompts": request.data_path, "policy": request.model_path, "reward": request.reward_path}
+    elif request.kind == "filter":
+        wanted = {"data": request.data_path}
     else:
         wanted = {"data": request.data_path, "model": request.model_path}
     known = FURTHER_PATHS[request.kind]
     for name in sorted(request.further_paths):
         if name not in known:
-            raise RequestError(f"a {request.kind} job takes no path as {name!r}; it takes {', '.join(sorted(known))}")
+            raise RequestError(
+                f"a {request.kind} job takes no path as {name!r}; it takes {', '.join(sorted(known)) or 'none'}"
+            )
     wanted |= request.further_paths
     inputs = {}
     for name, relative in wanted.items():

@@ -18,7 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from records import ManifestError, TrainingProgress, TrainingRequest, TrainingResult, verify_directory
+from records import (
+    ManifestError,
+    TrainingProgress,
+    TrainingRequest,
+    TrainingResult,
+    read_manifest,
+    verify_directory,
+)
 from records.manifest import MANIFEST, sha256_of
 from records.names import NEEDS_OTHER_SETTINGS
 from training.commands import NotInStore, RequestError, command, inside, job_folder, with_parent_watchdog
@@ -195,15 +202,27 @@ def _ended(request: TrainingRequest, store: Path, failure: Failure | None) -> Tr
 
 
 def _final_metrics(out: Path) -> dict[str, float]:
+    """The numbers of metrics.json; of a filter, which has none, the main figures of its manifest."""
     try:
         metrics: Any = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
+        metrics = _filter_figures(out)
+    except ValueError:
         return {}
     return {
         name: float(value)
         for name, value in metrics.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
+
+
+def _filter_figures(out: Path) -> dict[str, Any]:
+    figures = read_manifest(out).get("figures_out_of_fold", {})
+    categories = {f"auprc_{name}": one["auprc"]["value"] for name, one in figures.get("categories", {}).items()}
+    whole = {f"auprc_{name}": figures[name]["auprc"]["value"] for name in ("any", "macro") if name in figures}
+    return (
+        whole | categories | {name: figures[name]["value"] for name in ("ece", "warned", "blocked") if name in figures}
+    )
 
 
 def _failed(request: TrainingRequest, failure: Failure) -> TrainingResult:

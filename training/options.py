@@ -82,10 +82,18 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
         "watch_max_prompts": int,
         "ptx_microbatch_tokens": int,
     },
+    "filter": {
+        "seed": int,
+        "num_folds": int,
+        "strength_vectors": float,
+        "strength_ngrams": float,
+        "harmless_weight": float,
+    },
 }
 
 FURTHER_PATHS: dict[TrainingKind, frozenset[str]] = {
     "sft": frozenset({"mix_data", "select_reward", "select_prompts"}),
     "reward_model": frozenset({"demonstrations"}),
     "ppo": frozenset({"ptx_data", "watch_reward", "watch_prompts"}),
+    "filter": frozenset(),
 }

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Export, Policy, Project, RewardModel, Round, TrainingJob
+from labeling.models import Export, Filter, Policy, Project, RewardModel, Round, TrainingJob
 from labeling.rounds.model_files import context_of
 from labeling.rounds.training_inputs import EXPORT_KINDS
 from records import ppo_sizes
@@ -277,7 +277,8 @@ def free_name(wanted: str) -> str:
     """This name, or with a number appended, so that no model or unfinished job has it."""
     alive = TrainingJob.objects.exclude(state__in=(TrainingJob.State.FAILED, TrainingJob.State.CANCELLED))
     taken: set[str] = set()
-    for rows, field in ((Policy.objects, "name"), (RewardModel.objects, "name"), (alive, "output_name")):
+    models = (Policy.objects, RewardModel.objects, Filter.objects)
+    for rows, field in (*((one, "name") for one in models), (alive, "output_name")):
         taken.update(rows.filter(**{f"{field}__startswith": wanted}).values_list(field, flat=True))
     numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
     return wanted if wanted not in taken else next(name for name in numbered if name not in taken)

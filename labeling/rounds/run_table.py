@@ -22,7 +22,9 @@ _FIGURES = {
     Kind.SFT: ("validation_loss", "loss"),
     Kind.REWARD_MODEL: ("accuracy", "log_loss", "train_loss"),
     Kind.PPO: ("score", "kl", "completion_tokens"),
+    Kind.FILTER: ("auprc_any", "auprc_macro", "ece"),
 }
+_MADE = ("policy_made", "reward_model_made", "filter_made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class RunTable:
 
 def newest_runs(project: Project, kind: str) -> list[TrainingJob]:
     """The newest jobs of this kind."""
-    jobs = project.training_jobs.filter(kind=kind).select_related("export", "policy_made", "reward_model_made")
+    jobs = project.training_jobs.filter(kind=kind).select_related("export", *_MADE)
     return list(jobs.order_by("-created_at")[:MOST_RUNS])
 
 
@@ -97,7 +99,7 @@ def _heading(kind: str, name: str) -> str:
 
 def _figure(job: TrainingJob, name: str) -> Any:
     """Of a finished model; of a run that goes on where the name means the same there."""
-    made = getattr(job, "policy_made", None) or getattr(job, "reward_model_made", None)
+    made = next((one for name in _MADE if (one := getattr(job, name, None))), None)
     if made is not None:
         return made.metrics.get(name)
     is_same = metric_of(Kind(job.kind).value, name, is_result=False) == metric_of(job.kind, name, is_result=True)  # type: ignore[arg-type]

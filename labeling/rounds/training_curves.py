@@ -21,6 +21,7 @@ _MOST_POINTS = 400  # of a curve; more cannot be told apart on a screen
 SHOWN: dict[Kind, tuple[str, ...]] = {
     Kind.SFT: ("loss", "validation_loss"),
     Kind.REWARD_MODEL: ("loss", "accuracy"),
+    Kind.FILTER: (),  # it is fitted in one go
     Kind.PPO: ("score", "kl", "entropy", "completion_tokens", "watch_held_out_score"),
 }
 

@@ -14,6 +14,7 @@ EXPORT_KINDS = {
     Kind.SFT: Export.Kind.DEMONSTRATIONS,
     Kind.REWARD_MODEL: Export.Kind.RANKINGS,
     Kind.PPO: Export.Kind.PROMPTS,
+    Kind.FILTER: Export.Kind.LABELS,
 }
 
 # Options of the training programs for an export of demonstrations, and for a reward model that only measures.
@@ -41,6 +42,8 @@ def require_inputs(project: Project, kind: str, inputs: TrainingInputs) -> None:
     if kind not in Kind.values:
         raise JobError(_("There is no training of the kind “%(kind)s”.") % {"kind": kind})
     _require_export(project, inputs.export, EXPORT_KINDS[Kind(kind)])
+    if kind == Kind.FILTER:  # it starts from nothing, and takes nothing beside its labels
+        return
     if inputs.policy is None:
         raise JobError(_("Choose the policy to start from."))
     if inputs.policy.backend != Policy.Backend.LOCAL:

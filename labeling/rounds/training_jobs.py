@@ -1,4 +1,4 @@
-"""Training jobs: SFT, reward model and PPO on an export, done by workers without access to the database.
+"""Training jobs: SFT, reward model, PPO and content filter on an export, by workers without access to the database.
 
 The row is the job. A message to a worker carries an attempt number; the worker's progress renews that attempt's lease.
 An attempt that falls silent is given up, and one whose worker stops on purpose is released at once; the next continues
@@ -22,9 +22,9 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling.jobs import dispatch
-from labeling.models import AuditEvent, Export, Policy, Project, RewardModel, TrainingJob, User
+from labeling.models import AuditEvent, Export, Filter, Policy, Project, RewardModel, TrainingJob, User
 from labeling.rounds.training_inputs import JobError, TrainingInputs, further_paths, require_inputs
-from records import TrainingProgress, TrainingRequest, TrainingResult, encode
+from records import TrainingProgress, TrainingRequest, TrainingResult, encode, read_manifest
 from records.manifest import MANIFEST, sha256_of
 from records.names import TRAIN, TRAIN_QUEUE
 
@@ -37,7 +37,7 @@ DELIVERY_TIMEOUT = timedelta(seconds=30)  # from sending to the worker's first p
 LOADING = "loading"  # the stage before the first step (language.progress)
 _LONGEST_STAGE = 40
 SILENCE_TIMEOUT = timedelta(minutes=3)  # without progress, which a worker reports every few seconds
-FOLDERS = {Kind.SFT: "policies", Kind.REWARD_MODEL: "rewardmodels", Kind.PPO: "policies"}
+FOLDERS = {Kind.SFT: "policies", Kind.REWARD_MODEL: "rewardmodels", Kind.PPO: "policies", Kind.FILTER: "filters"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _ENDING = ("metrics", "fraction", "error", "num_failures", "needs_other_settings")
@@ -64,7 +64,7 @@ def start_job(
     inputs. `options` are flags of the training program's command line, by name. `retrained_from` is the job that this
     one repeats.
     """
-    policy = policy or project.policy
+    policy = None if kind == Kind.FILTER else policy or project.policy
     inputs = TrainingInputs(
         export=export,
         policy=policy,
@@ -229,7 +229,7 @@ def _tell_workers(job: TrainingJob) -> bool:
 def _require_free_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise JobError(_("A model's name is small letters, digits, - and _, at most 100 of them."))
-    if Policy.objects.filter(name=name).exists() or RewardModel.objects.filter(name=name).exists():
+    if any(rows.filter(name=name).exists() for rows in (Policy.objects, RewardModel.objects, Filter.objects)):
         raise JobError(_("There is a model called “%(name)s” already.") % {"name": name})
 
 
@@ -263,11 +263,19 @@ def _register(job: TrainingJob, result: TrainingResult) -> None:
         "training_job": job,
         "metrics": result.metrics,
     }
-    if job.kind == Kind.REWARD_MODEL:
-        model: Policy | RewardModel = RewardModel.objects.create(export=job.export, **made)
+    if job.kind == Kind.FILTER:
+        model: Policy | RewardModel | Filter = _register_filter(job, made)
+    elif job.kind == Kind.REWARD_MODEL:
+        model = RewardModel.objects.create(export=job.export, **made)
     else:
         model = Policy.objects.create(parent=job.policy, **made)
     AuditEvent.note("register model", model, by=None, job=str(job.id), manifest_sha256=result.manifest_sha256)
+
+
+def _register_filter(job: TrainingJob, made: dict[str, Any]) -> Filter:
+    """A candidate, with the thresholds of its manifest: it sees nothing until somebody puts it in shadow."""
+    facts = read_manifest(Path(settings.PARLEY_STORE) / made["store_path"])
+    return Filter.objects.create(export=job.export, thresholds=facts.get("thresholds", {}), **made)
 
 
 def _end(job: TrainingJob, state: State, **changes: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_origin, get_type_hints
 
 import pytest
 
+from contentfilter.train import TrainConfig as FilterTrainConfig
 from policy.ppo_config import PpoConfig
 from policy.sft_config import SftConfig
 from records import TrainingRequest
@@ -118,8 +119,8 @@ def test_no_path_leaves_the_store(store: Path, path: str) -> None:
 
 @pytest.mark.parametrize("kind", list(MODULES))
 def test_the_allow_list_is_what_the_trainer_knows_but_for_paths(kind: TrainingKind) -> None:
-    configs = {"sft": SftConfig, "reward_model": TrainConfig, "ppo": PpoConfig}
-    ours = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "ptx_text"}
+    configs = {"sft": SftConfig, "reward_model": TrainConfig, "ppo": PpoConfig, "filter": FilterTrainConfig}
+    ours = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "ptx_text", "harmless", "licences"}
     hints = get_type_hints(configs[kind])
     assert {name for name in FURTHER_PATHS[kind] if hints[name] == Path | None} == FURTHER_PATHS[kind]
     known = {name: hint for name, hint in hints.items() if name not in ours | FURTHER_PATHS[kind]}

@@ -201,7 +201,9 @@ def _requested_form(request: HttpRequest, project: Project) -> TrainingForm | No
     """The form for the export or the kind of training in the query."""
     export = _requested_export(request, project)
     if export is not None:
-        kind = next(kind for kind, wanted in EXPORT_KINDS.items() if wanted == export.kind)
+        kind = next((kind for kind, wanted in EXPORT_KINDS.items() if wanted == export.kind), None)
+        if kind is None or kind.value not in TRAINING_FORMS:  # thumbs train nothing here; a filter has its own page
+            return None
         return TRAINING_FORMS[kind.value](project=project, initial={"export": export.id})
     form_class = TRAINING_FORMS.get(request.GET.get("kind", ""))
     return form_class(project=project) if form_class else None
@@ -210,7 +212,8 @@ def _requested_form(request: HttpRequest, project: Project) -> TrainingForm | No
 def _job_to_repeat(request: HttpRequest, project: Project) -> TrainingJob | None:
     """The job in the query, whose settings the form is to begin with."""
     try:
-        return project.training_jobs.filter(id=uuid.UUID(request.GET.get("again", ""))).first()
+        jobs = project.training_jobs.filter(kind__in=TRAINING_FORMS)
+        return jobs.filter(id=uuid.UUID(request.GET.get("again", ""))).first()
     except ValueError:
         return None
 
@@ -222,8 +225,11 @@ def _requested_export(request: HttpRequest, project: Project) -> Export | None:
         return None
 
 
+_MADE = ("policy_made", "reward_model_made", "filter_made")
+
+
 def _job_context(job: TrainingJob) -> dict[str, Any]:
-    made = getattr(job, "policy_made", None) or getattr(job, "reward_model_made", None)
+    made = next((one for name in _MADE if (one := getattr(job, name, None))), None)
     results = made.metrics if made is not None else {}
     return {
         "project": job.project,
