@@ -18,10 +18,7 @@ from labeling.prompts import views as prompts_views
 from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
 from labeling.rounds.views import evaluations, job_logs, leaderboard, model_files, models, rounds, runs
-from labeling.safety.views import filters, rules, screenings
-from labeling.safety.views import reports as safety_reports
-from labeling.safety.views import thumbs as safety_thumbs
-from labeling.safety.views import triage as safety_triage
+from labeling.safety.views import filters, rules, screenings, reports as safety_reports, thumbs as safety_thumbs, triage as safety_triage, appeals, filter_quality, labels
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health
@@ -48,6 +45,7 @@ _WITHDRAWALS = "p/<slug:slug>/quality/withdrawals/"
 _CHALLENGE = "challenges/<slug:challenge_slug>/"
 _RUN_CHALLENGE = "p/<slug:slug>/challenges/<uuid:challenge_id>/"
 _ENTRY_OF = f"{_RUN_CHALLENGE}entries/<uuid:entry_id>/"
+_APPEAL = "p/<slug:slug>/appeals/<uuid:appeal_id>/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
@@ -219,6 +217,15 @@ urlpatterns = [
     path("filters/", filters.filters, name="filters"),
     path("filters/<uuid:filter_id>/", filters.filter_page, name="filter"),
     path("filters/<uuid:filter_id>/promote/", filters.promote_filter, name="promote_filter"),
+    # Appeals, labels, and the filter's own loop.
+    path("account/appeals/", appeals.own_appeals, name="own_appeals"),
+    path("p/<slug:slug>/screenings/<uuid:screening_id>/appeal/", appeals.appeal, name="appeal"),
+    path("p/<slug:slug>/appeals/", appeals.queue, name="appeals"),
+    path(_APPEAL, appeals.decide, name="decide_appeal"),
+    path(f"{_APPEAL}reveal/", appeals.reveal, name="reveal_appeal"),
+    path("p/<slug:slug>/labels/", labels.label, name="label_texts"),
+    path("p/<slug:slug>/filter-quality/", filter_quality.filter_quality, name="filter_quality"),
+    path("p/<slug:slug>/filter-training/", filter_quality.filter_training, name="filter_training"),
     # Mending one's own work.
     path(f"{_RANKING}withdraw/", own_work.withdraw_ranking, name="withdraw_ranking"),
     path(f"{_RANKING}put-back/", own_work.put_back_ranking, name="put_back_ranking"),

@@ -13,6 +13,7 @@ EVENTS = {
     Webhook.Event.ROUND_FINISHED.value: _("A round has closed"),
     Webhook.Event.SCREENING_BLOCKED.value: _("The content filter has blocked a text"),
     Webhook.Event.REPORT_OPENED.value: _("Somebody reported an output"),
+    Webhook.Event.APPEAL_OPENED.value: _("A person appealed against the filter"),
 }
 
 

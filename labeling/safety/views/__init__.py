@@ -1,1 +1,1 @@
-"""The pages of what filters do, and of what people say of texts."""
+"""The pages of what filters do, and of what people say of texts: views that know requests and decide nothing."""

@@ -79,6 +79,13 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "new_withdrawal": _withdrawal(full),
         "undo_withdrawal": {"reason": "It was another."},
         "rebuild_export": {"more": full.ids["export_id"]},
+        "appeal": {"why": "It is a story."},
+        "decide_appeal": {"decision": "overturned", "reply": "A story it is."},
+        "label_texts": {"drawn": models.DrawnText.objects.get(came_by="random").id, "categories": ["V"]},
+        "filter_training": {
+            "export": full.ids["export_id"], "output_name": "f", "seed": 0, "num_folds": 4, "strength_vectors": 10,
+            "strength_ngrams": 30,
+        },
         "reference": {"lesson": "l", "explanation": "e"},
         "retire_reference": {"retired": "yes"},
         "new_reference": {"key": KEY, **explained, **_shelves(full, "new_reference")},
@@ -161,6 +168,13 @@ def bodies(full: FullProject) -> dict[str, Any]:
             "disagreements": "adjudicated", "split_by": "prompt", "scrubs_personal_data": True,
             "validation_percent": 10, "test_percent": 10,
         }},
+        "api_list_appeals": {
+            "screening_id": str(full.special["appeal"]["screening_id"]), "why": "It is a story.",
+        },
+        "api_put_label": {
+            "screening_id": str(models.DrawnText.objects.get(came_by="random").screening_id),
+            "answers": {"V": "yes", "H": "unsure"},
+        },
         "api_promote": {"policy_id": str(full.ids["policy_id"]), "reason": "It was tried by hand."},
         "api_list_jobs": {
             "kind": "ppo", "export_id": str(full.ids["export_id"]), "output_name": "a-new-one",

@@ -13,7 +13,7 @@ from labeling import exports, models
 from labeling.imports import uploads
 from labeling.models import Comparison, Lease, Project, User
 from labeling.rankings import assignment
-from labeling.safety import reports, triage
+from labeling.safety import appeals, reports, triage
 from labeling.urls import urlpatterns
 from tests.labeling.api.api_client import Program
 from tests.labeling.challenges.material import contest_ids
@@ -30,6 +30,7 @@ from tests.labeling.factories import (
     make_user,
 )
 from tests.labeling.safety.full_screenings import make_screenings
+from tests.labeling.safety.material import chat_of, make_drawn, make_screening
 
 SLUG = "ours"
 MENDING = (
@@ -184,6 +185,7 @@ def make_full_project() -> FullProject:
         "noted_ranking": {"ranking_id": ranked.id},
     }
     special |= {name: {"entry_id": ids["judged_id"]} for name in JUDGED}
+    special |= _of_the_filter(project, adam)
     special |= {name: {"comparison_id": gold.id} for name in ("reference", "retire_reference")}
     special |= {name: {"comparison_id": disputed.id} for name in ("disagreement", "send_to_adjudication")}
     special |= {name: {"adjudication_id": ordered.id} for name in ("decide_adjudication", "withdraw_adjudication")}
@@ -207,6 +209,18 @@ def _make_reports(
     assert decided.case is not None
     triage.decide(decided.case, agreed=True, action="noted", why="It is so.", by=by)
     return waiting, decided
+
+
+def _of_the_filter(project: Project, adam: User) -> dict[str, dict[str, Any]]:
+    """A text of Adam's that was blocked, one that somebody else appealed against, and one to label."""
+    mine, other, third = (
+        make_screening(project=project, person=person) for person in (adam, make_user(projects=[project]), None)
+    )
+    appealed = appeals.appeal(other, models.User.objects.get(id=chat_of(other).author_id), "It is a story.")
+    make_drawn(screening=third)
+    return {"appeal": {"screening_id": mine.id}} | {
+        name: {"appeal_id": appealed.id} for name in ("decide_appeal", "reveal_appeal")
+    }
 
 
 def _make_withdrawal(project: Project, *, by: models.User) -> models.Withdrawal:
