@@ -107,6 +107,18 @@ class Client:
         body = {"kind": kind, "note": note, "message_id": message_id, "completion_id": completion_id}
         return dict(self._connection.post(f"{_place(project)}/reports", body))
 
+    def appeals(self, project: str) -> Iterator[Row]:
+        return self._rows(f"{_place(project)}/appeals")
+
+    def appeal(self, project: str, screening_id: str, *, why: str = "") -> Row:
+        """Appeal once against what a filter did to a text of yours. Raises ParleyError (409) where you have already."""
+        return dict(self._connection.post(f"{_place(project)}/appeals", {"screening_id": screening_id, "why": why}))
+
+    def label_text(self, project: str, screening_id: str, answers: dict[str, str]) -> Row:
+        """Say what a screened text is: "yes", "no" or "unsure" by category; what is left out stays unknown."""
+        body = {"screening_id": screening_id, "answers": answers}
+        return dict(self._connection.post(f"{_place(project)}/labels", body))
+
     def claim(self, project: str) -> Row:
         """{"lease": the next comparison to rank, or None, "reason": …}."""
         return dict(self._connection.post(f"{_place(project)}/claim"))

@@ -13,6 +13,7 @@ from ninja.parser import Parser
 
 from labeling.api import (
     challenges,
+    appeals,
     dialogues,
     evaluations,
     exports,
@@ -85,6 +86,7 @@ for _room in (
     safety,
     challenges,
     reports,
+    appeals,
 ):
     api.add_router("", _room.router)
 

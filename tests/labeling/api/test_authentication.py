@@ -111,6 +111,8 @@ def a_body_for(name: str) -> dict[str, Any]:
         "api_get_rules": {"version": 0},
         "api_promote_filter": {"to": "shadow"},
         "api_moderate": {"input": "Hello."},
+        "api_list_appeals": {"screening_id": NOBODY},
+        "api_put_label": {"screening_id": NOBODY, "answers": {"S": "no"}},
     }.get(name, {})
 
 
