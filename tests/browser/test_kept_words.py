@@ -11,11 +11,13 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from labeling.challenges import results
 from labeling.models import Adjudication, Comparison, Dialogue, GuidelineVersion, Project, Report, User
+from labeling.safety import appeals
 from tests.browser.conftest import _session_of
 from tests.browser.ranking_page import board_is_ready
 from tests.browser.screenshots import look_at
 from tests.labeling.challenges.material import contest_ids, judged_challenge, make_challenge
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_reference, make_user
+from tests.labeling.safety.material import chat_of, make_screening
 
 OpenPage = Callable[..., Page]
 KeepScreenshot = Callable[[Page, str], Path]
@@ -57,8 +59,8 @@ def names_in_templates() -> set[str]:
 def names_in_forms() -> set[str]:
     """The names of text areas that forms make."""
     names = set()
-    for path in LABELING.glob("*/forms.py"):
-        module = import_module(f"labeling.{path.parent.name}.forms")
+    for path in LABELING.glob("*/*forms.py"):
+        module = import_module(f"labeling.{path.parent.name}.{path.stem}")
         for made in vars(module).values():
             if isinstance(made, type) and issubclass(made, forms.BaseForm):
                 fields = getattr(made, "base_fields", {}).items()
@@ -90,6 +92,8 @@ def test_every_text_area_of_every_page_keeps_its_words(
     chat = make_dialogue(project=project, author=adam, turns=TURNS, kind=Dialogue.Kind.CHAT)
     reference = make_reference(project=project)
     settling = Adjudication.objects.create(comparison=make_comparison(project=project), reviewer=adam, state="ordered")
+    blocked, theirs = (make_screening(project=project, person=person) for person in (adam, make_user()))
+    appealed = appeals.appeal(theirs, User.objects.get(id=chat_of(theirs).author_id), "")
     page = open_page("/p/bread/rank/", user=adam)
     page.keyboard.press("Enter")
     board_is_ready(page)
@@ -102,6 +106,8 @@ def test_every_text_area_of_every_page_keeps_its_words(
         f"/p/bread/review/{submitted.pk}/",
         f"/p/bread/quality/references/{reference.comparison_id}/",
         f"/p/bread/quality/adjudications/{settling.id}/",
+        f"/p/bread/screenings/{blocked.id}/appeal/",
+        f"/p/bread/appeals/{appealed.id}/",
         GUIDELINES,
         "/p/bread/settings/",
         "/new-project/",

@@ -118,6 +118,7 @@ def test_a_filter_is_trained_on_labels_and_becomes_a_candidate(
     assert made.thresholds == {"V": {"warn_at": 0.4, "block_at": None}}
     assert made.metrics == {"auprc_any": 0.9}
     assert "next is in the registry" in page_of(client, reverse("training_job", args=(project.slug, job.id)))
+    assert "Filters that learned from it" in page_of(client, reverse("export", args=(project.slug, export.id)))
     assert page_of(client, reverse("runs", args=(project.slug,)) + "?kind=filter").count("0.9") >= 1
 
 
