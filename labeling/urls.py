@@ -18,7 +18,10 @@ from labeling.prompts import views as prompts_views
 from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
 from labeling.rounds.views import evaluations, job_logs, leaderboard, model_files, models, rounds, runs
-from labeling.safety.views import filters, rules, screenings, reports as safety_reports, thumbs as safety_thumbs, triage as safety_triage, appeals, filter_quality, labels
+from labeling.safety.views import appeals, filter_quality, filters, labels, rules, screenings
+from labeling.safety.views import reports as safety_reports
+from labeling.safety.views import thumbs as safety_thumbs
+from labeling.safety.views import triage as safety_triage
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
 from labeling.web import health

@@ -12,8 +12,8 @@ from ninja.operation import Operation, PathView
 from ninja.parser import Parser
 
 from labeling.api import (
-    challenges,
     appeals,
+    challenges,
     dialogues,
     evaluations,
     exports,

@@ -9,14 +9,14 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0031_filters_rules_and_screenings'),
+        ('labeling', '0033_reports_joined_and_followed'),
     ]
 
     operations = [
         migrations.AlterField(
             model_name='delivery',
             name='event',
-            field=models.CharField(choices=[('comparison.completed', 'A comparison has all its rankings'), ('export.ready', 'An export is done'), ('round.finished', 'A round has closed'), ('appeal.opened', 'A person appealed against the filter')], max_length=40),
+            field=models.CharField(choices=[('comparison.completed', 'A comparison has all its rankings'), ('export.ready', 'An export is done'), ('round.finished', 'A round has closed'), ('screening.blocked', 'The content filter blocked a text'), ('report.opened', 'Somebody reported an output'), ('appeal.opened', 'A person appealed against the filter')], max_length=40),
         ),
         migrations.AlterField(
             model_name='export',

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0033_reports_joined_and_followed'),
+        ('labeling', '0034_appeals_and_labels'),
     ]
 
     operations = [

@@ -30,8 +30,8 @@ from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
 from labeling.models.safety.appeals import Appeal
 from labeling.models.safety.filters import Filter, FilterRules, Screening, Withheld
-from labeling.models.safety.reports import Case, CaseVector, FollowUp, Probe
 from labeling.models.safety.labels import DrawnText, Label
+from labeling.models.safety.reports import Case, CaseVector, FollowUp, Probe
 from labeling.models.snippets import Snippet
 from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken
@@ -58,8 +58,8 @@ __all__ = [
     "Delivery",
     "Dialogue",
     "DrawnJuror",
-    "Entry",
     "DrawnText",
+    "Entry",
     "Evaluation",
     "Export",
     "Filter",

@@ -176,7 +176,7 @@ def make_full_project() -> FullProject:
         name: {"dialogue_id": submitted.id} for name in ("review_dialogue", "accept_dialogue", "return_dialogue")
     }
     special |= {
-        **dict.fromkeys(("thumb_message", "report_message"), {"dialogue_id": chat.id, "message_id": answered.id}),
+        **{key: {"dialogue_id": chat.id, "message_id": answered.id} for key in ("thumb_message", "report_message")},
         "reopen_case": {"case_id": decided.case_id},
         "undo_acceptance": {"dialogue_id": accepted.id},
         "answer_comment": {"dialogue_id": returned.id},
