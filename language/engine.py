@@ -17,6 +17,7 @@ from torch import nn
 
 from language.decoding import Row, RunningBatch
 from language.generation import MOST_ROWS, Sampled
+from language.lanes import Lane
 from language.prefixes import Prefixes
 from records import SamplingParams
 
@@ -35,7 +36,7 @@ class Ticket:
 
     prompt_ids: Sequence[int]
     rows: list[Row]
-    urgent: bool
+    lane: Lane
     listens: bool
     cancelled: bool = False
     retried: bool = False  # alone, after memory ran out and kept prefixes were given back
@@ -116,7 +117,7 @@ class Engine:
         self._prefixes = prefixes
         self._batch = RunningBatch(model, prefixes=prefixes)
         self._most_rows = most_rows
-        self._waiting: dict[bool, deque[Ticket]] = {True: deque(), False: deque()}
+        self._waiting: dict[Lane, deque[Ticket]] = {lane: deque() for lane in Lane}
         self._running: list[Ticket] = []
         self._closed = self._halted = False
         _engines.add(self)
@@ -131,6 +132,7 @@ class Engine:
         params: SamplingParams,
         end_token_id: int,
         urgent: bool = True,
+        is_visitors: bool = False,
         listens: bool = False,
     ) -> Ticket:
         """Ask for completions as language.generation.sample gives them; `listens` to hear of each token.
@@ -138,11 +140,11 @@ class Engine:
         Raises ValueError as that does, and EngineClosed.
         """
         rows = self._batch.rows_for(prompt_ids, params, num_completions=num_completions, end_token_id=end_token_id)
-        ticket = Ticket(prompt_ids, rows, urgent, listens)
+        ticket = Ticket(prompt_ids, rows, Lane.of(urgent=urgent, is_visitors=is_visitors), listens)
         with self._changed:
             if self._closed:
                 raise EngineClosed("the engine is closed")
-            self._waiting[urgent].append(ticket)
+            self._waiting[ticket.lane].append(ticket)
             self._changed.notify_all()
         return ticket
 
@@ -174,7 +176,7 @@ class Engine:
                 newcomer = self._next()
                 if newcomer is not None:
                     # Overnight work has seeds to be sampled by again; a reused prefix would move last bits.
-                    self._batch.join([(newcomer.prompt_ids, newcomer.rows)], reuse=newcomer.urgent)
+                    self._batch.join([(newcomer.prompt_ids, newcomer.rows)], reuse=newcomer.lane != Lane.OVERNIGHT)
                     self._tell()
                 self._batch.step()
             except Exception as error:  # noqa: BLE001 - handed to those who wait for it
@@ -183,7 +185,7 @@ class Engine:
             self._tell()
 
     def _next(self) -> Ticket | None:
-        """The next request to join: whoever waits first, and overnight work where there is room.
+        """The next request to join: whoever waits first, then visitors, then overnight work, where there is room.
 
         People need no room of rows: they would else wait for a whole completion to end.
         """
@@ -192,20 +194,25 @@ class Engine:
             return self._pick()
 
     def _pick(self) -> Ticket | None:
-        people, overnight = self._waiting[True], self._waiting[False]
-        starving = overnight and not any(not ticket.urgent for ticket in self._running)
-        fits = overnight and len(self._batch.rows) + len(overnight[0].rows) <= self._most_rows
-        if people and not (starving and any(ticket.urgent for ticket in self._running)):
+        people, visitors, overnight = (self._waiting[lane] for lane in Lane)
+        running = {ticket.lane for ticket in self._running}
+        is_starving = bool(overnight) and Lane.OVERNIGHT not in running
+        if people and not (is_starving and Lane.PEOPLE in running):
             ticket = people.popleft()
-        elif starving or fits:
+        elif visitors and not (is_starving and running) and (not running or self._has_room_for(visitors[0])):
+            ticket = visitors.popleft()
+        elif overnight and (is_starving or self._has_room_for(overnight[0])):
             ticket = overnight.popleft()
         else:
             return None
         self._running.append(ticket)
         return ticket
 
+    def _has_room_for(self, ticket: Ticket) -> bool:
+        return len(self._batch.rows) + len(ticket.rows) <= self._most_rows
+
     def _drop_cancelled(self) -> None:
-        for ticket in (*self._running, *self._waiting[True], *self._waiting[False]):
+        for ticket in (*self._running, *(ticket for queue in self._waiting.values() for ticket in queue)):
             if rows := ticket.to_end():
                 self._batch.cancel(rows)
         for queue in self._waiting.values():
@@ -237,7 +244,7 @@ class Engine:
                 self._most_rows = max(1, len(self._batch.rows))
             for ticket in reversed(back):
                 ticket.retried = not kept
-                self._waiting[ticket.urgent].appendleft(ticket)
+                self._waiting[ticket.lane].appendleft(ticket)
         return True
 
     def _break_off(self, error: Exception) -> None:

@@ -14,6 +14,7 @@ from records.names import (
     EMBED,
     EXPORTS_QUEUE,
     PRIORITY_OVERNIGHT,
+    PRIORITY_VISITORS,
     PRIORITY_WAITING,
     RECORD_COMPLETIONS,
     RECORD_SAMPLING_FAILURE,
@@ -61,7 +62,7 @@ def celery_settings(redis_url: str | None = None) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_connection_timeout": 3.0,
         "broker_transport_options": {
-            "priority_steps": [PRIORITY_WAITING, PRIORITY_OVERNIGHT],
+            "priority_steps": [PRIORITY_WAITING, PRIORITY_VISITORS, PRIORITY_OVERNIGHT],
             "queue_order_strategy": "priority",
             "socket_timeout": 30.0,
             "socket_connect_timeout": 3.0,

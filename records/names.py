@@ -24,8 +24,10 @@ EXPORTS_QUEUE = "exports"
 SAMPLE_QUEUE = "sample"
 TRAIN_QUEUE = "train"
 
-# Celery priorities on Redis: 0 is served first. A waiting person comes before overnight work.
+# Celery priorities on Redis: 0 is served first. A waiting person comes before a preview's visitors, and they before
+# overnight work.
 PRIORITY_WAITING = 0
+PRIORITY_VISITORS = 3
 PRIORITY_OVERNIGHT = 9
 
 # How a training program ends that a person can help: where its options or its data are at fault, so that the same
@@ -43,6 +45,8 @@ RANKINGS_FILE = "rankings.jsonl"
 PROMPTS_FILE = "prompts.jsonl"
 THUMBS_FILE = "thumbs.jsonl"
 LABELS_FILE = "labels.jsonl"
+# Beside the files of a frozen export: {"id"} of each record that was erased since. Whoever reads the export skips them.
+ERASED_FILE = "erased.jsonl"
 
 
 def stream_key(run_id: str, attempt: int) -> str:

@@ -235,6 +235,7 @@ class SampleRequest:
     as_role: Literal["user", "assistant"] = "assistant"
     stream_key: str | None = None
     screen: Screen | None = None
+    is_visitors: bool = False  # of a preview's visitor: behind those who work here, before overnight work
 
     def __post_init__(self) -> None:
         require(self.num_completions >= 1, "num_completions", f"must be at least 1, not {self.num_completions}")

@@ -4,7 +4,10 @@ The broker may be unreachable at any time. Sending a task then returns False and
 the sweep dispatches it again.
 """
 
+import base64
+import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -18,6 +21,7 @@ from records import EmbedRequest, Message, ModelServer, SampleRequest, SamplingP
 from records.names import (
     EMBED,
     PRIORITY_OVERNIGHT,
+    PRIORITY_VISITORS,
     PRIORITY_WAITING,
     RECORD_COMPLETIONS,
     RECORD_SAMPLING_FAILURE,
@@ -39,13 +43,12 @@ _BROKER_ERRORS = (OperationalError, OSError, redis.RedisError)
 
 def send_run(run: SamplingRun) -> bool:
     """Send one run to the sampler, with the tasks that record its result or failure; False if the broker is away."""
-    urgent = run.purpose in (SamplingRun.Purpose.SUGGESTION, SamplingRun.Purpose.CHAT)
     fence = {"run_id": str(run.id), "attempt": run.attempt}
     return _send(
         SAMPLE,
         f"sampling run {run.id}",
         kwargs={"request": encode(request_of(run))},
-        priority=PRIORITY_WAITING if urgent else PRIORITY_OVERNIGHT,
+        priority=_priority_of(run),
         link=current_app.signature(RECORD_COMPLETIONS, queue=WEB_QUEUE),
         link_error=current_app.signature(RECORD_SAMPLING_FAILURE, kwargs=fence, queue=WEB_QUEUE, immutable=True),
     )
@@ -107,7 +110,14 @@ def request_of(run: SamplingRun) -> SampleRequest:
         as_role=run.as_role,  # type: ignore[arg-type]
         stream_key=stream_key(str(run.id), run.attempt) if run.streams else None,
         screen=screen_of(run),
+        is_visitors=run.is_visitors,
     )
+
+
+def _priority_of(run: SamplingRun) -> int:
+    if run.purpose not in (SamplingRun.Purpose.SUGGESTION, SamplingRun.Purpose.CHAT):
+        return PRIORITY_OVERNIGHT
+    return PRIORITY_VISITORS if run.is_visitors else PRIORITY_WAITING
 
 
 def _server_of(policy: Policy) -> ModelServer | None:
@@ -135,6 +145,35 @@ def ask_to_stop(run_id: str) -> None:
 
 def forget_stop(run_id: str) -> None:
     _redis().delete(cancel_key(run_id))
+
+
+def forget_streams(keys: Sequence[str]) -> None:
+    """Delete these streams of text, if they are there."""
+    if keys:
+        _redis().delete(*keys)
+
+
+def forget_messages(run_ids: Sequence[str]) -> int:
+    """Take messages about these runs out of the queues, requests and results alike; returns how many.
+
+    They hold people's text. A message that a worker has taken out already is gone with the worker's answer.
+    """
+    broker, wanted, num = _redis(), [one.encode() for one in run_ids], 0
+    for queue in (SAMPLE_QUEUE, WEB_QUEUE):
+        for name in broker.scan_iter(match=f"{queue}*", _type="list"):
+            for raw in broker.lrange(name, 0, -1):  # type: ignore[union-attr]
+                body = _body_of(raw)
+                if any(one in body for one in wanted):
+                    num += int(broker.lrem(name, 1, raw))  # type: ignore[arg-type]
+    return num
+
+
+def _body_of(raw: bytes) -> bytes:
+    """The body of a message as it lies in the broker; nothing of one that is no message of ours."""
+    try:
+        return base64.b64decode(json.loads(raw)["body"])
+    except (ValueError, KeyError, TypeError):
+        return b""
 
 
 def _redis() -> redis.Redis:

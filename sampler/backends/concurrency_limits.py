@@ -1,9 +1,14 @@
-"""How many completions a server samples for this worker at once. People come first; overnight work never starves."""
+"""How many completions a server samples for this worker at once.
+
+People come first, a preview's visitors behind them; overnight work never starves.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+from language.lanes import Lane
 
 
 class ConcurrencyLimit:
@@ -11,34 +16,37 @@ class ConcurrencyLimit:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._waiting: dict[bool, deque[asyncio.Future[None]]] = {True: deque(), False: deque()}
-        self._inside = {True: 0, False: 0}
+        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
+        self._inside = dict.fromkeys(Lane, 0)
 
     @asynccontextmanager
-    async def place(self, *, urgent: bool) -> AsyncIterator[None]:
+    async def place(self, *, urgent: bool, is_visitors: bool = False) -> AsyncIterator[None]:
         """Hold a place, once there is one."""
+        lane = Lane.of(urgent=urgent, is_visitors=is_visitors)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[urgent].append(turn)
+        self._waiting[lane].append(turn)
         self._admit()
         try:
             await turn
             yield
         finally:
             if not turn.cancelled():
-                self._inside[urgent] -= 1
-            elif turn in self._waiting[urgent]:
-                self._waiting[urgent].remove(turn)
+                self._inside[lane] -= 1
+            elif turn in self._waiting[lane]:
+                self._waiting[lane].remove(turn)
             self._admit()
 
     def _admit(self) -> None:
         while sum(self._inside.values()) < self._places and any(self._waiting.values()):
-            urgent = self._next()
-            turn = self._waiting[urgent].popleft()
+            lane = self._next()
+            turn = self._waiting[lane].popleft()
             if not turn.cancelled():
-                self._inside[urgent] += 1
+                self._inside[lane] += 1
                 turn.set_result(None)
 
-    def _next(self) -> bool:
-        """Whether the next is a person: always, unless all that is inside is people's and overnight work waits."""
-        starving = self._waiting[False] and not self._inside[False] and self._inside[True]
-        return bool(self._waiting[True]) and not starving
+    def _next(self) -> Lane:
+        """The first lane in which somebody waits, unless all that is inside is people's and overnight work waits."""
+        inside_by_day = self._inside[Lane.PEOPLE] + self._inside[Lane.VISITORS]
+        if self._waiting[Lane.OVERNIGHT] and not self._inside[Lane.OVERNIGHT] and inside_by_day:
+            return Lane.OVERNIGHT
+        return next(lane for lane in Lane if self._waiting[lane])

@@ -59,6 +59,7 @@ class LocalBackend:
                     params=request.sampling,
                     end_token_id=policy.end_token_id,
                     urgent=request.purpose in URGENT,
+                    is_visitors=request.is_visitors,
                     listens=listens,
                 )
             except EngineClosed:

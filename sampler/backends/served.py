@@ -165,7 +165,7 @@ class _Asking:
 
         for tries_left in reversed(range(_TRIES[urgent])):
             try:
-                async with self._limit.place(urgent=urgent):
+                async with self._limit.place(urgent=urgent, is_visitors=self._request.is_visitors):
                     await converse(self._servers.client, self._url, body, answer, tell if say else None)
                 return
             except ServerAway as away:

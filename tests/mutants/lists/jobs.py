@@ -30,7 +30,7 @@ MUTANTS = [
     _leases("what was given up is not cleaned up", "        clean_up(identifier)\n", "        pass\n"),
     _dispatch(
         "who waits for an answer waits behind the night's work",
-        "PRIORITY_WAITING if urgent else PRIORITY_OVERNIGHT",
+        "PRIORITY_VISITORS if run.is_visitors else PRIORITY_WAITING",
         "PRIORITY_OVERNIGHT",
         "test_runs.py::test_a_caller_s_request_is_sent_when_it_is_committed",
     ),

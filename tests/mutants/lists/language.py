@@ -91,7 +91,7 @@ MUTANTS = [
         "engine",
         "test_prefixes.py",
         "overnight work takes what others computed",
-        "reuse=newcomer.urgent",
+        "reuse=newcomer.lane != Lane.OVERNIGHT",
         "reuse=True",
     ),
     _engine(
