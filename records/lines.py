@@ -14,8 +14,19 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from records.coding import RecordError, decode, encode
+from records.names import ERASED_FILE
 
-__all__ = ["RecordError", "decode", "encode", "open_text", "read_json_lines", "read_jsonl", "to_line", "write_jsonl"]
+__all__ = [
+    "RecordError",
+    "decode",
+    "encode",
+    "erased_ids",
+    "open_text",
+    "read_json_lines",
+    "read_jsonl",
+    "to_line",
+    "write_jsonl",
+]
 
 Record = TypeVar("Record")
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -29,8 +40,12 @@ def read_jsonl(path: str | os.PathLike[str], cls: type[Record]) -> Iterator[Reco
 
 
 def read_json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
-    """Yield (line number, JSON value) of a .jsonl or .jsonl.gz file in bounded memory."""
+    """Yield (line number, JSON value) of a .jsonl or .jsonl.gz file in bounded memory.
+
+    Records that were erased since the file was frozen are passed over.
+    """
     path = Path(path)
+    erased = erased_ids(path.parent)
     number = 0
     try:
         with open_text(path) as lines:
@@ -38,13 +53,23 @@ def read_json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
                 if not line.strip():
                     continue
                 try:
-                    yield number, json.loads(line)
+                    value = json.loads(line)
                 except json.JSONDecodeError as error:
                     raise RecordError(f"{path.name}:{number}: not JSON at column {error.colno}: {error.msg}") from error
+                if not (erased and isinstance(value, dict) and value.get("id") in erased):
+                    yield number, value
     except UnicodeDecodeError as error:
         raise RecordError(f"{path.name}:{number + 1}: not UTF-8: {error.reason}") from error
     except (gzip.BadGzipFile, EOFError) as error:
         raise RecordError(f"{path.name}:{number + 1}: damaged gzip file: {error}") from error
+
+
+def erased_ids(directory: str | os.PathLike[str]) -> frozenset[str]:
+    """The ids of records of a frozen export that were erased since; empty where there are none."""
+    path = Path(directory) / ERASED_FILE
+    if not path.is_file():
+        return frozenset()
+    return frozenset(json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines() if line)
 
 
 def write_jsonl(path: str | os.PathLike[str], records: Iterable[Any]) -> int:

@@ -13,6 +13,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from records.names import ERASED_FILE
+
 MANIFEST = "manifest.json"
 _SAFE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,200}$")
 
@@ -85,7 +87,7 @@ def verify_directory(directory: str | os.PathLike[str], *, expected_sha256: str 
             raise ManifestError(f"{directory}: {name} is missing")
         if path.stat().st_size != expected["size"] or sha256_of(path) != expected["sha256"]:
             raise ManifestError(f"{directory}: {name} is damaged (its hash differs from the manifest)")
-    present = {path.name for path in directory.iterdir()} - {MANIFEST}
+    present = {path.name for path in directory.iterdir()} - {MANIFEST, ERASED_FILE}
     foreign = sorted(present - set(manifest["files"]))
     if foreign:
         raise ManifestError(f"{directory}: holds {foreign[0]}, which the manifest does not name")

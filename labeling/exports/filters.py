@@ -17,7 +17,7 @@ STATES: dict[str, tuple[str, ...]] = {
     Kind.THUMBS: (),
     Kind.LABELS: (),
 }
-TRAINER_KINDS = ("person", "simulated", "imported")
+TRAINER_KINDS = ("person", "simulated", "imported", "visitor")
 SPLIT_BY = ("prompt", "trainer")
 ALL, ADJUDICATED, CONSENSUS = DISAGREEMENTS = ("all", "adjudicated", "consensus")
 _FILTERS_BY_KIND = {
@@ -65,8 +65,10 @@ class Filters:
     inclusive. `states` are of comparisons for rankings, of dialogues for demonstrations (accepted only, unless others
     are named). `agreement_at_least` is a
     percentage of ordered pairs over all rankings of a comparison; comparisons with a single ranking have no agreement
-    and are left out. `disagreements` says what is taken where rankings differ: all, with the adjudications beside them;
-    an adjudication in place of the rankings of its comparison; or only what trainers agree on (docs/records.md).
+    and are left out. What visitors of a preview chose is left out unless `trainer_kinds` names them, and their consent
+    is asked in any case (labeling.exports.visitors). `disagreements` says what is taken where rankings differ: all,
+    with the adjudications beside them; an adjudication in place of the rankings of its comparison; or only what
+    trainers agree on (docs/records.md).
     """
 
     rounds: tuple[int, ...] = ()

@@ -12,7 +12,12 @@ from labeling.exports.formats import FORMATS, RECORDS, find_format
 from labeling.models import Comparison, Dialogue, Export, Project, User
 from labeling.web.times import moment
 
-_TRAINER_KINDS = (("person", _("people")), ("simulated", _("simulated trainers")), ("imported", _("imported")))
+_TRAINER_KINDS = (
+    ("person", _("people")),
+    ("simulated", _("simulated trainers")),
+    ("imported", _("imported")),
+    ("visitor", _("visitors, with consent")),
+)
 _STATES = (
     (Comparison.State.DONE.value, _("finished comparisons")),
     (Comparison.State.OPEN.value, _("open comparisons")),

@@ -38,7 +38,17 @@ def num_held(export: Export, rows: Iterable[Row]) -> int:
         return 0
     with open(path, "rb") as file:
         size = path.stat().st_size
-        return sum(KINDS[type(row)] == export.kind and _find(file, size, _key_of_row(row)) for row in rows)
+        return sum(KINDS[type(row)] == export.kind and _find(file, size, key_of_row(row)) for row in rows)
+
+
+def held_keys(export: Export, keys: Iterable[Key]) -> list[Key]:
+    """Those of these keys that the export's file contains; none where it is gone, or in another format."""
+    path = records_path(export)
+    if export.format != RECORDS or not path.is_file():
+        return []
+    with open(path, "rb") as file:
+        size = path.stat().st_size
+        return [key for key in keys if _find(file, size, key)]
 
 
 def records_path(export: Export) -> Path:
@@ -51,7 +61,7 @@ def key_of(values: dict[str, Any]) -> Key:
     return (values["comparison_id"], values["id"]) if "comparison_id" in values else (values["id"],)
 
 
-def _key_of_row(row: Row) -> Key:
+def key_of_row(row: Row) -> Key:
     return (str(row.comparison_id), str(row.id)) if isinstance(row, Ranking | Adjudication) else (str(row.id),)
 
 

@@ -83,7 +83,7 @@ class _Lines:
     def _line(self, columns: list[bytes]) -> tuple[bytes, Facts]:
         (
             identifier, comparison, fragments, ids, lengths, policies, samplings, is_odd, messages, tiers, shown, line,
-            abstained, seconds, ranked_at, pseudonym, is_simulated, outside, source, topic, version, number,
+            abstained, seconds, ranked_at, pseudonym, known_kind, outside, source, topic, version, number,
             is_choice, note, strengths, rated,
         ) = columns  # fmt: skip
         if is_odd == b"t" or not ids:
@@ -106,7 +106,7 @@ class _Lines:
             if len(pieces) != len(written):
                 raise Odd
             fragments = b"".join([part for both in zip(pieces, written, strict=True) for part in both])
-        kind = "imported" if not pseudonym else "simulated" if is_simulated == b"t" else "person"
+        kind = known_kind.decode() if pseudonym else "imported"
         facts = Facts(
             split=side, topic=self._text(topic), source=self._text(source), trainer=self._text(trainer),
             trainer_kind=kind, guideline_version=int(version) if version else None,
@@ -234,7 +234,10 @@ COPY (
            said.is_odd, comparison.messages, ranking.tiers, ranking.shown_order, ranking.unacceptable_from,
            to_json(ranking.abstained), nullif(ranking.seconds, 0),
            to_char(ranking.ranked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
-           to_json(trainer.pseudonym), trainer.is_simulated, to_json(nullif(ranking.outside_trainer, '')),
+           to_json(trainer.pseudonym),
+           CASE WHEN trainer.role = 'visitor' THEN 'visitor'
+                WHEN trainer.is_simulated THEN 'simulated' ELSE 'person' END,
+           to_json(nullif(ranking.outside_trainer, '')),
            to_json(coalesce(nullif(ranking.source, ''), nullif(comparison.source, ''))),
            to_json(nullif(comparison.topic, '')), guidelines.version, round.number, ranking.is_choice,
            to_json(nullif(ranking.note, '')), ranking.strengths, rated.ratings

@@ -40,7 +40,7 @@ def read_rankings(ids: Sequence[str], filters: Filters) -> list[Ranking]:
 def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating, ...], filters: Filters) -> Ranking:
     (
         identifier, comparison, tiers, unacceptable_from, abstained, shown_order, seconds, source, outside_trainer,
-        ranked_at, pseudonym, is_simulated, guideline_version, messages, topic, comparison_source, round_number,
+        ranked_at, pseudonym, kind, guideline_version, messages, topic, comparison_source, round_number,
         is_choice, note, adjudication, strengths,
     ) = row  # fmt: skip
     trainer = pseudonym or outside_trainer or None
@@ -60,7 +60,7 @@ def _record(row: Row, completions: tuple[Completion, ...], ratings: tuple[Rating
         shown_order=tuple(json.loads(shown_order)),
         ratings=ratings,
         trainer=trainer,
-        trainer_kind="imported" if pseudonym is None else "simulated" if is_simulated else "person",
+        trainer_kind="imported" if pseudonym is None else kind,
         guideline_version=guideline_version,
         seconds=seconds,
         ranked_at=ranked_at.isoformat(),
@@ -112,7 +112,10 @@ def _select(statement: str, ids: Collection[str]) -> list[Row]:
 _RANKINGS = """
     SELECT ranking.id::text, ranking.comparison_id::text, ranking.tiers::text, ranking.unacceptable_from,
            ranking.abstained, ranking.shown_order::text, nullif(ranking.seconds, 0), ranking.source,
-           ranking.outside_trainer, ranking.ranked_at, trainer.pseudonym, trainer.is_simulated, guidelines.version,
+           ranking.outside_trainer, ranking.ranked_at, trainer.pseudonym,
+           CASE WHEN trainer.role = 'visitor' THEN 'visitor'
+                WHEN trainer.is_simulated THEN 'simulated' ELSE 'person' END,
+           guidelines.version,
            comparison.messages::text, comparison.topic, comparison.source, round.number,
            ranking.is_choice, ranking.note, NULL, ranking.strengths::text
     FROM labeling_ranking ranking
@@ -126,8 +129,9 @@ _RANKINGS = """
 _ADJUDICATIONS = """
     SELECT given.id::text, given.comparison_id::text, given.tiers::text, given.unacceptable_from, NULL,
            given.shown_order::text, nullif(given.seconds, 0), given.source, given.outside_reviewer, given.decided_at,
-           reviewer.pseudonym, reviewer.is_simulated, guidelines.version, comparison.messages::text, comparison.topic,
-           comparison.source, round.number, false, given.words, given.reason, '[]'
+           reviewer.pseudonym, CASE WHEN reviewer.is_simulated THEN 'simulated' ELSE 'person' END,
+           guidelines.version, comparison.messages::text, comparison.topic, comparison.source, round.number, false,
+           given.words, given.reason, '[]'
     FROM labeling_adjudication given
     JOIN labeling_comparison comparison ON comparison.id = given.comparison_id
     LEFT JOIN labeling_user reviewer ON reviewer.id = given.reviewer_id

@@ -14,7 +14,7 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, 
 from labeling.exports.filters import CONSENSUS, read_filters
 from labeling.exports.formats import RECORDS
 from labeling.exports.lookup import num_held
-from labeling.exports.selection import adjudication_matches, demonstration_matches, ranking_matches, thumb_matches
+from labeling.exports.selection import adjudication_matches, demonstration_matches, ranking_matches, thumb_matches, uses
 from labeling.models import Adjudication, Comparison, Dialogue, Export, Ranking, Thumb, WithdrawnRow
 
 _NEVER = (Export.Kind.PROMPTS, Export.Kind.LABELS)  # kinds of which no record is taken back by its author
@@ -122,7 +122,7 @@ def _candidates(export: Export) -> QuerySet[Any]:
     """
     filters = read_filters(export.kind, export.filters)
     if export.kind == Export.Kind.RANKINGS:
-        rows = Ranking.objects.filter(comparison__project=export.project_id, comparison__use=Comparison.Use.WORK)
+        rows = Ranking.objects.filter(comparison__project=export.project_id, comparison__use__in=uses(filters))
         gone = Q(retracted_at__gte=export.created_at) | Q(comparison__state=Comparison.State.WITHDRAWN)
         rows = ranking_matches(rows.filter(gone, ranked_at__lte=export.finished_at), filters)
         # Withdrawn ones first: where there are too many to look up, they are what matters.

@@ -9,7 +9,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.exports.filters import ADJUDICATED, CONSENSUS, Filters
-from labeling.models import Adjudication, Comparison, Dialogue, Message, Project, Prompt, Ranking, Thumb
+from labeling.exports.visitors import only_consented
+from labeling.models import Adjudication, Comparison, Dialogue, Message, Project, Prompt, Ranking, Thumb, User
 
 
 def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
@@ -17,14 +18,20 @@ def ranking_rows(project: Project, filters: Filters) -> QuerySet[Ranking]:
 
     Where the adjudicated order is wanted, comparisons of which `adjudication_rows` has one are left out.
     """
-    rows = Ranking.objects.filter(comparison__project=project, retracted_at=None, comparison__use=Comparison.Use.WORK)
+    rows = Ranking.objects.filter(comparison__project=project, retracted_at=None, comparison__use__in=uses(filters))
     rows = rows.exclude(comparison__state=Comparison.State.WITHDRAWN)
     if filters.states:
         rows = rows.filter(comparison__state__in=filters.states)
     if filters.disagreements == ADJUDICATED:
         settled = adjudication_rows(project, filters).filter(comparison=OuterRef("comparison"))
         rows = rows.exclude(Exists(settled))
-    return ranking_matches(rows, filters).order_by("comparison_id", "id")
+    return only_consented(ranking_matches(rows, filters)).order_by("comparison_id", "id")
+
+
+def uses(filters: Filters) -> tuple[str, ...]:
+    """The uses of comparisons whose rankings are exported: work, and visitors' choices only where they are named."""
+    asks_visitors = "visitor" in filters.trainer_kinds
+    return (Comparison.Use.WORK, Comparison.Use.PREVIEW) if asks_visitors else (Comparison.Use.WORK,)
 
 
 def ranking_matches(rows: QuerySet[Ranking], filters: Filters) -> QuerySet[Ranking]:
@@ -61,12 +68,12 @@ def _orders_that_match(rows: QuerySet[Any], filters: Filters, *, person: str, at
 def demonstration_rows(project: Project, filters: Filters) -> QuerySet[Dialogue]:
     """Dialogues with a person's answers. A chat is not among them: its answers are the policy's."""
     rows = project.dialogues.filter(state__in=filters.states or (Dialogue.State.ACCEPTED,))
-    return demonstration_matches(rows, filters).order_by("id")
+    return only_consented(demonstration_matches(rows, filters)).order_by("id")
 
 
 def demonstration_matches(rows: QuerySet[Dialogue], filters: Filters) -> QuerySet[Dialogue]:
     """Dialogues that match the filters, whatever their state."""
-    rows = rows.exclude(kind=Dialogue.Kind.CHAT)
+    rows = rows.exclude(kind__in=(Dialogue.Kind.CHAT, Dialogue.Kind.VISITOR))
     rows = rows.filter(Exists(Message.objects.filter(dialogue=OuterRef("id"), role=Message.Role.ASSISTANT)))
     if filters.guideline_versions:
         rows = rows.filter(guideline_version__version__in=filters.guideline_versions)
@@ -85,12 +92,13 @@ def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
     rows = Prompt.objects.in_use().filter(project=project)
     if filters.topics:
         rows = rows.filter(topic__in=filters.topics)
-    return dated_between(rows, filters, "created_at").order_by("id")
+    return only_consented(dated_between(rows, filters, "created_at")).order_by("id")
 
 
 def thumb_rows(project: Project, filters: Filters) -> QuerySet[Thumb]:
     """Thumbs that count and match the filters."""
-    return thumb_matches(Thumb.objects.to_learn_from().filter(project=project), filters).order_by("id")
+    rows = thumb_matches(Thumb.objects.to_learn_from().filter(project=project), filters)
+    return only_consented(rows).order_by("id")
 
 
 def thumb_matches(rows: QuerySet[Thumb], filters: Filters) -> QuerySet[Thumb]:
@@ -154,7 +162,8 @@ def _trainer_kinds(kinds: Iterable[str], trainer: str) -> Q:
     conditions = {
         "imported": Q(**{f"{trainer}": None}),
         "simulated": Q(**{f"{trainer}__is_simulated": True}),
-        "person": Q(**{f"{trainer}__is_simulated": False}),
+        "person": Q(**{f"{trainer}__is_simulated": False}) & ~Q(**{f"{trainer}__role": User.Role.VISITOR}),
+        "visitor": Q(**{f"{trainer}__role": User.Role.VISITOR}),
     }
     return Q.create([conditions[kind] for kind in kinds], connector=Q.OR)
 

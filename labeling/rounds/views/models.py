@@ -7,7 +7,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from labeling.exports.lineage import Registry, retractions_behind
+from labeling.exports.erased import num_erased
+from labeling.exports.lineage import Registry, exports_behind, retractions_behind
 from labeling.models import Policy, Project, RewardModel
 from labeling.rounds.metrics_table import metric_rows
 from labeling.rounds.model_comparison import kind_of, models_beside
@@ -49,6 +50,7 @@ def model(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
         "after": registry.models_after(found),
         "visible": visible,
         "taken_back": retractions_behind(found),
+        "num_erased": sum(map(num_erased, exports_behind(found))),
         **(_promotion_context(request, found) if isinstance(found, Policy) else {}),
         **_making_context(request, found, registry),
         "metrics": metric_rows(found.metrics, kind_of(found)),
