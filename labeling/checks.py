@@ -37,6 +37,14 @@ def check_production(**_: Any) -> list[CheckMessage]:
                 id="parley.W003",
             )
         )
+    if settings.PRODUCTION and settings.CATCHES_MAIL:
+        found.append(
+            Warning(
+                "PARLEY_MAIL_HOST is not set: mail to visitors of previews is caught, and no link reaches them.",
+                hint="Set PARLEY_MAIL_HOST and PARLEY_MAIL_FROM, or keep every preview closed.",
+                id="parley.W005",
+            )
+        )
     if settings.FORWARDED_ALLOW_IPS and not settings.BEHIND_PROXY:
         found.append(
             Warning(

@@ -10,6 +10,7 @@ from labeling import exports
 from labeling.accounts import api_tokens, users
 from labeling.imports import uploads
 from labeling.models import Project
+from labeling.preview import door, erasure, limits, mail
 from labeling.prompts import near_duplicates
 from labeling.rankings import assignment, corrections
 from labeling.rounds import evaluations, training_jobs
@@ -55,6 +56,10 @@ CHORES: dict[str, Callable[[], int]] = {
     "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
     "texts screened in shadow": shadow.ask,
     "reports to be embedded": _in_each_project(cases.ask_for_vectors),
+    "visitors' uses settled": limits.sweep,
+    "erasures finished": erasure.sweep,
+    "links of doors forgotten": door.forget_links,
+    "caught mail forgotten": mail.forget_caught,
     "sign-in failures forgotten": users.forget_old_failures,
     "answers of the API forgotten": api_tokens.forget_old_answers,
 }

@@ -140,6 +140,19 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 
+# Mail, to visitors of previews. Without a server it is caught, and an admin reads it at /mail/ (labeling.preview.mail).
+EMAIL_HOST = environment.text("PARLEY_MAIL_HOST")
+EMAIL_PORT = environment.integer("PARLEY_MAIL_PORT", default=587, low=1, high=65535)
+EMAIL_HOST_USER = environment.text("PARLEY_MAIL_USER")
+EMAIL_HOST_PASSWORD = environment.text("PARLEY_MAIL_PASSWORD")
+EMAIL_USE_TLS = environment.flag("PARLEY_MAIL_TLS", default=True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = environment.text("PARLEY_MAIL_FROM", default="parley@localhost")
+CATCHES_MAIL = not EMAIL_HOST
+EMAIL_BACKEND = (
+    "labeling.preview.mail.CatchingBackend" if CATCHES_MAIL else "django.core.mail.backends.smtp.EmailBackend"
+)
+
 # HTTPS and proxies. PARLEY_HTTPS=0 is for a production server that is reached over plain HTTP in a closed network.
 HTTPS = environment.flag("PARLEY_HTTPS", default=PRODUCTION)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS

@@ -13,6 +13,9 @@ from labeling.dialogues.views import chat, editor, regeneration, review, start, 
 from labeling.exports.views import data, export
 from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
+from labeling.preview.views import door as preview_door
+from labeling.preview.views import mine, visit
+from labeling.preview.views import settings as preview_settings
 from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
 from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
@@ -49,6 +52,8 @@ _CHALLENGE = "challenges/<slug:challenge_slug>/"
 _RUN_CHALLENGE = "p/<slug:slug>/challenges/<uuid:challenge_id>/"
 _ENTRY_OF = f"{_RUN_CHALLENGE}entries/<uuid:entry_id>/"
 _APPEAL = "p/<slug:slug>/appeals/<uuid:appeal_id>/"
+_SAMPLE = "p/<slug:slug>/settings/preview/samples/<int:sample_id>/"
+_VISIT = "t/<slug:slug>/chat/<uuid:dialogue_id>/"
 _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 
 urlpatterns = [
@@ -288,6 +293,32 @@ urlpatterns = [
         challenge_results.answer_objection,
         name="answer_objection",
     ),
+    # The public door of a project, and its visitors.
+    path("p/<slug:slug>/settings/preview/", preview_settings.preview_settings, name="preview_settings"),
+    path("p/<slug:slug>/settings/preview/samples/", preview_settings.preview_samples, name="preview_samples"),
+    path(f"{_SAMPLE}freeze/", preview_settings.freeze_sample, name="freeze_sample"),
+    path(f"{_SAMPLE}remove/", preview_settings.remove_sample, name="remove_sample"),
+    path("p/<slug:slug>/settings/preview/prompts/", preview_settings.take_in_prompts, name="take_in_prompts"),
+    path("mail/", preview_settings.caught_mail, name="caught_mail"),
+    path("t/<slug:slug>/", preview_door.preview_page, name="preview_page"),
+    path("t/<slug:slug>/terms/", preview_door.preview_terms, name="preview_terms"),
+    path("t/<slug:slug>/sign-up/", preview_door.preview_sign_up, name="preview_sign_up"),
+    path("t/<slug:slug>/sign-in/", preview_door.preview_sign_in, name="preview_sign_in"),
+    path("t/<slug:slug>/sent/", preview_door.preview_sent, name="preview_sent"),
+    path("t/<slug:slug>/open/<str:token>/", preview_door.preview_open, name="preview_open"),
+    path("t/<slug:slug>/leave/", preview_door.preview_leave, name="preview_leave"),
+    path("t/<slug:slug>/chat/", visit.visit, name="visit"),
+    path(_VISIT, visit.visit_dialogue, name="visit_dialogue"),
+    path(f"{_VISIT}say/", visit.visit_say, name="visit_say"),
+    path(f"{_VISIT}again/", visit.visit_again, name="visit_again"),
+    path(f"{_VISIT}stop/", visit.visit_stop, name="visit_stop"),
+    path(f"{_VISIT}choose/<uuid:completion_id>/", visit.visit_choose, name="visit_choose"),
+    path(f"{_VISIT}delete/", mine.delete_visit, name="delete_visit"),
+    path("t/<slug:slug>/stream/<uuid:run_id>/", visit.visit_stream, name="visit_stream"),
+    path("t/<slug:slug>/mine/", mine.mine, name="mine"),
+    path("t/<slug:slug>/mine/training/", mine.change_training, name="change_training"),
+    path("t/<slug:slug>/mine/download/", mine.download_mine, name="download_mine"),
+    path("t/<slug:slug>/mine/delete/", mine.delete_mine, name="delete_mine"),
     # Programs.
     *routes.urlpatterns,
     # Machines that watch over this one.

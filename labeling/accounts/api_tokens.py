@@ -74,7 +74,7 @@ def revoke_all_tokens(owner: User, *, by: User) -> int:
 def find_token(text: str) -> ApiToken | None:
     """The valid token with this text, if its owner's account is open, else None. Records when it was used."""
     token = ApiToken.objects.select_related("owner", "project").filter(sha256=_hash(text), revoked_at=None).first()
-    if token is None or token.is_expired or not token.owner.is_active:
+    if token is None or token.is_expired or not token.owner.is_active or token.owner.is_visitor:
         return None
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at >= _LAST_USED_PRECISION:

@@ -148,7 +148,7 @@ class NewPersonForm(forms.Form):
         validators=[RegexValidator(r"^[\w.@+-]+\Z", _("Letters, digits and . @ + - _ only, without spaces."))],
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
-    role = forms.ChoiceField(label=_("Role"), choices=User.Role.choices, initial=User.Role.TRAINER)
+    role = forms.ChoiceField(label=_("Role"), choices=User.Role.of_members, initial=User.Role.TRAINER)
     projects = forms.ModelMultipleChoiceField(
         label=_("Projects"),
         queryset=Project.objects.current().order_by("name"),
@@ -164,4 +164,4 @@ class NewPersonForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    role = forms.ChoiceField(label=_("Role"), choices=User.Role.choices)
+    role = forms.ChoiceField(label=_("Role"), choices=User.Role.of_members)

@@ -71,7 +71,7 @@ def create_account(
     Raises AccountError if the name is taken or not allowed.
     """
     name = _usable_name(username)
-    if role not in User.Role.values:
+    if role not in dict(User.Role.of_members()):
         raise AccountError(_("“%(role)s” is not a role.") % {"role": role})
     password = new_password()
     try:
@@ -142,8 +142,8 @@ def choose_topics(user: User, *, topics: list[str]) -> None:
 
 def change_role(user: User, *, role: str, by: User) -> None:
     """Give a person another role. Raises AccountError if this would leave no active admin."""
-    if role not in User.Role.values:
-        raise AccountError(_("“%(role)s” is not a role.") % {"role": role})
+    if role not in dict(User.Role.of_members()) or user.is_visitor:
+        raise AccountError(_("“%(role)s” is not a role that can be given to this person.") % {"role": role})
     with transaction.atomic():
         before = _locked_with_admins(user).role
         if role != User.Role.ADMIN:
@@ -180,7 +180,7 @@ def check_password(request: HttpRequest, *, username: str, password: str, addres
     until the 15 minutes are over. This limits guessing, and nobody can lock another person out for good: refused
     attempts are not counted.
     """
-    keys = {f"name:{_casefolded(username)}": FAILURES_PER_NAME, f"address:{_network(address)}": FAILURES_PER_ADDRESS}
+    keys = {f"name:{_casefolded(username)}": FAILURES_PER_NAME, f"address:{network_of(address)}": FAILURES_PER_ADDRESS}
     _refuse_while_throttled(keys)
     user = authenticate(request, username=_normalised(username), password=password)
     if not isinstance(user, User):
@@ -250,13 +250,13 @@ def _normalised(username: str) -> str:
     return unicodedata.normalize("NFKC", username).strip().replace("\x00", "\ufffd")
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """The address to count failures by: of IPv6 the /64, since one customer usually has all its addresses."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return "unknown"
-    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ipnetwork_of((parsed, 64), strict=False))
 
 
 def _usable_name(username: str) -> str:

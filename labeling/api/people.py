@@ -31,7 +31,7 @@ router = Router()
 def list_people(request: HttpRequest, place: Query[Place], username: str | None = None) -> Any:
     """All accounts, newest first."""
     _require_unbound(request)
-    found = User.objects.all()
+    found = User.objects.exclude(role=User.Role.VISITOR)
     return page_of(found.filter(username__iexact=username) if username else found, place, order=NEWEST_FIRST)
 
 
@@ -74,7 +74,10 @@ def change_person(request: HttpRequest, user_id: UUID, given: schemas.Change) ->
 def change_project_members(request: HttpRequest, slug: str, given: schemas.NewMembers) -> Any:
     """Let people come to a project or leave it; returns its members. Whoever is there, or gone, already stays so."""
     project = access.project_for(request, slug)
-    people = {user.id: user for user in User.objects.filter(id__in=[*given.add, *given.remove])}
+    people = {
+        user.id: user
+        for user in User.objects.filter(id__in=[*given.add, *given.remove]).exclude(role=User.Role.VISITOR)
+    }
     unknown = [str(identifier) for identifier in (*given.add, *given.remove) if identifier not in people]
     if unknown:
         raise _refused("body", f"There is nobody with the id {unknown[0]}.")

@@ -68,10 +68,10 @@ def _lock_dialogue_of(run_id: str | UUID) -> None:
 
 
 def _place(run: SamplingRun) -> None:
-    """Put a stored answer into its dialogue. An answer that was stopped half-way replaces nothing."""
+    """Put a stored answer into its dialogue. One that was stopped half-way replaces nothing, one to choose waits."""
     if run.replaces is not None and run.state == State.DONE:
         _place_regenerated(run, run.replaces)
-    elif run.purpose == Purpose.CHAT and run.num_completions == 1:
+    elif run.purpose == Purpose.CHAT and run.num_completions == 1 and run.comparison_id is None:
         _place_reply(run)
 
 

@@ -25,6 +25,9 @@ from labeling.models.public.challenges import (
     Objection,
     Result,
 )
+from labeling.models.public.mail import CaughtMail
+from labeling.models.public.previews import Preview, PreviewSample, PreviewTerms, SampleAnswer
+from labeling.models.public.visitors import Consent, DoorLink, Erasure, VisitorPrompt, VisitorUse
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
 from labeling.models.registry import Policy, RewardModel
@@ -40,7 +43,6 @@ from labeling.models.webhooks import Delivery, Webhook
 from labeling.models.withdrawals import Withdrawal, WithdrawnRow
 
 __all__ = [
-    "MOST_PARTS",
     "Adjudication",
     "ApiAnswer",
     "ApiToken",
@@ -49,17 +51,21 @@ __all__ = [
     "Candidate",
     "Case",
     "CaseVector",
+    "CaughtMail",
     "Challenge",
     "ChallengeRules",
     "Comment",
     "Comparison",
     "Completion",
     "Conflict",
+    "Consent",
     "Delivery",
     "Dialogue",
+    "DoorLink",
     "DrawnJuror",
     "DrawnText",
     "Entry",
+    "Erasure",
     "Evaluation",
     "Export",
     "Filter",
@@ -70,6 +76,7 @@ __all__ = [
     "Juror",
     "Label",
     "Lease",
+    "MOST_PARTS",
     "Mark",
     "Membership",
     "Message",
@@ -78,6 +85,9 @@ __all__ = [
     "PassedPrompt",
     "Policy",
     "PracticeRanking",
+    "Preview",
+    "PreviewSample",
+    "PreviewTerms",
     "Probe",
     "Project",
     "Promotion",
@@ -91,6 +101,7 @@ __all__ = [
     "ReturnedRanking",
     "RewardModel",
     "Round",
+    "SampleAnswer",
     "SamplingRun",
     "Screening",
     "SeenOrders",
@@ -99,6 +110,8 @@ __all__ = [
     "Thumb",
     "TrainingJob",
     "User",
+    "VisitorPrompt",
+    "VisitorUse",
     "Webhook",
     "Withdrawal",
     "WithdrawnRow",

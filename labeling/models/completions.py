@@ -82,6 +82,11 @@ class SamplingRun(models.Model):
     def __str__(self) -> str:
         return f"{self.purpose} run {self.id}"
 
+    @property
+    def is_visitors(self) -> bool:
+        """Whether a preview's visitor waits for it: then it goes behind those who work here."""
+        return self.requested_by is not None and self.requested_by.is_visitor
+
 
 class Completion(models.Model):
     """One candidate answer. It belongs to at most one comparison; a suggestion belongs to none."""

@@ -116,6 +116,7 @@ class Dialogue(models.Model):
         DEMONSTRATION = "demonstration", "Demonstration"  # one trainer writes both sides
         CHAT = "chat", "Chat"  # the trainer is the user, a policy answers
         IMPORTED = "imported", "Imported"  # came from a file
+        VISITOR = "visitor", "Visitor’s chat"  # of a preview: no page of the project shows it, nothing samples from it
 
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"  # being written; only its author sees it

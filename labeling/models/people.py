@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 
@@ -33,6 +34,11 @@ class User(AbstractBaseUser):
         ENGINEER = "engineer", "ML engineer"  # exports, trains, promotes
         VISITOR = "visitor", "Visitor"  # of the public preview; opens nothing else
 
+        @classmethod
+        def of_members(cls) -> list[tuple[str, str]]:
+            """The choices where somebody is given a role: a visitor becomes one by signing up, and stays one."""
+            return [(role.value, str(role.label)) for role in cls if role != cls.VISITOR]
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(max_length=80, unique=True)
     display_name = models.CharField(max_length=120, blank=True)
@@ -52,10 +58,20 @@ class User(AbstractBaseUser):
     objects = UserManager()
 
     class Meta:
-        constraints = (models.UniqueConstraint(Lower("username"), name="user_username_unique"),)
+        constraints = (
+            models.UniqueConstraint(Lower("username"), name="user_username_unique"),
+            # One visitor an address; others may share one, or give it to themselves as a visitor.
+            models.UniqueConstraint(
+                Lower("email"), condition=Q(role="visitor") & ~Q(email=""), name="user_one_visitor_per_email"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.display_name or self.username
+
+    @property
+    def is_visitor(self) -> bool:
+        return self.role == self.Role.VISITOR
 
     @property
     def is_admin(self) -> bool:

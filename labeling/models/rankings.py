@@ -62,6 +62,8 @@ class Comparison(models.Model):
         WORK = "work", "Work"  # ranked for training; only these have places and are exported
         PRACTICE = "practice", "Practice"  # its order is known, and explained to newcomers
         GOLD = "gold", "Gold"  # its order is known; it looks like work and measures agreement
+        # Two answers that a visitor chooses between: in no queue and no figure, exported only where asked for.
+        PREVIEW = "preview", "Preview"
         EVALUATION = "evaluation", "Evaluation"  # one answer each of two policies; decides on them, trains nothing
 
     WITH_PLACES = (Use.WORK, Use.EVALUATION)  # uses of which only so many rankings are wanted

@@ -172,5 +172,5 @@ def _add_practice(project: Project, record: Ranking, explained: dict[str, Any]) 
 
 def _add_all_users(project: Project) -> None:
     """Add all users, only when the project is created: whom an admin removes later stays out."""
-    people = User.objects.filter(is_active=True)
+    people = User.objects.filter(is_active=True).exclude(role=User.Role.VISITOR)
     Membership.objects.bulk_create(Membership(project=project, user=person) for person in people)

@@ -220,6 +220,10 @@ class MembershipForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["members"]
         assert isinstance(field, forms.ModelMultipleChoiceField)
-        self.candidates = User.objects.filter(is_active=True).exclude(role=User.Role.ADMIN).order_by("username")
+        self.candidates = (
+            User.objects.filter(is_active=True)
+            .exclude(role__in=(User.Role.ADMIN, User.Role.VISITOR))
+            .order_by("username")
+        )
         field.queryset = self.candidates
         self.initial.setdefault("members", list(project.members.values_list("pk", flat=True)))

@@ -44,7 +44,8 @@ def eligible_messages(project: Project) -> QuerySet[Message]:
     """Messages that may be chosen: answers to a user, wholly a policy's, in a dialogue that is not withdrawn.
 
     Messages that a branch copied from its origin are left out, or they would be twice as likely to be chosen. So
-    are those marked for a second look.
+    are those marked for a second look, and what was said in a preview: visitors' words are taken in only as prompts,
+    with their consent.
     """
     before = Message.objects.filter(
         dialogue=OuterRef("dialogue"), position=OuterRef("position") - 1, role=Message.Role.USER
@@ -57,7 +58,7 @@ def eligible_messages(project: Project) -> QuerySet[Message]:
         role=Message.Role.ASSISTANT,
         authorship=Message.Authorship.POLICY,
         needs_second_look=False,
-    ).exclude(dialogue__state=Dialogue.State.WITHDRAWN)
+    ).exclude(Q(dialogue__state=Dialogue.State.WITHDRAWN) | Q(dialogue__kind=Dialogue.Kind.VISITOR))
 
 
 def choose_messages(project: Project, *, num: int, seed: int) -> list[Message]:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling.jobs import dispatch
-from labeling.models import SamplingRun
+from labeling.models import SamplingRun, User
 from labeling.sampling.runs import INTERACTIVE, OVERNIGHT, State, fail, send_waiting
 
 LONGEST_IN_QUEUE = timedelta(hours=1)  # after which a message counts as lost, whatever the queue holds
@@ -45,12 +45,14 @@ def _requeue_lost_runs() -> int:
     lost = Q(sent_at__lt=Now() - LONGEST_IN_QUEUE)
     if dispatch.queue_length() == 0:
         lost = Q()
-    for purposes in (INTERACTIVE, OVERNIGHT):
+    visitors = Q(requested_by__role=User.Role.VISITOR, requested_by__isnull=False)
+    people = Q(purpose__in=INTERACTIVE)
+    for same_priority in (people & ~visitors, people & visitors, Q(purpose__in=OVERNIGHT)):
         overtaken_by = SamplingRun.objects.filter(
-            state=State.RUNNING, purpose__in=purposes, started_at__lt=Now() - timedelta(seconds=10)
+            same_priority, state=State.RUNNING, started_at__lt=Now() - timedelta(seconds=10)
         ).order_by("-sent_at")
         if lost and (newest := overtaken_by.first()) is not None:
-            lost |= Q(purpose__in=purposes, sent_at__lt=newest.sent_at)
+            lost |= same_priority & Q(sent_at__lt=newest.sent_at)
     with transaction.atomic():
         ids = list(
             over.filter(lost).select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True)[:500]

@@ -10,7 +10,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -56,7 +56,12 @@ class _RunState:
 @require_GET
 async def stream(request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
     """Events: `text` {index, text} to append; `again`: discard all text so far; `finished`: fetch the result."""
-    seen = await sync_to_async(_authorised)(request, run_id)
+    return await stream_run(request, run_id, lambda: access.own_run(request, run_id))
+
+
+async def stream_run(request: HttpRequest, run_id: uuid.UUID, find: Callable[[], SamplingRun]) -> HttpResponseBase:
+    """The stream of a run that `find` fetches and authorises, for views that have another rule than `stream`."""
+    seen = await sync_to_async(_authorised)(find)
     last_id = request.headers.get("Last-Event-ID", "")
     response = StreamingHttpResponse(_events(run_id, seen, last_id), content_type="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
@@ -122,9 +127,9 @@ async def _wait_for_rows(run_id: uuid.UUID) -> None:
         await asyncio.sleep(FAST_POLL_SECONDS)
 
 
-def _authorised(request: HttpRequest, run_id: uuid.UUID) -> _RunState:
+def _authorised(find: Callable[[], SamplingRun]) -> _RunState:
     try:
-        return _state_of(access.own_run(request, run_id))
+        return _state_of(find())
     finally:
         connection.close()
 

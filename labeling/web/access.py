@@ -15,7 +15,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from labeling.models import (
@@ -32,6 +32,7 @@ from labeling.models import (
     Message,
     Policy,
     PracticeRanking,
+    Preview,
     Project,
     Prompt,
     Ranking,
@@ -52,6 +53,7 @@ RANKERS = WRITERS
 REVIEWERS = (User.Role.REVIEWER, User.Role.ADMIN)
 WATCHERS = REVIEWERS
 ENGINEERS = (User.Role.ENGINEER, User.Role.ADMIN)
+MEMBERS = frozenset(role for role in User.Role.values if role != User.Role.VISITOR)
 FIGURE_READERS = (*REVIEWERS, User.Role.ENGINEER)  # of quality: who trains on rankings must see how good they are
 TRACERS = (User.Role.REVIEWER, User.Role.ENGINEER, User.Role.ADMIN)  # who may see what became of others' work
 
@@ -67,8 +69,17 @@ def public(view: View) -> View:
 
 
 def signed_in(view: View) -> View:
-    """Anyone who has signed in may open this view."""
-    return _guarded(view, roles=frozenset(User.Role.values), access="signed in")
+    """Anyone who works here and has signed in may open this view; a preview's visitors get 403."""
+    return _guarded(view, roles=MEMBERS, access="signed in")
+
+
+def visitor_required(view: View) -> View:
+    """Only visitors of the preview may open this view, and only its own: others are sent to its door, members get 403.
+
+    What is somebody else's is still to be kept from them by the `access` call that fetches it.
+    """
+    roles = frozenset((str(User.Role.VISITOR),))
+    return _guarded(view, roles=roles, access=("visitor",), door="preview_sign_in")
 
 
 def role_required(*roles: User.Role) -> Callable[[View], View]:
@@ -274,6 +285,32 @@ def own_run(request: HttpRequest, run_id: uuid.UUID) -> SamplingRun:
     return get_object_or_404(runs, id=run_id, requested_by=person(request))
 
 
+def preview_at(slug: str) -> Preview:
+    """The preview at a public address, open or not; of an archived project there is none."""
+    rows = Preview.objects.select_related("project__policy", "second_policy").filter(project__archived_at=None)
+    return get_object_or_404(rows, slug=slug)
+
+
+def visited_preview(request: HttpRequest, slug: str) -> Preview:
+    """A preview whose terms this visitor has agreed to."""
+    preview = preview_at(slug)
+    if not preview.consents.in_force().filter(user=person(request)).exists():
+        raise Http404
+    return preview
+
+
+def own_visit(request: HttpRequest, dialogue_id: uuid.UUID, *, preview: Preview) -> Dialogue:
+    """A dialogue of this visitor in this preview."""
+    rows = Dialogue.objects.select_related("project__policy").filter(kind=Dialogue.Kind.VISITOR)
+    return get_object_or_404(rows, id=dialogue_id, author=person(request), project=preview.project_id)
+
+
+def own_visits_run(request: HttpRequest, run_id: uuid.UUID, *, slug: str) -> SamplingRun:
+    """A sampling run in a dialogue of this visitor, in this preview."""
+    rows = SamplingRun.objects.filter(dialogue__kind=Dialogue.Kind.VISITOR, dialogue__author=person(request))
+    return get_object_or_404(rows, id=run_id, requested_by=person(request), project__preview__slug=slug)
+
+
 def export_for(request: HttpRequest, export_id: uuid.UUID, *, slug: str) -> Export:
     """An export of a project that this engineer is a member of; of any project for an admin."""
     exports = _for_engineers(Export.objects.select_related("project", "requested_by"), request)
@@ -354,21 +391,26 @@ def _for_engineers(rows: QuerySet[Row], request: HttpRequest) -> QuerySet[Row]:
     return _visible(rows, person(request))
 
 
-def _guarded(view: View, *, roles: frozenset[str], access: str | tuple[str, ...]) -> View:
+def _guarded(view: View, *, roles: frozenset[str], access: str | tuple[str, ...], door: str = "") -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _denied(request, request.user, roles) or view(request, *args, **kwargs)
+        return _denied(request, request.user, roles, door) or view(request, *args, **kwargs)
 
     @wraps(view)
     async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _denied(request, await request.auser(), roles) or await view(request, *args, **kwargs)
+        return _denied(request, await request.auser(), roles, door) or await view(request, *args, **kwargs)
 
     wrapped: Any = guarded_async if iscoroutinefunction(view) else guarded
     wrapped.access = access
+    if door:  # it sends strangers there itself; the middleware would send them to where members sign in
+        wrapped = login_not_required(wrapped)
     return wrapped  # type: ignore[no-any-return]
 
 
-def _denied(request: HttpRequest, user: Any, roles: frozenset[str]) -> HttpResponseBase | None:
+def _denied(request: HttpRequest, user: Any, roles: frozenset[str], door: str) -> HttpResponseBase | None:
+    if not user.is_authenticated and door:
+        slug = request.resolver_match.kwargs["slug"] if request.resolver_match else ""
+        return redirect(door, slug)
     if not user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     if user.role not in roles:

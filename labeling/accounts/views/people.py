@@ -25,7 +25,7 @@ ORDERS = (
     NEWEST,
 )
 FILTERS = (
-    by_column("role", gettext_lazy("Role"), User.Role.choices),
+    by_column("role", gettext_lazy("Role"), User.Role.of_members()),
     ListFilter(
         name="account",
         label=gettext_lazy("Account"),
@@ -105,14 +105,14 @@ def _page(
         "section": "people",
         "listing": listing(
             request.GET,
-            User.objects.prefetch_related("projects"),
+            User.objects.exclude(role=User.Role.VISITOR).prefetch_related("projects"),
             orders=ORDERS,
             filters=FILTERS,
             search=lambda rows, words: rows.filter(
                 Q(username__icontains=words) | Q(display_name__icontains=words) | Q(email__icontains=words)
             ),
         ),
-        "roles": User.Role.choices,
+        "roles": User.Role.of_members(),
         "form": form or NewPersonForm(),
         "shown_once": shown_once,
         "problem": problem,

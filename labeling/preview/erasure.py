@@ -1,0 +1,195 @@
+"""Erasing what a visitor wrote, chose and was answered: for good, in every place, also while answers are sampled.
+
+Within one transaction the rows go; then the broker's streams and waiting messages, and the ids of erased records are
+put beside frozen exports. A sweep does the last two again until nothing can come back. The visitor's account stays as
+a row without address and name, for the audit, which holds no words.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from labeling.exports.erased import mark_erased
+from labeling.exports.lookup import key_of_row
+from labeling.jobs import dispatch
+from labeling.models import (
+    AuditEvent,
+    CaughtMail,
+    Comparison,
+    Completion,
+    Consent,
+    Dialogue,
+    DoorLink,
+    Erasure,
+    Export,
+    Lease,
+    Message,
+    Project,
+    Prompt,
+    Ranking,
+    Report,
+    SamplingRun,
+    Screening,
+    User,
+    VisitorPrompt,
+    VisitorUse,
+)
+from labeling.preview import limits
+from records.names import stream_key
+
+BATCH = 100  # dialogues erased in one transaction, so that no lock is held for long
+STRAYS = timedelta(minutes=10)  # for which a worker may still write of a run that it was asked to stop
+
+# What other rooms keep of these dialogues' texts beside rows that go with them: each deletes its own, given messages,
+# completions and screenings that are about to go.
+Eraser = Callable[[QuerySet[Message], QuerySet[Completion], QuerySet[Screening]], object]
+ERASERS: list[Eraser] = [
+    lambda messages, completions, screenings: Report.objects.filter(
+        Q(message__in=messages) | Q(completion__in=completions) | Q(screening__in=screenings)
+    ).delete(),
+]
+
+
+def erase_dialogue(dialogue: Dialogue, *, by: User) -> None:
+    """Erase one dialogue of a visitor, and all that was made of it."""
+    erase_dialogues(Dialogue.objects.filter(id=dialogue.id), by=by)
+
+
+def erase_dialogues(dialogues: QuerySet[Dialogue], *, by: User) -> int:
+    """Erase these dialogues of one visitor, some at a time; returns how many. What is done stays done if it ends."""
+    num = 0
+    while batch := list(dialogues.filter(author=by, kind=Dialogue.Kind.VISITOR).order_by("id")[:BATCH]):
+        for project in {one.project_id: one.project for one in batch}.values():
+            _erase_batch(project, [one for one in batch if one.project_id == project.id], by=by)
+        num += len(batch)
+    return num
+
+
+def erase_visitor(user: User) -> None:
+    """Erase everything of a visitor. The account can be entered no more, and says nothing of who it was."""
+    with transaction.atomic():
+        # First nothing new can begin: whoever says something locks this row before.
+        locked = User.objects.select_for_update().get(pk=user.pk)
+        email = locked.email
+        locked.username = locked.pseudonym = f"erased-{secrets.token_hex(8)}"
+        locked.email = locked.display_name = ""
+        locked.is_active, locked.preferences, locked.topics = False, {}, []
+        locked.set_unusable_password()
+        locked.save()
+        DoorLink.objects.filter(email=email).exclude(email="").delete()
+        CaughtMail.objects.filter(to=email).delete()
+        Consent.objects.in_force().filter(user=user).update(withdrawn_at=Now())
+        AuditEvent.note("erase account", locked, by=locked)
+    erase_dialogues(Dialogue.objects.all(), by=user)
+    _erase_left_behind(user)
+
+
+def sweep() -> int:
+    """Finish erasures: what a worker wrote late, and exports that were being made meanwhile; returns how many."""
+    begun = Erasure.objects.filter(finished_at=None).select_related("project")
+    for erasure in begun:
+        _clean_up(erasure)
+    abandoned = User.objects.filter(role=User.Role.VISITOR, is_active=False, dialogues__isnull=False).distinct()
+    for user in abandoned.filter(username__startswith="erased-"):  # the request that erased it was cut off
+        erase_dialogues(Dialogue.objects.all(), by=user)
+    return len(begun)
+
+
+def _erase_batch(project: Project, batch: list[Dialogue], *, by: User) -> None:
+    with transaction.atomic():
+        locked = User.objects.select_for_update(no_key=True).get(pk=by.pk)
+        own = Dialogue.objects.filter(id__in=[one.id for one in batch])
+        list(own.select_for_update(of=("self",)).order_by("id"))
+        limits.settle(VisitorUse.objects.filter(run__dialogue__in=own))
+        prompts = Prompt.objects.filter(visitors__dialogue__in=own)
+        # Trainers' dialogues that begin with such a prompt begin with the visitor's words.
+        reached = Dialogue.objects.filter(_dialogues_reached(own, prompts))
+        comparisons = Comparison.objects.filter(
+            Q(dialogue__in=reached) | Q(message__dialogue__in=reached) | Q(prompt__in=prompts)
+        )
+        comparisons = Comparison.objects.filter(Q(id__in=_ids(comparisons)) | Q(family__in=_ids(comparisons)))
+        runs = SamplingRun.objects.filter(Q(dialogue__in=reached) | Q(comparison__in=comparisons))
+        # As a result that arrives locks them: runs before comparisons.
+        list(SamplingRun.objects.filter(id__in=_ids(runs)).select_for_update(of=("self",)).order_by("id"))
+        frozen = [_ids(one) for one in (reached, comparisons, runs, prompts)]
+        erasure = Erasure.objects.create(
+            project=project,
+            user=by,
+            is_whole=not locked.is_active,
+            num_dialogues=len(batch),
+            record_keys=_record_keys(*frozen),
+            stream_keys=[stream_key(str(one.id), attempt) for one in runs for attempt in range(one.attempt + 2)],
+        )
+        _delete(*frozen)
+        AuditEvent.note("erase dialogues", erasure, by=by, num=len(batch))
+        transaction.on_commit(partial(_stop, [str(one) for one in frozen[2]]), robust=True)
+        transaction.on_commit(partial(_clean_up, erasure), robust=True)
+
+
+def _dialogues_reached(own: QuerySet[Dialogue], prompts: QuerySet[Prompt]) -> Q:
+    begun = Q(prompt__in=prompts)
+    return Q(id__in=own) | begun | Q(branched_from__prompt__in=prompts) | Q(lease__comparison__prompt__in=prompts)
+
+
+def _record_keys(dialogues: list[Any], comparisons: list[Any], _runs: list[Any], prompts: list[Any]) -> dict[str, Any]:
+    rankings = Ranking.objects.filter(comparison__in=comparisons)
+    made: dict[str, Iterable[Any]] = {
+        Export.Kind.RANKINGS: rankings,
+        Export.Kind.DEMONSTRATIONS: Dialogue.objects.filter(id__in=dialogues),
+        Export.Kind.PROMPTS: Prompt.objects.filter(id__in=prompts),
+    }
+    keys = {str(kind): [list(key_of_row(row)) for row in rows] for kind, rows in made.items()}
+    return {kind: found for kind, found in keys.items() if found}
+
+
+def _delete(dialogues: list[Any], comparisons: list[Any], runs: list[Any], prompts: list[Any]) -> None:
+    """Delete the rows, in an order that no protected relation stands against."""
+    messages = Message.objects.filter(dialogue__in=dialogues)
+    completions = Completion.objects.filter(Q(run__in=runs) | Q(comparison__in=comparisons) | Q(message__in=messages))
+    completions = Completion.objects.filter(id__in=_ids(completions))
+    screenings = Screening.objects.filter(Q(run__in=runs) | Q(message__in=messages) | Q(completion__in=completions))
+    screenings = Screening.objects.filter(id__in=_ids(screenings))
+    for erase in ERASERS:
+        erase(messages, completions, screenings)
+    screenings.delete()
+    Ranking.objects.filter(comparison__in=comparisons).delete()
+    Lease.objects.filter(comparison__in=comparisons).delete()
+    Comparison.objects.filter(id__in=comparisons).delete()
+    completions.delete()
+    SamplingRun.objects.filter(id__in=runs).delete()
+    VisitorPrompt.objects.filter(prompt__in=prompts).delete()
+    Prompt.objects.filter(id__in=prompts).delete()
+    Dialogue.objects.filter(id__in=dialogues).delete()
+
+
+def _erase_left_behind(user: User) -> None:
+    """What else is of this person alone: their sessions end with the account, and uses hold no words."""
+    Report.objects.filter(reporter=user).delete()
+    VisitorUse.objects.filter(user=user).delete()
+
+
+def _stop(run_ids: list[str]) -> None:
+    """Ask workers to stop, and take what waits for them, or came from them, out of the broker."""
+    for one in run_ids:
+        dispatch.ask_to_stop(one)
+    dispatch.forget_messages(run_ids)
+
+
+def _clean_up(erasure: Erasure) -> None:
+    dispatch.forget_streams(erasure.stream_keys)
+    mark_erased(erasure.project, erasure.record_keys)
+    being_made = (Export.State.WAITING, Export.State.RUNNING)
+    may_hold = Export.objects.filter(project=erasure.project_id, state__in=being_made, created_at__lte=erasure.at)
+    if not may_hold.exists():
+        old = Erasure.objects.filter(pk=erasure.pk, finished_at=None, at__lt=Now() - STRAYS)
+        old.update(finished_at=Now(), stream_keys=[])
+
+
+def _ids(rows: QuerySet[Any]) -> list[Any]:
+    return list(rows.values_list("pk", flat=True))

@@ -1,0 +1,1 @@
+"""The pages of a preview: its door, the chat, Mine, and what an admin sets up."""

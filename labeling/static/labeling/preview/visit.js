@@ -1,0 +1,34 @@
+// A visitor's chat: sending, what was refused, and the answer that streams in. Without it every form still works.
+
+import { followEnd } from "../dialogues/follow.js";
+import "../dialogues/streaming.js";
+
+document.documentElement.classList.add("has-js");
+
+const form = document.getElementById("composer");
+const text = form.elements.content;
+const problem = document.getElementById("composer-problem");
+const sends = form.querySelectorAll("[data-sends]");
+
+// Nothing can be said while an answer is being written or waits to be chosen.
+function showWhetherItSends() {
+  const waits = document.querySelector("#thread [data-stream], #thread .of-two") !== null;
+  for (const button of sends) button.disabled = waits || text.value.trim() === "";
+}
+
+text.addEventListener("input", showWhetherItSends);
+document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.elt === form) problem.hidden = true; });
+document.addEventListener("parley:said", () => {
+  text.value = "";
+  showWhetherItSends();
+  text.focus();
+});
+document.addEventListener("parley:problem", (event) => {
+  problem.hidden = false;
+  problem.querySelector("p").textContent = event.detail.value;
+  problem.scrollIntoView({ block: "nearest" });
+});
+document.addEventListener("htmx:load", (event) => { if (event.detail.elt.id === "thread") showWhetherItSends(); });
+
+showWhetherItSends();
+followEnd(document.getElementById("desk"));
