@@ -16,7 +16,8 @@ GIVEN_UP = (State.FAILED, State.CANCELLED, State.BLOCKED)  # over without comple
 def open_comparison(run: SamplingRun) -> None:
     """Offer the comparison to trainers if all its runs are done; it fails if all completions are the same.
 
-    In an evaluation of policies that is a result and no failure: the pair is done, and nobody is asked about it.
+    In an evaluation of policies that is a result and no failure: the pair is done, and nobody is asked about it. A
+    visitor of a preview goes on with either.
     """
     comparison = _lock_comparison(run)
     if comparison is None or comparison.state != Comparison.State.SAMPLING:
@@ -31,7 +32,7 @@ def open_comparison(run: SamplingRun) -> None:
         _fail_for_withheld(run, comparison, num_withheld)
     elif are_alike and is_evaluation:
         comparison.state, comparison.rankings_wanted = Comparison.State.DONE, 0
-    elif are_alike:
+    elif are_alike and comparison.use != Comparison.Use.PREVIEW:
         run.error = _("All completions came out the same; a higher temperature gives different ones.")
         run.save(update_fields=["error"])
         comparison.state = Comparison.State.FAILED

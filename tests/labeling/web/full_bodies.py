@@ -7,6 +7,7 @@ from labeling import models
 from labeling.models import Comparison, Lease
 from labeling.rankings.mending import change_key
 from labeling.safety.rules import current
+from tests.labeling.preview.material import opened
 from tests.labeling.web.full_project import KEY, FullProject
 
 
@@ -119,6 +120,7 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "thumb_message": {"thumb": "down", "reasons": "too long", "better": "A better one.", "why": "1"},
         "decide_case": {"agreed": "yes", "action": "noted", "why": "It is so."},
         "follow_case": {"kind": "probe"},
+        **_door_and_visits(),
     }  # fmt: skip
 
 
@@ -217,6 +219,25 @@ def _contest(slug: str) -> dict[str, Any]:
     weights = {f"weight_{name}": 1 for name in ("risk", "novelty", "form")}
     dates = {"opens_at": "2026-01-01T00:00", "closes_at": "2036-01-01T00:00"}
     return {"title": "T", "slug": slug, "num_prizes": 3, "most_entries": 3, "rules": "R", **weights, **dates}
+
+
+def _door_and_visits() -> dict[str, dict[str, Any]]:
+    door = {"email": "wanda@example.org", "opened": opened(), "website": ""}
+    limits = {
+        "messages_per_ten_minutes": 20, "messages_per_day": 150, "runs_at_once": 2, "longest_message": 4000,
+        "tokens_per_day": 1000,
+    }  # fmt: skip
+    return {
+        "preview_sign_up": {**door, "adult": "on", "terms": "on", "training": "on"},
+        "preview_sign_in": door,
+        "preview_open": {"adult": "on", "terms": "on", "training": "on"},
+        "visit": {"content": "Why?", "with_two": "yes"},
+        "visit_say": {"content": "And then?", "with_two": ""},
+        "change_training": {"training": ""},
+        "preview_settings": {"slug": "theirs", "title": "T", "welcome": "w", "terms": "t", "is_open": "on", **limits},
+        "preview_samples": {"prompt": "Why not?", "left": "", "right": "", "chosen_from": "2"},
+        "freeze_sample": {"side:0": "x", "side:1": "y"},
+    }
 
 
 def _withdrawal(full: FullProject) -> dict[str, Any]:

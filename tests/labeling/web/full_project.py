@@ -12,6 +12,7 @@ from django.utils import timezone
 from labeling import exports, models
 from labeling.imports import uploads
 from labeling.models import Comparison, Lease, Project, User
+from labeling.preview import chatting, door, samples
 from labeling.rankings import assignment
 from labeling.safety import appeals, reports, triage
 from labeling.urls import urlpatterns
@@ -31,6 +32,7 @@ from tests.labeling.factories import (
 )
 from tests.labeling.safety.full_screenings import make_screenings
 from tests.labeling.safety.material import chat_of, make_drawn, make_screening
+from tests.labeling.preview.material import answer_all, chat, make_pair, make_visitor
 
 SLUG = "ours"
 MENDING = (
@@ -50,6 +52,7 @@ class FullProject:
     project: Project
     adam: User
     program: Program
+    visitor: User  # of the project's preview; its pages open to nobody else
     ids: dict[str, Any]
     special: dict[str, dict[str, Any]]
 
@@ -65,8 +68,9 @@ class FullProject:
 
 
 def addresses() -> Iterator[URLPattern]:
-    """All but the stream, which closes the connection that a test's transaction is in."""
-    yield from (pattern for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name != "stream")
+    """All but the streams, which close the connection that a test's transaction is in."""
+    streams = ("stream", "visit_stream")
+    yield from (one for one in urlpatterns if isinstance(one, URLPattern) and one.name not in streams)
 
 
 def make_full_project() -> FullProject:
@@ -192,7 +196,27 @@ def make_full_project() -> FullProject:
     special |= {"change_ranking": {"lease_id": submitted_lease.id}}
     special |= {name: {"ranking_id": ranked.id} for name in MENDING}
     special |= {"practice_board": {"comparison_id": practice.id}, "report_completion": {"completion_id": completion.id}}
-    return FullProject(project=project, adam=adam, program=program, ids=ids, special=special)
+    visitor, ids_of_preview, of_visits = _make_preview(project)
+    return FullProject(
+        project=project, adam=adam, program=program, visitor=visitor, ids=ids | ids_of_preview,
+        special=special | of_visits,
+    )  # fmt: skip
+
+
+def _make_preview(project: Project) -> tuple[User, dict[str, Any], dict[str, dict[str, Any]]]:
+    """A preview with a sample, a visitor, their chat and a choice that waits, and a link that was sent."""
+    preview = make_pair(project=project)
+    visitor = make_visitor(preview, training=True)
+    visit = chat(preview, visitor)
+    waiting = chatting.begin(preview, content="Which?", with_two=True, by=visitor)
+    answer_all(waiting)
+    policies = (project.policy, preview.second_policy)
+    sample = samples.make(preview, prompt="Why?", policies=policies, chosen_from=1, by=visitor)
+    link = models.DoorLink.objects.create(preview=preview, email="walter@example.org", address_hash="x")
+    chosen = {"dialogue_id": waiting.id, "completion_id": waiting.comparisons.get().completions.all()[0].id}
+    visits = {name: {"dialogue_id": visit.id} for name in ("visit_dialogue", "visit_say", "visit_stop", "delete_visit")}
+    special = {**visits, "visit_again": {"dialogue_id": waiting.id}, "visit_choose": chosen}
+    return visitor, {"sample_id": sample.id, "token": door.token_of(link)}, special
 
 
 def gold_tiers(comparison: Comparison) -> list[list[str]]:

@@ -29,7 +29,7 @@ NOT_READ = {"csrfmiddlewaretoken"}
 
 
 class Walker:
-    """Sends requests as Adam, each in a transaction that is rolled back, and gathers what failed."""
+    """Sends requests as Adam, or a preview's visitor, each in a transaction that is rolled back; gathers what failed."""
 
     def __init__(self, full: FullProject) -> None:
         self.full = full
@@ -37,12 +37,14 @@ class Walker:
         self.client = as_user(full.adam)
         self.client.raise_request_exception = False
         self._session = self.client.cookies["sessionid"].value
+        self._visitors = as_user(full.visitor).cookies["sessionid"].value
         self._tables = connection.introspection.table_names()
         self._before = self._rows()
         self._written = 0
 
     def send(self, method: str, url: str, what: str = "", **request: Any) -> Any:
-        self.client.cookies.load({"sessionid": self._session})  # a page may have signed out
+        session = self._visitors if url.startswith("/t/") else self._session
+        self.client.cookies.load({"sessionid": session})  # a page may have signed out
         with rolled_back():
             answer = self.client.generic(method, url, **request)
             if answer.status_code == 500:
