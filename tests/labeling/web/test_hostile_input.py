@@ -29,7 +29,7 @@ NOT_READ = {"csrfmiddlewaretoken"}
 
 
 class Walker:
-    """Sends requests as Adam, or a preview's visitor, each in a transaction that is rolled back; gathers what failed."""
+    """Sends requests as Adam, or a preview's visitor, each in a transaction that is rolled back; gathers failures."""
 
     def __init__(self, full: FullProject) -> None:
         self.full = full
