@@ -18,6 +18,7 @@ from tests.browser.screenshots import look_at
 from tests.labeling.challenges.material import contest_ids, judged_challenge, make_challenge
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_reference, make_user
 from tests.labeling.safety.material import chat_of, make_screening
+from tests.labeling.preview.material import make_preview
 
 OpenPage = Callable[..., Page]
 KeepScreenshot = Callable[[Page, str], Path]
@@ -112,7 +113,10 @@ def test_every_text_area_of_every_page_keeps_its_words(
         "/p/bread/settings/",
         "/new-project/",
         *contest_pages(project, adam),
+        "/p/bread/settings/preview/",
+        "/p/bread/settings/preview/samples/",
     ]
+    make_preview(project=project)
     lost, names = [], set()
     for path in walked:
         page.goto(path)

@@ -37,11 +37,9 @@ def engine(model: PreTrainedModel) -> Iterator[Engine]:
     engine.close()
 
 
-def ask(
-    engine: Engine, prompt: list[int], *, tokens: int = 30, rows: int = 2, seed: int = 1, urgent: bool = True
-) -> Ticket:
+def ask(engine: Engine, prompt: list[int], *, tokens: int = 30, rows: int = 2, seed: int = 1, **who: bool) -> Ticket:
     how = SamplingParams(max_new_tokens=tokens, seed=seed)
-    return engine.submit(prompt, num_completions=rows, params=how, end_token_id=NEVER, urgent=urgent, listens=True)
+    return engine.submit(prompt, num_completions=rows, params=how, end_token_id=NEVER, listens=True, **who)
 
 
 def test_requests_of_many_threads_come_out_as_if_each_were_alone(engine: Engine, model: PreTrainedModel) -> None:
@@ -91,6 +89,34 @@ def test_a_person_comes_before_overnight_work_even_in_a_full_batch(engine: Engin
     assert sum(ticket.ended for ticket in overnight) == 0
     assert all(not ticket.rows[0].token_ids for ticket in overnight[2:])  # they did wait for room
     for ticket in overnight:
+        ticket.cancel()
+
+
+def test_visitors_wait_for_room_and_people_do_not(engine: Engine) -> None:
+    visitors = [ask(engine, PROMPTS[0], tokens=300, rows=4, is_visitors=True) for _ in range(4)]
+    assert visitors[0].wait()
+    person = ask(engine, PROMPTS[1], tokens=3, rows=1)
+    person.result()
+    assert sum(ticket.ended for ticket in visitors) == 0
+    assert all(not ticket.rows[0].token_ids for ticket in visitors[2:])
+    for ticket in visitors:
+        ticket.cancel()
+
+
+def test_a_visitor_who_wants_more_rows_than_there_are_is_answered_alone(engine: Engine) -> None:
+    assert len(ask(engine, PROMPTS[0], tokens=3, rows=9, is_visitors=True).result()) == 9
+
+
+def test_visitors_come_before_overnight_work_and_starve_none(engine: Engine) -> None:
+    running = ask(engine, PROMPTS[0], tokens=400, rows=8)
+    assert running.wait()
+    night = [ask(engine, PROMPTS[1], tokens=400, rows=4, urgent=False) for _ in range(2)]
+    visitor = ask(engine, PROMPTS[2], tokens=3, rows=4, is_visitors=True)
+    assert night[0].wait()  # one of the night is always under way
+    running.cancel()
+    visitor.result()
+    assert not night[1].rows[0].token_ids
+    for ticket in night:
         ticket.cancel()
 
 

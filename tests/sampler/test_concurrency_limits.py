@@ -19,9 +19,9 @@ class Line:
         self._out: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def come(self, name: str, *, urgent: bool) -> None:
+    async def come(self, name: str, *, urgent: bool, is_visitors: bool = False) -> None:
         self._out[name] = asyncio.Event()
-        self._tasks[name] = asyncio.create_task(self._stay(name, urgent=urgent))
+        self._tasks[name] = asyncio.create_task(self._stay(name, urgent=urgent, is_visitors=is_visitors))
         await settle()
 
     async def leave(self, name: str) -> None:
@@ -33,8 +33,8 @@ class Line:
         self._tasks[name].cancel()
         await settle()
 
-    async def _stay(self, name: str, *, urgent: bool) -> None:
-        async with self.gate.place(urgent=urgent):
+    async def _stay(self, name: str, *, urgent: bool, is_visitors: bool) -> None:
+        async with self.gate.place(urgent=urgent, is_visitors=is_visitors):
             self.entered.append(name)
             await self._out[name].wait()
 
@@ -72,6 +72,20 @@ def test_overnight_work_is_not_starved_by_people() -> None:
         await line.come("person 3", urgent=True)
         await line.leave("person 1")
         assert line.entered[2:] == ["night"]
+
+    run(scene())
+
+
+def test_visitors_come_behind_people_and_before_overnight_work() -> None:
+    async def scene() -> None:
+        line = Line(1)
+        await line.come("night 1", urgent=False)
+        await line.come("night 2", urgent=False)
+        await line.come("visitor", urgent=True, is_visitors=True)
+        await line.come("person", urgent=True)
+        for name in ("night 1", "person", "visitor"):
+            await line.leave(name)
+        assert line.entered == ["night 1", "person", "visitor", "night 2"]
 
     run(scene())
 

@@ -76,6 +76,8 @@ class Command(BaseCommand):
                 return
             if _answers(port):
                 self._say(f"Parley is at http://{_HOST}:{port} (logs in {_log_folder()}; Ctrl-C stops it)")
+                if settings.CATCHES_MAIL:
+                    self._say(f"mail to visitors of previews is caught: admins read it at http://{_HOST}:{port}/mail/")
                 return
         self._say(f"the pages do not answer yet; see {_log_folder() / 'web.log'}")
 

@@ -17,6 +17,8 @@ function showWhetherItSends() {
 }
 
 text.addEventListener("input", showWhetherItSends);
+// While typing, every key types. Esc leaves the text, so that single keys choose an answer.
+text.addEventListener("keydown", (event) => { if (event.key === "Escape") form.focus({ preventScroll: true }); });
 document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.elt === form) problem.hidden = true; });
 document.addEventListener("parley:said", () => {
   text.value = "";
