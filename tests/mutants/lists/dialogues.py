@@ -43,8 +43,8 @@ MUTANTS = [
     ),
     _drafts(
         "the first of several drafts is chosen by itself",
-        "elif run.purpose == Purpose.CHAT and run.num_completions == 1:",
-        "elif run.purpose == Purpose.CHAT:",
+        "run.purpose == Purpose.CHAT and run.num_completions == 1 and",
+        "run.purpose == Purpose.CHAT and",
     ),
     _authorship("what another person was shown counts", "        dialogue__author=dialogue.author_id,\n", ""),
     _authorship("completions that nobody saw count", "        purpose__in=(Purpose.SUGGESTION, Purpose.CHAT),\n", ""),

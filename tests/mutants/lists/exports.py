@@ -76,7 +76,7 @@ MUTANTS = [
     ),
     _selection(
         "rankings of gold items are chosen",
-        "retracted_at=None, comparison__use=Comparison.Use.WORK)",
+        "retracted_at=None, comparison__use__in=uses(filters))",
         "retracted_at=None)",
     ),
     _selection("the last moment of a day is not in it", '{f"{column}__lte"', '{f"{column}__lt"'),

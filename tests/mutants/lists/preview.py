@@ -29,8 +29,8 @@ MUTANTS: list[Mutant] = [
     ),
     _others(
         "another's answer is heard",
-        "dialogue__author=person(request))\n    return get_object_or_404(rows, id=run_id, requested_by=person(request), ",
-        "dialogue__isnull=False)\n    return get_object_or_404(rows, id=run_id, ",
+        "id=run_id, requested_by=person(request), project__preview",
+        "id=run_id, project__preview",
     ),
     _tokens("a visitor's token opens the API", " or token.owner.is_visitor:", ":"),
     _door("a link works twice", "filter(id=link.id, used_at=None)", "filter(id=link.id)"),

@@ -71,7 +71,7 @@ MUTANTS = [
     ),
     _recovery(
         "the other urgency's work counts as overtaking",
-        "lost |= Q(purpose__in=purposes, sent_at__lt=newest.sent_at)",
+        "lost |= same_priority & Q(sent_at__lt=newest.sent_at)",
         "lost |= Q(sent_at__lt=newest.sent_at)",
     ),
     _recovery(
