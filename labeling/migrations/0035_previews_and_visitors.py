@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0031_filters_rules_and_screenings'),
+        ('labeling', '0034_appeals_and_labels'),
     ]
 
     operations = [

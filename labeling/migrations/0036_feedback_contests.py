@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0034_appeals_and_labels'),
+        ('labeling', '0035_previews_and_visitors'),
     ]
 
     operations = [

@@ -43,6 +43,7 @@ from labeling.models.webhooks import Delivery, Webhook
 from labeling.models.withdrawals import Withdrawal, WithdrawnRow
 
 __all__ = [
+    "MOST_PARTS",
     "Adjudication",
     "ApiAnswer",
     "ApiToken",
@@ -76,7 +77,6 @@ __all__ = [
     "Juror",
     "Label",
     "Lease",
-    "MOST_PARTS",
     "Mark",
     "Membership",
     "Message",

@@ -17,8 +17,8 @@ from tests.browser.ranking_page import board_is_ready
 from tests.browser.screenshots import look_at
 from tests.labeling.challenges.material import contest_ids, judged_challenge, make_challenge
 from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_reference, make_user
-from tests.labeling.safety.material import chat_of, make_screening
 from tests.labeling.preview.material import make_preview
+from tests.labeling.safety.material import chat_of, make_screening
 
 OpenPage = Callable[..., Page]
 KeepScreenshot = Callable[[Page, str], Path]

@@ -30,9 +30,9 @@ from tests.labeling.factories import (
     make_thumb,
     make_user,
 )
+from tests.labeling.preview.material import answer_all, chat, make_pair, make_visitor
 from tests.labeling.safety.full_screenings import make_screenings
 from tests.labeling.safety.material import chat_of, make_drawn, make_screening
-from tests.labeling.preview.material import answer_all, chat, make_pair, make_visitor
 
 SLUG = "ours"
 MENDING = (
