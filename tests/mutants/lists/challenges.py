@@ -15,8 +15,20 @@ _access = platform_planter("challenges/access.py", "challenges/test_pages.py")
 _pages = platform_planter("challenges/views/jury.py", "challenges/test_pages.py")
 _marks = platform_planter("statistics/marks.py", "statistics/test_marks.py")
 _models = platform_planter("models/public/challenges.py", "challenges/test_entries.py")
+_sends_at_once = platform_planter("challenges/entries.py", "challenges/test_races.py")
+_draws_at_once = platform_planter("challenges/jury.py", "challenges/test_races.py")
 
 MUTANTS = [
+    _sends_at_once(
+        "two sends of one person do not wait for each other",
+        "    locked = Challenge.objects.select_for_update(no_key=True).get(pk=challenge.pk)\n    if not may",
+        "    locked = Challenge.objects.get(pk=challenge.pk)\n    if not may",
+    ),
+    _draws_at_once(
+        "two draws do not wait for each other",
+        "return Challenge.objects.select_for_update(no_key=True).get",
+        "return Challenge.objects.get",
+    ),
     _entries(
         "an entry is sent at the moment of the close", "if at >= challenge.closes_at:", "if at > challenge.closes_at:"
     ),
