@@ -256,7 +256,7 @@ def network_of(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return "unknown"
-    return str(parsed) if parsed.version == 4 else str(ipaddress.ipnetwork_of((parsed, 64), strict=False))
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _usable_name(username: str) -> str:

@@ -12,7 +12,6 @@ from ninja.operation import Operation, PathView
 from ninja.parser import Parser
 
 from labeling.api import (
-    appeals,
     challenges,
     dialogues,
     evaluations,
@@ -23,8 +22,6 @@ from labeling.api import (
     people,
     projects,
     rankings,
-    reports,
-    safety,
     schemas,
     training,
     webhooks,
@@ -33,6 +30,7 @@ from labeling.api import (
 from labeling.api.authentication import Bearer, authenticated
 from labeling.api.errors import explain_errors, not_found, response_of
 from labeling.api.idempotency import HEADER, LONGEST_KEY
+from labeling.api.safety import appeals, reports, screenings
 from labeling.web import access
 from labeling.web.storable import read_json
 
@@ -83,7 +81,7 @@ for _room in (
     people,
     webhooks,
     withdrawals,
-    safety,
+    screenings,
     challenges,
     reports,
     appeals,

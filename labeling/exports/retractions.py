@@ -1,21 +1,29 @@
-"""Records of an export that were retracted, withdrawn or no longer accepted after it was requested.
+"""Records of an export that were retracted, withdrawn, no longer accepted or erased after it was requested.
 
 An export never changes, so it keeps records that no longer count. The count marks the export and the models that were
-trained on it.
+trained on it. The ids of those that were erased stand beside it, and whoever reads it skips them (records.lines).
 """
 
-from collections.abc import Iterable
+import json
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.db import transaction
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
+from labeling.exports.files import directory_of
 from labeling.exports.filters import CONSENSUS, read_filters
 from labeling.exports.formats import RECORDS
-from labeling.exports.lookup import num_held
+from labeling.exports.lookup import Key, held_keys, num_held
 from labeling.exports.selection import adjudication_matches, demonstration_matches, ranking_matches, thumb_matches, uses
-from labeling.models import Adjudication, Comparison, Dialogue, Export, Ranking, Thumb, WithdrawnRow
+from labeling.models import Adjudication, Comparison, Dialogue, Export, Project, Ranking, Thumb, WithdrawnRow
+from records.lines import erased_ids
+from records.names import ERASED_FILE
 
 _NEVER = (Export.Kind.PROMPTS, Export.Kind.LABELS)  # kinds of which no record is taken back by its author
 MOST_LOOKED_UP = 500  # retracted rows; beyond them the count is a lower bound
@@ -138,3 +146,32 @@ def _candidates(export: Export) -> QuerySet[Any]:
         filters = replace(filters, since=None, until=None)
     dialogues = Dialogue.objects.filter(gone, project=export.project_id, created_at__lte=export.finished_at)
     return demonstration_matches(dialogues, filters).order_by("-created_at", "id")
+
+
+def mark_erased(project: Project, keys_by_kind: Mapping[str, Iterable[Key]]) -> int:
+    """Put the ids beside every export of the project that holds such a record; returns how many records were marked."""
+    num = 0
+    done = project.exports.filter(state=Export.State.DONE, kind__in=list(keys_by_kind))
+    for identifier in done.values_list("id", flat=True):
+        with transaction.atomic():
+            # Locked, so that of two erasures at the same time neither writes a list without the other's ids.
+            export = Export.objects.select_for_update().get(id=identifier)
+            held = held_keys(export, [tuple(key) for key in keys_by_kind[export.kind]])
+            num += _add(directory_of(export), {key[-1] for key in held})
+    return num
+
+
+def num_erased(export: Export) -> int:
+    """How many of the export's records were erased since it was made."""
+    return len(erased_ids(Path(settings.PARLEY_STORE) / export.store_path)) if export.store_path else 0
+
+
+def _add(directory: Path, ids: set[str]) -> int:
+    """Add ids to the file, whole or not at all: a reader sees the list before or after."""
+    before = erased_ids(directory)
+    new = ids - before
+    if new:
+        written = directory.with_name(f"tmp-{directory.name}-{os.getpid()}-{ERASED_FILE}")
+        written.write_text("".join(f"{json.dumps({'id': one})}\n" for one in sorted(before | new)), encoding="utf-8")
+        written.replace(directory / ERASED_FILE)
+    return len(new)

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from labeling.exports.erased import mark_erased
 from labeling.exports.lookup import key_of_row
+from labeling.exports.retractions import mark_erased
 from labeling.jobs import dispatch
 from labeling.models import (
     AuditEvent,

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core import signing
+from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Policy, Preview, PreviewSample
@@ -80,8 +81,8 @@ class VisitorSayForm(FormWithProblems):
         assert isinstance(field, forms.CharField)
         field.max_length = longest
         field.validators = [
-            forms.fields.validators.ProhibitNullCharactersValidator(),
-            forms.fields.validators.MaxLengthValidator(longest),
+            ProhibitNullCharactersValidator(),
+            MaxLengthValidator(longest),
         ]
 
 

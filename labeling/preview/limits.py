@@ -97,7 +97,8 @@ def sweep() -> int:
 
 def _require_no_pause(mine: QuerySet[VisitorUse]) -> None:
     lately = Q(blocked_at__gt=Now() - BLOCKED_WITHIN)
-    blocks = list(mine.filter(lately).order_by("-blocked_at").values_list("blocked_at", flat=True)[:BLOCKS])
+    found = mine.filter(lately).order_by("-blocked_at").values_list("blocked_at", flat=True)[:BLOCKS]
+    blocks = [at for at in found if at is not None]
     if len(blocks) == BLOCKS and (ends := blocks[0] + PAUSE) > timezone.now():
         minutes = int((ends - timezone.now()).total_seconds() // 60) + 1
         raise LimitReached(

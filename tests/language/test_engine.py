@@ -16,6 +16,7 @@ from language.checkpoints import load_causal_lm
 from language.decoding import Row
 from language.engine import Engine, EngineError, Ticket
 from language.generation import sample
+from language.lanes import Lane
 from language.prefixes import PrefixCache
 from records import SamplingParams
 
@@ -167,7 +168,7 @@ def other_tokens(engine: Engine, index: int, count: int) -> list[int]:
 
 def test_who_listens_need_not_wait_longer_than_they_say() -> None:
     row = Row(SamplingParams(), end_token_id=NEVER, seed=0, most_tokens=9)
-    ticket = Ticket(PROMPTS[0], [row], urgent=True, listens=True)  # which no engine samples
+    ticket = Ticket(PROMPTS[0], [row], lane=Lane.PEOPLE, listens=True)  # which no engine samples
     assert ticket.wait(0.05) == []
     assert not ticket.ended
 

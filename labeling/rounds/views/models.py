@@ -7,8 +7,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from labeling.exports.erased import num_erased
 from labeling.exports.lineage import Registry, exports_behind, retractions_behind
+from labeling.exports.retractions import num_erased
 from labeling.models import Policy, Project, RewardModel
 from labeling.rounds.metrics_table import metric_rows
 from labeling.rounds.model_comparison import kind_of, models_beside

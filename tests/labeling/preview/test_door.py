@@ -167,7 +167,7 @@ def test_the_hash_of_an_address_is_another_tomorrow(monkeypatch: pytest.MonkeyPa
     today = door.address_hash("192.0.2.7")
     assert today == door.address_hash("192.0.2.7") != door.address_hash("192.0.2.8")
     later = timezone.now() + timedelta(days=1)
-    monkeypatch.setattr(door.timezone, "now", lambda: later)
+    monkeypatch.setattr("labeling.preview.door.timezone.now", lambda: later)
     assert door.address_hash("192.0.2.7") != today
 
 

@@ -13,7 +13,7 @@ from django.db import connection
 from django.urls import reverse
 
 from labeling import exports
-from labeling.exports.erased import num_erased
+from labeling.exports.retractions import num_erased
 from labeling.models import (
     AuditEvent,
     CaughtMail,

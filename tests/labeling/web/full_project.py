@@ -77,39 +77,7 @@ def make_full_project() -> FullProject:
     adam = make_user(username="adam", password=None)
     project = make_project(slug=SLUG, asks_ratings=True)
     project.memberships.create(user=adam)
-    make_comparison(project=project, rankings_wanted=2)
-    held = assignment.claim(project, by=adam)
-    assert isinstance(held, Lease)
-    completion = held.comparison.completions.order_by("index")[0]
-    work = make_comparison(project=project)
-    practice = make_reference(project=project, use="practice").comparison
-    gold = make_reference(project=project).comparison
-    order = [one for (one,) in gold_tiers(work)]
-    submitted_lease = models.Lease.objects.create(
-        comparison=work,
-        trainer=adam,
-        state="submitted",
-        shown_order=order,
-        expires_at=timezone.now(),
-        closed_at=timezone.now(),
-    )
-    ranked = models.Ranking.objects.create(
-        comparison=work,
-        trainer=adam,
-        lease=submitted_lease,
-        submission_key=uuid.uuid4(),
-        tiers=gold_tiers(work),
-        shown_order=order,
-        note="B says what A says.",
-    )
-    models.Comparison.objects.filter(id=work.id).update(num_rankings=1, open_slots=0, state="done")
-    practised = models.PracticeRanking.objects.create(
-        comparison=practice,
-        trainer=adam,
-        submission_key=uuid.uuid4(),
-        tiers=gold_tiers(practice),
-        shown_order=[one for (one,) in gold_tiers(practice)],
-    )
+    board = _make_boards(project, adam)
     prompt, other = make_prompt(project=project, topic="sums"), make_prompt(project=project)
     models.PromptVector.objects.create(
         prompt=prompt, project=project, vector=[1.0] + [0.0] * 383, resembles=other, similarity=0.99
@@ -152,7 +120,7 @@ def make_full_project() -> FullProject:
     models.Candidate.objects.create(evaluation=evaluation, policy=policy)
     withdrawal = _make_withdrawal(project, by=adam)
     answered = chat.messages.get(position=1)
-    report, decided = _make_reports(answered, held.comparison.completions.get(index=3), by=adam)
+    report, decided = _make_reports(answered, board.held.comparison.completions.get(index=3), by=adam)
     program = Program(adam)
     message = draft.messages.order_by("position")[1]
     disputed = _make_disputed(project)
@@ -160,13 +128,13 @@ def make_full_project() -> FullProject:
     ordered = _make_adjudication(_make_disputed(project), by=adam, state="ordered")
     screening = make_screenings(project, chat)
     ids = {
-        "screening_id": screening.id, "filter_id": screening.filter_id,
+        "screening_id": screening.id, "filter_id": models.Filter.objects.get(name="shadowy").id,
         "figure": "agreement",
         "token_id": program.token.id, "user_id": make_user(username="bob", projects=[project]).id,
         "dialogue_id": draft.id, "message_id": message.id, "prompt_id": prompt.id, "run_id": run.id,
         "completion_id": suggested.id, "export_id": export.id, "webhook_id": webhook.id, "import_id": brought.id,
-        "comparison_id": work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
-        "report_id": report.id, "case_id": report.case_id, "ranking_id": practised.id, "lease_id": held.id,
+        "comparison_id": board.work.id, "job_id": job.id, "policy_id": policy.id, "model_id": policy.id,
+        "report_id": report.id, "case_id": report.case_id, "ranking_id": board.practised.id, "lease_id": board.held.id,
         "comment_id": comments[1].id, "thumb_id": make_thumb(project=project).id, "evaluation_id": evaluation.id,
         "withdrawal_id": withdrawal.id, "adjudication_id": waiting.id,
         "snippet_id": models.Snippet.objects.create(owner=adam, name="Bot", text="You are a patient helper.").id,
@@ -186,21 +154,81 @@ def make_full_project() -> FullProject:
         "answer_comment": {"dialogue_id": returned.id},
         "comment_on_message": {"dialogue_id": submitted.id, "message_id": said.id},
         "take_back_comment": {"dialogue_id": submitted.id, "comment_id": comments[0].id},
-        "noted_ranking": {"ranking_id": ranked.id},
+        "noted_ranking": {"ranking_id": board.ranked.id},
     }
     special |= {name: {"entry_id": ids["judged_id"]} for name in JUDGED}
     special |= _of_the_filter(project, adam)
-    special |= {name: {"comparison_id": gold.id} for name in ("reference", "retire_reference")}
+    special |= {name: {"comparison_id": board.gold.id} for name in ("reference", "retire_reference")}
     special |= {name: {"comparison_id": disputed.id} for name in ("disagreement", "send_to_adjudication")}
     special |= {name: {"adjudication_id": ordered.id} for name in ("decide_adjudication", "withdraw_adjudication")}
-    special |= {"change_ranking": {"lease_id": submitted_lease.id}}
-    special |= {name: {"ranking_id": ranked.id} for name in MENDING}
-    special |= {"practice_board": {"comparison_id": practice.id}, "report_completion": {"completion_id": completion.id}}
+    special |= {"change_ranking": {"lease_id": board.submitted.id}}
+    special |= {name: {"ranking_id": board.ranked.id} for name in MENDING}
+    special |= {
+        "practice_board": {"comparison_id": board.practice.id},
+        "report_completion": {"completion_id": board.held.comparison.completions.get(index=0).id},
+    }
     visitor, ids_of_preview, of_visits = _make_preview(project)
     return FullProject(
         project=project, adam=adam, program=program, visitor=visitor, ids=ids | ids_of_preview,
         special=special | of_visits,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boards:
+    """A place that is held, work that is ranked, and a practice and a gold comparison."""
+
+    held: Lease
+    submitted: Lease
+    work: Comparison
+    practice: Comparison
+    gold: Comparison
+    ranked: models.Ranking
+    practised: models.PracticeRanking
+
+
+def _make_boards(project: Project, adam: User) -> Boards:
+    make_comparison(project=project, rankings_wanted=2)
+    held = assignment.claim(project, by=adam)
+    assert isinstance(held, Lease)
+    work = make_comparison(project=project)
+    practice = make_reference(project=project, use="practice").comparison
+    gold = make_reference(project=project).comparison
+    order = [one for (one,) in gold_tiers(work)]
+    submitted_lease = models.Lease.objects.create(
+        comparison=work,
+        trainer=adam,
+        state="submitted",
+        shown_order=order,
+        expires_at=timezone.now(),
+        closed_at=timezone.now(),
+    )
+    ranked = models.Ranking.objects.create(
+        comparison=work,
+        trainer=adam,
+        lease=submitted_lease,
+        submission_key=uuid.uuid4(),
+        tiers=gold_tiers(work),
+        shown_order=order,
+        note="B says what A says.",
+    )
+    models.Comparison.objects.filter(id=work.id).update(num_rankings=1, open_slots=0, state="done")
+    practised = models.PracticeRanking.objects.create(
+        comparison=practice,
+        trainer=adam,
+        submission_key=uuid.uuid4(),
+        tiers=gold_tiers(practice),
+        shown_order=[one for (one,) in gold_tiers(practice)],
+    )
+    return Boards(
+        held=held,
+        submitted=submitted_lease,
+        work=work,
+        practice=practice,
+        gold=gold,
+        ranked=ranked,
+        practised=practised,
+    )
 
 
 def _make_preview(project: Project) -> tuple[User, dict[str, Any], dict[str, dict[str, Any]]]:

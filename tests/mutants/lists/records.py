@@ -38,7 +38,7 @@ MUTANTS = [
     ),
     _coding("null stands for any value", "(value is None and optional)", "value is None"),
     _types("no line fits below the last tier", "0 <= line <= len(self.tiers)", "0 <= line < len(self.tiers)"),
-    _types("a completion may be left out", "    _require(not missing,", "    _require(True,"),
+    _types("a completion may be left out", "    require(not missing,", "    require(True,"),
     _types(
         "a shown order may leave some out",
         "sorted(self.shown_order) == sorted(ids)",

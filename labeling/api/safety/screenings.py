@@ -11,10 +11,10 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
-from labeling.api import safety_schemas as schemas
 from labeling.api.authentication import scope_required, token_of
 from labeling.api.errors import ApiError
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
+from labeling.api.safety import schemas
 from labeling.models import ApiToken, Filter, FilterRules, Screening, User
 from labeling.safety import filters, moderations
 from labeling.safety import rules as safety_rules
