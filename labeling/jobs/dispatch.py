@@ -65,16 +65,16 @@ def send_embedding(request: EmbedRequest) -> bool:
     )
 
 
-def send_screening(request: ScreenRequest, *, urgent: bool = False) -> bool:
+def send_screening(request: ScreenRequest, *, is_awaited: bool = False) -> bool:
     """Have a filter see texts, with the task that records what it says; False if the broker is away.
 
-    Only where somebody waits is it urgent: what is seen after the fact is overnight work.
+    Only what a person or program waits for is served first: what is seen after the fact is overnight work.
     """
     return _send(
         SCREEN,
         f"a batch of {len(request.ids)} texts to screen",
         kwargs={"request": encode(request)},
-        priority=PRIORITY_WAITING if urgent else PRIORITY_OVERNIGHT,
+        priority=PRIORITY_WAITING if is_awaited else PRIORITY_OVERNIGHT,
         link=current_app.signature(RECORD_SCREENINGS, queue=WEB_QUEUE),
     )
 

@@ -45,7 +45,7 @@ def judge(texts: Sequence[str]) -> dict[str, Any]:
     ids = tuple(f"{name}:{index}" for index in range(len(texts)))
     sides = ("answered",) * len(texts)
     request = ScreenRequest(ids=ids, texts=tuple(texts), sides=sides, screen=screen)  # type: ignore[arg-type]
-    if not dispatch.send_screening(request, urgent=True):
+    if not dispatch.send_screening(request, is_awaited=True):
         raise FilterAway(_("The broker is away, so no filter can judge."))
     result = _wait_for(name)
     if result.error is not None:

@@ -166,6 +166,7 @@ def test_addresses_and_links_are_forgotten_after_a_day(preview: Preview) -> None
 def test_the_hash_of_an_address_is_another_tomorrow(monkeypatch: pytest.MonkeyPatch) -> None:
     today = door.address_hash("192.0.2.7")
     assert today == door.address_hash("192.0.2.7") != door.address_hash("192.0.2.8")
+    assert door.address_hash("2001:db8::1") == door.address_hash("2001:db8::2")  # one customer's
     later = timezone.now() + timedelta(days=1)
     monkeypatch.setattr("labeling.preview.door.timezone.now", lambda: later)
     assert door.address_hash("192.0.2.7") != today

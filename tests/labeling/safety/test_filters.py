@@ -17,7 +17,7 @@ from labeling.safety import filters, shadow
 from labeling.safety.filters import FilterError
 from labeling.sampling import screenings
 from records import ScreenResult
-from tests.labeling.factories import make_user
+from tests.labeling.factories import make_project, make_user
 from tests.labeling.safety.test_notices import asked
 from tests.labeling.sampling.screened import WITHHELD, saw, screened_result
 
@@ -143,8 +143,10 @@ def test_who_opens_which_page(
         for person in (alice, rita, erin, adam):
             client.force_login(person)
             assert client.get(reverse(name, args=args)).status_code == (200 if person in readers else 403), name
-    client.force_login(make_user(username="stranger", role="reviewer"))
-    assert client.get(reverse("screening", args=(project.slug, seen.pk))).status_code == 404
+    elsewhere = make_project()
+    client.force_login(make_user(username="stranger", role="reviewer", projects=[elsewhere]))
+    for slug in (project.slug, elsewhere.slug):
+        assert client.get(reverse("screening", args=(slug, seen.pk))).status_code == 404
 
 
 def test_a_text_is_shown_when_it_is_asked_for(client: Client, project: Project, alice: User, rita: User) -> None:

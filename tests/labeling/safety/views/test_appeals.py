@@ -70,7 +70,7 @@ def test_who_decides_sees_neither_author_nor_probability_nor_verdict_nor_the_tex
     found = appeals.appeal(blocked, alice, "It is a story.")
     client, url = as_user(rita), reverse("decide_appeal", args=(project.slug, found.id))
     for page in (page_of(client, reverse("appeals", args=(project.slug,))), page_of(client, url)):
-        for secret in ("Alice", "alice", alice.pseudonym, "0.87", "87", "lock", HIDDEN, blocked.completion.content):
+        for secret in ("Alice", "alice", alice.pseudonym, "0.87", "87 %", "lock", HIDDEN, blocked.completion.content):
             assert secret not in page.split("<main")[1].split("</main")[0], secret
     assert not AuditEvent.objects.filter(verb="read appealed text").exists()
     revealed = htmx_post(client, reverse("reveal_appeal", args=(project.slug, found.id)))
