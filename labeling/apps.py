@@ -10,3 +10,7 @@ class LabelingConfig(AppConfig):
 
     def ready(self) -> None:
         from labeling import celery, checks  # noqa: F401 (importing registers them)
+        from labeling.challenges.erasure import erase_entries_of
+        from labeling.preview.erasure import ERASERS_ABOVE
+
+        ERASERS_ABOVE.append(erase_entries_of)

@@ -14,7 +14,7 @@ from labeling.exports.views import data, export
 from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
 from labeling.preview.views import door as preview_door
-from labeling.preview.views import mine, visit
+from labeling.preview.views import mine, visit, words
 from labeling.preview.views import settings as preview_settings
 from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
@@ -313,6 +313,9 @@ urlpatterns = [
     path(f"{_VISIT}again/", visit.visit_again, name="visit_again"),
     path(f"{_VISIT}stop/", visit.visit_stop, name="visit_stop"),
     path(f"{_VISIT}choose/<uuid:completion_id>/", visit.visit_choose, name="visit_choose"),
+    path(f"{_VISIT}messages/<uuid:message_id>/report/", words.visit_report, name="visit_report"),
+    path(f"{_VISIT}messages/<uuid:message_id>/thumb/", words.visit_thumb, name="visit_thumb"),
+    path("t/<slug:slug>/screenings/<uuid:screening_id>/appeal/", words.visit_appeal, name="visit_appeal"),
     path(f"{_VISIT}delete/", mine.delete_visit, name="delete_visit"),
     path("stream/t/<slug:slug>/<uuid:run_id>/", visit.visit_stream, name="visit_stream"),
     path("t/<slug:slug>/mine/", mine.mine, name="mine"),

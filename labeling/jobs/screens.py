@@ -4,9 +4,11 @@ The version of the rules is chosen when an attempt is sent and kept with its run
 rules it was judged by, whatever an admin saved meanwhile.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
-from labeling.models import Filter, FilterRules, SamplingRun, User
+from labeling.models import Appeal, Filter, FilterRules, SamplingRun, User
+from labeling.models.content_hash import text_sha256
 from records import Screen, decode
 from records.screening import FilterRule, FilterServer
 
@@ -26,7 +28,22 @@ def screen_of(run: SamplingRun) -> Screen | None:
     """
     version = version_in_force(run.project_id) if run.rules_version is None else run.rules_version
     is_visitors = run.requested_by is not None and run.requested_by.role == User.Role.VISITOR
-    return screen_by(Filter.objects.in_force(), project_id=run.project_id, version=version, needs_filter=is_visitors)
+    screen = screen_by(Filter.objects.in_force(), project_id=run.project_id, version=version, needs_filter=is_visitors)
+    excused = _excused(run)
+    if screen is None or not excused:
+        return screen
+    judged = tuple(rule for rule in screen.rules if rule.side != "said" or rule.category not in excused)
+    never = tuple(FilterRule(category=category, side="said") for category in sorted(excused))
+    return replace(screen, rules=judged + never)
+
+
+def _excused(run: SamplingRun) -> set[str]:
+    """Categories by which a person found that the filter blocked exactly the text that is said here wrongly.
+
+    What follows it in the dialogue is judged as ever, with it as context.
+    """
+    said = next((one["content"] for one in reversed(run.messages) if one["role"] == "user"), None)
+    return set() if said is None else Appeal.objects.excused_categories(run.project, text_sha256(said))
 
 
 def screen_by(found: Filter, *, project_id: UUID | None, version: int, needs_filter: bool = False) -> Screen | None:

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from labeling.models import AuditEvent, Comparison, Consent, Preview, Prompt, Ranking, User
 from labeling.preview.door import give_consent
+from labeling.safety import reports, thumbs
 
 
 def consent_of(user: User, preview: Preview) -> Consent | None:
@@ -32,5 +33,7 @@ def _take_out(user: User, preview: Preview) -> None:
         retracted_at=None,
     )
     prompts = Prompt.objects.in_use().filter(visitors__dialogue__author=user, project=preview.project_id)
+    reports.forbid_training(user)
+    thumbs.forbid_training(user)
     counts = {"num_rankings": chosen.update(retracted_at=Now()), "num_prompts": prompts.update(retired_at=Now())}
     AuditEvent.note("withdraw consent", user, by=user, preview=preview.slug, **counts)

@@ -36,24 +36,20 @@ from labeling.models import (
     Report,
     SamplingRun,
     Screening,
+    Thumb,
     User,
     VisitorPrompt,
     VisitorUse,
 )
 from labeling.preview import limits
+from labeling.safety import erasure as safety_erasure
 from records.names import stream_key
 
 BATCH = 100  # dialogues erased in one transaction, so that no lock is held for long
 STRAYS = timedelta(minutes=10)  # for which a worker may still write of a run that it was asked to stop
 
-# What other rooms keep of these dialogues' texts beside rows that go with them: each deletes its own, given messages,
-# completions and screenings that are about to go.
-Eraser = Callable[[QuerySet[Message], QuerySet[Completion], QuerySet[Screening]], object]
-ERASERS: list[Eraser] = [
-    lambda messages, completions, screenings: Report.objects.filter(
-        Q(message__in=messages) | Q(completion__in=completions) | Q(screening__in=screenings)
-    ).delete(),
-]
+# What rooms above this one keep of a visitor; labeling.apps names them, since nothing here may know those rooms.
+ERASERS_ABOVE: list[Callable[[User], object]] = []
 
 
 def erase_dialogue(dialogue: Dialogue, *, by: User) -> None:
@@ -64,7 +60,7 @@ def erase_dialogue(dialogue: Dialogue, *, by: User) -> None:
 def erase_dialogues(dialogues: QuerySet[Dialogue], *, by: User) -> int:
     """Erase these dialogues of one visitor, some at a time; returns how many. What is done stays done if it ends."""
     num = 0
-    while batch := list(dialogues.filter(author=by, kind=Dialogue.Kind.VISITOR).order_by("id")[:BATCH]):
+    while batch := list(dialogues.filter(author=by).order_by("id")[:BATCH]):
         for project in {one.project_id: one.project for one in batch}.values():
             _erase_batch(project, [one for one in batch if one.project_id == project.id], by=by)
         num += len(batch)
@@ -126,7 +122,7 @@ def _erase_batch(project: Project, batch: list[Dialogue], *, by: User) -> None:
             record_keys=_record_keys(*frozen),
             stream_keys=[stream_key(str(one.id), attempt) for one in runs for attempt in range(one.attempt + 2)],
         )
-        _delete(*frozen)
+        _delete(*frozen, by=by)
         AuditEvent.note("erase dialogues", erasure, by=by, num=len(batch))
         transaction.on_commit(partial(_stop, [str(one) for one in frozen[2]]), robust=True)
         transaction.on_commit(partial(_clean_up, erasure), robust=True)
@@ -143,20 +139,22 @@ def _record_keys(dialogues: list[Any], comparisons: list[Any], _runs: list[Any],
         Export.Kind.RANKINGS: rankings,
         Export.Kind.DEMONSTRATIONS: Dialogue.objects.filter(id__in=dialogues),
         Export.Kind.PROMPTS: Prompt.objects.filter(id__in=prompts),
+        Export.Kind.THUMBS: Thumb.objects.filter(message__dialogue__in=dialogues),
     }
     keys = {str(kind): [list(key_of_row(row)) for row in rows] for kind, rows in made.items()}
     return {kind: found for kind, found in keys.items() if found}
 
 
-def _delete(dialogues: list[Any], comparisons: list[Any], runs: list[Any], prompts: list[Any]) -> None:
+def _delete(dialogues: list[Any], comparisons: list[Any], runs: list[Any], prompts: list[Any], *, by: User) -> None:
     """Delete the rows, in an order that no protected relation stands against."""
     messages = Message.objects.filter(dialogue__in=dialogues)
     completions = Completion.objects.filter(Q(run__in=runs) | Q(comparison__in=comparisons) | Q(message__in=messages))
     completions = Completion.objects.filter(id__in=_ids(completions))
     screenings = Screening.objects.filter(Q(run__in=runs) | Q(message__in=messages) | Q(completion__in=completions))
     screenings = Screening.objects.filter(id__in=_ids(screenings))
-    for erase in ERASERS:
-        erase(messages, completions, screenings)
+    about = Q(message__in=messages) | Q(completion__in=completions) | Q(screening__in=screenings)
+    safety_erasure.erase_reports(Report.objects.filter(about), by, safety_erasure.Erased())
+    Thumb.objects.filter(message__in=messages).delete()
     screenings.delete()
     Ranking.objects.filter(comparison__in=comparisons).delete()
     Lease.objects.filter(comparison__in=comparisons).delete()
@@ -170,7 +168,9 @@ def _delete(dialogues: list[Any], comparisons: list[Any], runs: list[Any], promp
 
 def _erase_left_behind(user: User) -> None:
     """What else is of this person alone: their sessions end with the account, and uses hold no words."""
-    Report.objects.filter(reporter=user).delete()
+    safety_erasure.erase_words_of(user)
+    for erase in ERASERS_ABOVE:
+        erase(user)
     VisitorUse.objects.filter(user=user).delete()
 
 

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
-from labeling.models import Comparison, Consent, Dialogue, Message, Preview, Ranking, User
+from labeling.models import Appeal, Comparison, Consent, Dialogue, Message, Preview, Ranking, Thumb, User
+from labeling.safety import reports
+from labeling.safety.appeals import appeals_of
 
 
 def own_visits(preview: Preview, user: User) -> QuerySet[Dialogue]:
@@ -24,6 +26,9 @@ def everything_of(preview: Preview, user: User) -> dict[str, Any]:
         "account": {"email": user.email, "name": user.username, "since": user.created_at.isoformat()},
         "consents": [_consent(one) for one in Consent.objects.filter(preview=preview, user=user).order_by("at")],
         "dialogues": [_dialogue(one) for one in own_visits(preview, user).prefetch_related("messages__policy")],
+        "reports": [_report(one) for one in reports.outcomes_for(user, project=preview.project)],
+        "thumbs": [_thumb(one) for one in _thumbs(preview, user)],
+        "appeals": [_appeal(one) for one in appeals_of(user).filter(project=preview.project_id)],
         "choices": [_choice(one) for one in _choices(preview, user)],
     }
 
@@ -55,6 +60,29 @@ def _dialogue(dialogue: Dialogue) -> dict[str, Any]:
             for one in said
         ],
     }
+
+
+def _report(outcome: reports.Outcome) -> dict[str, Any]:
+    row = outcome.report
+    return {
+        "at": row.created_at.isoformat(),
+        "kind": row.kind,
+        "note": row.note,
+        "of": row.content,
+        "reply": outcome.why,
+    }
+
+
+def _thumbs(preview: Preview, user: User) -> QuerySet[Thumb]:
+    return Thumb.objects.that_count().filter(project=preview.project_id, created_by=user).order_by("created_at")
+
+
+def _thumb(thumb: Thumb) -> dict[str, Any]:
+    return {"at": thumb.given_at.isoformat(), "up": thumb.up, "reasons": thumb.reasons, "of": thumb.content}
+
+
+def _appeal(appeal: Appeal) -> dict[str, Any]:
+    return {"at": appeal.created_at.isoformat(), "why": appeal.why, "state": appeal.state, "reply": appeal.reply}
 
 
 def _choice(ranking: Ranking) -> dict[str, Any]:

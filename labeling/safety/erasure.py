@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from labeling.dialogues import review
@@ -52,13 +52,13 @@ def erase_words_of(user: User) -> Erased:
     """
     erased = Erased()
     with transaction.atomic():
-        _erase_reports(user, erased)
+        erase_reports(Report.objects.filter(reporter=user), user, erased)
         _erase_thumbs(user, erased)
     return erased
 
 
-def _erase_reports(user: User, erased: Erased) -> None:
-    reports = Report.objects.filter(reporter=user)
+def erase_reports(reports: QuerySet[Report], user: User, erased: Erased) -> None:
+    """Erase these reports and what was made of them: the texts in both are this person's, whoever reported them."""
     for project in sorted(reports.order_by().values_list("project", flat=True).distinct(), key=str):
         lock_cases(project)
     for row in FollowUp.objects.filter(report__in=reports).select_related("prompt", "dialogue"):

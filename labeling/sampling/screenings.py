@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import F, Q
 
-from labeling.models import Completion, Filter, Message, SamplingRun, Screening, Webhook, Withheld
+from labeling.models import Appeal, Completion, Filter, Message, SamplingRun, Screening, Webhook, Withheld
 from labeling.models.safety.filters import BUNDLED_FILTER
 from labeling.webhooks.deliveries import announce
 from records import SampleResult
@@ -118,9 +118,10 @@ def worst(rows: Iterable[Screening]) -> Screening | None:
 
 
 def _telling(where: Q) -> list[Screening]:
-    """Screenings of which a person is told: those that acted, and those that judged nothing."""
+    """Screenings of which a person is told: those that acted and were not overturned, and those that judged nothing."""
     told = Q(acted=True) | Q(verdict=Screening.Verdict.NOT_JUDGED, in_shadow=False)
-    return list(Screening.objects.filter(where, told).select_related("run", "filter", "project"))
+    rows = Screening.objects.filter(where, told).exclude(appeal__state=Appeal.State.OVERTURNED)
+    return list(rows.select_related("run", "filter", "project"))
 
 
 def _message_said(run: SamplingRun) -> Message | None:

@@ -73,6 +73,11 @@ def signed_in(view: View) -> View:
     return _guarded(view, roles=MEMBERS, access="signed in")
 
 
+def anyone_signed_in(view: View) -> View:
+    """Whoever has signed in may open this view, a preview's visitors too."""
+    return _guarded(view, roles=frozenset(User.Role.values), access="anyone signed in")
+
+
 def visitor_required(view: View) -> View:
     """Only visitors of the preview may open this view, and only its own: others are sent to its door, members get 403.
 

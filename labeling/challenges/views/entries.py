@@ -27,14 +27,14 @@ class Said:
     marks: tuple[tuple[str, int, str], ...]  # criterion, value, why
 
 
-@access.signed_in
+@access.anyone_signed_in
 @require_http_methods(["GET", "POST"])
 def enter(request: HttpRequest, challenge_slug: str) -> HttpResponse:
     """A new entry. It is kept as a draft, or sent."""
     return _handle(request, rows.challenge_of(challenge_slug), None)
 
 
-@access.signed_in
+@access.anyone_signed_in
 @require_http_methods(["GET", "POST"])
 def entry(request: HttpRequest, challenge_slug: str, entry_id: uuid.UUID) -> HttpResponse:
     """An entry of one's own: changed and sent until the close, read after it."""
@@ -42,7 +42,7 @@ def entry(request: HttpRequest, challenge_slug: str, entry_id: uuid.UUID) -> Htt
     return _handle(request, challenge, rows.own_entry(request, challenge, entry_id))
 
 
-@access.signed_in
+@access.anyone_signed_in
 @require_POST
 def withdraw_entry(request: HttpRequest, challenge_slug: str, entry_id: uuid.UUID) -> HttpResponse:
     held = rows.own_entry(request, rows.challenge_of(challenge_slug), entry_id)

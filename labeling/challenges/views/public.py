@@ -35,7 +35,7 @@ def challenge(request: HttpRequest, challenge_slug: str) -> HttpResponse:
     return _page(request, rows.challenge_of(challenge_slug))
 
 
-@access.signed_in
+@access.anyone_signed_in
 @require_POST
 def object_to_results(request: HttpRequest, challenge_slug: str) -> HttpResponse:
     found = rows.challenge_of(challenge_slug)

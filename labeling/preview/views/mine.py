@@ -13,6 +13,8 @@ from labeling.preview import consent, erasure
 from labeling.preview.forms import TrainingForm
 from labeling.preview.own_words import everything_of, own_visits
 from labeling.preview.views.public import public_page
+from labeling.safety.appeals import appeals_of
+from labeling.safety.reports import outcomes_for
 from labeling.web import access
 
 MOST_SHOWN = 200
@@ -28,6 +30,8 @@ def mine(request: HttpRequest, slug: str) -> HttpResponse:
         "visits": visits[:MOST_SHOWN],
         "num_visits": visits.count(),
         "consent": consent.consent_of(user, preview),
+        "outcomes": outcomes_for(user, project=preview.project),
+        "appeals": list(appeals_of(user).filter(project=preview.project_id)[:MOST_SHOWN]),
     }
     return public_page(request, preview, "labeling/preview/mine.html", context)
 

@@ -11,13 +11,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import reswap, trigger_client_event
 
+from labeling.dialogues.reactions import annotate_reactions
 from labeling.dialogues.rules import WritingError
 from labeling.models import Dialogue, Message, Preview, SamplingRun
 from labeling.preview import chatting
 from labeling.preview.forms import VisitorSayForm
 from labeling.preview.limits import LimitReached
 from labeling.preview.views.public import public_page
-from labeling.sampling import streaming
+from labeling.sampling import screenings, streaming
 from labeling.sampling.runs import UNDER_WAY, SamplingError
 from labeling.web import access
 
@@ -146,15 +147,22 @@ def _context(preview: Preview, dialogue: Dialogue | None) -> dict[str, Any]:
     said = dialogue.messages.order_by("position").select_related("policy", "completion")
     thread: list[Message] = list(said.annotate(finish_reason=F("completion__finish_reason")))
     run, both = chatting.answer_run(dialogue, thread), chatting.two_runs(dialogue, thread)
+    sides = [_side(one) for one in ([run] if run else both)]
+    seen = screenings.of_completions([side["completion"] for side in sides if side["completion"]])
+    for side in sides:
+        side["screening"] = seen.get(side["completion"].pk) if side["completion"] else None
     here = reverse("visit_dialogue", args=(preview.slug, dialogue.pk))
+    screenings.annotate_messages(thread)
+    annotate_reactions(thread, person_id=dialogue.author_id)
     return context | {
         "thread": thread,
         "say_url": f"{here}say/",
         "thread_url": here,
-        "sides": [_side(one) for one in ([run] if run else both)],
+        "sides": sides,
         "is_choice": bool(both),
         "may_choose": bool(both) and all(one.state not in UNDER_WAY for one in both),
         "goes_on": any(one.state in UNDER_WAY for one in [*both, *([run] if run else [])]),
+        "is_blocked": any(side["run"].state == SamplingRun.State.BLOCKED for side in sides),
         "awaits_answer": bool(thread) and thread[-1].role == Message.Role.USER,
     }
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 ELSEWHERE = {"sign_in", "live", "ready"}  # public, and no business of a preview
 DOOR = {"preview_page", "preview_terms", "preview_sign_up", "preview_sign_in", "preview_sent", "preview_open"}
+CONTESTS = {"challenges", "challenge", "enter_challenge", "entry", "withdraw_entry", "object_to_results"}
 
 
 def is_visitors(pattern: URLPattern) -> bool:
@@ -47,6 +48,11 @@ def test_every_address_as_a_visitor_and_as_a_stranger() -> None:
             fits = {(who, method): {200, 302, 405, 422} if who == "visitor" else closed for who, method in seen}
         elif url.startswith("/api/"):
             fits = dict.fromkeys(seen, {200} if url.endswith("openapi.json") else {401, 404})
+        elif name in CONTESTS:
+            fits = {
+                (who, method): {200, 302, 404, 405, 422} if who == "visitor" else {200, 302, 405}
+                for who, method in seen
+            }
         else:
             fits = {(who, method): {403, 404} if who == "visitor" else {302} for who, method in seen}
         wrong += [f"{one} {url}: {seen[one]}" for one in seen if seen[one] not in fits[one]]
