@@ -53,10 +53,15 @@ def _others_who_reported(reports: Iterable[Report]) -> set[object]:
 
 
 def _deciders(entries: Iterable[Entry]) -> dict[str, set[object]]:
-    """Who changed what became of a report, by the report, as the audit has it."""
-    ids = {str(report.pk) for entry in entries for report in entry.reports.all()}
-    events = AuditEvent.objects.filter(subject_type="report", subject_id__in=ids).values_list("subject_id", "by_id")
+    """Who changed what became of a report, or decided on its case, by the report, as the audit has it."""
+    held = [report for entry in entries for report in entry.reports.all()]
+    subjects = {str(report.pk) for report in held}
+    of_case: defaultdict[str, set[str]] = defaultdict(set)
+    for report in held:
+        of_case[str(report.case_id)].add(str(report.pk))
     found: defaultdict[str, set[object]] = defaultdict(set)
-    for report, person in events:
-        found[report].add(person)
+    wanted = Q(subject_type="report", subject_id__in=subjects) | Q(subject_type="case", subject_id__in=of_case)
+    for kind, subject, person in AuditEvent.objects.filter(wanted).values_list("subject_type", "subject_id", "by_id"):
+        for report in of_case[subject] if kind == "case" else {subject}:
+            found[report].add(person)
     return found

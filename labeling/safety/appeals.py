@@ -146,7 +146,9 @@ def _handled_screenings(project: Project, by: User) -> QuerySet[Screening]:
     """Screenings of texts that this person reported, or whose reports they acted on, whatever they did."""
     events = AuditEvent.objects.filter(by=by, subject_type="report")
     handled: list[UUID] = [UUID(one) for one in events.values_list("subject_id", flat=True)]
-    reports = Report.objects.filter(Q(reporter=by) | Q(id__in=handled), project=project)
+    decided = AuditEvent.objects.filter(by=by, subject_type="case").values_list("subject_id", flat=True)
+    cases = [UUID(one) for one in decided]
+    reports = Report.objects.filter(Q(reporter=by) | Q(id__in=handled) | Q(case__in=cases), project=project)
     return Screening.objects.filter(
         Q(id__in=reports.exclude(screening=None).values("screening"))
         | Q(completion__in=reports.exclude(completion=None).values("completion"))

@@ -110,7 +110,7 @@ def _may_train(request: HttpRequest, preview: Preview) -> bool:
 
 
 def _give(request: HttpRequest, preview: Preview, message: Message, values: dict[str, Any]) -> str:
-    """Do what the form says; returns why that cannot be. Without consent a better answer teaches nobody, and is none."""
+    """Do what the form says; returns why that cannot be. Without consent a better answer is not taken."""
     by, may_train = access.person(request), _may_train(request, preview)
     if values["better"].strip() and not may_train:
         return _("A better answer is for models to learn from. Say under Mine that they may, then send it.")

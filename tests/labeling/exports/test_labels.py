@@ -112,3 +112,18 @@ def test_an_overturned_text_is_withheld_no_more(project: Project, store: Path, a
     appeals.appeal(drawn.screening, alice, "")
     appeals.decide(Appeal.objects.get(), by=make_user(role="reviewer", projects=[project]), overturns=True, reply="So.")
     assert set(texts_in(exported(project), store)) == {"Shown. Hidden."}
+
+
+def test_a_table_holds_the_labels_by_name(project: Project, store: Path) -> None:
+    import pyarrow.parquet as pq
+
+    settle(drawn_text(project, "A fight."), V="yes", H="unsure")
+    none_held_out = {"validation_percent": 0, "test_percent": 0}
+    export = request_export(
+        project, kind="labels", format="parquet", filters=none_held_out, by=None, notify_worker=False
+    )
+    assert build(export.id)
+    export.refresh_from_db()
+    (row,) = pq.read_table(store / export.store_path / "train.parquet").to_pylist()
+    assert {one["name"]: one["value"] for one in row["labels"]}["V"] == 1
+    assert (row["text"], row["split"]) == ("A fight.", "train")

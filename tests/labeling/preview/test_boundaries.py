@@ -49,10 +49,8 @@ def test_every_address_as_a_visitor_and_as_a_stranger() -> None:
         elif url.startswith("/api/"):
             fits = dict.fromkeys(seen, {200} if url.endswith("openapi.json") else {401, 404})
         elif name in CONTESTS:
-            fits = {
-                (who, method): {200, 302, 404, 405, 422} if who == "visitor" else {200, 302, 405}
-                for who, method in seen
-            }
+            open_to = {"visitor": {200, 302, 404, 405, 422}, "stranger": {200, 302, 405}}
+            fits = {(who, method): open_to[who] for who, method in seen}
         else:
             fits = {(who, method): {403, 404} if who == "visitor" else {302} for who, method in seen}
         wrong += [f"{one} {url}: {seen[one]}" for one in seen if seen[one] not in fits[one]]

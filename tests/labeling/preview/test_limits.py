@@ -152,3 +152,12 @@ def test_two_requests_at_once_cannot_pass_a_limit(
     second = vera if who == "the same" else make_visitor(preview, email="walter@example.org")
     with pytest.raises(LimitReached, match=sentence):
         overlap(lambda: say(preview, vera), lambda: say(preview, second))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_said_while_the_account_is_erased_waits_and_is_refused(
+    preview: Preview, vera: User, broker: Any
+) -> None:
+    with pytest.raises(LimitReached, match="account is closed"):
+        overlap(lambda: erasure.erase_visitor(vera), lambda: say(preview, vera))
+    assert not Dialogue.objects.exists()

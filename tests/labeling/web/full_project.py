@@ -243,7 +243,16 @@ def _make_preview(project: Project) -> tuple[User, dict[str, Any], dict[str, dic
     link = models.DoorLink.objects.create(preview=preview, email="walter@example.org", address_hash="x")
     chosen = {"dialogue_id": waiting.id, "completion_id": waiting.comparisons.get().completions.all()[0].id}
     visits = {name: {"dialogue_id": visit.id} for name in ("visit_dialogue", "visit_say", "visit_stop", "delete_visit")}
-    special = {**visits, "visit_again": {"dialogue_id": waiting.id}, "visit_choose": chosen}
+    answered = {"dialogue_id": visit.id, "message_id": visit.messages.get(position=1).id}
+    blocked = make_screening(project=project, person=visitor, side="said", text="They fought.")
+    special = {
+        **visits,
+        "visit_again": {"dialogue_id": waiting.id},
+        "visit_choose": chosen,
+        "visit_report": answered,
+        "visit_thumb": answered,
+        "visit_appeal": {"screening_id": blocked.id},
+    }
     return visitor, {"sample_id": sample.id, "token": door.token_of(link)}, special
 
 

@@ -46,7 +46,7 @@ MUTANTS: list[Mutant] = [
     ),
     unnoted(_erasure, "an erasure leaves no trace in the audit", "erase account"),
     _limits(
-        "two messages at once are counted side by side",
+        "what is said while an account is erased is kept",
         "is_active = User.objects.select_for_update(no_key=True).get(pk=user.pk).is_active",
         "is_active = User.objects.get(pk=user.pk).is_active",
     ),
