@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from records import Completion, Screen, Screening, Withheld
 from sampler.screening.looking import Look, looked_at, stronger, unjudged
@@ -105,7 +106,11 @@ class Door:
 
     def _look(self, ends: dict[int, list[int]]) -> None:
         """Look at completions up to each of these places, and let pass what comes before the first block of each."""
-        looks = [Look("answered", self._held[index].text, index, end) for index in ends for end in ends[index]]
+        looks = [
+            Look("answered", self._held[index].text, index, end, start)
+            for index in ends
+            for start, end in pairwise([self._held[index].passed, *ends[index]])
+        ]
         if not looks:
             return
         for look, screening in zip(looks, self._screenings_of(looks), strict=False):  # none where it has closed

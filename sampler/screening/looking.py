@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeVar
 
 from records import Message, Screen, Screening
@@ -14,6 +15,7 @@ from sampler.screening.rules import decide
 from sampler.screening.seeing import FilterAway, Seen, TextFilter, worst
 
 _CONTEXT = 4  # messages before what was said: two turns
+FEWEST_BY_ITSELF = 40  # characters of what is new in an answer, from which on it is also seen without what came before
 _DECIMALS = 4  # of probabilities
 _MOST_REASON = 200  # characters, of the column that keeps it
 _WEIGHTS = {("block", True): 5, ("warn", True): 4, ("block", False): 3, ("warn", False): 2, ("not judged", False): 1}
@@ -25,29 +27,45 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Look:
-    """A text to be looked at, up to `end` where it is an answer."""
+    """A text to be looked at, up to `end` where it is an answer; what came after `start` is new in it."""
 
     side: Side
     text: str
     index: int | None = None
     end: int | None = None
+    start: int = 0
 
     @property
     def shown(self) -> str:
         return self.text[: self.end]
 
+    @property
+    def new(self) -> str | None:
+        """What is new in it, where that is not all of it and long enough to say something by itself."""
+        found = self.shown[self.start :]
+        return found if self.start and len(found.strip()) >= FEWEST_BY_ITSELF else None
+
 
 def looks_of(text: str, *, index: int | None = None) -> list[Look]:
     """All looks at a whole answer, in order: the same as while it comes."""
     ends = look_positions(text, 0)
-    return [Look("answered", text, index, end) for end in ([*ends, len(text)] if [*ends, 0][-1] < len(text) else ends)]
+    ends = [*ends, len(text)] if [*ends, 0][-1] < len(text) else ends
+    return [Look("answered", text, index, end, start) for start, end in pairwise([0, *ends])]
 
 
 def looked_at(looks: Sequence[Look], content_filter: TextFilter, screen: Screen) -> list[Screening]:
-    """A screening a look, in their order. Raises FilterAway."""
-    seen, seconds = _timed(lambda: content_filter.look([look.shown for look in looks]))
-    if len(seen) != len(looks):
-        raise FilterAway(f"it saw {len(seen)} texts of {len(looks)}")
+    """A screening a look, in their order: of the answer so far, and of what is new in it, the worse of both.
+
+    A sentence is seen by itself too, because a harmless one before it can hide it. Raises FilterAway.
+    """
+    by_itself = {place: look.new for place, look in enumerate(looks) if look.new is not None}
+    texts = [*(look.shown for look in looks), *by_itself.values()]
+    seen, seconds = _timed(lambda: content_filter.look(texts))
+    if len(seen) != len(texts):
+        raise FilterAway(f"it saw {len(seen)} texts of {len(texts)}")
+    for place, part in zip(by_itself, seen[len(looks) :], strict=True):
+        seen[place] = worst([seen[place], Seen(part.probabilities, part.flagged)])
+    seen = seen[: len(looks)]
     return [
         _screening(look, one, content_filter, screen, seconds / len(looks))
         for look, one in zip(looks, seen, strict=True)

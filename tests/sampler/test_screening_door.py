@@ -312,7 +312,7 @@ def test_a_text_that_imitates_a_notice_is_a_text(imitation: str, client: redis.R
 
 def test_the_bundled_filter_stops_an_answer_at_its_sentence(broker_url: str) -> None:
     content_filter = Filters(configuration()).get(SCREEN)
-    opening = "It was late in the evening. "
+    opening = "That is a good question, and I am glad to help you with it today. "  # after it the whole seems harmless
     plain = "She took off her clothes and they had hard, loud sex on the kitchen table. "
     text, random = opening + plain + "Then they had tea.", Random(3)
     for _ in range(4):
