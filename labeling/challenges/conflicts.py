@@ -62,6 +62,6 @@ def _deciders(entries: Iterable[Entry]) -> dict[str, set[object]]:
     found: defaultdict[str, set[object]] = defaultdict(set)
     wanted = Q(subject_type="report", subject_id__in=subjects) | Q(subject_type="case", subject_id__in=of_case)
     for kind, subject, person in AuditEvent.objects.filter(wanted).values_list("subject_type", "subject_id", "by_id"):
-        for report in of_case[subject] if kind == "case" else {subject}:
-            found[report].add(person)
+        for identifier in of_case[subject] if kind == "case" else {subject}:
+            found[identifier].add(person)
     return found
