@@ -225,7 +225,7 @@ def test_programs_report_read_their_own_and_reviewers_read_all(
     assert len(ids_of_all_pages(Program(rita), path, limit=1)) == 2
     assert Program(alice, scopes=["read"]).post(path, {"kind": "other"}).status_code == 403
     visitor = make_user(role="visitor")
-    assert Program(visitor).get(path).status_code == 404
+    assert Program(visitor).get(path).status_code == 401
 
 
 def test_a_chat_of_another_is_not_reported_by_its_address(project: Project, alice: User, bob: User) -> None:

@@ -68,7 +68,11 @@ MUTANTS: list[Mutant] = [
     _asked("visitors' choices leave unasked", "if asks_visitors else (Comparison.Use.WORK,)", "if True else ()"),
     _change("what was taken back stays in the pool", "prompts.update(retired_at=Now())", "prompts.count()"),
     _taking("chats from before consent are taken in", ', at__lte=OuterRef("created_at")', ""),
-    _erasure("words in reports stay", "        erase(messages, completions, screenings)\n", "        pass\n"),
+    _erasure(
+        "words in reports stay",
+        "    safety_erasure.erase_reports(Report.objects.filter(about), by",
+        "    (Report, about, by",
+    ),
     _erasure(
         "trainers' dialogues keep the words that they begin with",
         "    return Q(id__in=own) | begun | ",
