@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 
 
 @register(Tags.security, deploy=True)
@@ -39,10 +39,10 @@ def check_production(**_: Any) -> list[CheckMessage]:
         )
     if settings.PRODUCTION and settings.CATCHES_MAIL:
         found.append(
-            Warning(
+            Info(  # no warning: without an open preview nothing is mailed
                 "PARLEY_MAIL_HOST is not set: mail to visitors of previews is caught, and no link reaches them.",
                 hint="Set PARLEY_MAIL_HOST and PARLEY_MAIL_FROM, or keep every preview closed.",
-                id="parley.W005",
+                id="parley.I005",
             )
         )
     if settings.FORWARDED_ALLOW_IPS and not settings.BEHIND_PROXY:

@@ -151,6 +151,7 @@ def _context(preview: Preview, dialogue: Dialogue | None) -> dict[str, Any]:
     seen = screenings.of_completions([side["completion"] for side in sides if side["completion"]])
     for side in sides:
         side["screening"] = seen.get(side["completion"].pk) if side["completion"] else None
+    is_blocked = any(side["run"].state == SamplingRun.State.BLOCKED for side in sides)
     here = reverse("visit_dialogue", args=(preview.slug, dialogue.pk))
     screenings.annotate_messages(thread)
     annotate_reactions(thread, person_id=dialogue.author_id)
@@ -162,7 +163,8 @@ def _context(preview: Preview, dialogue: Dialogue | None) -> dict[str, Any]:
         "is_choice": bool(both),
         "may_choose": bool(both) and all(one.state not in UNDER_WAY for one in both),
         "goes_on": any(one.state in UNDER_WAY for one in [*both, *([run] if run else [])]),
-        "is_blocked": any(side["run"].state == SamplingRun.State.BLOCKED for side in sides),
+        # An appeal may have been won meanwhile: then it can be asked again.
+        "is_blocked": is_blocked and screenings.blocks(thread) is not None,
         "awaits_answer": bool(thread) and thread[-1].role == Message.Role.USER,
     }
 

@@ -19,10 +19,15 @@ function showWhetherItSends() {
 text.addEventListener("input", showWhetherItSends);
 // While typing, every key types. Esc leaves the text, so that single keys choose an answer.
 text.addEventListener("keydown", (event) => { if (event.key === "Escape") form.focus({ preventScroll: true }); });
-document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.elt === form) problem.hidden = true; });
+let sent = "";
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt !== form) return;
+  sent = text.value;
+  problem.hidden = true;
+});
 document.addEventListener("parley:said", () => {
-  text.value = "";
-  showWhetherItSends();
+  if (text.value.startsWith(sent)) text.value = text.value.slice(sent.length).trimStart(); // what was typed since stays
+  text.dispatchEvent(new Event("input", { bubbles: true })); // and is what is kept (web/keeping.js)
   text.focus();
 });
 document.addEventListener("parley:problem", (event) => {
