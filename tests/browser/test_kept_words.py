@@ -11,12 +11,12 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from labeling.challenges import results
 from labeling.models import Adjudication, Comparison, Dialogue, GuidelineVersion, Project, Report, User
-from labeling.safety import appeals
+from labeling.safety import appeals, thumbs
 from tests.browser.conftest import _session_of
 from tests.browser.ranking_page import board_is_ready
 from tests.browser.screenshots import look_at
 from tests.labeling.challenges.material import contest_ids, judged_challenge, make_challenge
-from tests.labeling.factories import make_comparison, make_dialogue, make_project, make_reference, make_user
+from tests.labeling.factories import make_chat, make_comparison, make_dialogue, make_project, make_reference, make_user
 from tests.labeling.preview.material import make_preview
 from tests.labeling.safety.material import chat_of, make_screening
 
@@ -94,6 +94,8 @@ def test_every_text_area_of_every_page_keeps_its_words(
     reference = make_reference(project=project)
     settling = Adjudication.objects.create(comparison=make_comparison(project=project), reviewer=adam, state="ordered")
     blocked, theirs = (make_screening(project=project, person=person) for person in (adam, make_user()))
+    answered = make_chat(project=project, author=adam)
+    thumbs.give(answered.messages.get(position=1), by=adam, up=False)
     appealed = appeals.appeal(theirs, User.objects.get(id=chat_of(theirs).author_id), "")
     page = open_page("/p/bread/rank/", user=adam)
     page.keyboard.press("Enter")
@@ -109,6 +111,7 @@ def test_every_text_area_of_every_page_keeps_its_words(
         f"/p/bread/quality/adjudications/{settling.id}/",
         f"/p/bread/screenings/{blocked.id}/appeal/",
         f"/p/bread/appeals/{appealed.id}/",
+        f"/p/bread/chat/{answered.id}/",
         GUIDELINES,
         "/p/bread/settings/",
         "/new-project/",
