@@ -38,4 +38,4 @@ COPY policy policy
 COPY sampler sampler
 COPY training training
 USER parley
-CMD ["python", "-m", "celery", "-A", "sampler.app", "worker", "-n", "sample@%h", "-Q", "sample", "--pool", "threads", "--concurrency", "80", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+CMD ["python", "-m", "celery", "-A", "sampler.app", "worker", "-n", "sample@%h", "-Q", "sample", "--pool", "threads", "--concurrency", "112", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]

@@ -1,4 +1,4 @@
-"""The sampler's Celery app. Started with: celery -A sampler.app worker -Q sample --pool threads --concurrency 80
+"""The sampler's Celery app. Started with: celery -A sampler.app worker -Q sample --pool threads --concurrency 112
 
 A task only waits while the engine samples, so threads are cheap; there must be more of them than overnight
 requests under way (PARLEY_SAMPLING_WINDOW on the web side), or people would queue behind these.

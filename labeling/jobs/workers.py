@@ -21,7 +21,7 @@ from records.presence import Living, living
 COMMANDS = {
     WEB_QUEUE: "python -m celery -A labeling.celery worker -n web@%h -Q web,exports --concurrency 2 "
     "--without-gossip --without-mingle --loglevel INFO",
-    SAMPLE_QUEUE: "python -m celery -A sampler.app worker -n sample@%h -Q sample --pool threads --concurrency 80 "
+    SAMPLE_QUEUE: "python -m celery -A sampler.app worker -n sample@%h -Q sample --pool threads --concurrency 112 "
     "--without-gossip --without-mingle --loglevel INFO",
     TRAIN_QUEUE: "python -m celery -A training.app worker -n train@%h -Q train --concurrency 1 "
     "--without-gossip --without-mingle --loglevel INFO",

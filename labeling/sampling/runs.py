@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -29,6 +30,7 @@ State = SamplingRun.State
 Purpose = SamplingRun.Purpose
 INTERACTIVE = (Purpose.SUGGESTION, Purpose.CHAT)  # a person waits for the result
 OVERNIGHT = (Purpose.COMPARISON, Purpose.EVALUATION)
+VISITORS = Q(purpose__in=INTERACTIVE, requested_by__role=User.Role.VISITOR)  # of a preview
 UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
 _SENT_FIELDS = ("state", "attempt", "rules_version", "sent_at", "started_at", "lease_until")
 MOST_RUNS_OF_ONE_PERSON = 12  # interactive runs that one person may have under way
@@ -98,18 +100,22 @@ def default_sampling(project: Project, *, seed: int | None = None) -> SamplingPa
 
 
 def send_soon(*runs: SamplingRun) -> None:
-    """When this transaction has committed, send the interactive runs; for the others, fill the overnight window."""
-    urgent = [run.id for run in runs if run.purpose in INTERACTIVE]
+    """When this transaction has committed, send what people wait for; for the others, fill their windows."""
+    interactive = [run for run in runs if run.purpose in INTERACTIVE]
+    urgent = [run.id for run in interactive if not run.is_visitors]
     if urgent:
         waiting = SamplingRun.objects.filter(id__in=urgent, state=State.WAITING)
         transaction.on_commit(partial(_send, waiting), robust=True)
-    if len(urgent) < len(runs):
+    if len(urgent) < len(interactive):
+        transaction.on_commit(fill_preview_window, robust=True)
+    if len(interactive) < len(runs):
         transaction.on_commit(fill_window, robust=True)
 
 
 def send_waiting() -> int:
-    """Send the waiting interactive runs, and overnight runs up to the window; returns how many were sent."""
-    return _send(SamplingRun.objects.filter(state=State.WAITING, purpose__in=INTERACTIVE)) + fill_window()
+    """Send the waiting interactive runs, and visitors' and overnight runs up to their windows; returns how many."""
+    people = SamplingRun.objects.filter(state=State.WAITING, purpose__in=INTERACTIVE).exclude(VISITORS)
+    return _send(people) + fill_preview_window() + fill_window()
 
 
 def fill_window() -> int:
@@ -118,13 +124,29 @@ def fill_window() -> int:
     Runs of an archived project wait until it is restored.
     """
     overnight = SamplingRun.objects.filter(purpose__in=OVERNIGHT)
+    waiting = overnight.filter(project__archived_at=None)
+    return _fill(overnight, waiting, size=settings.SAMPLING_WINDOW, name="parley: sampling window")
+
+
+def fill_preview_window() -> int:
+    """Send visitors' runs, oldest first, until PREVIEW_WINDOW of them are under way; returns how many were sent.
+
+    Each that is sent holds a thread of a sample worker: without a bound, a crowd of visitors would hold them all, and
+    a trainer's request would not be fetched.
+    """
+    visitors = SamplingRun.objects.filter(VISITORS)
+    return _fill(visitors, visitors, size=settings.PREVIEW_WINDOW, name="parley: preview window")
+
+
+def _fill(rows: Any, waiting: Any, *, size: int, name: str) -> int:
+    """Send of the `waiting` rows as many as there is room for among all `rows`."""
     with transaction.atomic():
         # An advisory lock until commit: two transactions at the same time would count the same free room and send
         # twice as many. There is no row that stands for the window.
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('parley: sampling window'))")
-        room = settings.SAMPLING_WINDOW - overnight.filter(state__in=(State.SENT, State.RUNNING)).count()
-        return _send(overnight.filter(state=State.WAITING, project__archived_at=None), limit=max(0, room))
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+        room = size - rows.filter(state__in=(State.SENT, State.RUNNING)).count()
+        return _send(waiting.filter(state=State.WAITING), limit=max(0, room))
 
 
 def record_started(run_id: str | UUID, attempt: int) -> bool:
@@ -180,7 +202,7 @@ def fail(run: SamplingRun, error: str, *, for_good: bool) -> None:
     if for_good or run.num_failures >= SamplingRun.MAX_ATTEMPTS:
         _end(run, State.FAILED)
         readiness.fail_comparison(run)
-        transaction.on_commit(fill_window, robust=True)
+        _refill(run)
         return
     run.state, run.lease_until = State.WAITING, None
     run.save(update_fields=["state", "lease_until", "error", "num_failures"])
@@ -200,7 +222,7 @@ def cancel(run: SamplingRun, *, by: User | None) -> bool:
         readiness.fail_comparison(locked)
         AuditEvent.note("cancel sampling", locked, by=by)
         transaction.on_commit(partial(dispatch.ask_to_stop, str(run.id)), robust=True)
-        transaction.on_commit(fill_window, robust=True)
+        _refill(locked)
     run.state = State.CANCELLED
     return True
 
@@ -292,8 +314,7 @@ def _finish(run: SamplingRun, result: SampleResult) -> None:
     _end(run, State.CANCELLED if run.state == State.CANCELLED else State.DONE)
     if run.comparison_id is not None:
         readiness.open_comparison(run)
-    if run.purpose in OVERNIGHT:
-        transaction.on_commit(fill_window, robust=True)
+    _refill(run)
 
 
 def _block(run: SamplingRun, result: SampleResult) -> None:
@@ -302,7 +323,15 @@ def _block(run: SamplingRun, result: SampleResult) -> None:
     run.error = _("The content filter blocked what was said, so nothing was sampled.")
     _end(run, State.BLOCKED)
     readiness.fail_comparison(run)
-    transaction.on_commit(fill_window, robust=True)
+    _refill(run)
+
+
+def _refill(run: SamplingRun) -> None:
+    """When this is committed, send what waits for the room that an ended run leaves in its window."""
+    if run.purpose in OVERNIGHT:
+        transaction.on_commit(fill_window, robust=True)
+    elif run.dialogue is not None and run.dialogue.kind == Dialogue.Kind.VISITOR:
+        transaction.on_commit(fill_preview_window, robust=True)
 
 
 def _end(run: SamplingRun, state: State) -> None:

@@ -17,7 +17,7 @@ from labeling.sampling import runs as sampling_runs
 from labeling.sampling.runs import SamplingError
 from records import SampleRequest, SampleResult, SamplingParams, decode
 from records.names import RECORD_COMPLETIONS, RECORD_SAMPLING_FAILURE, cancel_key, stream_key
-from tests.labeling.factories import make_policy, make_project, make_run
+from tests.labeling.factories import make_dialogue, make_policy, make_project, make_run, make_user
 from tests.labeling.sampling.sampling_runs import PROMPT, State, messages_in, result_for, sent_run, waiting_comparison
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +92,35 @@ def test_overnight_work_goes_out_through_the_window_and_callers_pass_it(
         assert answers.record_completions(result_for(runs[0], "a", "b"))
     sent = [sent["request"]["run_id"] for sent in messages_in(broker, "overnight")]
     assert sent == [str(run.id) for run in runs[:3]]  # one went out as one came in
+
+
+def test_visitors_runs_go_out_through_a_window_of_their_own(
+    project: Project, broker: redis.Redis, commits: OnCommit, settings: Any
+) -> None:
+    """However many come, threads of a sample worker are left for those who work here."""
+    settings.PREVIEW_WINDOW = 2
+    visitors = [make_user(role="visitor") for _ in range(4)]
+    with commits():
+        runs = [
+            sampling_runs.request_completions(
+                project, purpose="chat", messages=PROMPT, num_completions=1, by=one, position=1,
+                dialogue=make_dialogue(project=project, author=one, kind="visitor"),
+            )
+            for one in visitors
+        ]  # fmt: skip
+        sampling_runs.request_completions(project, purpose="chat", messages=PROMPT, num_completions=1)
+    states = list(
+        SamplingRun.objects.filter(id__in=[run.id for run in runs]).order_by("created_at").values_list("state")
+    )
+    assert [state for (state,) in states] == ["sent", "sent", "waiting", "waiting"]
+    assert len(messages_in(broker, "urgent")) == 1
+    assert sampling_runs.send_waiting() == 0
+    runs[0].refresh_from_db()
+    with commits():
+        assert answers.record_completions(result_for(runs[0], "a"))
+    runs[2].refresh_from_db()
+    runs[3].refresh_from_db()
+    assert (runs[2].state, runs[3].state) == ("sent", "waiting")  # one went out as one came in
 
 
 def test_with_the_broker_away_a_request_waits_and_loses_no_attempt(
