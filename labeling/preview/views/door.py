@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling.models import Preview
-from labeling.preview import door, limits, samples
+from labeling.preview import door, limits, lookup, samples
 from labeling.preview.door import DoorError, TooMany
 from labeling.preview.forms import AgreementForm, DoorForm, SignUpForm, opened_now
 from labeling.preview.views.public import public_page
@@ -21,7 +21,7 @@ DIRECTORY = "labeling/preview"
 @require_GET
 def preview_page(request: HttpRequest, slug: str) -> HttpResponse:
     """What this is, its limits in plain words, and samples."""
-    preview = access.preview_at(slug)
+    preview = lookup.preview_at(slug)
     context = {
         "samples": samples.frozen(preview),
         "is_full": limits.tokens_today(preview) >= preview.tokens_per_day,
@@ -32,7 +32,7 @@ def preview_page(request: HttpRequest, slug: str) -> HttpResponse:
 @access.public
 @require_GET
 def preview_terms(request: HttpRequest, slug: str) -> HttpResponse:
-    preview = access.preview_at(slug)
+    preview = lookup.preview_at(slug)
     return public_page(request, preview, f"{DIRECTORY}/terms.html", {"terms": preview.terms})
 
 
@@ -40,7 +40,7 @@ def preview_terms(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def preview_sign_up(request: HttpRequest, slug: str) -> HttpResponse:
-    preview = access.preview_at(slug)
+    preview = lookup.preview_at(slug)
     return _door(request, preview, SignUpForm(request.POST or None), f"{DIRECTORY}/sign_up.html")
 
 
@@ -48,7 +48,7 @@ def preview_sign_up(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def preview_sign_in(request: HttpRequest, slug: str) -> HttpResponse:
-    preview = access.preview_at(slug)
+    preview = lookup.preview_at(slug)
     return _door(request, preview, DoorForm(request.POST or None), f"{DIRECTORY}/sign_in.html")
 
 
@@ -56,7 +56,7 @@ def preview_sign_in(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def preview_sent(request: HttpRequest, slug: str) -> HttpResponse:
     """What is said after either form, whether the address is known or not."""
-    return public_page(request, access.preview_at(slug), f"{DIRECTORY}/sent.html", {})
+    return public_page(request, lookup.preview_at(slug), f"{DIRECTORY}/sent.html", {})
 
 
 @access.public
@@ -64,7 +64,7 @@ def preview_sent(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def preview_open(request: HttpRequest, slug: str, token: str) -> HttpResponse:
     """The page that the link opens. Only its button uses the link: programs that read mail open links as well."""
-    preview = access.preview_at(slug)
+    preview = lookup.preview_at(slug)
     try:
         link = door.find_link(preview, token)
     except DoorError as error:
@@ -87,7 +87,7 @@ def preview_open(request: HttpRequest, slug: str, token: str) -> HttpResponse:
 @access.visitor_required
 @require_POST
 def preview_leave(request: HttpRequest, slug: str) -> HttpResponse:
-    preview = access.preview_at(slug)
+    preview = lookup.preview_at(slug)
     logout(request)
     return redirect("preview_page", preview.slug)
 

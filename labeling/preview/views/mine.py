@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling.preview import consent, erasure
+from labeling.preview import consent, erasure, lookup
 from labeling.preview.forms import TrainingForm
 from labeling.preview.own_words import everything_of, own_visits
 from labeling.preview.views.public import public_page
@@ -23,7 +23,7 @@ MOST_SHOWN = 200
 @access.visitor_required
 @require_GET
 def mine(request: HttpRequest, slug: str) -> HttpResponse:
-    preview = access.visited_preview(request, slug)
+    preview = lookup.visited_preview(request, slug)
     user = access.person(request)
     visits = own_visits(preview, user)
     context = {
@@ -40,7 +40,7 @@ def mine(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def change_training(request: HttpRequest, slug: str) -> HttpResponse:
     """Whether models may learn from what they write from now on; taking it back also takes out what was."""
-    preview = access.visited_preview(request, slug)
+    preview = lookup.visited_preview(request, slug)
     form = TrainingForm(request.POST)
     if not form.is_valid():
         return HttpResponse(status=422)
@@ -52,7 +52,7 @@ def change_training(request: HttpRequest, slug: str) -> HttpResponse:
 @access.visitor_required
 @require_GET
 def download_mine(request: HttpRequest, slug: str) -> HttpResponse:
-    preview = access.visited_preview(request, slug)
+    preview = lookup.visited_preview(request, slug)
     found = everything_of(preview, access.person(request))
     name = f'attachment; filename="{preview.slug}-mine.json"'
     return JsonResponse(
@@ -63,8 +63,8 @@ def download_mine(request: HttpRequest, slug: str) -> HttpResponse:
 @access.visitor_required
 @require_POST
 def delete_visit(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    preview = access.visited_preview(request, slug)
-    dialogue = access.own_visit(request, dialogue_id, preview=preview)
+    preview = lookup.visited_preview(request, slug)
+    dialogue = lookup.own_visit(request, dialogue_id, preview=preview)
     erasure.erase_dialogue(dialogue, by=access.person(request))
     messages.success(request, _("That chat is deleted."))
     return redirect("mine", preview.slug)
@@ -74,7 +74,7 @@ def delete_visit(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> Htt
 @require_http_methods(["GET", "POST"])
 def delete_mine(request: HttpRequest, slug: str) -> HttpResponse:
     """What deleting everything means, and doing it."""
-    preview = access.visited_preview(request, slug)
+    preview = lookup.visited_preview(request, slug)
     user = access.person(request)
     if request.method == "GET":
         context = {"num_visits": own_visits(preview, user).count()}

@@ -14,7 +14,7 @@ from django_htmx.http import reswap, trigger_client_event
 from labeling.dialogues.reactions import annotate_reactions
 from labeling.dialogues.rules import WritingError
 from labeling.models import Dialogue, Message, Preview, SamplingRun
-from labeling.preview import chatting
+from labeling.preview import chatting, lookup
 from labeling.preview.forms import VisitorSayForm
 from labeling.preview.limits import LimitReached
 from labeling.preview.views.public import public_page
@@ -29,7 +29,7 @@ _REFUSALS = (WritingError, SamplingError, LimitReached)
 @require_http_methods(["GET", "POST"])
 def visit(request: HttpRequest, slug: str) -> HttpResponse:
     """A new chat: nothing is kept of it before the first message."""
-    preview = access.visited_preview(request, slug)
+    preview = lookup.visited_preview(request, slug)
     if request.method == "GET":
         return _page(request, preview, None)
     form = VisitorSayForm(request.POST, longest=preview.longest_message)
@@ -46,8 +46,8 @@ def visit(request: HttpRequest, slug: str) -> HttpResponse:
 @access.visitor_required
 @require_GET
 def visit_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    preview = access.visited_preview(request, slug)
-    dialogue = access.own_visit(request, dialogue_id, preview=preview)
+    preview = lookup.visited_preview(request, slug)
+    dialogue = lookup.own_visit(request, dialogue_id, preview=preview)
     if request.headers.get("HX-Request"):
         return _thread(request, preview, dialogue)
     return _page(request, preview, dialogue)
@@ -56,8 +56,8 @@ def visit_dialogue(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> H
 @access.visitor_required
 @require_POST
 def visit_say(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    preview = access.visited_preview(request, slug)
-    dialogue = access.own_visit(request, dialogue_id, preview=preview)
+    preview = lookup.visited_preview(request, slug)
+    dialogue = lookup.own_visit(request, dialogue_id, preview=preview)
     form = VisitorSayForm(request.POST, longest=preview.longest_message)
     if not form.is_valid():
         return _refused(request, preview, dialogue, form.problems())
@@ -73,8 +73,8 @@ def visit_say(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpRe
 @require_POST
 def visit_again(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
     """Ask again where no answer came."""
-    preview = access.visited_preview(request, slug)
-    dialogue = access.own_visit(request, dialogue_id, preview=preview)
+    preview = lookup.visited_preview(request, slug)
+    dialogue = lookup.own_visit(request, dialogue_id, preview=preview)
     try:
         chatting.ask_again(preview, dialogue, by=access.person(request))
     except _REFUSALS as error:
@@ -85,8 +85,8 @@ def visit_again(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> Http
 @access.visitor_required
 @require_POST
 def visit_stop(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpResponse:
-    preview = access.visited_preview(request, slug)
-    dialogue = access.own_visit(request, dialogue_id, preview=preview)
+    preview = lookup.visited_preview(request, slug)
+    dialogue = lookup.own_visit(request, dialogue_id, preview=preview)
     chatting.stop(dialogue, by=access.person(request))
     return _changed(request, preview, dialogue)
 
@@ -95,8 +95,8 @@ def visit_stop(request: HttpRequest, slug: str, dialogue_id: uuid.UUID) -> HttpR
 @require_POST
 def visit_choose(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, completion_id: uuid.UUID) -> HttpResponse:
     """Go on with one of two answers; then their models' names are said."""
-    preview = access.visited_preview(request, slug)
-    dialogue = access.own_visit(request, dialogue_id, preview=preview)
+    preview = lookup.visited_preview(request, slug)
+    dialogue = lookup.own_visit(request, dialogue_id, preview=preview)
     try:
         chatting.choose(dialogue, access.suggestion_for(dialogue, completion_id), by=access.person(request))
     except _REFUSALS as error:
@@ -107,7 +107,7 @@ def visit_choose(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, comple
 @access.visitor_required
 @require_GET
 async def visit_stream(request: HttpRequest, slug: str, run_id: uuid.UUID) -> HttpResponseBase:
-    find = lambda: access.own_visits_run(request, run_id, slug=slug)  # noqa: E731 (called in another thread)
+    find = lambda: lookup.own_visits_run(request, run_id, slug=slug)  # noqa: E731 (called in another thread)
     return await streaming.stream_run(request, run_id, find)
 
 

@@ -13,11 +13,12 @@ from labeling.dialogues.reactions import annotate_reactions
 from labeling.dialogues.rules import WritingError
 from labeling.models import Appeal, Dialogue, Message, Preview
 from labeling.models.safety.labels import CATEGORIES
-from labeling.preview import consent
+from labeling.preview import consent, lookup
 from labeling.preview.views.public import public_page
-from labeling.safety import appeals, lookup, reports, thumbs
+from labeling.safety import appeals, reports, thumbs
 from labeling.safety.appeal_forms import AppealForm
 from labeling.safety.appeals import AlreadyDone, AppealError
+from labeling.safety.lookup import own_screening
 from labeling.safety.reports import ReportError
 from labeling.safety.triage_forms import ReportForm, ThumbForm
 from labeling.web import access
@@ -73,8 +74,8 @@ def visit_thumb(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message
 @require_http_methods(["GET", "POST"])
 def visit_appeal(request: HttpRequest, slug: str, screening_id: uuid.UUID) -> HttpResponse:
     """The form with which a visitor appeals, and what became of it. 409 where they have appealed before."""
-    preview = access.visited_preview(request, slug)
-    screening = lookup.own_screening(request, screening_id, slug=preview.project.slug)
+    preview = lookup.visited_preview(request, slug)
+    screening = own_screening(request, screening_id, slug=preview.project.slug)
     form, status = AppealForm(request.POST or None), 200
     if request.method == "POST":
         try:
@@ -99,8 +100,8 @@ def visit_appeal(request: HttpRequest, slug: str, screening_id: uuid.UUID) -> Ht
 def _message(
     request: HttpRequest, slug: str, dialogue_id: uuid.UUID, message_id: uuid.UUID
 ) -> tuple[Preview, Dialogue, Message]:
-    preview = access.visited_preview(request, slug)
-    dialogue = access.own_visit(request, dialogue_id, preview=preview)
+    preview = lookup.visited_preview(request, slug)
+    dialogue = lookup.own_visit(request, dialogue_id, preview=preview)
     return preview, dialogue, access.message_of(dialogue, message_id)
 
 

@@ -10,9 +10,8 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from labeling.models import Comparison, Dialogue, Preview, Ranking, SamplingRun, User
-from labeling.preview import chatting
+from labeling.preview import chatting, lookup
 from labeling.sampling.comparisons import eligible_messages
-from labeling.web import access
 from records.names import PRIORITY_OVERNIGHT, PRIORITY_VISITORS, PRIORITY_WAITING
 from tests.labeling.factories import make_chat, make_run, make_user
 from tests.labeling.preview.material import answer, answer_all, chat, choice, make_pair, make_preview, make_visitor
@@ -181,7 +180,7 @@ def test_one_visitor_finds_nothing_of_another(preview: Preview, vera: User) -> N
     for user, is_found in ((vera, True), (walter, False)):
         request.user = user
         with nullcontext() if is_found else pytest.raises(Http404):
-            assert access.own_visits_run(request, run.pk, slug=preview.slug) == run
+            assert lookup.own_visits_run(request, run.pk, slug=preview.slug) == run
     for name, *arguments in (
         ("visit_say", dialogue.pk),
         ("visit_again", dialogue.pk),

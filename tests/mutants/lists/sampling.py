@@ -90,7 +90,7 @@ MUTANTS = [
     _runs("an older attempt passes the fence", "run.attempt == attempt and", "run.attempt >= attempt and"),
     _runs_races(
         "two fills at once exceed the sampling window",
-        "cursor.execute(\"SELECT pg_advisory_xact_lock(hashtext('parley: sampling window'))\")",
+        'cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])',
         'cursor.execute("SELECT 1")',
     ),
     _readiness_races(
@@ -118,7 +118,7 @@ MUTANTS = [
     ),
     _runs(
         "runs that a worker has begun leave the window",
-        "overnight.filter(state__in=(State.SENT, State.RUNNING)).count()",
+        "rows.filter(state__in=(State.SENT, State.RUNNING)).count()",
         "overnight.filter(state=State.SENT).count()",
     ),
     _runs(
