@@ -15,6 +15,7 @@ from statistics import quantiles
 
 import redis
 
+from benchmarks import preview_delay
 from benchmarks.figures import Figure
 from benchmarks.platform import platform, resident_mb, sign_in, web_process
 
@@ -27,13 +28,14 @@ OPENING_SECONDS = 60.0
 
 
 def figures() -> Iterator[Figure]:
-    """preview.relay_p95_ms, preview.relay_memory_growth."""
+    """preview.relay_p95_ms, preview.relay_memory_growth, preview.trainer_delay."""
     with platform(), web_process("labeling.settings") as (port, pid):
         runs, cookies = _runs()
         readers = _Readers(port, runs, cookies)
         asyncio.run(readers.measure(lambda: resident_mb(pid)))
         yield readers.relay()
         yield readers.memory()
+    yield from preview_delay.figures()
 
 
 def _runs() -> tuple[list[str], dict[str, str]]:
