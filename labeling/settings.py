@@ -111,7 +111,7 @@ REDIS_URL = embedded.urls().redis
 # has begun counts as lost; after how many seconds of silence a worker's attempt counts as lost (a worker renews its
 # lease every 15 seconds).
 SAMPLING_WINDOW = environment.integer("PARLEY_SAMPLING_WINDOW", default=64, low=1)
-PREVIEW_WINDOW = environment.integer("PARLEY_PREVIEW_WINDOW", default=32, low=1)  # the same of visitors' runs
+PREVIEW_WINDOW = environment.integer("PARLEY_PREVIEW_WINDOW", default=8, low=1)  # the same of visitors' runs
 SAMPLING_SENT_SECONDS = environment.integer("PARLEY_SAMPLING_SENT_SECONDS", default=30, low=1)
 SAMPLING_RUN_SECONDS = environment.integer("PARLEY_SAMPLING_RUN_SECONDS", default=60, low=1)
 
