@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from charts import Point, Series, Svg, line_chart
 from labeling.models import Filter, Project, Screening
-from labeling.models.safety.labels import CATEGORIES
+from labeling.models.safety.categories import CATEGORIES, category_name
 from labeling.safety.quality import screenings
 from labeling.statistics.drift import MOVED, stability_index, stands_out
 from labeling.statistics.intervals import Estimate, proportion
@@ -84,7 +84,7 @@ def _week(monday: date, counts: dict[date, tuple[int, int, int]], histograms: di
         new = histograms[monday][name]
         index = stability_index(old, new) if min(sum(old), sum(new)) >= FEWEST_SEEN else None
         if index is not None and index > MOVED:
-            moved.append((CATEGORIES[name], index))
+            moved.append((category_name(name), index))
     return Week(
         monday=monday,
         num=num,

@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 
 from labeling.models import AuditEvent, DrawnText, Label, Project, Report, Screening, User
 from labeling.models.content_hash import text_sha256
-from labeling.models.safety.labels import ANSWERS, CATEGORIES, NO, PARENTS, YES
+from labeling.models.safety.categories import CATEGORIES
+from labeling.models.safety.labels import ANSWERS, NO, PARENTS, YES
 from labeling.safety.thresholds import bounds_of
 from labeling.statistics.sampling_weights import inclusion
 

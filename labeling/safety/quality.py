@@ -14,7 +14,8 @@ from django.db.models import Count, Q, QuerySet
 
 from charts import Point, Series, Svg, line_chart
 from labeling.models import Appeal, DrawnText, Filter, Label, Project, Screening
-from labeling.models.safety.labels import CATEGORIES, NO, YES
+from labeling.models.safety.categories import CATEGORIES, category_name
+from labeling.models.safety.labels import NO, YES
 from labeling.safety.thresholds import Bounds, bounds_of
 from labeling.statistics.alpha import alpha_with_interval
 from labeling.statistics.intervals import Estimate, proportion, quantile
@@ -152,7 +153,7 @@ def _categories(
     return [
         CategoryFigures(
             name=name,
-            label=CATEGORIES[name],
+            label=category_name(name),
             bounds=bounds[name],
             num_judged=len(rows),
             num_yes=sum(row.is_true for row in rows),

@@ -6,6 +6,7 @@ it thinks by its first token's probability; a text that says "safe" is only read
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -92,7 +93,7 @@ class _Post:
         return FilterAway(f"{self.host} sent what is no answer of its kind ({type(error).__name__})")
 
 
-class _Server:
+class _Server(ABC):
     """What both have in common: no thresholds, and texts in parts."""
 
     @property
@@ -112,8 +113,9 @@ class _Server:
             return seen
         return Seen(seen.probabilities, seen.flagged, unread=f"it is longer than {LONGEST} characters")
 
+    @abstractmethod
     def _ask(self, texts: Sequence[str]) -> list[Seen]:
-        raise NotImplementedError
+        """What the server says of each text. Raises FilterAway."""
 
 
 class OpenAIModeration(_Server):

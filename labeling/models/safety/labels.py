@@ -9,19 +9,9 @@ from django.db.models import Q
 
 from labeling.models.people import User
 from labeling.models.projects import GuidelineVersion, Project
+from labeling.models.safety.categories import CATEGORIES
 from labeling.models.safety.filters import Screening
 
-# contentfilter.categories, in its order; a test holds the two together.
-CATEGORIES = {
-    "S": "sexual",
-    "H": "hate",
-    "V": "violence",
-    "HR": "harassment",
-    "SH": "self-harm",
-    "S3": "sexual, of minors",
-    "H2": "hate that threatens",
-    "V2": "violence, graphic",
-}
 PARENTS = {"S3": "S", "H2": "H", "V2": "V"}  # whatever is in the first is in the second
 YES, NO, UNSURE = ANSWERS = ("yes", "no", "unsure")
 _VOTES = {YES: 1, NO: -1}

@@ -4,6 +4,7 @@ No page here shows who decides a probability, a verdict or an author.
 """
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -11,8 +12,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling.models import Appeal, Project
-from labeling.models.safety.labels import CATEGORIES
+from labeling.models import Appeal, Project, Screening
+from labeling.models.safety.categories import CATEGORIES
 from labeling.safety import appeals, lookup
 from labeling.safety.appeal_forms import AppealForm, DecisionForm
 from labeling.safety.appeals import AlreadyDone, AppealError
@@ -20,6 +21,7 @@ from labeling.web import access
 from labeling.web.access import REVIEWERS
 
 MOST_SHOWN = 100
+FOUND = 302
 
 
 @access.signed_in
@@ -27,26 +29,33 @@ MOST_SHOWN = 100
 def appeal(request: HttpRequest, slug: str, screening_id: uuid.UUID) -> HttpResponse:
     """The form with which a person appeals, and what became of it. 409 where they have appealed before."""
     screening = lookup.own_screening(request, screening_id, slug=slug)
+    context, status = appeal_form(request, screening)
+    if status == FOUND:
+        return redirect("appeal", slug, screening.id)
+    shared = {"project": screening.project}
+    return render(request, "labeling/safety/appeal.html", shared | context, status=status)
+
+
+def appeal_form(request: HttpRequest, screening: Screening) -> tuple[dict[str, Any], int]:
+    """What a page that takes an appeal shows, and its status: FOUND where one was made just now."""
     form, status = AppealForm(request.POST or None), 200
     if request.method == "POST":
         try:
             if form.is_valid():
                 appeals.appeal(screening, access.person(request), form.cleaned_data["why"])
-                return redirect("appeal", slug, screening.id)
-            status = 422
+            status = FOUND if form.is_valid() else 422
         except AppealError as error:
             form.add_error(None, str(error))
             status = 409 if isinstance(error, AlreadyDone) else 422
     made = Appeal.objects.filter(screening=screening).first()
     context = {
-        "project": screening.project,
         "screening": screening,
         "category": CATEGORIES.get(screening.category, screening.category),
         "appeal": made,
         "form": form,
         "why_not": "" if made else appeals.why_not(screening, access.person(request)),
     }
-    return render(request, "labeling/safety/appeal.html", context, status=status)
+    return context, status
 
 
 @access.signed_in

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from labeling.models import Project, TrainingJob
-from labeling.models.safety.labels import CATEGORIES
+from labeling.models.safety.categories import CATEGORIES, category_name
 from labeling.rounds import training_jobs
 from labeling.rounds.training_inputs import JobError
 from labeling.safety.appeal_forms import FiguresForm, FilterTrainingForm
@@ -54,7 +54,7 @@ def _curves(project: Project, form: FiguresForm, category: str) -> dict[str, Any
     rows = judged_texts(project, found, side=side, span=form.span, category=category)[category]
     if sum(row.is_true for row in rows) < FEWEST:
         return {"category": CATEGORIES[category]}
-    name = CATEGORIES[category]
+    name = category_name(category)
     curve = precision_recall_chart(rows, bounds_of(project, side)[category], title=name)
     return {"category": name, "curve": curve, "calibration": calibration_chart(rows, title=name)}
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from labeling.models.safety.labels import CATEGORIES
+from labeling.models.safety.categories import CATEGORIES
 from labeling.safety import labels, lookup
 from labeling.safety.appeal_forms import LabelForm
 from labeling.safety.labels import LabelError

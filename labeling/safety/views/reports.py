@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling.dialogues.views.fragments import dialogue_url
-from labeling.models import Completion, Lease
+from labeling.models import Completion, Lease, Message
 from labeling.rankings.views import board
 from labeling.safety import reports
 from labeling.safety.reports import ReportError
@@ -26,16 +26,23 @@ def report_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, mess
     """Report a message of one's own chat; a second report changes the first."""
     dialogue = access.own_dialogue(request, dialogue_id, slug=slug)
     message = access.message_of(dialogue, message_id)
-    form = ReportForm(request.POST)
-    problem, user, made = form.problems(), access.person(request), None
-    if not problem:
-        try:
-            made, _is_new = reports.report(dialogue.project, by=user, message=message, **form.cleaned_data)
-        except ReportError as error:
-            problem = str(error)
+    context, problem = file_report(request, message)
     if not request.headers.get("HX-Request"):
         _say(request, problem)
         return redirect(f"{dialogue_url(dialogue)}#message-{message.pk}")
+    return render(request, "labeling/safety/_report.html", context, status=422 if problem else 200)
+
+
+def file_report(request: HttpRequest, message: Message, *, may_train: bool = True) -> tuple[dict[str, Any], str]:
+    """Report the message as the form says; what the form then shows, and why it could not be."""
+    form, user, made = ReportForm(request.POST), access.person(request), None
+    problem = form.problems()
+    if not problem:
+        try:
+            project, values = message.dialogue.project, form.cleaned_data
+            made, _is_new = reports.report(project, by=user, message=message, may_train=may_train, **values)
+        except ReportError as error:
+            problem = str(error)
     context = {
         "subject": message.pk,
         "report_url": request.path,
@@ -43,7 +50,7 @@ def report_message(request: HttpRequest, slug: str, dialogue_id: uuid.UUID, mess
         "is_just_reported": made is not None,
         "report_error": problem,
     }
-    return render(request, "labeling/safety/_report.html", context, status=422 if problem else 200)
+    return context, problem
 
 
 @access.role_required(*RANKERS)

@@ -19,7 +19,8 @@ from labeling.models import (
     Withheld,
 )
 from labeling.models.content_hash import text_sha256
-from labeling.models.safety.labels import CATEGORIES, NO
+from labeling.models.safety.categories import CATEGORIES
+from labeling.models.safety.labels import NO
 from tests.labeling.factories import make_chat, make_run
 
 SAID, ANSWERED = Screening.Side.SAID, Screening.Side.ANSWERED

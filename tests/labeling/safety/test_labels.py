@@ -8,7 +8,8 @@ import pytest
 from contentfilter.categories import CATEGORIES as OF_FILTERS
 from contentfilter.categories import PARENTS as PARENTS_OF_FILTERS
 from labeling.models import DrawnText, Filter, FilterRules, Label, Project, Report, Screening, User
-from labeling.models.safety.labels import CATEGORIES, NO, PARENTS
+from labeling.models.safety.categories import CATEGORIES
+from labeling.models.safety.labels import NO, PARENTS
 from labeling.safety import labels
 from labeling.safety.labels import LabelError
 from labeling.statistics.sampling_weights import inclusion

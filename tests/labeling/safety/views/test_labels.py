@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from labeling.exports import build, request_export
 from labeling.models import DrawnText, Filter, FilterRules, Label, Project, TrainingJob, User
-from labeling.models.safety.labels import CATEGORIES
+from labeling.models.safety.categories import CATEGORIES
 from labeling.rounds.training_jobs import record_result, request_of, send_job
 from records import TrainingResult, publish_directory
 from tests.labeling.factories import make_user
