@@ -55,6 +55,7 @@ class Delivery(models.Model):
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     num_attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
+    attempt_ends_at = models.DateTimeField(null=True, blank=True)  # at the latest, while an attempt is under way
     status = models.PositiveSmallIntegerField(null=True, blank=True)  # HTTP, of the last answer; None: no answer
     error = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -67,6 +68,7 @@ class Delivery(models.Model):
             models.Index(fields=("webhook", "-created_at", "-id"), name="delivery_log"),
             models.Index(fields=("due_at",), condition=Q(state="waiting"), name="delivery_due"),
             models.Index(fields=("finished_at",), condition=~Q(finished_at=None), name="delivery_over"),
+            models.Index(fields=("webhook",), condition=~Q(attempt_ends_at=None), name="delivery_under_way"),
         )
 
     def __str__(self) -> str:

@@ -27,6 +27,9 @@ from records.names import DELIVER
 MOST_PER_PROJECT = 20
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 1800, 7200, 21600))  # after each attempt
 KEPT = timedelta(days=30)
+AT_ONCE = 2  # attempts at one webhook: the threads of all are few, and a silent address keeps each for long
+ATTEMPT = timedelta(seconds=outbound_http.LONGEST_SECONDS + 15)  # at most: the request, and looking its host up
+_IN_TURN = timedelta(seconds=5)  # until a delivery is looked at again whose webhook was busy
 _SENT_AT_ONCE = 200  # deliveries that are dispatched by one retry or one sweep, so that neither floods the queue
 State = Delivery.State
 
@@ -104,7 +107,7 @@ def deliver(delivery_id: Any) -> bool:
     status, error = _post(delivery)
     taken = status is not None and 200 <= status < 300
     state = State.DONE if taken else State.FAILED if delivery.num_attempts > len(PAUSES) else State.WAITING
-    changes: dict[str, Any] = {"status": status, "error": error[:300], "state": state}
+    changes: dict[str, Any] = {"status": status, "error": error[:300], "state": state, "attempt_ends_at": None}
     if state != State.WAITING:
         changes["finished_at"] = Now()
     # Only if this attempt is still the last one: a slow attempt must not overwrite the result of the next.
@@ -135,15 +138,22 @@ def signature(secret: str, body: str, *, at: int) -> str:
 def _claim(delivery_id: Any) -> Delivery | None:
     """Start an attempt: count it and postpone the due time. None if the delivery is not due, or another claims it now.
 
-    A locked row is skipped, not waited for: whoever holds it is about to make this attempt.
+    A locked row is skipped, not waited for: whoever holds it is about to make this attempt. One whose webhook has
+    enough attempts under way is postponed; two claims at one moment may make that one attempt more, which does no harm.
     """
     with transaction.atomic():
         due = Delivery.objects.select_for_update(of=("self",), skip_locked=True).select_related("webhook")
         delivery = due.filter(id=delivery_id, state=State.WAITING, due_at__lte=Now()).first()
         if delivery is None:
             return None
+        under_way = Delivery.objects.filter(webhook_id=delivery.webhook_id, attempt_ends_at__gt=Now())
+        if under_way.count() >= AT_ONCE:
+            Delivery.objects.filter(id=delivery.id).update(due_at=Now() + _IN_TURN)
+            return None
         pause = PAUSES[min(delivery.num_attempts, len(PAUSES) - 1)]
-        Delivery.objects.filter(id=delivery.id).update(num_attempts=F("num_attempts") + 1, due_at=Now() + pause)
+        Delivery.objects.filter(id=delivery.id).update(
+            num_attempts=F("num_attempts") + 1, due_at=Now() + pause, attempt_ends_at=Now() + ATTEMPT
+        )
         delivery.num_attempts += 1
         return delivery
 

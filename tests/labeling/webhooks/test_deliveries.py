@@ -123,6 +123,25 @@ def test_an_attempt_that_died_is_made_again(project: Project, webhook: Webhook, 
     assert deliveries.deliver(delivery.id)
 
 
+def test_a_webhook_has_so_many_attempts_under_way_and_the_next_waits_in_turn(
+    project: Project, webhook: Webhook, erin: User, listener: Listener
+) -> None:
+    for _ in range(deliveries.AT_ONCE):
+        assert deliveries._claim(announced(project).id) is not None
+    third = announced(project)
+    assert not deliveries.deliver(third.id)
+    third.refresh_from_db()
+    assert (third.state, third.num_attempts) == ("waiting", 0)  # no attempt is used up
+    assert third.due_at > timezone.now()
+    other = deliveries.add_webhook(project, url=listener.url, events=ALL, by=erin)
+    announced(project)
+    assert deliveries.deliver(other.deliveries.get().id)
+    Delivery.objects.update(attempt_ends_at=timezone.now() - timedelta(seconds=1))  # as of workers that were killed
+    make_due()
+    assert deliveries.deliver(third.id)
+    assert Delivery.objects.get(id=third.id).attempt_ends_at is None
+
+
 def test_a_closed_webhook_hears_nothing_more(
     project: Project, erin: User, webhook: Webhook, listener: Listener
 ) -> None:
