@@ -52,7 +52,18 @@ def _workers(var: Path) -> Iterator[None]:
 
     celery = [sys.executable, "-m", "celery"]
     quiet = ["--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
-    web = [*celery, "-A", "labeling.celery", "worker", "-n", "web@bench", "-Q", "web,exports", "--concurrency", "2"]
+    web = [
+        *celery,
+        "-A",
+        "labeling.celery",
+        "worker",
+        "-n",
+        "web@bench",
+        "-Q",
+        "web,exports,deliveries",
+        "--concurrency",
+        "2",
+    ]
     sample = [*celery, "-A", "sampler.app", "worker", "-n", "sample@bench", "-Q", "sample", "--pool", "threads"]
     broker = {**os.environ, "REDIS_URL": settings.REDIS_URL}
     model_side = {**broker, "DATABASE_URL": "", "PARLEY_STORE": str(settings.PARLEY_STORE)}

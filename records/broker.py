@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from records.names import (
     BUILD_EXPORT,
     DELIVER,
+    DELIVERIES_QUEUE,
     EMBED,
     EXPORTS_QUEUE,
     PRIORITY_OVERNIGHT,
@@ -49,7 +50,7 @@ QUEUES = {
     RECORD_TRAINING_RELEASED: WEB_QUEUE,
     BUILD_EXPORT: EXPORTS_QUEUE,
     TAKE_IN: EXPORTS_QUEUE,
-    DELIVER: EXPORTS_QUEUE,  # it may wait for an address for seconds, which no short job should do
+    DELIVER: DELIVERIES_QUEUE,  # it may wait for an address for half a minute; exports and answers must not
     SWEEP: WEB_QUEUE,
 }
 

@@ -21,6 +21,7 @@ SWEEP = "labeling.sweep"
 # Queues.
 WEB_QUEUE = "web"
 EXPORTS_QUEUE = "exports"
+DELIVERIES_QUEUE = "deliveries"
 SAMPLE_QUEUE = "sample"
 TRAIN_QUEUE = "train"
 

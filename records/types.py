@@ -343,9 +343,9 @@ class TrainingResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Worker:
-    """What a sample or train worker says of itself while it lives (records.presence).
+    """What a worker says of itself while it lives (records.presence).
 
-    `policies` are the store paths of those in memory, least recently used first, `servers` the hosts that it
+    `queue` is what it serves, several with commas between. `policies` are the store paths of those in memory, least recently used first, `servers` the hosts that it
     may call, `running` the ids of the sampling runs or training jobs that it is at. A web worker has no device to
     speak of, and `running` names its tasks.
     """

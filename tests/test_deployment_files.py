@@ -23,7 +23,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from records.names import EXPORTS_QUEUE, SAMPLE_QUEUE, TRAIN_QUEUE, WEB_QUEUE
+from records.names import DELIVERIES_QUEUE, EXPORTS_QUEUE, SAMPLE_QUEUE, TRAIN_QUEUE, WEB_QUEUE
 from tests import compose
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -69,7 +69,7 @@ def test_the_images_start_what_the_services_start() -> None:
 
 def test_every_queue_has_a_worker() -> None:
     listened = {queue for line in programs().values() for queue in _option(line, "-Q").split(",")}
-    assert listened - {""} == {WEB_QUEUE, EXPORTS_QUEUE, SAMPLE_QUEUE, TRAIN_QUEUE}
+    assert listened - {""} == {WEB_QUEUE, EXPORTS_QUEUE, DELIVERIES_QUEUE, SAMPLE_QUEUE, TRAIN_QUEUE}
 
 
 def test_every_module_that_is_started_exists() -> None:
@@ -82,7 +82,7 @@ def test_only_the_web_side_is_told_of_the_database() -> None:
     for name in ("sample-worker", "train-worker", "bundled-model"):
         assert SERVICES[name]["networks"] == ["broker"]
         assert not {"DATABASE_URL", "PARLEY_SECRET_KEY"} & set(SERVICES[name].get("environment", {})), name
-    for name in ("web", "web-worker", "beat", "migrate"):
+    for name in ("web", "web-worker", "exports-worker", "deliveries-worker", "beat", "migrate"):
         assert "DATABASE_URL" in SERVICES[name]["environment"], name
     assert SERVICES["postgres"]["networks"] == ["database"]
 
@@ -118,7 +118,7 @@ def test_the_override_for_gpus_gives_one_to_each_worker_of_models_and_changes_no
 
 
 def test_who_works_with_models_shares_the_store() -> None:
-    for name in ("web", "web-worker", "sample-worker", "train-worker", "migrate", "bundled-model"):
+    for name in ("web", "web-worker", "exports-worker", "sample-worker", "train-worker", "migrate", "bundled-model"):
         assert "store:/var/parley/store" in SERVICES[name]["volumes"], name
 
 

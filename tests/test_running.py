@@ -141,7 +141,9 @@ def test_without_a_proxy_nobody_can_claim_another_address(run: Run) -> None:
     assert "203.0.113.9" not in log.read_text()
 
 
-@pytest.mark.parametrize("worker", ["web-worker", "sample-worker", "train-worker"])
+@pytest.mark.parametrize(
+    "worker", ["web-worker", "exports-worker", "deliveries-worker", "sample-worker", "train-worker"]
+)
 def test_its_workers_come_up(run: Run, worker: str) -> None:
     log = run.var / "log" / f"{worker}.log"
     assert processes.wait_until(lambda: log.exists() and " ready." in log.read_text(), seconds=PATIENCE)
@@ -150,7 +152,8 @@ def test_its_workers_come_up(run: Run, worker: str) -> None:
 def test_its_workers_say_that_they_live(run: Run) -> None:
     with redis.Redis.from_url(valkey.url(paths.Places(run.var)), decode_responses=True) as client:
         assert processes.wait_until(
-            lambda: {one.worker.queue for one in living(client)} == {"web", "sample", "train"}, seconds=PATIENCE
+            lambda: {one.worker.queue for one in living(client)} == {"web", "exports", "deliveries", "sample", "train"},
+            seconds=PATIENCE,
         )
 
 

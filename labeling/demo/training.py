@@ -173,7 +173,7 @@ def _await_export(loop: Loop, asked: Export, *, share: tuple[float, float]) -> N
         progress,
         show=lambda fraction, note: loop.show(low + (high - low) * fraction, note),
         patience=EXPORT_PATIENCE,
-        where=f"{log_folder()}/web-worker.log",
+        where=f"{log_folder()}/exports-worker.log",
     )
 
 

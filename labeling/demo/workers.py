@@ -17,14 +17,14 @@ from labeling.demo.polling import Show, StepFailed, follow
 from labeling.embedded import processes
 
 CONFIGURATION = Path(__file__).parents[1] / "supervisord.conf"
-WORKERS = ("web", "sample", "train")  # the names of their Celery nodes
+WORKERS = ("web", "exports", "deliveries", "sample", "train")  # the names of their Celery nodes
 _START_SECONDS = 180.0  # two workers import torch, which is slow on a busy machine
 _STOP_SECONDS = 40.0  # longer than every stopwaitsecs of the configuration
 
 
 @contextmanager
 def running_workers() -> Iterator[None]:
-    """Start the web, sample and train workers and beat; stop them on exit, whatever happens."""
+    """Start all workers and beat; stop them on exit, whatever happens."""
     configuration = _write_configuration()
     end_orphans()
     supervisor = subprocess.Popen(

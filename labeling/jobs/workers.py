@@ -14,20 +14,35 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.jobs import dispatch
 from labeling.models import Policy, Project, SamplingRun, TrainingJob, User
-from records.names import BUILD_EXPORT, DELIVER, EXPORTS_QUEUE, SAMPLE_QUEUE, TAKE_IN, TRAIN_QUEUE, WEB_QUEUE
+from records.names import (
+    BUILD_EXPORT,
+    DELIVER,
+    DELIVERIES_QUEUE,
+    EXPORTS_QUEUE,
+    SAMPLE_QUEUE,
+    TAKE_IN,
+    TRAIN_QUEUE,
+    WEB_QUEUE,
+)
 from records.presence import Living, living
 
 # Must equal the commands in labeling/supervisord.conf; a test compares them.
 COMMANDS = {
-    WEB_QUEUE: "python -m celery -A labeling.celery worker -n web@%h -Q web,exports --concurrency 2 "
+    WEB_QUEUE: "python -m celery -A labeling.celery worker -n web@%h -Q web --concurrency 2 "
     "--without-gossip --without-mingle --loglevel INFO",
+    EXPORTS_QUEUE: "python -m celery -A labeling.celery worker -n exports@%h -Q exports --concurrency 1 "
+    "--without-gossip --without-mingle --loglevel INFO",
+    DELIVERIES_QUEUE: "python -m celery -A labeling.celery worker -n deliveries@%h -Q deliveries --pool threads "
+    "--concurrency 8 --without-gossip --without-mingle --loglevel INFO",
     SAMPLE_QUEUE: "python -m celery -A sampler.app worker -n sample@%h -Q sample --pool threads --concurrency 112 "
     "--without-gossip --without-mingle --loglevel INFO",
     TRAIN_QUEUE: "python -m celery -A training.app worker -n train@%h -Q train --concurrency 1 "
     "--without-gossip --without-mingle --loglevel INFO",
 }
 
-# The tasks of web workers that take long enough to be seen on the page.
+_OURS = (WEB_QUEUE, EXPORTS_QUEUE, DELIVERIES_QUEUE)  # served beside the database
+
+# The tasks of workers beside the database that take long enough to be seen on the page.
 TASKS = {BUILD_EXPORT: _("an export"), TAKE_IN: _("an import"), DELIVER: _("a delivery")}
 
 
@@ -56,9 +71,14 @@ class WorkerGroup:
     workers: list[LivingWorker]
     num_waiting: int | None
 
+    @property
+    def has_devices(self) -> bool:
+        """Whether they work with models, on a device that is worth a column."""
+        return self.queue not in _OURS
+
 
 def worker_groups(viewer: User) -> list[WorkerGroup] | None:
-    """Web workers, sample workers and train workers; None if the broker does not answer."""
+    """Workers by the queue that they serve; None if the broker does not answer."""
     found = _live_workers()
     if found is None:
         return None
@@ -66,7 +86,15 @@ def worker_groups(viewer: User) -> list[WorkerGroup] | None:
     texts = {
         WEB_QUEUE: (
             _("Web workers"),
-            _("No web worker is alive. Until one is, nothing that comes in is recorded, and exports and imports wait."),
+            _("No web worker is alive. Until one is, nothing that comes in is recorded."),
+        ),
+        EXPORTS_QUEUE: (
+            _("Export workers"),
+            _("No export worker is alive. Until one is, exports and imports wait."),
+        ),
+        DELIVERIES_QUEUE: (
+            _("Delivery workers"),
+            _("No delivery worker is alive. Until one is, webhooks wait."),
         ),
         SAMPLE_QUEUE: (
             _("Sample workers"),
@@ -80,8 +108,8 @@ def worker_groups(viewer: User) -> list[WorkerGroup] | None:
             label=label,
             none=none,
             command=COMMANDS[queue],
-            workers=[shown(one) for one in found if one.worker.queue == queue],
-            num_waiting=_num_waiting(queue),
+            workers=[shown(one) for one in found if serves(one, queue)],
+            num_waiting=dispatch.queue_length(queue),
         )
         for queue, (label, none) in texts.items()
     ]
@@ -90,7 +118,12 @@ def worker_groups(viewer: User) -> list[WorkerGroup] | None:
 def sample_worker_is_alive() -> bool | None:
     """Whether any sample worker is alive; None if the broker does not answer."""
     found = _live_workers()
-    return None if found is None else any(one.worker.queue == SAMPLE_QUEUE for one in found)
+    return None if found is None else any(serves(one, SAMPLE_QUEUE) for one in found)
+
+
+def serves(one: Living, queue: str) -> bool:
+    """Whether a worker takes messages from this queue, perhaps beside others."""
+    return queue in one.worker.queue.split(",")
 
 
 def _live_workers() -> list[Living] | None:
@@ -124,22 +157,15 @@ def _as_shown(
     )
 
 
-def _num_waiting(queue: str) -> int | None:
-    """The number of messages in the queues that a worker of this group serves; None if the broker is away."""
-    queues = (WEB_QUEUE, EXPORTS_QUEUE) if queue == WEB_QUEUE else (queue,)
-    counts = [dispatch.queue_length(one) for one in queues]
-    return None if None in counts else sum(count or 0 for count in counts)
-
-
 def _policies(found: Sequence[Living]) -> dict[str, Policy]:
     paths = {path for one in found for path in one.worker.policies}
     return {policy.store_path: policy for policy in Policy.objects.filter(store_path__in=paths)}
 
 
 def _purposes(found: Sequence[Living]) -> dict[str, str]:
-    """What the running work is for: of sampling runs by their ids, of web workers' tasks by their names."""
+    """What the running work is for: of sampling runs by their ids, of other tasks by their names."""
     runs = SamplingRun.objects.filter(id__in=_running(found, SAMPLE_QUEUE)).only("purpose")
-    tasks = {task for one in found if one.worker.queue == WEB_QUEUE for task in one.worker.running}
+    tasks = {task for one in found if any(serves(one, queue) for queue in _OURS) for task in one.worker.running}
     return {task: str(TASKS.get(task, _("short job"))) for task in tasks} | {
         str(run.id): run.get_purpose_display().lower() for run in runs
     }
@@ -155,7 +181,7 @@ def _running(found: Sequence[Living], queue: str) -> list[UUID]:
     """Ids of the rows that workers of this queue work on. Names that are no UUIDs belong to other programs' work."""
     ids = []
     for one in found:
-        for name in one.worker.running if one.worker.queue == queue else ():
+        for name in one.worker.running if serves(one, queue) else ():
             try:
                 ids.append(UUID(name))
             except ValueError:

@@ -60,7 +60,7 @@ MUTANTS = [
     ),
     _workers(
         "a worker of any kind passes for a sample worker",
-        "any(one.worker.queue == SAMPLE_QUEUE for one in found)",
+        "any(serves(one, SAMPLE_QUEUE) for one in found)",
         "any(one.worker.queue for one in found)",
         "sampling/test_progress.py::test_a_worker_that_is_missing_is_the_reason",
     ),

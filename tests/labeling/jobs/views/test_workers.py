@@ -39,7 +39,7 @@ def test_with_none_alive_it_says_so_and_how_to_start_one(erins_browser: Client) 
     assert "celery -A training.app worker -n train@%h" in page
 
 
-@pytest.mark.parametrize("queue", ["web", "sample", "train"])
+@pytest.mark.parametrize("queue", ["web", "exports", "deliveries", "sample", "train"])
 def test_the_command_is_that_of_the_supervisor(queue: str) -> None:
     configuration = configparser.RawConfigParser()
     configuration.read(Path(__file__).parents[4] / "labeling" / "supervisord.conf")
@@ -79,13 +79,16 @@ def test_a_train_worker_shows_its_job_and_links_it_for_those_who_may_open_it(
 
 
 def test_a_web_worker_shows_what_takes_long_by_name(erins_browser: Client, broker: redis.Redis) -> None:
-    make_worker("web@desk", device="", running=("labeling.build_export", "labeling.sweep", "labeling.take_in"))
+    tasks = ("labeling.build_export", "labeling.sweep", "labeling.take_in")
+    make_worker("web@desk", queue="exports,web", device="", running=tasks)
     broker.lpush("web", "{}")
     broker.lpush("exports", "{}")
     page = shown(erins_browser)
     assert "1 × an export, 1 × an import, 1 × short job" in page
-    assert "2 requests lie in the queue." in page
+    assert page.count("1 request lies in the queue.") == 2
     assert "No web worker" not in page
+    assert "No export worker" not in page
+    assert "No delivery worker is alive. Until one is, webhooks wait." in page
 
 
 def test_its_changing_part_comes_alone(erins_browser: Client) -> None:
