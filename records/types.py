@@ -345,9 +345,9 @@ class TrainingResult:
 class Worker:
     """What a worker says of itself while it lives (records.presence).
 
-    `queue` is what it serves, several with commas between. `policies` are the store paths of those in memory, least recently used first, `servers` the hosts that it
-    may call, `running` the ids of the sampling runs or training jobs that it is at. A web worker has no device to
-    speak of, and `running` names its tasks.
+    `queue` is what it serves, several with commas between; `policies` are the store paths of those in memory, least
+    recently used first; `servers` the hosts that it may call; `running` the ids of the sampling runs or training
+    jobs that it is at. A worker beside the database has no device to speak of, and `running` names its tasks.
     """
 
     name: str
