@@ -16,7 +16,11 @@ from stdnum import iban, luhn
 
 from records import Completion, Demonstration, LabelledText, Message, Prompt, Ranking, Thumb
 
-_EMAIL = re.compile(r"[\w.+%-]+@(?:[\w-]+\.)+[\w-]{2,}")
+# What stands before an @ and after it. Searched from each @ on: one pattern of both would look from every character of
+# a long word to its end, which is quadratic. RFC 5321 §4.5.3.1 allows 64 characters before it.
+_BEFORE_AT = re.compile(r"[\w.+%-]{1,64}\Z")
+_AFTER_AT = re.compile(r"(?:[\w-]+\.)+[\w-]{2,}")
+_MOST_BEFORE_AT = 64
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
 _CARD = re.compile(r"\b[3-6]\d{3}(?:[ -]?\d){9,15}\b")
 _IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4})(?![\w:]|\.\d)")
@@ -32,7 +36,7 @@ def scrub_text(text: str, found: Counter[str]) -> str:
     """The text with a placeholder for each piece of personal data; `found` counts them by kind."""
     if not _MAY_MATCH.search(text):
         return text
-    text = _replace_matches(text, _EMAIL.finditer(text), lambda match: match.end(), "e-mail address", found)
+    text = _replace_spans(text, _email_addresses(text), "e-mail address", found)
     text = _replace_matches(text, _IBAN.finditer(text), _iban_end, "IBAN", found)
     text = _replace_matches(text, _CARD.finditer(text), _card_end, "card number", found)
     if "+" in text:
@@ -75,6 +79,17 @@ def _completion(completion: Completion, found: Counter[str]) -> Completion:
     if content == completion.content:
         return completion
     return dataclasses.replace(completion, content=content, num_tokens=None, logprob=None)
+
+
+def _email_addresses(text: str) -> Iterator[tuple[int, int]]:
+    done = at = 0
+    while (at := text.find("@", at)) >= 0:
+        low = max(done, at - _MOST_BEFORE_AT)
+        before, after = _BEFORE_AT.search(text[low:at]), _AFTER_AT.match(text, at + 1)
+        at += 1
+        if before and after:
+            done = at = after.end()
+            yield low + before.start(), done
 
 
 def _phone_numbers(text: str) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
-"""Word-by-word difference of two texts, for showing them side by side or as one text with its changes."""
+"""Differences of two texts, word by word or line by line, for showing them side by side or as one with its changes."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 from rapidfuzz.distance import LCSseq
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
+MOST_LINES = 8_000  # of both texts together
 MOST_WORDS = 4_000  # of both texts together: the comparison is quadratic in their number, some milliseconds here
 
 
@@ -57,6 +59,38 @@ def word_changes(before: str, after: str) -> list[Change] | None:
         ]
         done = block.a + block.size, block.b + block.size
     return [change for change in changes if change.text]
+
+
+def line_changes(before: str, after: str) -> list[Change]:
+    """The lines removed and added, in the order of reading.
+
+    Beyond MOST_LINES a line counts as kept as often as both texts have it, wherever it stands, and what was removed
+    comes first. Not difflib.ndiff: it compares every removed line with every added one by its characters, 19 seconds
+    for 400 changed lines.
+    """
+    old, new = before.splitlines(), after.splitlines()
+    if len(old) + len(new) > MOST_LINES:
+        removed, added = _surplus(old, new), _surplus(new, old)
+        return [Change(line, "removed") for line in removed] + [Change(line, "added") for line in added]
+    changes: list[Change] = []
+    done = 0, 0
+    for block in LCSseq.editops(old, new).as_matching_blocks():
+        changes += [Change(line, "removed") for line in old[done[0] : block.a]]
+        changes += [Change(line, "added") for line in new[done[1] : block.b]]
+        done = block.a + block.size, block.b + block.size
+    return changes
+
+
+def _surplus(lines: Sequence[str], others: Sequence[str]) -> list[str]:
+    """The lines that come more often here than among the others."""
+    left = Counter(others)
+    found = []
+    for line in lines:
+        if left[line] > 0:
+            left[line] -= 1
+        else:
+            found.append(line)
+    return found
 
 
 def _segments(words: Sequence[str], shared: Sequence[tuple[int, int]]) -> list[Segment]:

@@ -7,10 +7,11 @@ backslashes, reference lines), the text stays; `render_raw` gives it exactly.
 """
 
 import re
-from functools import lru_cache
+from threading import Lock
 from urllib.parse import urlsplit
 
 import nh3
+from cachetools import LRUCache, cached
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
@@ -129,6 +130,8 @@ def _link_close(_renderer: RendererHTML, tokens: list[Token], index: int, _optio
 
 
 _MARKDOWN = _markdown()
+_CACHED_CHARACTERS = 8_000_000  # of HTML; a number of texts alone would be no bound, since one has up to 100,000
+_RENDERED: LRUCache[str, str] = LRUCache(maxsize=_CACHED_CHARACTERS, getsizeof=len)
 
 
 def render_prose(text: str) -> SafeString:
@@ -148,7 +151,7 @@ def render_raw(text: str) -> SafeString:
     return mark_safe(marked)  # noqa: S308 (escaped above)
 
 
-@lru_cache(maxsize=2048)
+@cached(_RENDERED, key=lambda text: text, lock=Lock())
 def _render(text: str) -> str:
     visible = _DIRECTION.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
     if len(visible) > _LONGEST_MARKDOWN:

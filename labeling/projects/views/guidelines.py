@@ -1,7 +1,5 @@
 """Guidelines: everybody in the project reads them, admins write them, every version is kept."""
 
-import difflib
-
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,6 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling.models import Adjudication, GuidelineVersion, Project, User
 from labeling.projects import administration
 from labeling.projects.forms import GuidelinesForm
+from labeling.prompts.word_diff import line_changes
 from labeling.web import access
 from labeling.web.form_fields import TextForm, whole_number
 from labeling.web.markdown import render_prose
@@ -87,6 +86,6 @@ def _changes(project: Project, *, since: int, until: GuidelineVersion | None) ->
     before = project.guideline_versions.filter(version=since).first()
     if before is None or until is None or before.version == until.version:
         return []
-    kinds = {"- ": "gone", "+ ": "came"}
-    lines = difflib.ndiff(before.text.splitlines(), until.text.splitlines())
-    return [(kinds[line[:2]], line[2:]) for line in lines if line[:2] in kinds and line[2:].strip()]
+    kinds = {"removed": "gone", "added": "came"}
+    changes = line_changes(before.text, until.text)
+    return [(kinds[change.kind], change.text) for change in changes if change.text.strip()]
