@@ -37,7 +37,14 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
 def test_production_with_its_own_values_passes_every_deployment_check() -> None:
     done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, PARLEY_MAIL_HOST="mail.example.org")
     assert done.returncode == 0, done.stderr
-    assert "no issues (0 silenced)" in done.stdout
+    assert "no issues (2 silenced)" in done.stdout  # whether a whole domain is bound to HTTPS is not ours to say
+
+
+@pytest.mark.parametrize(("variables", "bound"), [({}, "False False"), ({"PARLEY_HSTS_SUBDOMAINS": "1"}, "True False")])
+def test_only_our_host_is_bound_to_https_unless_more_is_asked_for(variables: dict[str, str], bound: str) -> None:
+    told = "from django.conf import settings as s; print(s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_PRELOAD)"
+    done = manage("shell", "--no-imports", "-c", told, **PRODUCTION | variables)
+    assert done.stdout.strip() == bound, done.stderr
 
 
 @pytest.mark.parametrize("proxies", ["192.0.2.1", "192.0.2.1, 2001:db8::1", "192.0.2.0/28"])
