@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "labeling",
 ]
 MIDDLEWARE = [
+    "labeling.web.observation.observe",
     "django.middleware.security.SecurityMiddleware",
     "labeling.web.security_headers.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -209,11 +210,20 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# Watching over it: the token of a scrape (none: no address for it), and how log lines are written.
+METRICS_TOKEN = environment.text("PARLEY_METRICS_TOKEN")
+LOG_FORMAT = environment.choice("PARLEY_LOG_FORMAT", default="line", choices=("line", "json"))
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "labeling.web.log_lines.WithRequestId"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"()": "labeling.web.log_lines.JsonLine"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]},
+    },
     "root": {"handlers": ["console"], "level": environment.text("PARLEY_LOG_LEVEL", default="INFO")},
     "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
 }
