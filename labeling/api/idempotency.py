@@ -1,12 +1,14 @@
 """Idempotency keys: a repeated write with the same `Idempotency-Key` gets the stored response and is not done again.
 
 Only successful responses are stored: a refused request changed nothing and may be tried again under its key. What must
-not be stored (`no-store`: it holds a secret) is told once; its operation sees by itself that the work is done.
+not be stored (`no-store`: it holds a secret) is told once; its operation sees by itself that the work is done. A stored
+response is not told again to an owner who has lost the role or a project since.
 """
 
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
@@ -36,6 +38,7 @@ def answer_once(request: HttpRequest, token: ApiToken, answer: Callable[[], Http
         )
     known = _claim_key(token, key, _fingerprint(request))
     if known.status is not None:
+        _require_kept_rights(token, known)
         return HttpResponse(
             known.body, status=known.status, content_type="application/json", headers={"Idempotency-Replayed": "true"}
         )
@@ -64,6 +67,24 @@ def _claim_key(token: ApiToken, key: str, fingerprint: str) -> ApiAnswer:
     return known
 
 
+def _rights_of(token: ApiToken) -> dict[str, Any]:
+    projects = token.owner.memberships.order_by("project_id").values_list("project_id", flat=True)
+    return {"role": token.owner.role, "projects": list(map(str, projects))}
+
+
+def _require_kept_rights(token: ApiToken, known: ApiAnswer) -> None:
+    """Raise ApiError where the owner has another role now, or has left a project: the response may be of it."""
+    now = _rights_of(token)
+    before = known.rights or now
+    if before["role"] != now["role"] or not set(before["projects"]) <= set(now["projects"]):
+        raise ApiError(
+            403,
+            where=f"header.{HEADER}",
+            what="This was done, but your role or your projects have changed since, so its response is not told again.",
+            what_to_do="Read what you may still see; nothing was done a second time.",
+        )
+
+
 def _take_over(known: ApiAnswer) -> bool:
     """Whether this request takes over one that was abandoned. One UPDATE, so that only one of several can."""
     left = ApiAnswer.objects.filter(id=known.id, status=None, begun_at__lt=timezone.now() - _ABANDONED_AFTER)
@@ -74,7 +95,8 @@ def _store_answer(known: ApiAnswer, response: HttpResponseBase) -> HttpResponseB
     is_secret = "no-store" in response.headers.get("Cache-Control", "")
     if isinstance(response, HttpResponse) and response.status_code < 400 and not is_secret:
         known.status, known.body = response.status_code, response.content.decode()
-        known.save(update_fields=["status", "body"])
+        known.rights = _rights_of(known.token)
+        known.save(update_fields=["status", "body", "rights"])
     else:
         known.delete()
     return response

@@ -1,4 +1,6 @@
-"""Until when an attempt at a delivery may be under way, so that one silent address takes few threads."""
+"""Until when an attempt at a delivery may be under way, so that one silent address takes few threads; and with which
+rights an answer of the API was given, so that it is not given again to who has lost them.
+"""
 
 from django.db import migrations, models
 
@@ -10,6 +12,11 @@ class Migration(migrations.Migration):
             model_name="delivery",
             name="attempt_ends_at",
             field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name="apianswer",
+            name="rights",
+            field=models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
         ),
         migrations.AddIndex(
             model_name="delivery",

@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.db.models import Value
 from django.utils import timezone
 
 from labeling.models.people import User
@@ -50,6 +51,8 @@ class ApiAnswer(models.Model):
     request_sha256 = models.CharField(max_length=64)  # of method, path and body
     status = models.PositiveSmallIntegerField(null=True, blank=True)  # None while it is being done
     body = models.TextField(blank=True)
+    # The owner's role and projects when it was done: {"role", "projects"}. Who has lost one of them is not told again.
+    rights = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     begun_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

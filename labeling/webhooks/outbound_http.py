@@ -27,9 +27,15 @@ class OutboundError(ValueError):
     """A URL that may not be requested, or does not answer; the text is for the person who entered it."""
 
 
+class HostUnknown(OutboundError):
+    """No address is known of its host, at least now."""
+
+
 def require_public_url(url: str) -> None:
-    """Raise OutboundError unless the URL may be requested, as far as can be told without resolving its host."""
-    _parts(url)
+    """Raise OutboundError unless the URL may be requested. A name that cannot be resolved now is none of its faults."""
+    host, port, *_rest = _parts(url)
+    with suppress(HostUnknown):
+        _addresses_of(host, port)
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:
@@ -105,7 +111,7 @@ def _addresses_of(host: str, port: int) -> list[str]:
     try:
         found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError) as error:
-        raise OutboundError(_("There is no %(host)s: %(error)s") % {"host": host, "error": error}) from error
+        raise HostUnknown(_("There is no %(host)s: %(error)s") % {"host": host, "error": error}) from error
     if not _is_listed(host) and not all(map(is_public, found)):
         raise OutboundError(_("%(host)s is in a private network; an admin can list it.") % {"host": host})
     return found[:_MOST_ADDRESSES]

@@ -199,6 +199,23 @@ def test_the_same_write_under_one_key_is_done_once() -> None:
     assert project.exports.count() == 2
 
 
+def test_who_has_lost_a_right_since_is_not_told_again_and_nothing_is_done_twice() -> None:
+    project, other = make_project(), make_project()
+    erin = make_user(username="erin", projects=[project])
+    program = Program(erin)
+    path = f"projects/{project.slug}/exports"
+    assert program.post(path, {"kind": "prompts"}, key="k").status_code == 201
+    other.memberships.create(user=erin)
+    assert program.post(path, {"kind": "prompts"}, key="k").status_code == 201  # to have gained one is no matter
+    project.memberships.filter(user=erin).delete()
+    refused = program.post(path, {"kind": "prompts"}, key="k")
+    assert (refused.status_code, refused.json()["where"]) == (403, "header.Idempotency-Key")
+    project.memberships.create(user=erin)
+    User.objects.filter(id=erin.id).update(role=User.Role.TRAINER)
+    assert program.post(path, {"kind": "prompts"}, key="k").status_code == 403
+    assert project.exports.count() == 1
+
+
 def test_a_key_is_its_tokens_own_and_ends_after_a_day() -> None:
     project = make_project()
     erin = make_user(username="erin", projects=[project])

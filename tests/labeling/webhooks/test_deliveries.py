@@ -216,6 +216,16 @@ def test_no_machine_of_our_own_network_is_called(host: str, settings: Any) -> No
         outbound_http.post(f"https://{host}:1/", b"{}", {})
 
 
+@pytest.mark.parametrize("host", ["10.1.2.3", "localhost", "[::ffff:127.0.0.1]", "169.254.169.254"])
+def test_an_address_in_our_own_network_is_refused_when_it_is_added(project: Project, erin: User, host: str) -> None:
+    with pytest.raises(WebhookError, match="private network"):
+        deliveries.add_webhook(project, url=f"https://{host}/hook", events=ALL, by=erin)
+
+
+def test_a_name_that_cannot_be_resolved_now_is_added(project: Project, erin: User) -> None:
+    assert deliveries.add_webhook(project, url="https://hooks.invalid/", events=ALL, by=erin).closed_at is None
+
+
 def test_public_addresses_are_told_from_others() -> None:
     assert outbound_http.is_public("93.184.216.34")
     assert outbound_http.is_public("2606:4700:4700::1111")
