@@ -12,6 +12,7 @@ NEED_NO_SERVERS = {
     "demo",
     "help",
     "makemessages",
+    "restore_archive",
     "run",
     "--help",
     "--version",

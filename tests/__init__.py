@@ -1,0 +1,1 @@
+"""The tests, by package; this file makes `tests` ours where an installed package brings a folder of that name."""
