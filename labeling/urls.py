@@ -13,7 +13,7 @@ from labeling.dialogues.views import chat, editor, regeneration, review, start, 
 from labeling.exports.views import data, export
 from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
-from labeling.operations.views import metrics
+from labeling.operations.views import audit, metrics
 from labeling.preview.views import door as preview_door
 from labeling.preview.views import mine, visit, words
 from labeling.preview.views import settings as preview_settings
@@ -325,6 +325,8 @@ urlpatterns = [
     path("t/<slug:slug>/mine/delete/", mine.delete_mine, name="delete_mine"),
     # Programs.
     *routes.urlpatterns,
+    path("audit/", audit.audit, name="audit"),
+    path("audit/download/", audit.download_audit, name="download_audit"),
     # Machines that watch over this one.
     path("metrics/", metrics.metrics, name="metrics"),
     path("health/live/", health.live, name="live"),

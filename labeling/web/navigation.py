@@ -66,5 +66,6 @@ def _general_links(user: User) -> list[NavigationLink]:
         ("filters", _("Filters"), user.can_train_models),
         ("workers", _("Workers"), user.can_train_models),
         ("people", _("People"), user.is_admin),
+        ("audit", _("Audit"), user.is_admin),
     ]
     return [NavigationLink(name=name, label=label, url=reverse(name)) for name, label, allowed in wanted if allowed]
