@@ -15,6 +15,7 @@ from transformers import DynamicCache
 from language.batching import length_buckets, pad_right
 from language.prefixes import Prefixes
 from language.slots import Slots, context_length
+from language.stop_ids import stop_ids_of
 from language.token_sampling import Draws, draw, next_token_probabilities, truncate
 from records import SamplingParams
 from records.types import FinishReason
@@ -26,12 +27,16 @@ _PREFILL_TOKENS_ELSEWHERE = 8192
 
 @dataclass(eq=False)
 class Row:
-    """One completion on its way. `finish_reason` is None until it has ended."""
+    """One completion on its way. `finish_reason` is None until it has ended.
+
+    `end_token_id` is the template's own; `stop_ids` are the model's others, which end it too.
+    """
 
     params: SamplingParams
     end_token_id: int
     seed: int
     most_tokens: int
+    stop_ids: frozenset[int] = frozenset()
     draws: Draws = field(init=False)
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
@@ -50,6 +55,8 @@ class Row:
         self.logprobs.append(logprob)
         if token_id == self.end_token_id:
             self.finish_reason = "stop"
+        elif token_id in self.stop_ids:
+            self.finish_reason = "other_stop"
         elif len(self.token_ids) >= self.most_tokens:
             self.finish_reason = "length"
 
@@ -62,6 +69,7 @@ class RunningBatch:
         self._prefixes = prefixes
         self._reusing: dict[Row, Sequence[int]] = {}  # rows whose tokens the next turn will continue; their prompts
         self.context_length = context_length(model)
+        self._stop_ids = stop_ids_of(model)
         self.rows: list[Row] = []
         self._slots = Slots()
         self._device = next(model.parameters()).device
@@ -71,6 +79,8 @@ class RunningBatch:
     ) -> list[Row]:
         """The rows of one prompt, not yet begun; completion i has the seed `params.seed + i`.
 
+        Each stops at `end_token_id`, and at any other end token that the model's configuration names; where
+        `end_token_id` is below 0, at none, so that every row has the same length.
         Raises ValueError where the prompt is empty or leaves no room for an answer.
         """
         room = self.context_length - len(prompt_ids)
@@ -82,7 +92,8 @@ class RunningBatch:
                 "shorten the dialogue"
             )
         most = min(params.max_new_tokens, room)
-        return [Row(params, end_token_id, params.seed + i, most) for i in range(num_completions)]
+        others = self._stop_ids if end_token_id >= 0 else frozenset()
+        return [Row(params, end_token_id, params.seed + i, most, others) for i in range(num_completions)]
 
     @torch.inference_mode()
     def join(self, newcomers: Sequence[tuple[Sequence[int], list[Row]]], *, reuse: bool = False) -> None:

@@ -22,7 +22,10 @@ MOST_ROWS = 64
 
 @dataclass(frozen=True)
 class Sampled:
-    """One completion: its tokens, the end token included where it was sampled, and their log-probabilities."""
+    """One completion: its tokens, the token that ended it included where one was sampled, and their log-probabilities.
+
+    `finish_reason` is "stop" at the template's own end token, "other_stop" at another end token of the model.
+    """
 
     token_ids: list[int]
     logprobs: list[float]
@@ -41,6 +44,7 @@ def sample(
 ) -> list[Sampled]:
     """`num_completions` of one prompt, which is computed once; completion i has the seed `params.seed + i`.
 
+    A completion stops at `end_token_id` (the template's own) and at any other end token that the model names.
     `on_tokens(i, ids)` hears of new tokens as they come; `should_stop()` is asked before each token, and
     what is not finished then ends as "cancelled". Raises ValueError where the prompt does not fit.
     """

@@ -19,6 +19,7 @@ from language.checkpoints import load_tokenizer
 from language.commandline import Precision, autocast
 from language.generation import Sampled, sample_batch
 from language.options import OptionError
+from language.stop_ids import STOPPED, decode_text
 from policy.prompts import TokenizedPrompt
 from records import Completion, SamplingParams
 from records.lines import to_line
@@ -121,11 +122,11 @@ def sample_answers(
 def as_completion(
     sampled: Sampled, tokenizer: PreTrainedTokenizerBase, completion_id: str, policy: str, params: SamplingParams
 ) -> Completion:
-    """The record of what was sampled. Records hold no NUL character, so one is shown as unreadable."""
-    text = str(tokenizer.decode(sampled.token_ids, skip_special_tokens=True))
+    """The record of what was sampled, with the text that people are shown of it."""
+    ended_by = sampled.token_ids[-1:] if sampled.finish_reason in STOPPED else ()
     return Completion(
         id=completion_id,
-        content=text.replace("\0", "\ufffd"),
+        content=decode_text(tokenizer, sampled.token_ids, ended_by),
         policy=policy,
         sampling=params,
         finish_reason=sampled.finish_reason,

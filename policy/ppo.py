@@ -22,6 +22,7 @@ from language.optimization import build_adamw, build_schedule
 from language.options import OptionError, flag
 from language.progress import Progress, begin_stage
 from language.seeds import derived_seed
+from language.stop_ids import hidden_ids
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage
@@ -132,6 +133,7 @@ def train(
                 num_completions=config.completions_per_prompt,
                 params=config.sampling_params(state.step),
                 end_token_id=end_token_id(material.tokenizer),
+                hidden_ids=hidden_ids(material.tokenizer),
                 precision=config.precision,
                 sharing=sharing,
             )

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 
 from language.commandline import Precision, autocast
 from language.generation import MOST_ROWS, Sampled, sample_batch
+from language.stop_ids import shown_ids
 from policy.learner import PolicyLearner, sampling_model
 from policy.prompts import TokenizedPrompt
 from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies
@@ -31,7 +32,8 @@ class Rollouts:
     """`num_completions` completions of each prompt: row i is of prompts[i // num_completions].
 
     A completion ends with its first end token, or has none where it reached the limit. `mask` is True on its
-    tokens, `ended` where there is an end token.
+    tokens, `ended` where it closes with the chat template's own end token: one that stopped at another end token
+    of the model has not ended as SFT taught it. `shown` is what a person sees of each, and a reward model may read.
     """
 
     prompts: tuple[TokenizedPrompt, ...]
@@ -40,6 +42,12 @@ class Rollouts:
     mask: Bool[Tensor, "rows length"]
     ended: Bool[Tensor, " rows"]
     sampled_logprobs: Float[Tensor, "rows length"]
+    shown: tuple[tuple[int, ...], ...]
+
+    @property
+    def as_shown(self) -> "Rollouts":
+        """The same with each completion as it is shown, for scores; what is token by token stays as sampled."""
+        return replace(self, completions=self.shown)
 
     def prompt_ids(self, rows: Sequence[int]) -> list[str]:
         """The record ids of the prompts of these rows, for messages."""
@@ -83,6 +91,7 @@ def collect_rollouts(
     num_completions: int,
     params: SamplingParams,
     end_token_id: int,
+    hidden_ids: frozenset[int],
     precision: Precision,
     sharing: Sharing = ALONE,
 ) -> Rollouts:
@@ -105,7 +114,7 @@ def collect_rollouts(
         MOST_ROWS,
     )
     sampled = [completions for part in sharing.gather(own) for completions in part]
-    return arrange(prompts, sampled, end_token_id=end_token_id, device=model.device)
+    return arrange(prompts, sampled, end_token_id=end_token_id, hidden_ids=hidden_ids, device=model.device)
 
 
 def arrange(
@@ -113,9 +122,13 @@ def arrange(
     sampled: Sequence[Sequence[Sampled]],
     *,
     end_token_id: int,
+    hidden_ids: frozenset[int],
     device: str | torch.device = "cpu",
 ) -> Rollouts:
-    """Samples as rollouts, prompts with like numbers of tokens side by side."""
+    """Samples as rollouts, prompts with like numbers of tokens side by side.
+
+    `end_token_id` is the template's own, `hidden_ids` are the control tokens, which have no text.
+    """
     order = sorted(
         range(len(prompts)), key=lambda i: len(prompts[i].token_ids) + max(len(one.token_ids) for one in sampled[i])
     )
@@ -131,6 +144,7 @@ def arrange(
         # Only completions are looked at: every chat prompt has end tokens of its own.
         ended=torch.tensor([one.token_ids[-1] == end_token_id for one in rows], device=device),
         sampled_logprobs=torch.stack(logprobs).to(device),
+        shown=tuple(_shown(one.token_ids, hidden_ids, end_token_id) for one in rows),
     )
 
 
@@ -157,7 +171,12 @@ def measure_rollouts(
             (ref_logprobs,) = over(lambda groups: completion_logprobs(reference, groups, temperature=temperature))
         (values,) = over(lambda groups: completion_values(value.model, groups))
         with value.as_reward_model() as reward_model:
-            (scores,) = over(lambda groups: completion_scores(reward_model, groups))
+            (scores,) = over_rollouts(
+                lambda groups: completion_scores(reward_model, groups),
+                rollouts.as_shown,
+                microbatch_size=microbatch_size,
+                sharing=sharing,
+            )
     return MeasuredRollouts(rollouts, logprobs, entropies, ref_logprobs, values, scores)
 
 
@@ -185,6 +204,11 @@ def over_rollouts(
     whole = sharing.interleave(own)
     device = rollouts.mask.device
     return tuple(torch.cat([part.to(device) for part in column]) for column in zip(*whole, strict=True))
+
+
+def _shown(token_ids: Sequence[int], hidden_ids: frozenset[int], end_token_id: int) -> tuple[int, ...]:
+    # Where nothing is left there was no end token either, and the rule for missing ends gives the score.
+    return shown_ids(token_ids, hidden=hidden_ids, end_token_id=end_token_id) or tuple(token_ids[:1])
 
 
 def _widen(part: Tensor, rollouts: Rollouts) -> Tensor:

@@ -168,7 +168,7 @@ def _require_text(ranking: Ranking, label: str) -> None:
 
 
 def _stopped_at_once(completion: Completion) -> bool:
-    return completion.policy is not None and completion.finish_reason == "stop"
+    return completion.policy is not None and completion.finish_reason in ("stop", "other_stop")
 
 
 def _digest(messages: Sequence[Message], completions: Sequence[Completion]) -> str:

@@ -19,6 +19,7 @@ from language.checkpoints import CheckpointError, load_causal_lm, load_tokenizer
 from language.cpu_linears import pack_linears
 from language.engine import Engine
 from language.prefixes import PrefixCache
+from language.stop_ids import stop_ids_of
 from records.manifest import MANIFEST, sha256_of
 
 
@@ -33,6 +34,8 @@ class LoadedPolicy:
     engine: Engine
     tokenizer: PreTrainedTokenizerBase
     end_token_id: int
+    stop_ids: frozenset[int]
+    """Every token that ends a completion, `end_token_id` among them."""
     num_bytes: int
 
 
@@ -91,6 +94,7 @@ class Policies:
                 engine=Engine(model, most_rows=self._most_rows, prefixes=self._prefixes.of(key)),
                 tokenizer=tokenizer,
                 end_token_id=end_token_id(tokenizer),
+                stop_ids=stop_ids_of(model) | {end_token_id(tokenizer)},
                 num_bytes=num_bytes,
             )
         except (CheckpointError, ValueError, OSError) as error:

@@ -7,10 +7,13 @@ Entries are {"index", "text"}; the last is {"done"} or {"error"}. The stream exp
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 import redis
 from transformers import PreTrainedTokenizerBase
+
+from language.stop_ids import decode_text
 
 EXPIRE_SECONDS = 600
 # To an eye this flows; and a GPU's hundred tokens a second cost twenty round trips, not a hundred.
@@ -59,29 +62,22 @@ class Stream:
 class TextSoFar:
     """The text of one completion as its tokens come: says what is new, in whole characters."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, end_token_id: int) -> None:
-        self._tokenizer, self._end_token_id = tokenizer, end_token_id
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int]) -> None:
+        self._tokenizer, self._stop_ids = tokenizer, stop_ids
         self._ids: list[int] = []
         self._said = ""
 
     def add(self, ids: list[int]) -> str:
         """The text that these tokens add; the beginning of a character is held back until its last byte."""
         self._ids += ids
-        return self._say(decode_text(self._tokenizer, self._ids, self._end_token_id).rstrip("\ufffd"))
+        return self._say(decode_text(self._tokenizer, self._ids, self._stop_ids).rstrip("\ufffd"))
 
     def rest(self) -> str:
         """What was held back, now that no more tokens come."""
-        return self._say(decode_text(self._tokenizer, self._ids, self._end_token_id))
+        return self._say(decode_text(self._tokenizer, self._ids, self._stop_ids))
 
     def _say(self, text: str) -> str:
         if not text.startswith(self._said):
             return ""
         new, self._said = text[len(self._said) :], text
         return new
-
-
-def decode_text(tokenizer: PreTrainedTokenizerBase, token_ids: list[int], end_token_id: int) -> str:
-    """The text of sampled tokens, without the end token and without NUL, which no database holds."""
-    spoken = token_ids[:-1] if token_ids and token_ids[-1] == end_token_id else token_ids
-    text = str(tokenizer.decode(spoken, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-    return text.replace("\x00", "\ufffd")

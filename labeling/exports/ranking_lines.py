@@ -255,7 +255,8 @@ COPY (
             SELECT completion.id::text AS id, octet_length(completion.content)::text AS length, named.policy,
                    completion.sampling::text AS sampling,
                    abs(completion.logprob) >= 1e15
-                   OR completion.finish_reason NOT IN ('', 'stop', 'length', 'cancelled', 'filtered') AS is_odd,
+                   OR completion.finish_reason
+                      NOT IN ('', 'stop', 'length', 'cancelled', 'filtered', 'other_stop') AS is_odd,
                    concat(
                        '{"content":', to_json(completion.content),
                        ',"finish_reason":"' || nullif(completion.finish_reason, '') || '"',

@@ -7,12 +7,13 @@ import torch
 from language.chat import render_prompt
 from language.engine import EngineClosed, Ticket
 from language.generation import Sampled
+from language.stop_ids import decode_text
 from records import Completion, SampleRequest
 from sampler.backends import SILENT_SECONDS, URGENT, BackendError, OnText
 from sampler.configuration import Configuration
 from sampler.policies import LoadedPolicy, Policies, PolicyError
 from sampler.runs import Run
-from sampler.streaming import TextSoFar, decode_text
+from sampler.streaming import TextSoFar
 
 
 class LocalBackend:
@@ -72,7 +73,7 @@ class LocalBackend:
 
 def _relay(ticket: Ticket, policy: LoadedPolicy, on_text: OnText) -> None:
     """Hand on text until the request has ended."""
-    texts = [TextSoFar(policy.tokenizer, policy.end_token_id) for _ in ticket.rows]
+    texts = [TextSoFar(policy.tokenizer, policy.stop_ids) for _ in ticket.rows]
     has_ended = False
     while (news := ticket.wait(SILENT_SECONDS)) or not has_ended:
         has_ended = not news and ticket.ended  # what came between the two is heard in the next turn
@@ -86,7 +87,7 @@ def _relay(ticket: Ticket, policy: LoadedPolicy, on_text: OnText) -> None:
 def _completion(request: SampleRequest, policy: LoadedPolicy, index: int, sampled: Sampled) -> Completion:
     return Completion(
         id=f"{request.run_id}-{index}",
-        content=decode_text(policy.tokenizer, sampled.token_ids, policy.end_token_id),
+        content=decode_text(policy.tokenizer, sampled.token_ids, policy.stop_ids),
         policy=request.policy,
         sampling=replace(request.sampling, seed=request.sampling.seed + index),
         finish_reason=sampled.finish_reason,

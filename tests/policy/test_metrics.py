@@ -15,7 +15,7 @@ GARBAGE = 99.0  # in the padding
 
 def test_the_numbers_of_rollouts_are_sums_over_tokens_and_means_over_rollouts() -> None:
     sampled = [Sampled([5, END], [-1.0, -0.5], "stop"), Sampled([6, 7, 8], [-1.0, -1.0, -1.0], "length")]
-    rollouts = arrange([TokenizedPrompt(make_prompt(), (1,))], [sampled], end_token_id=END)
+    rollouts = arrange([TokenizedPrompt(make_prompt(), (1,))], [sampled], end_token_id=END, hidden_ids=frozenset())
     measured = MeasuredRollouts(
         rollouts,
         logprobs=torch.tensor([[-1.0, -0.5, GARBAGE], [-1.0, -1.0, -0.75]]),
@@ -47,7 +47,7 @@ def test_the_numbers_of_rollouts_are_sums_over_tokens_and_means_over_rollouts() 
 
 def test_one_of_four_rollouts_without_an_end_token_is_a_quarter() -> None:
     sampled = [Sampled([5, END], [-1.0, -1.0], "stop")] * 3 + [Sampled([6, 7], [-1.0, -1.0], "length")]
-    rollouts = arrange([TokenizedPrompt(make_prompt(), (1,))], [sampled], end_token_id=END)
+    rollouts = arrange([TokenizedPrompt(make_prompt(), (1,))], [sampled], end_token_id=END, hidden_ids=frozenset())
     tokens = torch.zeros(4, 2)
     measured = MeasuredRollouts(rollouts, tokens, tokens, tokens, tokens, torch.zeros(4))
     assert rollout_metrics(measured, rewards=tokens, returns=tokens)["unended_share"] == 0.25

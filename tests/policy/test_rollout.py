@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from language.chat import end_token_id
-from language.checkpoints import load_causal_lm, load_tokenizer
+from language.checkpoints import load_backbone, load_causal_lm, load_tokenizer
 from language.generation import Sampled
+from language.stop_ids import hidden_ids
 from policy.learner import PolicyLearner, Trainable
 from policy.objective import replace_unended_scores
 from policy.prompts import TokenizedPrompt, load_prompts
@@ -23,7 +24,7 @@ from policy.rollout import (
 from policy.shared_prompt import completion_logprobs
 from policy.value import ValueLearner
 from records import SamplingParams
-from rewardmodel.model import load_reward_model
+from rewardmodel.model import RewardModel, load_reward_model, make_head
 from tests.policy.factories import make_prompt
 from tests.separate_forwards import score_tokens
 
@@ -47,13 +48,19 @@ def collect(policy: Path, prompts: Path, *, params: SamplingParams = PARAMS, num
         num_completions=num_completions,
         params=params,
         end_token_id=end_token_id(tokenizer),
+        hidden_ids=hidden_ids(tokenizer),
         precision="fp32",
     )
 
 
 def test_a_completion_without_end_token_scores_exactly_minus_one() -> None:
     # The prompt has an end token, as every chat prompt; only the completion's own counts, at the limit too.
-    rollouts = arrange([prompt(7, END, 8)], [[sampled(4, END), sampled(4, 5, 6), sampled(4, 5, END)]], end_token_id=END)
+    rollouts = arrange(
+        [prompt(7, END, 8)],
+        [[sampled(4, END), sampled(4, 5, 6), sampled(4, 5, END)]],
+        end_token_id=END,
+        hidden_ids=frozenset(),
+    )
     assert rollouts.ended.tolist() == [True, False, True]
     assert rollouts.mask.tolist() == [[True, True, False], [True, True, True], [True, True, True]]
     scores = replace_unended_scores(torch.tensor([3.0, 4.0, -5.0]), rollouts.ended, -1.0)
@@ -62,7 +69,12 @@ def test_a_completion_without_end_token_scores_exactly_minus_one() -> None:
 
 def test_rows_of_like_length_are_neighbours_and_keep_their_prompt() -> None:
     prompts = [prompt(1, 1, 1, 1, 1, id="long"), prompt(1, id="short"), prompt(1, 1, 1, id="middle")]
-    rollouts = arrange(prompts, [[sampled(5, END)] * 2, [sampled(6, END)] * 2, [sampled(7, END)] * 2], end_token_id=END)
+    rollouts = arrange(
+        prompts,
+        [[sampled(5, END)] * 2, [sampled(6, END)] * 2, [sampled(7, END)] * 2],
+        end_token_id=END,
+        hidden_ids=frozenset(),
+    )
     assert rollouts.prompt_ids(range(6)) == ["short", "short", "middle", "middle", "long", "long"]
     assert [completion[0] for completion in rollouts.completions] == [6, 6, 7, 7, 5, 5]
 
@@ -72,6 +84,7 @@ def test_pieces_hold_every_row_once_and_share_prompts_where_they_can() -> None:
         [prompt(1, id="a"), prompt(1, 2, id="b"), prompt(1, 2, 3, id="c")],
         [[sampled(5, END)] * 4] * 3,
         end_token_id=END,
+        hidden_ids=frozenset(),
     )
     assert [row for rows in rollouts.pieces(8) for row in rows] == list(range(12))
     shared = rollouts.groups([0, 1, 2, 3, 4, 5, 6, 7])
@@ -189,3 +202,24 @@ def test_the_reference_says_at_the_temperature_of_sampling_what_the_policy_said_
     assert (moved.logprobs - start.logprobs)[rollouts.mask].abs().max() > 0.01
     numbers = (moved.logprobs, moved.entropies, moved.ref_logprobs, moved.values, moved.scores)
     assert not any(number.requires_grad for number in numbers)
+
+
+def test_a_completion_has_ended_only_at_the_templates_own_end_token() -> None:
+    other = Sampled([4, 9], [-1.0, -1.0], "other_stop")
+    rollouts = arrange([prompt(7)], [[sampled(4, END), other]], end_token_id=END, hidden_ids=frozenset({END, 9}))
+    assert rollouts.ended.tolist() == [True, False]
+    assert rollouts.mask.tolist() == [[True, True], [True, True]]  # it was sampled, so its KL counts
+    assert rollouts.shown == ((4, END), (4,))
+
+
+def test_the_reward_model_reads_nothing_that_a_person_is_not_shown(toy_policy: Path, toy_prompts: Path) -> None:
+    tokenizer, policy = load_tokenizer(toy_policy), PolicyLearner(load_causal_lm(toy_policy), Trainable())
+    value = ValueLearner(RewardModel(load_backbone(toy_policy), make_head(32, seed=3)), Trainable())
+    prompts = load_prompts(toy_prompts, tokenizer, max_tokens=100).prompts[:1]
+    end, start = end_token_id(tokenizer), tokenizer.convert_tokens_to_ids("<|im_start|>")
+    plain, hiding, only_hidden = sampled(50, 51, end), sampled(start, 50, start, start, 51, end), sampled(start, start)
+    rollouts = arrange(prompts, [[plain, hiding, only_hidden]], end_token_id=end, hidden_ids=hidden_ids(tokenizer))
+    measured = measure_rollouts(policy, value, rollouts, temperature=1.0, microbatch_size=3, precision="fp32")
+    assert measured.scores[0].item() == pytest.approx(measured.scores[1].item(), abs=1e-5)
+    assert measured.values.shape == measured.logprobs.shape == rollouts.mask.shape == (3, 6)
+    assert rollouts.ended.tolist() == [True, True, False]

@@ -12,6 +12,7 @@ from benchmarks.gold_samples import SamplesConfig
 from language import decoding
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
+from language.stop_ids import hidden_ids
 from language.token_sampling import Draws
 from policy import best_of_n, ppo, sft
 from policy.best_of_n import BestOfNConfig
@@ -63,6 +64,7 @@ def sample(config: PpoConfig, *, update: int = 0) -> dict[str, list[tuple[int, .
         num_completions=40,
         params=config.sampling_params(update),
         end_token_id=end_token_id(tokenizer),
+        hidden_ids=hidden_ids(tokenizer),
         precision="fp32",
     )
     found: dict[str, list[tuple[int, ...]]] = {}

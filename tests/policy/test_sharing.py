@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
 from language.options import OptionError
+from language.stop_ids import hidden_ids
 from policy.ppo import load_material
 from policy.ppo_config import PpoConfig, require_processes
 from policy.rollout import Rollouts, collect_rollouts, over_rollouts
@@ -120,6 +121,7 @@ def test_two_sample_and_measure_what_one_would(config: PpoConfig) -> None:
             num_completions=4,
             params=config.sampling_params(0),
             end_token_id=end_token_id(material.tokenizer),
+            hidden_ids=hidden_ids(material.tokenizer),
             precision="fp32",
             sharing=sharing,
         )

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from language.chat import end_token_id
+from language.stop_ids import hidden_ids
 from policy.minibatches import Learners, Targets
 from policy.objective import estimate_advantages, reward_tokens, whiten
 from policy.ppo import build_learners, load_material
@@ -26,6 +27,7 @@ def begin(config: PpoConfig) -> tuple[Learners, Rollouts, Targets]:
         num_completions=4,
         params=config.sampling_params(0),
         end_token_id=end_token_id(material.tokenizer),
+        hidden_ids=hidden_ids(material.tokenizer),
         precision=config.precision,
     )
     measured = measure(learners, rollouts)

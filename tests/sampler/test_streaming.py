@@ -7,11 +7,12 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.streaming import Stream, TextSoFar, decode_text
+from language.stop_ids import decode_text
+from sampler.streaming import Stream, TextSoFar
 from tests.tiny import build_tiny_tokenizer
 
 TOKENIZER = build_tiny_tokenizer()
-END = TOKENIZER.eos_token_id
+END = (TOKENIZER.eos_token_id,)
 ids = st.lists(st.one_of(st.integers(0, len(TOKENIZER) - 1), st.sampled_from(TOKENIZER("é€😀")["input_ids"])))
 
 
@@ -36,7 +37,7 @@ def test_half_a_character_at_the_end_is_shown_as_such() -> None:
 
 
 def test_the_end_token_and_nul_are_not_part_of_the_text() -> None:
-    token_ids = [*TOKENIZER("a\x00b")["input_ids"], END]
+    token_ids = [*TOKENIZER("a\x00b")["input_ids"], *END]
     assert decode_text(TOKENIZER, token_ids, END) == "a\ufffdb"
 
 

@@ -11,6 +11,7 @@ import pytest
 from language.chat import render_prompt
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.generation import sample
+from language.stop_ids import decode_text
 from records import Message
 from records.manifest import MANIFEST, sha256_of
 from records.names import (
@@ -22,7 +23,6 @@ from records.names import (
     cancel_key,
     stream_key,
 )
-from sampler.streaming import decode_text
 from tests.sampler.conftest import Web, Worker, make_request
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -47,7 +47,7 @@ def expected_texts(store: Path, request: Any) -> list[str]:
         load_causal_lm(directory), render_prompt(tokenizer, request.messages), end_token_id=end,
         num_completions=request.num_completions, params=request.sampling,
     )  # fmt: skip
-    return [decode_text(tokenizer, completion.token_ids, end) for completion in completions]
+    return [decode_text(tokenizer, completion.token_ids, (end,)) for completion in completions]
 
 
 def test_a_request_is_announced_and_answered_with_its_completions(web: Web, store: Path) -> None:

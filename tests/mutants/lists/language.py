@@ -57,10 +57,17 @@ MUTANTS = [
     _draws("top-p takes one more token on a tie", "before >= top_p *", "before > top_p *"),
     _draws("top-p is of all the mass, not of what top-k left", "top_p * values.sum(dtype=torch.float64)", "top_p"),
     _draws("only 32 bits of a seed are read", 'f"draws/{seed}"', 'f"draws/{seed % 2**32}"'),
+    _in(
+        "decoding",
+        "test_stop_ids.py",
+        "only the template's own end token stops a completion",
+        "elif token_id in self.stop_ids:",
+        "elif False:",
+    ),
     _decoding(
         "all completions of a prompt share a seed",
-        "end_token_id, params.seed + i, most)",
-        "end_token_id, params.seed, most)",
+        "params.seed + i, most, others)",
+        "params.seed, most, others)",
     ),
     _in(
         "decoding",

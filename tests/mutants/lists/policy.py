@@ -165,6 +165,11 @@ MUTANTS = [
         "params=params,",
     ),
     _rollout(
+        "the reward model reads control tokens that nobody is shown",
+        "                rollouts.as_shown,",
+        "                rollouts,",
+    ),
+    _rollout(
         "a completion at its limit counts as ended",
         "one.token_ids[-1] == end_token_id for one in rows",
         "one.token_ids[-1] == end_token_id or len(one.token_ids) == length for one in rows",
