@@ -44,11 +44,6 @@ class Rollouts:
     sampled_logprobs: Float[Tensor, "rows length"]
     shown: tuple[tuple[int, ...], ...]
 
-    @property
-    def as_shown(self) -> "Rollouts":
-        """The same with each completion as it is shown, for scores; what is token by token stays as sampled."""
-        return replace(self, completions=self.shown)
-
     def prompt_ids(self, rows: Sequence[int]) -> list[str]:
         """The record ids of the prompts of these rows, for messages."""
         return [self.prompts[row // self.num_completions].id for row in rows]
@@ -60,11 +55,14 @@ class Rollouts:
 
     def groups(self, rows: Sequence[int]) -> PromptGroups:
         """These rows, each of their prompts once. Rows must come in order: those of one prompt side by side."""
-        owned: dict[int, list[tuple[int, ...]]] = {}
+        owned: dict[int, list[int]] = {}
         for row in rows:
-            owned.setdefault(row // self.num_completions, []).append(self.completions[row])
+            owned.setdefault(row // self.num_completions, []).append(row)
         return PromptGroups(
-            tuple(self.prompts[owner].token_ids for owner in owned), tuple(map(tuple, owned.values())), self.mask.device
+            tuple(self.prompts[owner].token_ids for owner in owned),
+            tuple(tuple(self.completions[row] for row in own) for own in owned.values()),
+            self.mask.device,
+            tuple(tuple(self.shown[row] for row in own) for own in owned.values()),
         )
 
     def take(self, x: Tensor, rows: Sequence[int]) -> Tensor:
@@ -171,12 +169,7 @@ def measure_rollouts(
             (ref_logprobs,) = over(lambda groups: completion_logprobs(reference, groups, temperature=temperature))
         (values,) = over(lambda groups: completion_values(value.model, groups))
         with value.as_reward_model() as reward_model:
-            (scores,) = over_rollouts(
-                lambda groups: completion_scores(reward_model, groups),
-                rollouts.as_shown,
-                microbatch_size=microbatch_size,
-                sharing=sharing,
-            )
+            (scores,) = over(lambda groups: completion_scores(reward_model, groups))
     return MeasuredRollouts(rollouts, logprobs, entropies, ref_logprobs, values, scores)
 
 

@@ -22,11 +22,21 @@ from rewardmodel.packing import PackedRow
 
 @dataclass(frozen=True)
 class PromptGroups:
-    """Prompts and the completions of each, as token ids. Results have one row a completion, in this order."""
+    """Prompts and the completions of each, as token ids. Results have one row a completion, in this order.
+
+    `shown` is what people see of the completions, which is all that a score may be read from; () where that is all.
+    """
 
     prompts: tuple[tuple[int, ...], ...]
     completions: tuple[tuple[tuple[int, ...], ...], ...]
     device: torch.device
+    shown: tuple[tuple[tuple[int, ...], ...], ...] = ()
+
+    @cached_property
+    def as_shown(self) -> "PromptGroups":
+        """The same with each completion as people see it; for scores."""
+        is_same = not self.shown or self.shown == self.completions
+        return self if is_same else PromptGroups(self.prompts, self.shown, self.device)
 
     @cached_property
     def mask(self) -> Bool[Tensor, "rows length"]:

@@ -49,7 +49,11 @@ def completion_values(model: RewardModel, groups: PromptGroups) -> Float[Tensor,
 
 
 def completion_scores(model: RewardModel, groups: PromptGroups) -> Float[Tensor, " rows"]:
-    """The score of each completion, read after its last token (Stiennon et al. 2020; method reference §2.3)."""
+    """The score of each completion, read after its last token (Stiennon et al. 2020; method reference §2.3).
+
+    Control tokens inside it, which people are not shown, are not read.
+    """
+    groups = groups.as_shown
     states = completion_states(model.backbone, groups)
     rows = torch.arange(len(states), device=states.device)
     return model.values_of(states[rows, groups.mask.sum(dim=1)])

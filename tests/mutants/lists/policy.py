@@ -164,10 +164,12 @@ MUTANTS = [
         "params=replace(params, seed=params.seed + first * num_completions),",
         "params=params,",
     ),
-    _rollout(
+    _in(
+        "value",
+        "test_rollout.py::test_the_reward_model_reads_nothing_that_a_person_is_not_shown",
         "the reward model reads control tokens that nobody is shown",
-        "                rollouts.as_shown,",
-        "                rollouts,",
+        "groups = groups.as_shown",
+        "groups = groups",
     ),
     _rollout(
         "a completion at its limit counts as ended",
