@@ -22,6 +22,7 @@ from policy.packing import attending_by_span, pack_row, packs
 from records import Demonstration, RecordError, read_jsonl
 from records.names import DEMONSTRATIONS_FILE
 from rewardmodel.data import DataError, Source, find_source
+from rewardmodel.reach import alike, forget_lengths, rejoin
 from rewardmodel.splits import dialogue_key
 
 
@@ -120,9 +121,12 @@ def target_nlls(
     With `packing` dialogues lie end to end in one row without padding, each attending to itself only; without,
     or where the model cannot, each in a padded row. A user's words cost no unembedding in the first case.
     """
-    if packing and packs(model, longest=max(len(dialogue.token_ids) for dialogue in dialogues)):
+    lengths = [len(dialogue.token_ids) for dialogue in dialogues]
+    if packing and packs(model, longest=max(lengths), row=sum(lengths)):
         return _packed_nlls(model, dialogues)
-    return _padded_nlls(model, dialogues)
+    groups = alike(model, lengths)
+    found = [_padded_nlls(model, [dialogues[index] for index in group]) for group in groups]
+    return found[0] if len(found) == 1 else rejoin(found, groups, [dialogue.num_targets for dialogue in dialogues])
 
 
 def _packed_nlls(model: nn.Module, dialogues: Sequence[TokenizedDialogue]) -> Float[Tensor, " targets"]:
@@ -142,6 +146,7 @@ def _packed_nlls(model: nn.Module, dialogues: Sequence[TokenizedDialogue]) -> Fl
 
 
 def _padded_nlls(model: nn.Module, dialogues: Sequence[TokenizedDialogue]) -> Float[Tensor, " targets"]:
+    forget_lengths(model)
     device = next(model.parameters()).device
     batch = pad_right([dialogue.token_ids for dialogue in dialogues], pad_token_id=0, device=device)
     flags = pad_right([dialogue.learnt for dialogue in dialogues], pad_token_id=0, device=device)

@@ -15,6 +15,7 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from rewardmodel.comparisons import Comparison
 from rewardmodel.packing import PackedRow, pack, shared_prompt_attention
+from rewardmodel.reach import reach_of
 
 _ATTENTION = "parley_packed_row"
 AttentionInterface.register(_ATTENTION, shared_prompt_attention)
@@ -43,14 +44,14 @@ def attending_by_span(network: nn.Module) -> Iterator[None]:
         config._attn_implementation = usual
 
 
-def packs(network: nn.Module, *, longest: int) -> bool:
+def packs(network: nn.Module, *, longest: int, row: int = 0) -> bool:
     """Whether `network` computes packed rows rightly: asked of itself, once, and not of its name.
 
-    A sliding window below `longest` tokens is told from the configuration, since a probe would have to be
-    as long as the window.
+    What bites only on sequences of up to `longest` tokens, or in a row of `row`, is told from the configuration
+    (rewardmodel.reach), since a probe would have to be as long.
     """
-    window = getattr(cast(PreTrainedModel, network).config.get_text_config(), "sliding_window", None)
-    if window is not None and window < longest:
+    reach = reach_of(network)
+    if reach.sequence < longest or reach.row < row:
         return False
     if network not in _known:
         _known[network] = _probe(network)

@@ -5,6 +5,7 @@ completion's token is predicted. A network that cannot be packed gets one padded
 numbers are the same to rounding.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -18,6 +19,7 @@ from language.batching import Batch, pad_prompts_and_responses
 from language.logprobs import entropy, response_logits, token_logprobs
 from policy.packing import attending_by_span, pack_row, packs
 from rewardmodel.packing import PackedRow
+from rewardmodel.reach import alike, forget_lengths, rejoin
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,28 @@ class PromptGroups:
 
     @property
     def longest(self) -> int:
-        """At most so many tokens are in a prompt with one completion."""
-        return max(map(len, self.prompts)) + self.mask.shape[1]
+        """Tokens of the longest prompt with one completion."""
+        return max(len(prompt) + len(ids) for prompt, ids in self.pairs)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the row."""
+        return sum(map(len, self.prompts)) + sum(len(ids) for _, ids in self.pairs)
+
+    @property
+    def pairs(self) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Each completion with its prompt."""
+        return [(prompt, ids) for prompt, own in zip(self.prompts, self.completions, strict=True) for ids in own]
+
+    def apart(self, groups: Sequence[Sequence[int]]) -> "list[PromptGroups]":
+        """The completions of each of these groups of rows, each with a prompt of its own."""
+        parts = [list(zip(*(self.pairs[index] for index in group), strict=True)) for group in groups]
+        return [PromptGroups(prompts, tuple((ids,) for ids in own), self.device) for prompts, own in parts]
 
     @cached_property
     def padded(self) -> Batch:
         """One row a completion, its prompt repeated: prompts padded left, completions right."""
-        pairs = [(prompt, ids) for prompt, own in zip(self.prompts, self.completions, strict=True) for ids in own]
-        prompts, completions = zip(*pairs, strict=True)
+        prompts, completions = zip(*self.pairs, strict=True)
         return pad_prompts_and_responses(prompts, completions, pad_token_id=0, device=self.device)
 
     def columns_before(self, *, and_after_last: bool) -> Int[Tensor, " columns"]:
@@ -102,7 +118,12 @@ def completion_states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor
 
 def completion_logits(model: nn.Module, groups: PromptGroups) -> Float[Tensor, "tokens vocab"]:
     """The logits that predict the completions' tokens, end to end; none for the prompts."""
-    if not packs(model, longest=groups.longest):
+    if not packs(model, longest=groups.longest, row=groups.num_tokens):
+        parts = alike(model, [len(prompt) + len(ids) for prompt, ids in groups.pairs])
+        if len(parts) > 1:
+            found = [completion_logits(model, part) for part in groups.apart(parts)]
+            return rejoin(found, parts, [len(ids) for _, ids in groups.pairs])
+        forget_lengths(model)
         batch, length = groups.padded, groups.mask.shape[1]
         wide = response_logits(cast(PreTrainedModel, model), batch.input_ids, batch.attention_mask, length)
         return wide[groups.mask]
@@ -119,7 +140,12 @@ def completion_logits(model: nn.Module, groups: PromptGroups) -> Float[Tensor, "
 
 def _states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor, "states hidden"]:
     """States before each of the completions' tokens and after the last, end to end."""
-    if not packs(backbone, longest=groups.longest):
+    if not packs(backbone, longest=groups.longest, row=groups.num_tokens):
+        parts = alike(backbone, [len(prompt) + len(ids) for prompt, ids in groups.pairs])
+        if len(parts) > 1:
+            found = [_states(backbone, part) for part in groups.apart(parts)]
+            return rejoin(found, parts, [1 + len(ids) for _, ids in groups.pairs])
+        forget_lengths(backbone)
         batch, length = groups.padded, groups.mask.shape[1]
         hidden: Tensor = backbone(
             input_ids=batch.input_ids,

@@ -20,6 +20,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from language.batching import pad_right
 from rewardmodel.comparisons import Comparison
 from rewardmodel.model import Backbone, RewardModel, last_states
+from rewardmodel.reach import alike, forget_lengths, reach_of, rejoin
 
 _ATTENTION = "parley_shared_prompt"
 
@@ -86,6 +87,13 @@ def padded_states(model: RewardModel, comparisons: Sequence[Comparison]) -> Floa
     sequences = [
         [*comparison.prompt_ids, *completion] for comparison in comparisons for completion in comparison.completion_ids
     ]
+    groups = alike(model.backbone, list(map(len, sequences)))
+    found = [_padded_states(model, [sequences[index] for index in group]) for group in groups]
+    return found[0] if len(found) == 1 else rejoin(found, groups, [1] * len(sequences))
+
+
+def _padded_states(model: RewardModel, sequences: Sequence[Sequence[int]]) -> Float[Tensor, "sequences hidden"]:
+    forget_lengths(model.backbone)
     batch = pad_right(sequences, pad_token_id=0, device=model.device)
     return last_states(model, batch.input_ids, batch.attention_mask)
 
@@ -178,10 +186,12 @@ def attend(
 def shares_prompts(model: RewardModel, comparisons: Sequence[Comparison]) -> bool:
     """Whether this trunk computes packed rows rightly: asked of the model itself, not of its name.
 
-    Told by a probe, once a model: a small row must score as its completions do apart. Sliding windows
-    are told from the configuration, since a probe would have to be as long as the window.
+    Told by a probe, once a model: a small row must score as its completions do apart. What bites on longer
+    sequences only is told from the configuration (rewardmodel.reach).
     """
-    if _narrowest_window(model.backbone) < max(map(_longest, comparisons), default=0):
+    reach = reach_of(model.backbone)
+    longest = max(map(_longest, comparisons), default=0)
+    if reach.sequence < longest or reach.row < sum(comparison.num_tokens for comparison in comparisons):
         return False
     if model.shares_prompts is None:
         model.shares_prompts = _probe(model)
@@ -262,14 +272,6 @@ def _made_up(first: int, num_prompt: int, lengths: tuple[int, ...]) -> Compariso
 
 def _longest(comparison: Comparison) -> int:
     return len(comparison.prompt_ids) + max(map(len, comparison.completion_ids))
-
-
-def _narrowest_window(backbone: Backbone) -> float:
-    config = backbone.config.get_text_config()
-    kinds = getattr(config, "layer_types", None)
-    window = getattr(config, "sliding_window", None)
-    slides = window is not None and (kinds is None or "sliding_attention" in kinds)
-    return float(cast(int, window)) if slides else float("inf")
 
 
 AttentionInterface.register(_ATTENTION, shared_prompt_attention)

@@ -19,6 +19,11 @@ def _rollout(fault: str, before: str, after: str) -> Mutant:
     return _in("rollout", "test_rollout.py", fault, before, after)
 
 
+def _reach(fault: str, before: str, after: str) -> Mutant:
+    test = "tests/policy/test_packing_families.py"
+    return Mutant("rewardmodel/reach.py", fault, ((before, after),), (test,))
+
+
 def _sharing(test: str, fault: str, before: str, after: str) -> Mutant:
     return _in("sharing", f"test_sharing.py::{test}", fault, before, after)
 
@@ -163,6 +168,17 @@ MUTANTS = [
         "every process samples with the same seeds",
         "params=replace(params, seed=params.seed + first * num_completions),",
         "params=params,",
+    ),
+    _reach(
+        "chunks of attention do not keep from packing", 'if not kinds or "chunked_attention" in kinds:', "if False:"
+    ),
+    _reach(
+        "positions that move with the length do not keep from packing",
+        "limits = [original - 1 for original, _ in _moving_positions(config)]",
+        "limits = []",
+    ),
+    _reach(
+        "sequences of unlike positions share a padded batch", "if length > original else 0 for", "if False else 0 for"
     ),
     _in(
         "value",
