@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from language.batching import Batch, pad_prompts_and_responses
+from language.chunked_logprobs import chunked_logprobs, chunked_logprobs_and_entropies, chunking
 from language.logprobs import entropy, response_logits, token_logprobs
 from policy.packing import attending_by_span, pack_row, packs
 from rewardmodel.packing import PackedRow
@@ -93,6 +94,9 @@ class PromptGroups:
 
 def completion_logprobs(model: nn.Module, groups: PromptGroups, *, temperature: float) -> Float[Tensor, "rows length"]:
     """log π of every completion token given all before it, nats; 0 at padding."""
+    if unembedding := chunking(model, len(groups.token_ids)):
+        states = _states_before(unembedding.trunk, groups)
+        return _widen(chunked_logprobs(unembedding, states, groups.token_ids, temperature=temperature), groups.mask)
     logits = completion_logits(model, groups)
     return _widen(token_logprobs(logits, groups.token_ids, temperature=temperature), groups.mask)
 
@@ -100,7 +104,11 @@ def completion_logprobs(model: nn.Module, groups: PromptGroups, *, temperature: 
 def completion_logprobs_and_entropies(
     model: nn.Module, groups: PromptGroups, *, temperature: float
 ) -> tuple[Float[Tensor, "rows length"], Float[Tensor, "rows length"]]:
-    """The same, and the entropy of the distribution that each token was drawn from, nats."""
+    """The same, and the entropy of the distribution that each token was drawn from, nats; for no gradient."""
+    if unembedding := chunking(model, len(groups.token_ids)):
+        states = _states_before(unembedding.trunk, groups)
+        found = chunked_logprobs_and_entropies(unembedding, states, groups.token_ids, temperature=temperature)
+        return _widen(found[0], groups.mask), _widen(found[1], groups.mask)
     logits = completion_logits(model, groups)
     logprobs = token_logprobs(logits, groups.token_ids, temperature=temperature)
     return _widen(logprobs, groups.mask), _widen(entropy(logits, temperature=temperature), groups.mask)
@@ -136,6 +144,13 @@ def completion_logits(model: nn.Module, groups: PromptGroups) -> Float[Tensor, "
             logits_to_keep=groups.columns_before(and_after_last=False),
         ).logits
     return logits[0]
+
+
+def _states_before(trunk: nn.Module, groups: PromptGroups) -> Float[Tensor, "tokens hidden"]:
+    """The states that the completions' tokens are predicted from, end to end."""
+    lengths = [len(ids) for _, ids in groups.pairs]
+    is_before = torch.tensor([place < length for length in lengths for place in range(length + 1)])
+    return _states(trunk, groups)[is_before.to(groups.device)]
 
 
 def _states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor, "states hidden"]:

@@ -9,11 +9,10 @@ in the configuration. Whatever else a network does is found by the probes of `re
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 # Kinds of layers whose attention over a sequence is known; in a row, others could see a neighbour.
 _KNOWN_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
@@ -30,7 +29,7 @@ class Reach:
 
 def reach_of(network: nn.Module) -> Reach:
     """What the configuration of a network's language part allows; nested configurations are looked into."""
-    config = cast(PreTrainedModel, network).config.get_text_config()
+    config = _text_config(network)
     kinds = set(getattr(config, "layer_types", None) or ())
     if kinds - _KNOWN_LAYERS:
         return Reach(0, 0)
@@ -52,7 +51,7 @@ def alike(network: nn.Module, lengths: Sequence[int]) -> list[list[int]]:
     for every length beyond it.
     """
     groups: dict[tuple[int, ...], list[int]] = {}
-    moving = list(_moving_positions(cast(PreTrainedModel, network).config.get_text_config()))
+    moving = list(_moving_positions(_text_config(network)))
     for index, length in enumerate(lengths):
         key = tuple((length if is_dynamic else 1) if length > original else 0 for original, is_dynamic in moving)
         groups.setdefault(key, []).append(index)
@@ -71,10 +70,16 @@ def rejoin(found: Sequence[Tensor], groups: Sequence[Sequence[int]], sizes: Sequ
 
 def forget_lengths(network: nn.Module) -> None:
     """Have dynamic rotary positions follow the next batch alone, and not the longest that ever was."""
-    if any(is_dynamic for _, is_dynamic in _moving_positions(cast(PreTrainedModel, network).config.get_text_config())):
+    if any(is_dynamic for _, is_dynamic in _moving_positions(_text_config(network))):
         for module in network.modules():
             if hasattr(module, "max_seq_len_cached"):
                 module.max_seq_len_cached = 0  # type: ignore[assignment]
+
+
+def _text_config(network: nn.Module) -> Any:
+    """The language part's configuration; None of a network that has none."""
+    config: Any = getattr(network, "config", None)
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
 
 
 def _moving_positions(config: Any) -> Iterator[tuple[int, bool]]:

@@ -68,7 +68,7 @@ MUTANTS = [
         "            positions += range(num_prompt, num_prompt + len(completion))",
         "            positions += range(len(ids) - len(completion), len(ids))",
     ),
-    _packing("a window narrower than a row is packed", "< max(map(_longest, comparisons), default=0):", "< 0:"),
+    _packing("a window narrower than a row is packed", "if reach.sequence < longest or reach", "if reach"),
     _packing(
         "a mask is cached for every prompt",
         "key = (num_prompt, num_completion, like.dtype)",
