@@ -6,7 +6,19 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-GROUPS = ("queue", "export", "imports", "rewardmodel", "policy", "sampler", "evaluation", "day", "preview", "screening")
+GROUPS = (
+    "queue",
+    "export",
+    "imports",
+    "rewardmodel",
+    "policy",
+    "chunked",
+    "sampler",
+    "evaluation",
+    "day",
+    "preview",
+    "screening",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

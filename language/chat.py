@@ -27,14 +27,24 @@ def end_token_id(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def render_prompt(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, as_role: Role = "assistant"
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    *,
+    as_role: Role = "assistant",
+    last_tokens: int | None = None,
 ) -> list[int]:
-    """Ids of `messages` and of the header that opens the answer of `as_role`."""
+    """Ids of `messages` and of the header that opens the answer of `as_role`.
+
+    With `last_tokens`, of the last message's text only its last so many tokens; its header stays.
+    """
     roles = (*(message.role for message in messages), as_role)
     pieces = _scaffold(tokenizer, roles)
     ids = list(pieces[0])
-    for message, piece in zip(messages, pieces[1:], strict=False):
-        ids += encode_text(tokenizer, message.content)
+    for place, (message, piece) in enumerate(zip(messages, pieces[1:], strict=False), start=1):
+        text = encode_text(tokenizer, message.content)
+        if last_tokens is not None and place == len(messages):
+            text = text[max(0, len(text) - last_tokens) :]
+        ids += text
         ids += piece
     return ids
 

@@ -5,7 +5,7 @@ Separate and started from the reward model is what InstructGPT (App. C.4) did, a
 are kept here, on one trunk where adapters or frozen layers allow it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import cast
@@ -63,10 +63,19 @@ def require_same_tokens(
     policy_tokenizer: PreTrainedTokenizerBase, reward_tokenizer: PreTrainedTokenizerBase, *, where: Path
 ) -> None:
     """Raise OptionError unless both tokenizers say the same: token-wise values need one tokenization."""
-    probe = [Message(role="user", content="Qu'est-ce? 1 + 1 = 2\n"), Message(role="assistant", content="“Naïve” 你好")]
+    said = (Message(role="user", content="Qu'est-ce? 1 + 1 = 2\n"), Message(role="assistant", content="“Naïve” 你好"))
+    probes = (said, (Message(role="system", content="Be kind."), *said))
     alike = policy_tokenizer.get_vocab() == reward_tokenizer.get_vocab()
-    if not (alike and render_dialogue(policy_tokenizer, probe) == render_dialogue(reward_tokenizer, probe)):
+    if not (alike and all(_render(policy_tokenizer, one) == _render(reward_tokenizer, one) for one in probes)):
         raise OptionError(
             f"{where}: this reward model has another tokenizer or chat template than the policy, and the value model "
             "that starts from it must see the policy's own tokens; train a reward model from this policy's family"
         )
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> tuple[list[int], list[bool]] | None:
+    """The dialogue's ids and targets; None where the template refuses its roles, as some do a system message."""
+    try:
+        return render_dialogue(tokenizer, messages)
+    except ValueError:
+        return None

@@ -76,7 +76,7 @@ def card_text(facts: Mapping[str, Any]) -> str:
         + ".",
         f"Held out where records carried no split: {data['validation_fraction']:.0%} of all "
         f"{_HELD_OUT[data['split_by']]}.",
-        f"Cut from the left to fit the context: {data['num_prompts_cut']} prompts. No completion was cut.",
+        f"Cut to fit the context, the oldest turns first: {data['num_prompts_cut']} prompts. No completion was cut.",
         "",
         "## Figures",
         "",

@@ -17,7 +17,7 @@ from language.chat import render_completion, render_prompt
 from records import Message, Ranking
 from rewardmodel.loss import merge_rankings, pairs_of_tiers
 
-# What must be left of a prompt that is cut from the left: the end of the question and the header of the answer.
+# What must be left of a question that is cut itself: its end.
 LEAST_PROMPT_TOKENS = 16
 
 
@@ -45,10 +45,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class FittedComparison:
-    """A comparison that fits the model, and how many tokens its prompt lost from the left."""
+    """A comparison that fits the model, and what its prompt lost: tokens in all, and whole messages."""
 
     comparison: Comparison
     num_cut: int
+    num_messages_cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,31 +104,59 @@ def tokenize_comparison(
 ) -> FittedComparison | None:
     """One prompt with its completions, ranked by nobody yet.
 
-    A prompt too long for its longest completion is cut from the left, alike for all completions. A
+    A prompt too long for its longest completion is cut by `fit_prompt`, alike for all completions. A
     completion is never cut: where one leaves no room for a prompt the answer is None.
     """
     completions = [render_completion(tokenizer, content) for content in contents]
-    prompt = render_prompt(tokenizer, messages)
-    fitted = fit_prompt(prompt, max(map(len, completions)), max_tokens)
+    fitted = fit_prompt(messages, tokenizer, num_completion=max(map(len, completions)), max_tokens=max_tokens)
     if fitted is None:
         return None
     comparison = Comparison(
         id=identifier,
-        prompt_ids=tuple(fitted),
+        prompt_ids=tuple(fitted.token_ids),
         completion_ids=tuple(map(tuple, completions)),
         num_characters=tuple(map(len, contents)),
         ranking_ids=(),
         tiers=(),
     )
-    return FittedComparison(comparison, len(prompt) - len(fitted))
+    return FittedComparison(comparison, fitted.num_tokens_cut, fitted.num_messages_cut)
 
 
-def fit_prompt(prompt_ids: list[int], num_completion: int, max_tokens: int) -> list[int] | None:
-    """The end of the prompt that fits before a completion of that many tokens; None where too little would."""
+@dataclass(frozen=True)
+class FittedPrompt:
+    """A prompt's ids as they fit, and what was cut for that: whole messages, and tokens in all."""
+
+    token_ids: list[int]
+    num_messages_cut: int = 0
+    num_tokens_cut: int = 0
+
+
+def fit_prompt(
+    messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, *, num_completion: int, max_tokens: int
+) -> FittedPrompt | None:
+    """What of a prompt fits before a completion of that many tokens; None where too little would.
+
+    What opens a dialogue (BOS) and its system messages stay. Between them and the last question whole turns
+    go, the oldest first, so that what is left begins with a user's message. Where the question alone is too long,
+    its own beginning goes, and never its header: LEAST_PROMPT_TOKENS of it must be left.
+    """
     room = max_tokens - num_completion
-    if room < min(len(prompt_ids), LEAST_PROMPT_TOKENS):
+    whole = render_prompt(tokenizer, messages)
+    if len(whole) <= room:
+        return FittedPrompt(whole)
+    num_system = next((i for i, message in enumerate(messages) if message.role != "system"), len(messages))
+    system, turns = list(messages[:num_system]), messages[num_system:]
+    for start in range(1, len(turns)):
+        if turns[start].role == "user":
+            ids = render_prompt(tokenizer, [*system, *turns[start:]])
+            if len(ids) <= room:
+                return FittedPrompt(ids, start, len(whole) - len(ids))
+    asked = [*system, *turns[-1:]]
+    around = len(render_prompt(tokenizer, asked, last_tokens=0))
+    if room - around < LEAST_PROMPT_TOKENS:
         return None
-    return prompt_ids[-room:]
+    ids = render_prompt(tokenizer, asked, last_tokens=room - around)
+    return FittedPrompt(ids, max(0, len(turns) - 1), len(whole) - len(ids))
 
 
 def batches(comparisons: Sequence[Comparison], *, batch_size: int, seed: int, epoch: int) -> list[list[Comparison]]:

@@ -36,7 +36,7 @@ def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, objec
 def left_out_facts(left_out: Mapping[str, int], num_prompts_cut: int) -> dict[str, str]:
     """What a reader must know of what the figures are not of."""
     named = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(left_out.items()) if count)
-    return {"rankings left out": named or "none", "prompts cut from the left to fit": str(num_prompts_cut)}
+    return {"rankings left out": named or "none", "prompts that lost their oldest turns to fit": str(num_prompts_cut)}
 
 
 def drawings(evaluation: Evaluation) -> list[Svg]:

@@ -90,23 +90,27 @@ def answer_questions(
             str(index), asked.messages, contents, tokenizer, max_tokens=context_of(model.backbone)
         )
         if fitted is None:
-            raise DataError(f"record {asked.id}: a completion leaves no room for its prompt in the model's context")
+            raise DataError(
+                f"record {asked.id}: a completion leaves no room in the model's context for its prompt's "
+                "system message and the end of its question"
+            )
         comparisons.append(fitted.comparison)
-        cuts.append(fitted.num_cut)
+        cuts.append((fitted.num_cut, fitted.num_messages_cut))
     scored = score_comparisons(model, comparisons, token_budget=token_budget)
     scores = {comparison.id: row for comparison, row in scored}
     return [_answer(question, scores[str(i)], cuts[i]) for i, question in enumerate(questions)]
 
 
-def _answer(question: Question, scores: list[float], num_cut: int) -> dict[str, Any]:
+def _answer(question: Question, scores: list[float], cut: tuple[int, int]) -> dict[str, Any]:
     asked = question.candidates
     answer: dict[str, Any] = {"id": asked.id}
     if question.is_single:
         answer["score"] = scores[0]
     else:
         answer["scores"] = {member.id: score for member, score in zip(asked.completions, scores, strict=True)}
-    if num_cut:
-        answer["prompt_tokens_cut"] = num_cut
+    num_tokens, num_messages = cut
+    if num_tokens:
+        answer |= {"prompt_tokens_cut": num_tokens, "prompt_messages_cut": num_messages}
     return answer
 
 

@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from language.chat import end_token_id, render_prompt
-from rewardmodel.comparisons import Comparison, batches, fit_prompt, microbatches, pairs_of, tokenize_rankings
+from records import Message
+from rewardmodel.comparisons import (
+    Comparison,
+    FittedPrompt,
+    batches,
+    fit_prompt,
+    microbatches,
+    pairs_of,
+    tokenize_rankings,
+)
 from tests.rewardmodel.factories import make_ranking
 from tests.tiny import build_tiny_tokenizer
 
@@ -70,7 +79,14 @@ def test_every_completion_ends_with_the_end_token_and_the_prompt_with_the_header
     assert list(only.prompt_ids) == render_prompt(tokenizer, ranking.messages)
 
 
-def test_a_long_prompt_is_cut_from_the_left_alike_for_all_and_counted(tokenizer) -> None:
+def say(*texts: str) -> list[Message]:
+    """A system message, then user and assistant in turn."""
+    roles = ("user", "assistant")
+    said = [Message(role=roles[i % 2], content=text) for i, text in enumerate(texts)]  # type: ignore[arg-type]
+    return [Message(role="system", content="Be kind."), *said]
+
+
+def test_a_long_question_loses_its_beginning_alike_for_all_and_is_counted(tokenizer) -> None:
     ranking = make_ranking(prompt="Tell me more, please. " * 40)
     (whole,) = tokenize_rankings([ranking], tokenizer, max_tokens=10_000).comparisons
     result = tokenize_rankings([ranking], tokenizer, max_tokens=100)
@@ -78,7 +94,19 @@ def test_a_long_prompt_is_cut_from_the_left_alike_for_all_and_counted(tokenizer)
     assert result.num_prompts_cut == 1
     assert cut.completion_ids == whole.completion_ids
     assert len(cut.prompt_ids) + max(map(len, cut.completion_ids)) == 100
-    assert cut.prompt_ids == whole.prompt_ids[-len(cut.prompt_ids) :]
+    assert cut.prompt_ids[:8] == whole.prompt_ids[:8]  # the header that opens the user's message
+    assert cut.prompt_ids[-60:] == whole.prompt_ids[-60:]
+
+
+def test_whole_turns_go_the_oldest_first_and_the_system_message_stays(tokenizer) -> None:
+    messages = say("How are you today? " * 3, "I am well. " * 3, "What is the sea?", "It is blue.", "And the sky?")
+    whole = render_prompt(tokenizer, messages)
+    later = render_prompt(tokenizer, [messages[0], *messages[3:]])
+    fitted = fit_prompt(messages, tokenizer, num_completion=10, max_tokens=10 + len(whole) - 1)
+    assert fitted == FittedPrompt(later, 2, len(whole) - len(later))
+    last = render_prompt(tokenizer, [messages[0], messages[-1]])
+    fitted = fit_prompt(messages, tokenizer, num_completion=10, max_tokens=10 + len(later) - 1)
+    assert fitted == FittedPrompt(last, 4, len(whole) - len(last))
 
 
 def test_a_completion_that_leaves_no_room_for_its_prompt_is_left_out_by_name(tokenizer) -> None:
@@ -88,11 +116,16 @@ def test_a_completion_that_leaves_no_room_for_its_prompt_is_left_out_by_name(tok
     assert [member.ranking_ids for member in result.comparisons] == [("short",)]
 
 
-def test_a_short_prompt_may_be_shorter_than_what_must_be_left_of_a_long_one() -> None:
-    assert fit_prompt([1, 2, 3], 7, 10) == [1, 2, 3]
-    assert fit_prompt([1, 2, 3], 8, 10) is None
-    assert fit_prompt(list(range(40)), 10, 26) == list(range(24, 40))
-    assert fit_prompt(list(range(40)), 11, 26) is None
+def test_a_short_question_may_be_shorter_than_what_must_be_left_of_a_long_one(tokenizer) -> None:
+    short = render_prompt(tokenizer, say("Hi"))
+    assert fit_prompt(say("Hi"), tokenizer, num_completion=7, max_tokens=7 + len(short)) == FittedPrompt(short)
+    assert fit_prompt(say("Hi"), tokenizer, num_completion=8, max_tokens=7 + len(short)) is None
+    long = say("What is the sea? " * 40)
+    around = len(render_prompt(tokenizer, long, last_tokens=0))
+    fitted = fit_prompt(long, tokenizer, num_completion=0, max_tokens=around + 16)
+    assert fitted is not None
+    assert fitted.token_ids == render_prompt(tokenizer, long, last_tokens=16)
+    assert fit_prompt(long, tokenizer, num_completion=0, max_tokens=around + 15) is None
 
 
 def test_batches_count_rankings_and_hold_every_comparison_once() -> None:

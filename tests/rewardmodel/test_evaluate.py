@@ -263,7 +263,7 @@ def test_the_html_report_shows_every_slice_and_every_check() -> None:
         assert group, title
         assert tables[title] == [(escape(key), f"{estimate.value:.3f}") for key, estimate in group.items()]
     assert "<td>rankings left out</td><td>2 abstained</td>" in text
-    assert "<td>prompts cut from the left to fit</td><td>3</td>" in text
+    assert "<td>prompts that lost their oldest turns to fit</td><td>3</td>" in text
     assert "the ceiling" in text
 
 
