@@ -53,7 +53,7 @@ class SftConfig(KeepsWork):
     packing: bool = True
     """Lay dialogues end to end instead of padding them; none sees another, and the loss is the same."""
     microbatch_tokens: int = 2048
-    """Positions forwarded at once: memory, never the result."""
+    """Positions forwarded at once: memory, and of the result its rounding only, which is coarser in bf16."""
     validation_fraction: float = 0.1
     """Share of dialogues held out where records carry no split."""
     precision: Precision = "fp32"

@@ -48,7 +48,7 @@ class TrainConfig(KeepsWork):
     length_debias: bool = False
     """Learn only what length alone does not explain (rewardmodel.debiasing)."""
     microbatch_tokens: int = 2048
-    """Tokens forwarded at once: memory, never the result."""
+    """Tokens forwarded at once: memory, and of the result its rounding only, which is coarser in bf16."""
     validation_fraction: float = 0.1
     """Share of dialogues, or of trainers, held out where records carry no split."""
     split_by: SplitBy = "prompt"

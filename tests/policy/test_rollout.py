@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from language.chat import end_token_id
 from language.checkpoints import load_backbone, load_causal_lm, load_tokenizer
 from language.generation import Sampled
+from language.options import OptionError
 from language.stop_ids import hidden_ids
 from policy.learner import PolicyLearner, Trainable
 from policy.objective import replace_unended_scores
@@ -22,11 +24,12 @@ from policy.rollout import (
     over_rollouts,
 )
 from policy.shared_prompt import completion_logprobs
-from policy.value import ValueLearner
+from policy.value import ValueLearner, require_same_tokens
 from records import SamplingParams
 from rewardmodel.model import RewardModel, load_reward_model, make_head
 from tests.policy.factories import make_prompt
 from tests.separate_forwards import score_tokens
+from tests.tiny import CHATML, build_tiny_tokenizer
 
 END = 2
 PARAMS = SamplingParams(max_new_tokens=10, seed=3)
@@ -223,3 +226,20 @@ def test_the_reward_model_reads_nothing_that_a_person_is_not_shown(toy_policy: P
     assert measured.scores[0].item() == pytest.approx(measured.scores[1].item(), abs=1e-5)
     assert measured.values.shape == measured.logprobs.shape == rollouts.mask.shape == (3, 6)
     assert rollouts.ended.tolist() == [True, True, False]
+
+
+def speaking(template: str) -> PreTrainedTokenizerFast:
+    """A tokenizer with this template; one of its own each time, since what a template says is remembered."""
+    tokenizer = build_tiny_tokenizer()
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def test_templates_must_say_the_same_of_a_system_message_too() -> None:
+    other = CHATML.replace("message['role'] + ", "('user' if message['role'] == 'system' else message['role']) + ")
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}" + CHATML
+    for template in (CHATML, refusing):  # where neither takes one, that is the same too
+        require_same_tokens(speaking(template), speaking(template), where=Path("rm"))
+    for template in (other, refusing):
+        with pytest.raises(OptionError, match="another tokenizer or chat template"):
+            require_same_tokens(speaking(CHATML), speaking(template), where=Path("rm"))

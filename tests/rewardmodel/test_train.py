@@ -121,6 +121,22 @@ def test_demonstrations_average_zero_where_they_are_given(config: TrainConfig, t
     assert model.head.bias.item() == 0.0
 
 
+def test_the_cut_into_microbatches_does_not_change_the_weights(config: TrainConfig) -> None:
+    # Pieces of one and of a few comparisons, and whole batches; two steps.
+    write_jsonl(config.data, make_toy_rankings(16, split="train") + make_toy_rankings(2, seed=1, split="validation"))
+    config = replace(config, batch_size=8)
+    found = {}
+    for budget in (1, 250, 100_000):
+        out = config.out.with_name(f"rm-{budget}")
+        main(replace(config, out=out, microbatch_tokens=budget, max_steps=2, lr=1e-3))
+        found[budget] = load_reward_model(out).state_dict()
+    start = start_reward_model(config.model, seed=config.seed).state_dict()
+    for budget in (1, 250):
+        for name, weight in found[100_000].items():
+            moved = (weight - start[name]).abs().max()
+            assert (found[budget][name] - weight).abs().max() <= 2e-3 * moved + 1e-7, name
+
+
 def test_one_batch_equals_its_microbatches(config: TrainConfig) -> None:
     tokenizer = load_tokenizer(config.model)
     comparisons = tokenize_rankings(make_toy_rankings(12), tokenizer, max_tokens=512).comparisons
