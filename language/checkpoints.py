@@ -8,8 +8,10 @@ import json
 import os
 import re
 import shutil
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from language.chat import end_token_id
+from language.model_kinds import POLICY, problem_with
 from records.manifest import MANIFEST, ManifestError, publish_directory, verify_directory
 
 _ALLOWED_SUFFIXES = {".json", ".jsonl", ".safetensors", ".txt", ".model", ".jinja", ".md", ".html"}
@@ -55,7 +58,12 @@ def load_causal_lm(
     device: str | torch.device = "cpu",
     expected_sha256: str | None = None,
 ) -> PreTrainedModel:
-    """The language model of a checkpoint directory, in eval mode and without dropout."""
+    """The language model of a checkpoint directory, in eval mode and without dropout.
+
+    Another model's directory is refused: its trunk would load, and answer without ever having learnt to.
+    """
+    if problem := problem_with(Path(directory), (POLICY,)):
+        raise CheckpointError(problem)
     return _load(AutoModelForCausalLM, Path(directory), dtype, device, expected_sha256)
 
 
@@ -156,7 +164,7 @@ def _load(
     config = _load_config(directory)
     _require_whole_weights(directory)
     try:
-        with ONE_LOAD_AT_A_TIME:
+        with ONE_LOAD_AT_A_TIME, _without_report():
             model, loading = auto_class.from_pretrained(
                 directory,
                 config=config,
@@ -171,6 +179,7 @@ def _load(
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{directory}: its model cannot be loaded: {error}") from error
     _require_all_loaded(loading, directory)
+    _say_unused(loading, model, directory)
     without_dropout(model)
     for module in model.modules():
         if isinstance(module, nn.Embedding):
@@ -272,6 +281,26 @@ def _require_all_loaded(loading: Mapping[str, Any], directory: Path) -> None:
                 f"{directory}: its weights do not fit its config.json: {len(names)} {kind.replace('_', ' ')}, "
                 f"the first is {names[0]}"
             )
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Inside, transformers keeps its report of a load to itself: what it found is read from the load's own answer."""
+    before = transformers_logging.get_verbosity()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
+
+
+def _say_unused(loading: Mapping[str, Any], model: PreTrainedModel, directory: Path) -> None:
+    """Name weights that nothing here has a place for. A head over a trunk that is loaded alone is expected."""
+    trunk = f"{model.base_model_prefix}."
+    is_trunk = model.base_model is model
+    unused = [str(name) for name in loading.get("unexpected_keys") or () if not is_trunk or str(name).startswith(trunk)]
+    if unused:
+        print(f"{directory}: {len(unused)} weights have no place in this model: {min(unused)} …", file=sys.stderr)
 
 
 def _separate_pad_from_end(tokenizer: PreTrainedTokenizerBase, directory: Path) -> None:

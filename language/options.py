@@ -1,7 +1,12 @@
 """What the options of every trainer have in common: refusals, and where a run keeps what it needs to go on."""
 
+import math
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+# The numbers that may be below 0. All others count or measure something.
+_SIGNED = frozenset({"seed", "missing_end_score"})
 
 
 class OptionError(ValueError):
@@ -22,6 +27,18 @@ class KeepsWork:
     def work_directory(self) -> Path:
         """Where this run keeps its states, samples and metrics."""
         return self.work or self.out.with_name(self.out.name + ".work")
+
+
+def require_sound_numbers(config: Any) -> None:
+    """Raise OptionError where an option is no finite number, or is below 0 and has no sense there."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if not math.isfinite(value):
+            raise OptionError(f"{flag(field.name)} must be a finite number, not {value}")
+        if value < 0 and field.name not in _SIGNED:
+            raise OptionError(f"{flag(field.name)} must not be below 0, but is {value}")
 
 
 def require_positive(config: Any, *names: str) -> None:

@@ -24,8 +24,10 @@ from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.commandline import Precision, resolve_device, run
 from language.generation import default_dtype, sample
+from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, require_positive
 from language.progress import Progress
+from language.repeating import keep_options, kept_options
 from language.seeds import derived_seed
 from policy.judging import as_completion, load_judge
 from policy.prompts import TokenizedPrompt, load_prompts
@@ -45,15 +47,15 @@ RUN_FILE = "run.json"
 class BestOfNConfig(KeepsWork):
     """The curve of best-of-n for a policy, a reward model that picks, and perhaps a second one that judges."""
 
-    policy: Path
+    policy: PolicyDirectory
     """Directory of the policy to sample from."""
-    reward: Path
+    reward: RewardModelDirectory
     """Directory of the reward model that picks. Text is its input: its tokenizer may be another."""
     prompts: Path
     """An export of prompts, or a .jsonl file of them."""
     out: Path
     """Where the samples and the curve are published, whole or not at all."""
-    second_reward: Path | None = None
+    second_reward: RewardModelDirectory | None = None
     """Directory of a second reward model that judges what the first picked."""
     work: Path | None = None
     """Where samples are kept as they come; <out>.work unless given."""
@@ -134,6 +136,7 @@ def main(config: BestOfNConfig) -> None:
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
     scored = begin_or_resume(config.work_directory, identity, resume=config.resume)
+    keep_options(config, program="policy.best_of_n")
     device = resolve_device(config.device)
     model = load_causal_lm(config.policy, dtype=default_dtype(device), device=device)
     judges = [
@@ -241,6 +244,8 @@ def publish(
         facts = {"run": dict(identity), "method": "best_of_n", "name": config.out.name}
         for name, content in {CURVE_FILE: list(curve), FACTS_FILE: facts}.items():
             (staging / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        for name, kept in kept_options(config.work_directory).items():
+            (staging / name).write_bytes(kept)
         publish_directory(staging, config.out, kind="best_of_n")
     finally:
         shutil.rmtree(staging, ignore_errors=True)

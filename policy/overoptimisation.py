@@ -19,7 +19,9 @@ import torch
 
 from language.checkpoints import load_tokenizer
 from language.commandline import Precision, resolve_device, run
+from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, require_positive
+from language.repeating import keep_options, kept_options
 from policy.best_of_n import SAMPLES_FILE, BestOfNConfig, ScoredSamples, best_of_n_mean, kl_of_best_of
 from policy.best_of_n import main as sample_best_of_n
 from policy.judging import CommandJudge, Judge, Scorer, load_judge
@@ -42,15 +44,15 @@ CONTROL = "length only"
 class StudyConfig(KeepsWork):
     """Best-of-n and PPO against one or several proxies of a gold preference."""
 
-    policy: Path
+    policy: PolicyDirectory
     """Directory of the policy to start from."""
-    rewards: tuple[Path, ...]
+    rewards: tuple[RewardModelDirectory, ...]
     """Directories of the proxies: reward models of several sizes, or of several amounts of rankings."""
     prompts: Path
     """An export of prompts, or a .jsonl file: split train for PPO, validation for every score."""
     out: Path
     """Where study.json and report.html are published."""
-    gold_reward: Path | None = None
+    gold_reward: RewardModelDirectory | None = None
     """Directory of the gold reward model, larger than any proxy and trained on rankings that they have not seen."""
     gold_command: str = ""
     """Or a program that scores JSON lines, as `python -m rewardmodel.score` reads and writes them."""
@@ -119,6 +121,7 @@ def main(config: StudyConfig) -> None:
     prompts = load_prompts(
         config.prompts, load_tokenizer(config.policy), max_tokens=config.max_prompt_tokens, split="validation"
     ).prompts[: config.max_prompts or None]
+    keep_options(config, program="policy.overoptimisation")
     samples = sample_once(config)
     gold_scores = score_samples(gold, samples, prompts)
     target = config.control_tokens or round(
@@ -283,6 +286,8 @@ def publish(config: StudyConfig, study: dict[str, Any]) -> None:
     staging.mkdir(parents=True)
     (staging / STUDY_FILE).write_text(json.dumps(study, indent=1) + "\n", encoding="utf-8")
     (staging / REPORT_FILE).write_text(report_html(study), encoding="utf-8")
+    for name, kept in kept_options(config.work_directory).items():
+        (staging / name).write_bytes(kept)
     publish_directory(staging, config.out, kind="overoptimisation")
     shutil.rmtree(config.work_directory, ignore_errors=True)
 

@@ -21,6 +21,7 @@ from language.commandline import run
 from language.optimization import build_adamw, build_schedule
 from language.options import OptionError, flag
 from language.progress import Progress, begin_stage
+from language.repeating import keep_options
 from language.seeds import derived_seed
 from language.stop_ids import hidden_ids
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
@@ -78,6 +79,8 @@ def main(config: PpoConfig) -> None:
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
+    if sharing.is_main:
+        keep_options(config, program="policy.ppo")
     learners = build_learners(config, device, longest_prompt=material.prompts.longest)
     require_room(config.work_directory, [learners.policy.model, learners.value.model])
     outcome = train(learners, material, config, identity, sharing)

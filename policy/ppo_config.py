@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from language.commandline import Precision
+from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, flag, require_not_negative, require_positive, require_share
 from language.seeds import derived_seed
 from policy.learner import Trainable
@@ -21,9 +22,9 @@ from records.ppo_sizes import COMPLETIONS_PER_PROMPT, MAX_PROMPT_TOKENS, MICROBA
 class PpoConfig(KeepsWork):
     """PPO from prompts, a policy and a reward model. IG marks what InstructGPT printed."""
 
-    policy: Path
+    policy: PolicyDirectory
     """Directory of the policy to start from; it is the reference as well. IG: the SFT model."""
-    reward: Path
+    reward: RewardModelDirectory
     """Directory of the reward model, which the value model starts from. Its tokenizer must be the policy's."""
     prompts: Path
     """An export of prompts, or a .jsonl file of them."""
@@ -106,7 +107,7 @@ class PpoConfig(KeepsWork):
     length_only_tokens: int = 0
     """A control: the score is 1 − |tokens/this − 1|, ended or not; the reward model only starts the value model.
     0 is off. Singhal et al. 2023."""
-    watch_reward: Path | None = None
+    watch_reward: RewardModelDirectory | None = None
     """Directory of a second reward model, of other rankings than --reward, which watches every kept state and
     suggests a stop where its scores turn. Text is its input: its tokenizer may be another."""
     watch_prompts: Path | None = None

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.checkpoints import load_causal_lm, publish_checkpoint
 from language.lora import wrap_with_lora
+from language.repeating import kept_options
 from policy.card import card_text
 from policy.learner import Trainable
 from rewardmodel.limits import set_limits
@@ -89,6 +90,7 @@ def publish_policy(
         "card.md": card_text(facts).encode(),
         "metrics.json": _json_bytes(facts["metrics"]),
         METRICS_FILE: (work / METRICS_FILE).read_bytes(),
+        **kept_options(work),
     }
     sha256 = publish_checkpoint(
         out,

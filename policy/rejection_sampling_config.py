@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from language.commandline import Precision
+from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 from policy.learner import Trainable
 
@@ -15,9 +16,9 @@ from policy.learner import Trainable
 class RejectionSamplingConfig(KeepsWork):
     """Sample, keep each prompt's best by a reward model, fine-tune on what was kept. L2 marks what Llama 2 printed."""
 
-    policy: Path
+    policy: PolicyDirectory
     """Directory of the policy to sample from, and to fine-tune."""
-    reward: Path
+    reward: RewardModelDirectory
     """Directory of the reward model that chooses. Text is its input: its tokenizer may be another."""
     prompts: Path
     """An export of prompts, or a .jsonl file of them; those of split train are answered."""

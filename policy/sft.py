@@ -23,6 +23,7 @@ from language.commandline import autocast, resolve_device, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.options import OptionError
 from language.progress import Progress, begin_stage
+from language.repeating import keep_options
 from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, load_dialogues, target_nlls
@@ -74,6 +75,7 @@ def main(config: SftConfig) -> None:
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
+    keep_options(config, program="policy.sft")
     dtype = config.trainable.trunk_dtype(config.precision)
     learner = config.trainable.choose(load_causal_lm(config.model, dtype=dtype, device=device))
     require_room(config.work_directory, [learner], num_kept=config.epochs if material.examination else 0)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from language.commandline import Precision
+from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 from policy.learner import Trainable
 
@@ -14,7 +15,7 @@ class SftConfig(KeepsWork):
 
     data: Path
     """An export of demonstrations, or a .jsonl file of them."""
-    model: Path
+    model: PolicyDirectory
     """Directory of the language model to start from."""
     out: Path
     """Where the trained policy is published, whole or not at all."""
@@ -24,7 +25,7 @@ class SftConfig(KeepsWork):
     """Instruction data to mix in: an export of demonstrations, or a .jsonl of them or of instruction and output."""
     mix_ratio: float = 0.0
     """Dialogues of --mix-data per dialogue of --data, in every epoch. Not printed by OpenAI."""
-    select_reward: Path | None = None
+    select_reward: RewardModelDirectory | None = None
     """Directory of a reward model: every epoch is kept and sampled; the one it scores highest is published. IG C.1."""
     select_prompts: Path | None = None
     """Prompts (split validation) to sample then; the prompts of the validation dialogues unless given."""

@@ -37,6 +37,10 @@ PRIORITY_OVERNIGHT = 9
 NEEDS_OTHER_SETTINGS = 2
 MAY_PASS = 75
 
+# And where somebody ended it, which says nothing of its options: 128 and the number of the signal, as shells have it.
+INTERRUPTED = 130
+TERMINATED = 143
+
 # The Redis set of the workers' names; each worker's key is worker_key(name).
 WORKERS_KEY = "parley:workers"
 

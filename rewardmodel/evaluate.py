@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from language.checkpoints import load_tokenizer
 from language.commandline import Precision, autocast, resolve_device, run
+from language.model_kinds import RewardModelDirectory
 from records import Ranking
 from records.names import RANKINGS_FILE
 from rewardmodel.comparisons import TokenizedRankings, tokenize_rankings
@@ -35,7 +36,7 @@ NUM_CORRUPTED = 40
 class EvaluateConfig:
     """What to evaluate on what."""
 
-    model: Path
+    model: RewardModelDirectory
     """Directory of a reward model."""
     data: Path
     """An export of rankings, or a .jsonl file of them, or of pairs (prompt, chosen, rejected) as RewardBench has."""

@@ -14,6 +14,7 @@ import transformers
 from transformers import PreTrainedTokenizerBase
 
 from language.options import MayPass
+from language.repeating import kept_options
 from records.manifest import MANIFEST, sha256_of
 from rewardmodel.card import card_text, cautions
 from rewardmodel.comparisons import pairs_of
@@ -96,6 +97,7 @@ def publish(
         METRICS_FILE: log,
         "metrics.json": (json.dumps(flat_metrics(facts, steps), indent=1, sort_keys=True) + "\n").encode(),
         "card.md": card_text(facts).encode(),
+        **kept_options(work),
         **_report_files(facts, evaluation),
     }
     note_on_board(work, len(steps), validation_figures(evaluation))

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from language.checkpoints import load_tokenizer
 from language.commandline import Precision, autocast, resolve_device, run
+from language.model_kinds import RewardModelDirectory
 from records import Completion, Demonstration, Message, Ranking, RecordError, decode
 from records.lines import read_json_lines
 from rewardmodel.comparisons import tokenize_comparison
@@ -30,7 +31,7 @@ _AT_ONCE = 256  # records held in memory while they are scored
 class ScoreConfig:
     """What to score with what."""
 
-    model: Path
+    model: RewardModelDirectory
     """Directory of a reward model."""
     data: Path = Path("-")
     """A .jsonl file of records; - reads stdin."""

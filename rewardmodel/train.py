@@ -20,6 +20,7 @@ from language.checkpoints import load_tokenizer
 from language.commandline import autocast, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.progress import Progress, begin_stage
+from language.repeating import keep_options
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from rewardmodel.comparisons import Comparison, RankingPairs, batches, pairs_of
 from rewardmodel.debiasing import LengthExpert, fit_length_expert
@@ -78,6 +79,8 @@ def main(config: TrainConfig) -> None:
     if is_published(config.out, identity, may_be=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
+    if processes.is_main:
+        keep_options(config, program="rewardmodel.train")
     if config.checkpoint_activations:
         checkpoint_activations(model)
     choose_parameters(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from language.commandline import Precision
+from language.model_kinds import ModelDirectory
 from language.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 from rewardmodel.publishing import STATES
 from rewardmodel.splits import SplitBy
@@ -15,7 +16,7 @@ class TrainConfig(KeepsWork):
 
     data: Path
     """An export of rankings, or a .jsonl file of them."""
-    model: Path
+    model: ModelDirectory
     """Directory of the language model to start from; of a reward model, its head goes on too."""
     out: Path
     """Where the trained model is published, whole or not at all."""
