@@ -15,6 +15,7 @@ from contentfilter.data import LabelledText, label_matrix, labels_file, read_har
 from contentfilter.figures import Figures, figures_of
 from contentfilter.statistics import Estimate
 from language.commandline import run
+from language.reading import say_read
 from records.manifest import sha256_of
 
 
@@ -41,6 +42,7 @@ def main(config: EvaluateConfig) -> None:
     texts: list[LabelledText] = (
         read_harmless([config.data]) if config.harmless else read_labelled(config.data, is_held_out=True)
     )
+    say_read(config.data, "texts", {"to evaluate on, each once": len(texts)})
     probabilities = content_filter.probabilities([one.text for one in texts])
     figures = figures_of(probabilities, label_matrix(texts), content_filter.thresholds, seed=config.seed)
     seen = {row["sha256"] for row in content_filter.facts.get("data", [])}

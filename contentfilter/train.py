@@ -7,7 +7,6 @@ contentfilter/bundled/card.md.
 
 import os
 import shutil
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from contentfilter.training import Learned, Learning, learn
 from language.commandline import run
 from language.embedding import load_embedder
 from language.options import OptionError, require_positive
+from language.reading import say_read
 from records.manifest import publish_directory, sha256_of
 
 CARD_FILE = "card.md"
@@ -62,7 +62,10 @@ def main(config: TrainConfig) -> None:
         raise OptionError(f"{config.out} exists; name a directory that does not")
     torch.set_num_threads(1)  # sums in another order would be other bytes
     labelled, harmless = read_labelled(config.data), read_harmless(config.harmless)
-    print(_said_of(labelled, harmless, config), file=sys.stderr)
+    say_read(config.data, "labelled texts", {"to learn from, each once": len(labelled)})
+    if config.harmless:
+        files = Path(", ".join(map(str, config.harmless)))
+        say_read(files, "harmless texts", {"to learn from, each once": len(harmless)})
     learning = Learning(
         num_folds=config.num_folds,
         seed=config.seed,
@@ -108,13 +111,6 @@ def _data_facts(config: TrainConfig) -> list[dict[str, str]]:
         for use, paths in (("labelled", (config.data,)), ("harmless", config.harmless))
         for path in paths
     ]
-
-
-def _said_of(labelled: list[Any], harmless: list[Any], config: TrainConfig) -> str:
-    return (
-        f"reading {config.data}: {len(labelled)} labelled texts; "
-        f"{len(harmless)} harmless ones from {len(config.harmless)} files; the same text is taken once"
-    )
 
 
 if __name__ == "__main__":

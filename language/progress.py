@@ -51,6 +51,7 @@ class Progress:
         self._path = file or os.environ.get(ENVIRONMENT_VARIABLE) or None
         self._line_seconds, self._file_seconds = line_seconds, file_seconds
         self._line_due = self._file_due = 0.0
+        self._said: set[str] = set()
         self._bar = self._open_bar() if self._stream.isatty() else None
         self._report(None)
 
@@ -70,6 +71,12 @@ class Progress:
     def say(self, message: str) -> None:
         """Tell what is going on, at once and everywhere."""
         self._report(message)
+
+    def say_once(self, message: str) -> None:
+        """Tell it the first time that it is so, and not again."""
+        if message not in self._said:
+            self._said.add(message)
+            self.say(message)
 
     def __enter__(self) -> "Progress":
         return self
@@ -118,6 +125,14 @@ def begin_stage(name: str, *, file: str | os.PathLike[str] | None = None, stream
     if path is not None:
         before = _last_entry(str(path))
         _append_line(str(path), {**before, "stage": name, "message": None})
+
+
+def tell(message: str, *, file: str | os.PathLike[str] | None = None, stream: io.TextIOBase | None = None) -> None:
+    """Say what a person should know outside of any count: a line, and a message in the file; all else stays."""
+    print(message, file=stream or sys.stderr, flush=True)
+    path = file or os.environ.get(ENVIRONMENT_VARIABLE) or None
+    if path is not None:
+        _append_line(str(path), {"stage": "loading", **_last_entry(str(path)), "message": message})
 
 
 def _last_entry(path: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from language.generation import default_dtype, sample
 from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, require_positive
 from language.progress import Progress
+from language.reading import say_read
 from language.repeating import keep_options, kept_options
 from language.seeds import derived_seed
 from policy.judging import as_completion, load_judge
@@ -129,6 +130,9 @@ def main(config: BestOfNConfig) -> None:
     tokenizer = load_tokenizer(config.policy)
     prompts = load_prompts(config.prompts, tokenizer, max_tokens=config.max_prompt_tokens, split=config.split)
     chosen = prompts.prompts[: config.most_prompts or None]
+    left_out = {**prompts.left_out, "beyond_most_prompts": len(prompts.prompts) - len(chosen)}
+    limit = f"--max-prompt-tokens {config.max_prompt_tokens}"
+    say_read(config.prompts, "prompts", {"to answer": len(chosen)}, left_out, limit=limit)
     paths = {"policy": config.policy, "reward": config.reward, "second_reward": config.second_reward}
     hashes = {name: directory_sha256(path) for name, path in paths.items() if path is not None}
     identity = run_identity(config, **hashes, prompts=prompts.source.sha256)

@@ -88,6 +88,8 @@ def tokenize_dialogues(
             kept[split].append(dialogue)
             if split == "validation":
                 held_out.append(demonstration)
+            elif split == "test":
+                reasons["other_split"] += 1
     if not kept["train"]:
         raise DataError(f"{source.path}: no training dialogue fits {max_tokens} tokens; left out: {dict(reasons)}")
     return DialogueSet(source, tuple(kept["train"]), tuple(kept["validation"]), dict(reasons), tuple(held_out))

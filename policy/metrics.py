@@ -71,6 +71,15 @@ def mean_of_steps(steps: Sequence[dict[str, float]]) -> dict[str, float]:
     return means | {"first_ratio_gap": steps[0]["ratio_gap"]}
 
 
+def nothing_ended(max_new_tokens: int) -> str:
+    """Words for an update in which no completion ended, so that every one got the score of a missing end."""
+    return (
+        f"no completion of this update ended within {max_new_tokens} tokens: each got --missing-end-score instead of "
+        "its own, so there is nothing to learn from but length; raise --max-new-tokens, or start from a policy that "
+        "ends its answers"
+    )
+
+
 def time_metrics(clock: Sequence[float], *, num_tokens: int) -> dict[str, float]:
     """Seconds of an update's phases from the times at which they began and ended."""
     sampled, measured, trained = (later - earlier for earlier, later in pairwise(clock))

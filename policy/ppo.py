@@ -21,6 +21,7 @@ from language.commandline import run
 from language.optimization import build_adamw, build_schedule
 from language.options import OptionError, flag
 from language.progress import Progress, begin_stage
+from language.reading import say_read
 from language.repeating import keep_options
 from language.seeds import derived_seed
 from language.stop_ids import hidden_ids
@@ -31,7 +32,7 @@ from policy.dialogues import TokenizedDialogue, tokenize_dialogues
 from policy.inputs import Inputs, open_inputs
 from policy.judging import Judge, Scorer
 from policy.learner import PolicyLearner
-from policy.metrics import mean_of_steps, peak_memory_mb, rollout_metrics, time_metrics
+from policy.metrics import mean_of_steps, nothing_ended, peak_memory_mb, rollout_metrics, time_metrics
 from policy.minibatches import Learners, Targets, plan_steps, take_step
 from policy.ppo_config import PpoConfig, require_options, require_processes
 from policy.prompts import PromptSet, TokenizedPrompt, draw, tokenize_prompts
@@ -203,6 +204,8 @@ def train(
                 metrics |= look(learners, material, config, state, progress)
             if log:
                 log.write({"step": state.step, **metrics})
+            if metrics["unended_share"] == 1:
+                progress.say_once(nothing_ended(config.max_new_tokens))
             progress.advance(1, {name: metrics[name] for name in _SHOWN})
 
             # Save.
@@ -267,14 +270,20 @@ def load_material(config: PpoConfig, device: torch.device) -> Material:
     answered = at_most(prompts.prompts, config.max_records, id_of=lambda prompt: prompt.id)
     if beyond := len(prompts.prompts) - len(answered):
         prompts = replace(prompts, prompts=answered, left_out={**prompts.left_out, BEYOND: beyond})
+    limit = f"--max-prompt-tokens {config.max_prompt_tokens}"
+    say_read(config.prompts, "prompts", {"to answer": len(answered)}, prompts.left_out, limit=limit)
     mixed_in: tuple[TokenizedDialogue, ...] = ()
     if inputs.demonstrations is not None:
         longest = config.ptx_microbatch_tokens
-        mixed_in += tokenize_dialogues(
-            inputs.demonstrations, tokenizer, max_tokens=longest, validation_fraction=0.0
-        ).train
+        dialogues = tokenize_dialogues(inputs.demonstrations, tokenizer, max_tokens=longest, validation_fraction=0.0)
+        used = {"to mix in": len(dialogues.train), "held out": len(dialogues.validation)}
+        mixed_limit = f"--ptx-microbatch-tokens {longest}"
+        say_read(inputs.demonstrations.path, "dialogues", used, dialogues.left_out, limit=mixed_limit)
+        mixed_in += dialogues.train
     if inputs.text is not None:
-        mixed_in += tokenize_texts(inputs.text, tokenizer, max_tokens=config.ptx_text_tokens)
+        texts = tokenize_texts(inputs.text, tokenizer, max_tokens=config.ptx_text_tokens)
+        say_read(inputs.text.path, "pieces of text", {"to mix in": len(texts)})
+        mixed_in += texts
     watch = load_watch(config, inputs, device) if config.watch_reward is not None else None
     return Material(prompts, mixed_in, tokenizer, watch, inputs.made_from)
 
@@ -283,12 +292,16 @@ def load_watch(config: PpoConfig, inputs: Inputs, device: torch.device) -> Watch
     """The watching reward model and its prompts. DataError where no prompt is held out."""
     assert config.watch_reward is not None
     assert inputs.watch_tokenizer is not None
-    prompts = tokenize_prompts(
+    found = tokenize_prompts(
         inputs.watch_prompts, inputs.tokenizer, max_tokens=config.max_prompt_tokens, split="validation"
-    ).prompts
+    )
+    prompts = found.prompts[: config.watch_max_prompts or None]
+    left_out = {**found.left_out, "beyond_most_prompts": len(found.prompts) - len(prompts)}
+    limit = f"--max-prompt-tokens {config.max_prompt_tokens}"
+    say_read(inputs.watch_prompts.path, "prompts", {"to watch": len(prompts)}, left_out, limit=limit)
     reward_model = load_reward_model(config.watch_reward, device=device)
     judge = Judge(reward_model, inputs.watch_tokenizer, config.missing_end_score, config.precision)
-    return make_watch(config, judge, prompts[: config.watch_max_prompts or None], inputs.tokenizer)
+    return make_watch(config, judge, prompts, inputs.tokenizer)
 
 
 def make_watch(

@@ -23,6 +23,7 @@ from language.commandline import autocast, resolve_device, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.options import OptionError
 from language.progress import Progress, begin_stage
+from language.reading import say_read
 from language.repeating import keep_options
 from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
@@ -114,6 +115,9 @@ def load_material(config: SftConfig, device: torch.device) -> Material:
     learnt = at_most(dialogues.train, config.max_records, id_of=lambda dialogue: dialogue.id)
     if beyond := len(dialogues.train) - len(learnt):
         dialogues = replace(dialogues, train=learnt, left_out={**dialogues.left_out, BEYOND: beyond})
+    limit = f"--max-tokens {config.max_tokens}"
+    used = {"to learn from": len(dialogues.train), "held out": len(dialogues.validation)}
+    say_read(config.data, "dialogues", used, dialogues.left_out, limit=limit)
     made_from = {"demonstrations": {"name": config.data.name, "sha256": dialogues.source.sha256}}
     mixture = examination = None
     if config.mix_data is not None:
@@ -124,12 +128,14 @@ def load_material(config: SftConfig, device: torch.device) -> Material:
             max_tokens=config.max_tokens,
             held_out=dialogues.held_out,
         )
+        say_read(config.mix_data, "dialogues", {"to mix in": len(mixture.dialogues)}, mixture.left_out, limit=limit)
         made_from["mixed_in"] = {"name": config.mix_data.name, "sha256": mixture.source.sha256}
     if config.select_reward is not None:
         prompts = tuple(prompts_of(dialogues.held_out, tokenizer, max_tokens=config.max_tokens))
         if config.select_prompts is not None:
             chosen = load_prompts(config.select_prompts, tokenizer, max_tokens=config.max_tokens, split="validation")
             made_from["selection_prompts"] = {"name": config.select_prompts.name, "sha256": chosen.source.sha256}
+            say_read(config.select_prompts, "prompts", {"held out": len(chosen.prompts)}, chosen.left_out, limit=limit)
             prompts = chosen.prompts
         examination = load_examination(config, prompts, tokenizer, device)
         reward = config.select_reward

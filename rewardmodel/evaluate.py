@@ -16,6 +16,8 @@ from transformers import PreTrainedTokenizerBase
 from language.checkpoints import load_tokenizer
 from language.commandline import Precision, autocast, resolve_device, run
 from language.model_kinds import RewardModelDirectory
+from language.progress import Progress
+from language.reading import say_read
 from records import Ranking
 from records.names import RANKINGS_FILE
 from rewardmodel.comparisons import TokenizedRankings, tokenize_rankings
@@ -65,16 +67,30 @@ def main(config: EvaluateConfig) -> None:
     fraction, split_by = drawn_split(model, config.data)
     data = load_rankings(config.data, validation_fraction=fraction, split_by=split_by)
     rankings = select_rankings(data, config.split)
-    with autocast(device, config.precision):
-        evaluation, tokenized = evaluate_rankings(
+    tokenizer = load_tokenizer(config.model)
+    tokenized = fitting(rankings, model, tokenizer)
+    left_out = {**data.left_out, "too_long": len(tokenized.too_long)}
+    other = {"other_split": len(data.rankings) - len(rankings)}
+    used = {f"to evaluate on ({config.split})": len(rankings) - len(tokenized.too_long)}
+    say_read(config.data, "rankings", used, left_out | other, limit="the model's context")
+    comparisons = len(tokenized.comparisons)
+    # Of each spoiled prompt the best completion is scored with three worse ones: about a comparison's work.
+    with (
+        Progress(
+            comparisons, description="evaluating", unit="comparisons", after=float(config.num_corrupted)
+        ) as progress,
+        autocast(device, config.precision),
+    ):
+        evaluation = evaluate_fitting(
             model,
-            load_tokenizer(config.model),
+            tokenizer,
             rankings,
+            tokenized,
             token_budget=config.token_budget,
             num_corrupted=config.num_corrupted,
             seed=config.seed,
+            progress=progress,
         )
-    left_out = {**data.left_out, "too_long": len(tokenized.too_long)}
     report = {
         "model": str(config.model),
         "data": {"path": str(data.source.path), "sha256": data.source.sha256, "export": data.source.export},
@@ -114,12 +130,42 @@ def evaluate_rankings(
 
     `num_corrupted` prompts are scored once more with spoiled completions (rewardmodel.corruption).
     """
+    tokenized = fitting(rankings, model, tokenizer)
+    evaluation = evaluate_fitting(
+        model, tokenizer, rankings, tokenized, token_budget=token_budget, num_corrupted=num_corrupted, seed=seed
+    )
+    return evaluation, tokenized
+
+
+def fitting(rankings: Sequence[Ranking], model: RewardModel, tokenizer: PreTrainedTokenizerBase) -> TokenizedRankings:
+    """The rankings as tokens, and which do not fit the model. DataError where none does."""
     tokenized = tokenize_rankings(rankings, tokenizer, max_tokens=context_of(model.backbone))
     if not tokenized.comparisons:
         raise DataError(f"none of the {len(rankings)} rankings fits the model's {context_of(model.backbone)} tokens")
-    scored = list(score_comparisons(model, tokenized.comparisons, token_budget=token_budget))
+    return tokenized
+
+
+def evaluate_fitting(
+    model: RewardModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rankings: Sequence[Ranking],
+    tokenized: TokenizedRankings,
+    *,
+    token_budget: int,
+    num_corrupted: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """The same of rankings that are tokens already; `progress` counts comparisons."""
+    scored = []
+    for one in score_comparisons(model, tokenized.comparisons, token_budget=token_budget):
+        scored.append(one)
+        if progress is not None:
+            progress.advance()
+    if progress is not None and num_corrupted:
+        progress.say(f"scoring spoiled completions of at most {num_corrupted} prompts")
     spoiled = measure_corruptions(model, tokenizer, rankings, limit=num_corrupted, token_budget=token_budget, seed=seed)
-    return evaluate_scores(scored, rankings=rankings, out_of_distribution=spoiled, seed=seed), tokenized
+    return evaluate_scores(scored, rankings=rankings, out_of_distribution=spoiled, seed=seed)
 
 
 def summarise(evaluation: Evaluation) -> str:

@@ -32,6 +32,8 @@ class Material:
     num_prompts_cut: int
     validation_fraction: float
     split_by: SplitBy = "prompt"
+    num_other_split: int = 0
+    """Rankings of split test, which nothing here looks at."""
 
 
 def load_material(
@@ -70,6 +72,7 @@ def load_material(
         num_prompts_cut=tokenized.num_prompts_cut,
         validation_fraction=validation_fraction,
         split_by=split_by,
+        num_other_split=len(data.of_split("test")),
     )
 
 

@@ -19,8 +19,10 @@ from language.commandline import Precision, autocast, resolve_device, run
 from language.model_kinds import RewardModelDirectory
 from records import Completion, Demonstration, Message, Ranking, RecordError, decode
 from records.lines import read_json_lines
+from records.manifest import verify_directory
+from records.names import DEMONSTRATIONS_FILE, RANKINGS_FILE
 from rewardmodel.comparisons import tokenize_comparison
-from rewardmodel.data import DataError
+from rewardmodel.data import DataError, find_source
 from rewardmodel.model import RewardModel, context_of, load_reward_model
 from rewardmodel.scoring import score_comparisons
 
@@ -34,7 +36,7 @@ class ScoreConfig:
     model: RewardModelDirectory
     """Directory of a reward model."""
     data: Path = Path("-")
-    """A .jsonl file of records; - reads stdin."""
+    """An export of rankings or demonstrations, or a .jsonl file of records; - reads stdin."""
     token_budget: int = 8192
     """Tokens forwarded at once."""
     precision: Precision = "fp32"
@@ -64,12 +66,26 @@ def main(config: ScoreConfig) -> None:
     """Read, score and print in pieces, so that a stream is answered as it comes."""
     device = resolve_device(config.device)
     model, tokenizer = load_reward_model(config.model, device=device), load_tokenizer(config.model)
-    questions = read_questions(config.data)
+    questions, num_cut, num_scored = read_questions(find_records(config.data)), 0, 0
     while piece := list(islice(questions, _AT_ONCE)):
         with autocast(device, config.precision):
             answers = answer_questions(model, tokenizer, piece, token_budget=config.token_budget)
         for answer in answers:
             print(json.dumps(answer, ensure_ascii=False), flush=True)
+        num_scored += len(answers)
+        num_cut += sum("prompt_tokens_cut" in answer for answer in answers)
+    cut = f", the prompts of {num_cut} cut to fit the model's context" if num_cut else ""
+    print(f"scored {num_scored} records{cut}; none left out", file=sys.stderr)
+
+
+def find_records(path: Path) -> Path:
+    """The file of records: the path itself, or that of a verified export that can be scored. Raises DataError."""
+    if not path.is_dir():
+        return path
+    for name in (RANKINGS_FILE, DEMONSTRATIONS_FILE):
+        if name in verify_directory(path)["files"]:
+            return find_source(path, name).path
+    raise DataError(f"{path}: this export holds neither {RANKINGS_FILE} nor {DEMONSTRATIONS_FILE}, so nothing to score")
 
 
 def read_questions(path: Path) -> Iterator[Question]:

@@ -20,6 +20,7 @@ from language.checkpoints import load_tokenizer
 from language.commandline import autocast, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.progress import Progress, begin_stage
+from language.reading import say_read
 from language.repeating import keep_options
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from rewardmodel.comparisons import Comparison, RankingPairs, batches, pairs_of
@@ -75,6 +76,7 @@ def main(config: TrainConfig) -> None:
         seed=config.seed,
         max_records=config.max_records,
     )
+    say_what_was_read(material, config)
     identity = run_identity(config, material)
     if is_published(config.out, identity, may_be=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
@@ -264,6 +266,15 @@ def validate(
             seed=config.seed,
         )
     return evaluation
+
+
+def say_what_was_read(material: Material, config: TrainConfig) -> None:
+    """A sentence for the rankings, and one for the demonstrations to normalise over, where there are any."""
+    used = {"to learn from": len(material.training), "held out": len(material.validation)}
+    limit = f"--max-tokens {config.max_tokens}" if config.max_tokens else "the model's context"
+    say_read(config.data, "rankings", used, {**material.left_out, "other_split": material.num_other_split}, limit=limit)
+    if config.demonstrations is not None:
+        say_read(config.demonstrations, "demonstrations", {"to normalise over": len(material.references)})
 
 
 def cache_states(model: RewardModel, material: Material, identity: dict[str, Any], config: TrainConfig) -> States:

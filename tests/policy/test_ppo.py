@@ -42,6 +42,15 @@ def test_it_learns_to_say_what_the_reward_model_likes(config: PpoConfig) -> None
     assert tokenizer.decode(answer[0, prompt.shape[1] :]).count("b") >= 3
 
 
+def test_updates_in_which_nothing_ended_are_said_once_and_what_to_do(
+    config: PpoConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(replace(config, max_new_tokens=2))
+    said = capsys.readouterr().err
+    assert said.count("no completion of this update ended within 2 tokens") == 1
+    assert "raise --max-new-tokens" in said
+
+
 def test_the_kl_coefficient_holds_the_policy_near_its_start(config: PpoConfig) -> None:
     reached = {}
     for kl_coef in (0.0, 5.0):

@@ -10,7 +10,7 @@ import pytest
 
 from language.chat import render_completion, render_prompt
 from language.checkpoints import load_tokenizer
-from records import Demonstration, Message, RecordError, encode
+from records import Demonstration, Message, RecordError, encode, publish_directory, write_jsonl
 from rewardmodel.data import DataError
 from rewardmodel.model import load_reward_model
 from rewardmodel.score import ScoreConfig, main, read_questions
@@ -53,6 +53,23 @@ def test_a_score_is_the_models_value_of_prompt_and_completion(tiny_reward_model,
     assert answer["score"] == pytest.approx(value[0, -1].item(), abs=1e-5)
 
 
+def test_the_directory_of_an_export_is_read_as_everywhere(
+    tiny_reward_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "st").mkdir()
+    write_jsonl(tmp_path / "st" / "rankings.jsonl", [make_ranking(id="ranked")])
+    publish_directory(tmp_path / "st", tmp_path / "export", kind="rankings")
+    main(ScoreConfig(model=tiny_reward_model, data=tmp_path / "export", device="cpu"))
+    said = capsys.readouterr()
+    assert json.loads(said.out)["id"] == "ranked"
+    assert "scored 1 records; none left out" in said.err
+    (tmp_path / "st").mkdir()
+    (tmp_path / "st" / "prompts.jsonl").write_text("")
+    publish_directory(tmp_path / "st", tmp_path / "prompts", kind="prompts")
+    with pytest.raises(DataError, match=r"holds neither rankings\.jsonl nor demonstrations\.jsonl"):
+        main(ScoreConfig(model=tiny_reward_model, data=tmp_path / "prompts", device="cpu"))
+
+
 def test_a_cut_prompt_is_said(tiny_reward_model, monkeypatch, capsys) -> None:
     ranking = make_ranking(prompt="Tell me more, please. " * 200)
     (answer,) = run_main(tiny_reward_model, [json.dumps(encode(ranking))], monkeypatch, capsys)
@@ -92,5 +109,5 @@ def test_the_program_ends_with_one_line_and_status_2_on_what_a_person_caused(tmp
     )
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
-        f"error: {tmp_path / 'nowhere'}: no such directory; give the path of a model directory"
+        f"error: --model {tmp_path / 'nowhere'}: no such directory; give the path of a model directory"
     ]
