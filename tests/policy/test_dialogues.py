@@ -175,7 +175,7 @@ def test_dialogues_keep_their_split_and_long_ones_are_counted(tiny_policy: Path,
     dialogues = load_dialogues(data, tokenizer, max_tokens=100, validation_fraction=0.5)
     assert [member.id for member in dialogues.train] == ["d-1"]
     assert [member.id for member in dialogues.validation] == ["d-2"]
-    assert dialogues.left_out == {"too_long": 1}
+    assert dialogues.left_out == {"too_long": 1, "other_split": 1}
 
 
 def test_a_drawn_split_does_not_depend_on_the_rest_of_the_file(tiny_policy: Path, tmp_path: Path) -> None:

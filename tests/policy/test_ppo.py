@@ -45,9 +45,9 @@ def test_it_learns_to_say_what_the_reward_model_likes(config: PpoConfig) -> None
 def test_updates_in_which_nothing_ended_are_said_once_and_what_to_do(
     config: PpoConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(replace(config, max_new_tokens=2))
+    main(replace(config, max_new_tokens=1, lr=1e-6))
     said = capsys.readouterr().err
-    assert said.count("no completion of this update ended within 2 tokens") == 1
+    assert said.count("no completion of this update ended within 1 tokens") == 1
     assert "raise --max-new-tokens" in said
 
 
