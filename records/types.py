@@ -19,7 +19,7 @@ FinishReason = Literal["stop", "length", "cancelled", "filtered", "other_stop"]
 Purpose = Literal["suggestion", "chat", "comparison", "evaluation"]
 TrainerKind = Literal["person", "simulated", "imported", "visitor"]
 Adjudicated = Literal["mistake", "taste", "unclear guideline", "unclear prompt", "both fine"]
-TrainingKind = Literal["sft", "reward_model", "ppo", "filter"]
+TrainingKind = Literal["sft", "reward_model", "ppo", "rloo", "dpo", "kto", "rejection_sampling", "filter"]
 ServerKind = Literal["openai", "vllm", "llama.cpp", "tgi", "transformers"]
 
 

@@ -1,4 +1,4 @@
-"""Training jobs: SFT, reward model and PPO, run by train workers, which have no access to the database."""
+"""Training jobs: one run of a training program by a train worker, which has no access to the database."""
 
 from django.db import models
 from django.db.models import Q
@@ -14,6 +14,10 @@ class TrainingJob(LeasedRow):
         SFT = "sft", "Supervised fine-tuning"
         REWARD_MODEL = "reward_model", "Reward model"
         PPO = "ppo", "PPO"
+        RLOO = "rloo", "RLOO"
+        DPO = "dpo", "DPO"
+        KTO = "kto", "KTO"
+        REJECTION_SAMPLING = "rejection_sampling", "Rejection sampling"
         FILTER = "filter", "Content filter"
 
     class State(models.TextChoices):
@@ -29,7 +33,7 @@ class TrainingJob(LeasedRow):
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="training_jobs")
     round = models.ForeignKey(Round, null=True, blank=True, on_delete=models.PROTECT, related_name="training_jobs")
-    kind = models.CharField(max_length=16, choices=Kind.choices)
+    kind = models.CharField(max_length=32, choices=Kind.choices)
     output_name = models.SlugField(max_length=100)  # of the policy or reward model to be made
     options = models.JSONField(default=dict, blank=True)
     export = models.ForeignKey(Export, on_delete=models.PROTECT, related_name="training_jobs")
@@ -39,7 +43,7 @@ class TrainingJob(LeasedRow):
     )
     # A second export: mixed into what a policy learns, or the texts on which a reward model's mean score is set to 0.
     demonstrations = models.ForeignKey(Export, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    # Not trained against: it chooses the best epoch of SFT, or monitors PPO for overoptimisation.
+    # Not trained against: it chooses the best epoch of SFT, or monitors PPO or RLOO for overoptimisation.
     watching_model = models.ForeignKey(RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     # The job whose options it repeats on rebuilt exports.
     retrained_from = models.ForeignKey(
