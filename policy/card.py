@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from policy.selection import selection_sentence
 from records.metrics import DATA, metric_of
 from records.types import TrainingKind
 from rewardmodel.limits import BEYOND
@@ -63,23 +64,17 @@ def _result_lines(method: TrainingKind, metrics: Mapping[str, int | float]) -> l
 
 
 def _selection_lines(selection: Mapping[str, Any] | None) -> list[str]:
-    """Both curves by epoch, where an epoch was selected."""
+    """Which epoch is published and why, with the curves by epoch where there are any."""
     if selection is None:
         return []
-    published = selection["published_epoch"]
-    return [
-        "",
-        "## Selection",
-        "",
-        f"Published is epoch {published}: its answers to validation prompts scored highest.",
-        "",
-        "| epoch | score of its answers | validation loss |",
-        "|---|---|---|",
-        *(
-            f"| {point['epoch']} | {point['selection_score']:.4g} | {point.get('validation_loss', float('nan')):.4g} |"
-            for point in selection["curve"]
-        ),
-    ]
+    sentence = selection_sentence(selection)
+    lines = ["", "## Selection", "", f"{sentence[0].upper()}{sentence[1:]}."]
+    if selection["curve"]:
+        lines += ["", "| epoch | score of its answers | validation loss |", "|---|---|---|"]
+    for point in selection["curve"]:
+        score, loss = (point.get(name, float("nan")) for name in ("selection_score", "validation_loss"))
+        lines.append(f"| {point['epoch']} | {score:.4g} | {loss:.4g} |")
+    return lines
 
 
 def _watch_lines(looks: Sequence[Mapping[str, int | float]] | None) -> list[str]:

@@ -22,7 +22,7 @@ from language.checkpoints import load_causal_lm, load_tokenizer
 from language.commandline import autocast, resolve_device, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
 from language.options import OptionError
-from language.progress import Progress, begin_stage
+from language.progress import Progress, begin_stage, tell
 from language.reading import say_read
 from language.repeating import keep_options
 from language.seeds import derived_seed
@@ -32,7 +32,14 @@ from policy.judging import load_judge
 from policy.mixture import Mixture, load_mixture, members_of_epoch
 from policy.prompts import TokenizedPrompt, load_prompts, prompts_of
 from policy.publishing import keep_checkpoint, publish_policy, require_place, require_room, run_identity
-from policy.selection import Examination, best_epoch, epoch_directory
+from policy.selection import (
+    Examination,
+    best_epoch,
+    epoch_directory,
+    forget_epochs_but,
+    selection_facts,
+    selection_sentence,
+)
 from policy.sft_config import SftConfig, require_options
 from policy.stopping import in_smaller_pieces, require_finite
 from records import SamplingParams
@@ -79,8 +86,8 @@ def main(config: SftConfig) -> None:
     keep_options(config, program="policy.sft")
     dtype = config.trainable.trunk_dtype(config.precision)
     learner = config.trainable.choose(load_causal_lm(config.model, dtype=dtype, device=device))
-    require_room(config.work_directory, [learner], num_kept=config.epochs if material.examination else 0)
-    metrics, curve = train(learner, material, config, identity)
+    require_room(config.work_directory, [learner], num_kept=num_kept(material, config))
+    metrics, selection = train(learner, material, config, identity)
     facts = {
         "name": config.out.name,
         "method": "sft",
@@ -90,10 +97,10 @@ def main(config: SftConfig) -> None:
         "num_records": len(material.dialogues.train),
         "left_out": material.dialogues.left_out,
         "metrics": metrics,
+        "selection": selection,
     }
-    if material.examination is not None:
-        facts["selection"] = {"published_epoch": best_epoch(curve), "curve": curve}
-        learner = load_causal_lm(epoch_directory(config.work_directory, best_epoch(curve)))
+    tell(selection_sentence(selection))
+    learner = chosen_learner(learner, selection, config)
     begin_stage("publishing")
     publish_policy(
         config.out,
@@ -104,6 +111,25 @@ def main(config: SftConfig) -> None:
         tokenizer=material.tokenizer,
         facts=facts,
     )
+    if material.examination is None:
+        forget_epochs_but(config.work_directory, None)
+
+
+def num_kept(material: Material, config: SftConfig) -> int:
+    """Checkpoints of epochs that lie in the work directory at once: all that were scored, or the best and the next."""
+    if material.examination is not None:
+        return config.epochs
+    return min(2, config.epochs - 1) if material.dialogues.validation else 0
+
+
+def chosen_learner(
+    learner: PreTrainedModel | PeftModel, selection: dict[str, Any], config: SftConfig
+) -> PreTrainedModel | PeftModel:
+    """The model of the chosen epoch: the one that was kept, or the live one where the last was chosen."""
+    epoch, by = selection["published_epoch"], selection["by"]
+    if by == "last" or (by == "held-out loss" and epoch == len(selection["curve"])):
+        return learner
+    return load_causal_lm(epoch_directory(config.work_directory, epoch))
 
 
 def load_material(config: SftConfig, device: torch.device) -> Material:
@@ -161,8 +187,11 @@ def load_examination(
 
 def train(
     model: PreTrainedModel | PeftModel, material: Material, config: SftConfig, identity: dict[str, Any]
-) -> tuple[dict[str, int | float], list[dict[str, int | float]]]:
-    """The loop: every epoch's batches in seeded order, an optimizer step each. Returns last metrics and the curve."""
+) -> tuple[dict[str, int | float], dict[str, Any]]:
+    """The loop: every epoch's batches in seeded order, an optimizer step each.
+
+    Returns the metrics of the epoch that is to be published, and which one that is (`selection_facts`).
+    """
     dialogues = material.dialogues
     steps_per_epoch = -(-material.num_per_epoch // config.batch_size)
     total_steps = min(config.epochs * steps_per_epoch, config.max_steps or sys.maxsize)
@@ -177,6 +206,7 @@ def train(
     with Progress(total_steps, description="sft", done=state.step, after=1 + total_steps / 50) as progress:
         if state.step == 0:
             state.facts["metrics"] = validate(model, dialogues.validation, config)
+            state.facts["start_loss"] = state.facts["metrics"].get("validation_loss")
             log.write({"step": 0, **state.facts["metrics"]})
         members: list[TokenizedDialogue] = []
         while state.step < total_steps:
@@ -193,15 +223,45 @@ def train(
                 metrics |= validate(model, dialogues.validation, config)
             if ended and material.examination is not None:
                 metrics |= examine(model, material, config, epoch + 1, progress)
-                point = {name: metrics[name] for name in _CURVES if name in metrics}
-                state.facts["curve"].append({"epoch": epoch + 1, **point})
             state.facts["metrics"] |= metrics
+            if ended:
+                end_epoch(model, material, config, state, progress, is_last=state.step == total_steps)
             log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
             progress.advance(1, metrics)
             if state.step % config.save_every == 0 or state.step == total_steps:
                 save_training_state(states, state)
     log.close()
-    return {"steps": total_steps, **state.facts["metrics"]}, state.facts["curve"]
+    num_epochs = -(-total_steps // steps_per_epoch)
+    selection = selection_facts(state.facts["curve"], num_epochs=num_epochs, start_loss=state.facts.get("start_loss"))
+    published = state.facts.get("published", state.facts["metrics"])
+    return {"steps": total_steps, "published_epoch": selection["published_epoch"], **published}, selection
+
+
+def end_epoch(
+    model: PreTrainedModel | PeftModel,
+    material: Material,
+    config: SftConfig,
+    state: TrainingState,
+    progress: Progress,
+    *,
+    is_last: bool,
+) -> None:
+    """Add a point to the curve, keep what is best by now, and say where the held-out loss rose."""
+    curve, metrics = state.facts["curve"], state.facts["metrics"]
+    epoch = len(curve) + 1
+    point = {name: metrics[name] for name in _CURVES if name in metrics}
+    if not point:
+        return
+    best_before = best_epoch(curve) if curve else None
+    before = curve[-1].get("validation_loss") if curve else state.facts.get("start_loss")
+    curve.append({"epoch": epoch, **point})
+    if before is not None and not point["validation_loss"] <= before:
+        progress.say(f"epoch {epoch}: the held-out loss rose from {before:.4g} to {point['validation_loss']:.4g}")
+    if best_epoch(curve) == epoch:
+        state.facts["published"] = dict(metrics)
+        if material.examination is None and not is_last:
+            forget_epochs_but(config.work_directory, best_before)
+            keep_epoch(model, material, config, epoch)
 
 
 def examine(
@@ -209,6 +269,14 @@ def examine(
 ) -> dict[str, int | float]:
     """Keep what the model is at an epoch's end, and score its answers."""
     assert material.examination is not None
+    keep_epoch(model, material, config, epoch)
+    score = material.examination.score(model)
+    progress.say(f"epoch {epoch}: score {score:.3f} on {len(material.examination.prompts)} validation prompts")
+    return {"selection_score": score}
+
+
+def keep_epoch(model: PreTrainedModel | PeftModel, material: Material, config: SftConfig, epoch: int) -> None:
+    """Keep what the model is at an epoch's end in the work directory."""
     keep_checkpoint(
         epoch_directory(config.work_directory, epoch),
         model,
@@ -217,9 +285,6 @@ def examine(
         trainable=config.trainable,
         epoch=epoch,
     )
-    score = material.examination.score(model)
-    progress.say(f"epoch {epoch}: score {score:.3f} on {len(material.examination.prompts)} validation prompts")
-    return {"selection_score": score}
 
 
 def take_step(

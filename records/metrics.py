@@ -38,6 +38,10 @@ _EPOCH = Metric("Passes", "run", "", "Passes over the data begun before this one
 _TOKENS_PER_SECOND = Metric("Speed", "run", "tokens/s", "Tokens of the batch, prompts included, over the step's time.")
 _SECONDS_OF_STEP = Metric("Time of a step", "run", "s", "On the clock.")
 
+_PUBLISHED_EPOCH = Metric(
+    "Epoch published", "run", "", "From 1: of the lowest held-out loss, unless a reward model chose; else the last."
+)
+
 _SFT = {
     "step": _STEP,
     "epoch": _EPOCH,
@@ -142,7 +146,7 @@ MEASURED: dict[TrainingKind, dict[str, Metric]] = {
 }
 
 RESULT: dict[TrainingKind, dict[str, Metric]] = {
-    "sft": {**_SFT, "steps": _STEP},
+    "sft": {**_SFT, "steps": _STEP, "published_epoch": _PUBLISHED_EPOCH},
     "filter": _FILTER,
     "ppo": {**_PPO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
     "reward_model": {

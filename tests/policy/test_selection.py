@@ -1,6 +1,7 @@
 """Fine-tuning that is selected by a reward model, and instruction data mixed in."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,86 @@ def test_prompts_may_be_given_and_must_be_somewhere(config: SftConfig, tmp_path:
 def test_of_equal_epochs_the_first_is_best() -> None:
     curve = [{"epoch": epoch, "selection_score": score} for epoch, score in ((1, 0.5), (2, 0.7), (3, 0.7))]
     assert best_epoch(curve) == 2
+
+
+# Without a reward model.
+
+
+@pytest.fixture
+def unjudged(config: SftConfig) -> SftConfig:
+    """The same without the reward model: learning "d" by heart makes "a", which is held out, ever less likely."""
+    return replace(config, select_reward=None, out=config.out.with_name("unjudged"))
+
+
+def test_without_a_reward_model_the_epoch_of_the_lowest_held_out_loss_is_published(
+    config: SftConfig, unjudged: SftConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(config)
+    capsys.readouterr()
+    main(unjudged)
+    facts, said = facts_of(unjudged.out), capsys.readouterr().err
+    selection, losses = facts["selection"], [point["validation_loss"] for point in facts["selection"]["curve"]]
+    assert (selection["by"], selection["published_epoch"], len(losses)) == ("held-out loss", 1, 3)
+    assert losses[0] < losses[1] < losses[2]
+    assert same_weights(unjudged.out, epoch_directory(config.work_directory, 1))
+    assert facts["metrics"]["validation_loss"] == losses[0], "the figures are of what is published"
+    assert facts["metrics"]["published_epoch"] == 1
+    assert f"epoch 3: the held-out loss rose from {losses[1]:.4g} to {losses[2]:.4g}" in said
+    told = f"poch 1 of 3 is published: its held-out loss was lowest, {losses[0]:.4g}; it rose to {losses[2]:.4g} by"
+    assert told in said
+    assert told in (unjudged.out / "card.md").read_text()
+    assert not list((unjudged.work_directory / "epochs").glob("*"))
+
+
+def test_the_last_epoch_is_published_where_it_is_best_and_where_nothing_is_held_out(
+    unjudged: SftConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [make_demonstration(question, "d d d", id=f"d-{i}") for i, question in enumerate(QUESTIONS)]
+    write_jsonl(tmp_path / "same.jsonl", [*pairs, replace(pairs[0], id="v", split="validation")])
+    learning = replace(unjudged, data=tmp_path / "same.jsonl")
+    main(learning)
+    assert facts_of(learning.out)["selection"]["published_epoch"] == 3
+    write_jsonl(tmp_path / "train.jsonl", pairs)
+    unheld = replace(unjudged, data=tmp_path / "train.jsonl", out=tmp_path / "unheld")
+    main(unheld)
+    selection = facts_of(unheld.out)["selection"]
+    assert (selection["by"], selection["published_epoch"], selection["curve"]) == ("last", 3, [])
+    assert "epoch 3, the last, is published: nothing is held out to choose by" in capsys.readouterr().err
+    assert same_weights(learning.out, unheld.out), "what is held out moves nothing else"
+
+
+@pytest.mark.parametrize("dies_at", [2, 3, 4])
+def test_a_killed_run_publishes_the_same_epoch_of_the_lowest_loss(
+    unjudged: SftConfig, monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    torch.set_num_threads(1)
+    unjudged = replace(unjudged, save_every=2, lora=True, batch_size=3)
+    straight = replace(unjudged, out=unjudged.out.with_name("straight"))
+    main(straight)
+    validate, calls = sft.validate, []
+
+    def dying(*given: Any) -> dict[str, Any]:
+        calls.append(1)
+        if len(calls) == dies_at:
+            raise KeyboardInterrupt
+        return validate(*given)
+
+    monkeypatch.setattr(sft, "validate", dying)
+    with pytest.raises(KeyboardInterrupt):
+        main(unjudged)
+    main(replace(unjudged, resume=True))
+    assert facts_of(unjudged.out)["selection"] == facts_of(straight.out)["selection"]
+    assert same_weights(unjudged.out, straight.out)
+
+
+def test_a_loss_that_is_no_number_is_no_best_and_of_equal_ones_the_first_is() -> None:
+    curve = [{"epoch": i + 1, "validation_loss": loss} for i, loss in enumerate((math.nan, 2.0, 1.5, 1.5, math.inf))]
+    assert best_epoch(curve) == 3
+
+
+def test_kept_epochs_count_in_the_room_that_a_run_needs(config: SftConfig, unjudged: SftConfig) -> None:
+    for given, count in ((config, 3), (unjudged, 2), (replace(unjudged, epochs=1), 0)):
+        assert sft.num_kept(sft.load_material(given, torch.device("cpu")), given) == count
 
 
 # Mixing in.
