@@ -24,6 +24,8 @@ COUNTED = "training"  # the stage in which units of work are counted
 class Progress:
     """Progress through `total` units of work, after which work worth `after` more units follows uncounted.
 
+    Work worth `before` units was done by an earlier count of the same run.
+
     Use as a context manager.
 
     Lines and file entries are written at most every `line_seconds` and `file_seconds`; the first, the last
@@ -38,13 +40,14 @@ class Progress:
         unit: str = "steps",
         done: int = 0,
         after: float = 0.0,
+        before: float = 0.0,
         file: str | os.PathLike[str] | None = None,
         stream: io.TextIOBase | None = None,
         line_seconds: float = 10.0,
         file_seconds: float = 1.0,
     ) -> None:
         self.total = max(total, 1)
-        self.done, self.after = done, after
+        self.done, self.after, self.before = done, after, before
         self.description, self.unit = description, unit
         self.metrics: dict[str, float] = {}
         self._stream = stream or sys.stderr
@@ -58,7 +61,7 @@ class Progress:
     @property
     def fraction(self) -> float:
         """Done so far, 0 to 1."""
-        return min(self.done, self.total) / (self.total + self.after)
+        return (self.before + min(self.done, self.total)) / (self.before + self.total + self.after)
 
     def advance(self, count: int = 1, metrics: Mapping[str, float] | None = None) -> None:
         """Note that `count` more units are done, with the newest metrics."""

@@ -36,6 +36,7 @@ from policy.publishing import FACTS_FILE, require_place, run_identity
 from records import Completion, SamplingParams, publish_directory, read_jsonl, write_jsonl
 from records.lines import to_line
 from records.types import Split
+from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.publishing import directory_sha256
 from rewardmodel.statistics import estimate_mean
 
@@ -62,6 +63,8 @@ class BestOfNConfig(KeepsWork):
     """Where samples are kept as they come; <out>.work unless given."""
     split: Split = "validation"
     """Which split's prompts to answer; records without a split are in train."""
+    max_records: int = 0
+    """Answer at most so many prompts, chosen by the hashes of their ids; 0 is all."""
     most_prompts: int = 0
     """Answer only the first so many prompts; 0 is all."""
     num_samples: int = 16
@@ -124,13 +127,21 @@ def best_of_n_mean(picking: Float[Tensor, " samples"], judged: Float[Tensor, " s
     return mean
 
 
-def main(config: BestOfNConfig) -> None:
-    """Sample and score prompt after prompt, then publish samples and curve."""
+def main(config: BestOfNConfig, *, share_after: float = 0.02) -> None:
+    """Sample and score prompt after prompt, then publish samples and curve.
+
+    `share_after` is what comes after the sampling, as a multiple of it.
+    """
     require_positive(config, "num_samples", "max_new_tokens", "max_prompt_tokens", "temperature")
     tokenizer = load_tokenizer(config.policy)
     prompts = load_prompts(config.prompts, tokenizer, max_tokens=config.max_prompt_tokens, split=config.split)
-    chosen = prompts.prompts[: config.most_prompts or None]
-    left_out = {**prompts.left_out, "beyond_most_prompts": len(prompts.prompts) - len(chosen)}
+    drawn = at_most(prompts.prompts, config.max_records, id_of=lambda prompt: prompt.id)
+    chosen = drawn[: config.most_prompts or None]
+    left_out = {
+        **prompts.left_out,
+        BEYOND: len(prompts.prompts) - len(drawn),
+        "beyond_most_prompts": len(drawn) - len(chosen),
+    }
     limit = f"--max-prompt-tokens {config.max_prompt_tokens}"
     say_read(config.prompts, "prompts", {"to answer": len(chosen)}, left_out, limit=limit)
     paths = {"policy": config.policy, "reward": config.reward, "second_reward": config.second_reward}
@@ -148,7 +159,8 @@ def main(config: BestOfNConfig) -> None:
         for path in (config.reward, config.second_reward)
         if path is not None
     ]
-    with Progress(len(chosen), description="best of n", unit="prompts", done=len(scored)) as progress:
+    after = share_after * len(chosen)
+    with Progress(len(chosen), description="best of n", unit="prompts", done=len(scored), after=after) as progress:
         for index, prompt in enumerate(chosen[len(scored) :], start=len(scored)):
             completions = sample_completions(model, tokenizer, prompt, index, config)
             scores = [judge.scores([(prompt, completions)])[0] for judge in judges]

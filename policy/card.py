@@ -10,6 +10,7 @@ from rewardmodel.limits import BEYOND
 
 _METHODS = {
     "sft": "supervised fine-tuning on demonstrations",
+    "rejection_sampling": "fine-tuning on the best of several samples of each prompt, by a reward model",
     "ppo": "PPO against a reward model, with a KL penalty to its start",
 }
 

@@ -84,7 +84,7 @@ def tokenize_dialogues(
         elif not any(dialogue.learnt):
             reasons["nothing_by_a_person"] += 1  # every answer is wholly a policy's
         else:
-            split = demonstration.split or _drawn_split(demonstration, validation_fraction)
+            split = demonstration.split or drawn_split(demonstration, validation_fraction)
             kept[split].append(dialogue)
             if split == "validation":
                 held_out.append(demonstration)
@@ -185,7 +185,7 @@ def _first_fit(dialogues: Sequence[TokenizedDialogue], token_budget: int) -> lis
     return pieces
 
 
-def _drawn_split(demonstration: Demonstration, validation_fraction: float) -> str:
+def drawn_split(demonstration: Demonstration, validation_fraction: float) -> str:
     """By the dialogue's own beginning, so that it never depends on what else is in the file."""
     asked = any(message.role == "user" for message in demonstration.messages)
     key = dialogue_key(demonstration.messages) if asked else demonstration.messages[0].content

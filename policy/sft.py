@@ -186,11 +186,17 @@ def load_examination(
 
 
 def train(
-    model: PreTrainedModel | PeftModel, material: Material, config: SftConfig, identity: dict[str, Any]
+    model: PreTrainedModel | PeftModel,
+    material: Material,
+    config: SftConfig,
+    identity: dict[str, Any],
+    *,
+    share_before: float = 0.0,
 ) -> tuple[dict[str, int | float], dict[str, Any]]:
     """The loop: every epoch's batches in seeded order, an optimizer step each.
 
-    Returns the metrics of the epoch that is to be published, and which one that is (`selection_facts`).
+    `share_before` is what a longer run has done before, as a multiple of this. Returns the metrics of the epoch that is
+    to be published, and which one that is (`selection_facts`).
     """
     dialogues = material.dialogues
     steps_per_epoch = -(-material.num_per_epoch // config.batch_size)
@@ -203,7 +209,8 @@ def train(
     if config.resume:
         load_latest_training_state(states, state)
     log = MetricsLog(config.work_directory, state.step)
-    with Progress(total_steps, description="sft", done=state.step, after=1 + total_steps / 50) as progress:
+    before, after = share_before * total_steps, 1 + total_steps / 50
+    with Progress(total_steps, description="sft", done=state.step, after=after, before=before) as progress:
         if state.step == 0:
             state.facts["metrics"] = validate(model, dialogues.validation, config)
             state.facts["start_loss"] = state.facts["metrics"].get("validation_loss")

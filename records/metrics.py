@@ -57,6 +57,15 @@ _SFT = {
     "seconds": _SECONDS_OF_STEP,
 }
 
+_REJECTION_SAMPLING = {
+    **{name: metric for name, metric in _SFT.items() if name != "selection_score"},
+    "steps": _STEP,
+    "published_epoch": _PUBLISHED_EPOCH,
+    "sampled_score": Metric("Score of all samples", "training", "", "Mean by the choosing reward model, by prompt."),
+    "chosen_score": Metric("Score of the chosen answers", "training", "", "Mean of each prompt's best."),
+    "unended_share": Metric("Samples without an end", "training", "share", "They reached the limit of tokens."),
+}
+
 _REWARD_MODEL = {
     "step": _STEP,
     "epoch": _EPOCH,
@@ -142,12 +151,14 @@ MEASURED: dict[TrainingKind, dict[str, Metric]] = {
     "sft": _SFT,
     "reward_model": _REWARD_MODEL,
     "ppo": _PPO,
+    "rejection_sampling": {name: metric for name, metric in _SFT.items() if name != "selection_score"},
     "filter": _FILTER,
 }
 
 RESULT: dict[TrainingKind, dict[str, Metric]] = {
     "sft": {**_SFT, "steps": _STEP, "published_epoch": _PUBLISHED_EPOCH},
     "filter": _FILTER,
+    "rejection_sampling": _REJECTION_SAMPLING,
     "ppo": {**_PPO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
     "reward_model": {
         "accuracy": Metric("Pairs in order", "held-out", "share", "As trainers ranked them; 0.5 is chance."),
