@@ -24,7 +24,8 @@ COUNTED = "training"  # the stage in which units of work are counted
 class Progress:
     """Progress through `total` units of work, after which work worth `after` more units follows uncounted.
 
-    Work worth `before` units was done by an earlier count of the same run.
+    Work worth `before` units was done by an earlier count of the same run. Metrics named in `called` are shown by other
+    names, so that a reader knows which data they are of.
 
     Use as a context manager.
 
@@ -41,6 +42,7 @@ class Progress:
         done: int = 0,
         after: float = 0.0,
         before: float = 0.0,
+        called: Mapping[str, str] | None = None,
         file: str | os.PathLike[str] | None = None,
         stream: io.TextIOBase | None = None,
         line_seconds: float = 10.0,
@@ -55,6 +57,7 @@ class Progress:
         self._line_seconds, self._file_seconds = line_seconds, file_seconds
         self._line_due = self._file_due = 0.0
         self._said: set[str] = set()
+        self._called = called or {}
         self._bar = self._open_bar() if self._stream.isatty() else None
         self._report(None)
 
@@ -103,7 +106,7 @@ class Progress:
             self._append(message)
 
     def _show(self, message: str | None) -> None:
-        shown = " ".join(f"{name}={value:.4g}" for name, value in self.metrics.items())
+        shown = " ".join(f"{self._called.get(name, name)}={value:.4g}" for name, value in self.metrics.items())
         if self._bar is None:
             counted = f"{self.description}: {self.done}/{self.total} {self.unit}"
             print(" ".join(filter(None, [counted, shown, message])), file=self._stream, flush=True)

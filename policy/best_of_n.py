@@ -169,6 +169,7 @@ def main(config: BestOfNConfig, *, share_after: float = 0.02) -> None:
             progress.advance(1)
     curve = make_curve(scored, seed=config.seed)
     publish(config, scored, curve, identity)
+    print(f"{config.split} split of {config.prompts}, {len(scored)} prompts")
     print(curve_text(curve))
 
 

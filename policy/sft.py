@@ -44,7 +44,7 @@ from policy.sft_config import SftConfig, require_options
 from policy.stopping import in_smaller_pieces, require_finite
 from records import SamplingParams
 from rewardmodel.limits import BEYOND, at_most
-from rewardmodel.metrics import MetricsLog
+from rewardmodel.metrics import TRAINING_FIGURES, MetricsLog
 from rewardmodel.publishing import STATES, directory_sha256
 
 # What is shown of every epoch beside what it was selected by.
@@ -210,7 +210,9 @@ def train(
         load_latest_training_state(states, state)
     log = MetricsLog(config.work_directory, state.step)
     before, after = share_before * total_steps, 1 + total_steps / 50
-    with Progress(total_steps, description="sft", done=state.step, after=after, before=before) as progress:
+    with Progress(
+        total_steps, description="sft", done=state.step, after=after, before=before, called=TRAINING_FIGURES
+    ) as progress:
         if state.step == 0:
             state.facts["metrics"] = validate(model, dialogues.validation, config)
             state.facts["start_loss"] = state.facts["metrics"].get("validation_loss")

@@ -104,7 +104,8 @@ def main(config: EvaluateConfig) -> None:
         facts |= left_out_facts(left_out, tokenized.num_prompts_cut)
         page = report_html(evaluation, title=f"Reward model {config.model.name}", facts=facts)
         config.html.write_text(page, encoding="utf-8")
-    print(json.dumps(report, indent=1) if config.json else summarise(evaluation))
+    told = f"{config.split} split of {config.data}\n{summarise(evaluation)}"
+    print(json.dumps(report, indent=1) if config.json else told)
 
 
 def select_rankings(data: RankingSet, split: str) -> list[Ranking]:

@@ -10,6 +10,9 @@ from rewardmodel.tracking import MlflowRun, wants_mlflow
 
 METRICS_FILE = "metrics.jsonl"
 
+# As the terminal names figures of a step's own batch, beside which others are of held-out data.
+TRAINING_FIGURES = {"loss": "train_loss", "accuracy": "train_accuracy"}
+
 
 class MetricsLog:
     """Appends to metrics.jsonl in `directory`; what a killed run wrote beyond `step` is dropped first."""

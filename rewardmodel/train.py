@@ -31,7 +31,7 @@ from rewardmodel.features import States, load_states
 from rewardmodel.limits import set_limits
 from rewardmodel.loss import ranking_losses
 from rewardmodel.material import Material, load_material
-from rewardmodel.metrics import MetricsLog
+from rewardmodel.metrics import TRAINING_FIGURES, MetricsLog
 from rewardmodel.model import RewardModel, context_of, start_reward_model
 from rewardmodel.normalisation import normalise
 from rewardmodel.packing import checkpoint_activations
@@ -118,6 +118,7 @@ def main(config: TrainConfig) -> None:
     facts["num_processes"] = processes.count
     publish(config.out, config.work_directory, model, tokenizer, facts, evaluation)
     if evaluation is not None:
+        print(f"validation split of {config.data}")
         print(summarise(evaluation))
 
 
@@ -174,7 +175,9 @@ def train(
     if config.resume:
         load_latest_training_state(states, state)
     log = MetricsLog(config.work_directory, state.step) if is_main else None
-    with Progress(total_steps, description="reward model", done=state.step, after=after) as progress:
+    with Progress(
+        total_steps, description="reward model", done=state.step, after=after, called=TRAINING_FIGURES
+    ) as progress:
         for epoch in range(state.epoch, config.epochs):
             state.epoch = epoch
             for batch in plan[epoch][state.position :]:

@@ -26,6 +26,18 @@ def read_all(terminal: int) -> str:
     return shown.decode()
 
 
+def test_a_later_count_of_a_run_goes_on_from_the_earlier_one_and_names_its_figures(tmp_path: Path) -> None:
+    path, said = tmp_path / "progress.jsonl", io.StringIO()
+    with Progress(2, description="b", file=path, stream=said, before=6.0, called={"loss": "train_loss"}) as progress:
+        progress.advance(1, {"loss": 0.5})
+        progress.say_once("only once")
+        progress.say_once("only once")
+    assert [entry["fraction"] for entry in read(path)] == [0.75, 0.875, 0.875]
+    assert read(path)[-1]["metrics"] == {"loss": 0.5}, "the file keeps the metric's own name"
+    assert "train_loss=0.5" in said.getvalue()
+    assert said.getvalue().count("only once") == 1
+
+
 def test_the_file_carries_fraction_metrics_and_messages(tmp_path: Path) -> None:
     path = tmp_path / "progress.jsonl"
     with Progress(4, description="train", file=path, stream=io.StringIO(), file_seconds=0.0) as progress:
