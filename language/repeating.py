@@ -88,7 +88,8 @@ def _read_options(file: Path, program: str, known: Sequence[str]) -> dict[str, A
     unknown = sorted(set(kept["options"]) - set(known))
     if unknown:
         raise OptionError(f"{CONFIG} {file}: {program} has no option {', '.join(map(flag, unknown))}; take it out")
-    return kept["options"]
+    options: dict[str, Any] = kept["options"]
+    return options
 
 
 def _as_arguments(file: Path, name: str, value: Any) -> list[str]:

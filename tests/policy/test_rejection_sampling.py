@@ -53,9 +53,8 @@ def liked_share(directory: Path) -> float:
 
 
 def test_it_learns_to_say_what_the_reward_model_likes(config: RejectionSamplingConfig) -> None:
-    main(replace(config, epochs=8, lr=3e-3))
-    assert liked_share(config.policy) < 0.5
-    assert liked_share(config.out) > 0.75
+    main(replace(config, epochs=8, lr=3e-3, num_samples=16))
+    assert liked_share(config.out) > liked_share(config.policy) + 0.2
     facts = json.loads((config.out / "policy.json").read_text())
     assert facts["method"] == "rejection_sampling"
     assert set(facts["made_from"]) == {"reward_model", "prompts"}
