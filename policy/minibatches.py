@@ -1,12 +1,13 @@
-"""How an update trains: its plan of minibatches, and the gradients and the step of each.
+"""How an update trains: its steps, and the gradients of each.
 
-A minibatch is a random set of pieces of rollouts, with text beside it where demonstrations or pretraining
+A step is one of `policy.plan`'s minibatches of rollouts, with text beside it where demonstrations or pretraining
 text are mixed in. Its gradient is exact however it is cut into pieces and shared among processes: every
 loss is a sum over the whole minibatch's tokens.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from jaxtyping import Float
@@ -14,13 +15,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from language.batching import seeded_order
 from language.commandline import autocast
 from language.optimization import clip_gradients
+from language.seeds import derived_seed
 from policy import objective
 from policy.dialogues import TokenizedDialogue, cut_batch, target_nlls
 from policy.learner import PolicyLearner
 from policy.metrics import join_pieces, piece_metrics
+from policy.plan import Minibatch, plan_epoch
 from policy.ppo_config import PpoConfig
 from policy.prompts import draw
 from policy.rollout import Rollouts
@@ -52,25 +54,37 @@ class Targets:
     returns: Float[Tensor, "rows length"]
 
 
-def plan_steps(
+@dataclass(frozen=True)
+class Step:
+    """What one optimizer step learns from: a minibatch of rollouts, and the text mixed in."""
+
+    minibatch: Minibatch
+    texts: list[TokenizedDialogue]
+
+
+def plan_epochs(
     rollouts: Rollouts, mixed_in: Sequence[TokenizedDialogue], config: PpoConfig, update: int
-) -> Iterator[tuple[list[list[int]], list[TokenizedDialogue]]]:
-    """The update's optimizer steps: for each its pieces of rollouts, in a fresh order each epoch, and its text.
+) -> list[list[Step]]:
+    """The update's optimizer steps, epoch by epoch: each epoch goes through all rollouts, the text goes on and on.
 
     A pure function of its arguments, so that a resumed run continues the same order.
     """
-    pieces = rollouts.pieces(config.microbatch_size)
-    per_step = config.minibatch_size // config.microbatch_size
-    steps_per_epoch = len(pieces) // per_step
+    epochs = [
+        plan_epoch(
+            rollouts,
+            minibatch_size=config.minibatch_size,
+            microbatch_size=config.microbatch_size,
+            seed=config.seed,
+            update=update,
+            epoch=epoch,
+        )
+        for epoch in range(config.epochs)
+    ]
     num_texts = round(config.ptx_ratio * config.minibatch_size)
-    count = config.epochs * steps_per_epoch * num_texts  # drawn at once: each draw shuffles all the text there is
-    texts = draw(mixed_in, start=update * count, count=count, seed=config.seed) if mixed_in else []
-    for epoch in range(config.epochs):
-        order = seeded_order(len(pieces), seed=config.seed, epoch=update * config.epochs + epoch)
-        for index in range(steps_per_epoch):
-            minibatch = [pieces[place] for place in order[index * per_step : (index + 1) * per_step]]
-            step = epoch * steps_per_epoch + index
-            yield minibatch, texts[step * num_texts : (step + 1) * num_texts]
+    count = sum(map(len, epochs)) * num_texts  # drawn at once: each draw shuffles all the text there is
+    seed = derived_seed(config.seed, "mixed-in text")
+    texts = iter(draw(mixed_in, start=update * count, count=count, seed=seed) if mixed_in else [])
+    return [[Step(minibatch, list(islice(texts, num_texts))) for minibatch in epoch] for epoch in epochs]
 
 
 @dataclass(frozen=True)
@@ -93,29 +107,28 @@ def take_step(
     learners: Learners,
     rollouts: Rollouts,
     targets: Targets,
-    minibatch: list[list[int]],
-    mixed_in: Sequence[TokenizedDialogue],
+    step: Step,
     config: PpoConfig,
     update: int,
     sharing: Sharing = ALONE,
 ) -> dict[str, float]:
     """One optimizer step of policy and value model each. TrainingStopped where a number is not finite."""
-    texts = cut_batch(mixed_in, token_budget=config.ptx_microbatch_tokens, packing=True) if mixed_in else []
-    totals = count_totals(rollouts, minibatch, texts)
+    texts = cut_batch(step.texts, token_budget=config.ptx_microbatch_tokens, packing=True) if step.texts else []
+    totals = count_totals(rollouts, step.minibatch, texts)
 
     def accumulate(pieces: list[list[int | TokenizedDialogue]]) -> dict[str, float]:
         rows = [cast(list[int], piece) for piece in pieces if isinstance(piece[0], int)]
         cut = [cast(list[TokenizedDialogue], piece) for piece in pieces if not isinstance(piece[0], int)]
         return add_gradients(learners, rollouts, targets, rows, cut, config, totals=totals)
 
-    shares: list[list[int | TokenizedDialogue]] = [[*rows] for rows in sharing.of(minibatch)]
+    shares: list[list[int | TokenizedDialogue]] = [[*rows] for rows in sharing.of(step.minibatch)]
     shares += [[*piece] for piece in sharing.of(texts)]
     own = in_smaller_pieces(accumulate, shares)
     metrics = join_pieces(sharing.gather(own))
     for name, learner in (("grad_norm", learners.policy), ("value_grad_norm", learners.value)):
         sharing.add_gradients(learner.model)
         metrics[name] = clip_gradients(learner.model, max_norm=config.max_grad_norm)
-    prompt_ids = rollouts.prompt_ids([row for rows in minibatch for row in rows])
+    prompt_ids = rollouts.prompt_ids([row for rows in step.minibatch for row in rows])
     for name in ("policy_loss", "value_loss", "grad_norm", "value_grad_norm"):
         require_finite(metrics[name], name, prompt_ids, update)
     learners.policy_optimizer.step()

@@ -33,7 +33,7 @@ from policy.inputs import Inputs, open_inputs
 from policy.judging import Judge, Scorer
 from policy.learner import PolicyLearner
 from policy.metrics import mean_of_steps, nothing_ended, peak_memory_mb, rollout_metrics, time_metrics
-from policy.minibatches import Learners, Targets, plan_steps, take_step
+from policy.minibatches import Learners, Targets, plan_epochs, take_step
 from policy.ppo_config import PpoConfig, require_options, require_processes
 from policy.prompts import PromptSet, TokenizedPrompt, draw, tokenize_prompts
 from policy.publishing import publish_policy, require_place, require_room, run_identity
@@ -143,13 +143,14 @@ def train(
             )
             clock.append(time.monotonic())
 
-            # Score: log-probabilities under policy and reference, values, scores.
+            # Score: log-probabilities under policy and reference, values, scores; cut as the first epoch trains.
+            epochs = plan_epochs(rollouts, material.mixed_in, config, state.step)
             measured = measure_rollouts(
                 policy,
                 value,
                 rollouts,
+                pieces=[piece for step in epochs[0] for piece in step.minibatch],
                 temperature=config.temperature,
-                microbatch_size=config.microbatch_size,
                 precision=config.precision,
                 sharing=sharing,
             )
@@ -181,8 +182,9 @@ def train(
 
             # Epochs of minibatches.
             steps = [
-                take_step(learners, rollouts, targets, minibatch, texts, config, state.step + 1, sharing)
-                for minibatch, texts in plan_steps(rollouts, material.mixed_in, config, state.step)
+                take_step(learners, rollouts, targets, step, config, state.step + 1, sharing)
+                for epoch in epochs
+                for step in epoch
             ]
             if average is not None:
                 average.update(policy.model, decay=config.ema_decay)

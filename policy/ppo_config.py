@@ -46,7 +46,8 @@ class PpoConfig(KeepsWork):
     minibatch_size: int = 64
     """Rollouts per optimizer step. IG."""
     microbatch_size: int = MICROBATCH_SIZE
-    """Rollouts forwarded at once: memory, never the result."""
+    """Rollouts forwarded at once, at most: memory, never the result. Multiples of --completions-per-prompt
+    forward every prompt once."""
     epochs: int = 1
     """Passes over an update's rollouts. IG; 4 in ST and LMHP, with one minibatch each."""
     max_new_tokens: int = 256
@@ -157,7 +158,6 @@ def require_options(config: PpoConfig) -> None:
         rollouts_per_update=config.rollouts_per_update,
         minibatch_size=config.minibatch_size,
         completions_per_prompt=config.completions_per_prompt,
-        microbatch_size=config.microbatch_size,
         called=flag,
     ):
         raise OptionError(problem.sentence)
@@ -169,7 +169,7 @@ def require_options(config: PpoConfig) -> None:
 
 def require_processes(config: PpoConfig, count: int) -> None:
     """Refuse a share of nothing: every process takes part in every minibatch and samples some prompts."""
-    pieces = config.minibatch_size // config.microbatch_size
+    pieces = -(-config.minibatch_size // config.microbatch_size)
     if min(pieces, config.rollouts_per_update // config.completions_per_prompt) < count:
         raise OptionError(
             f"{count} processes cannot share minibatches of {pieces} pieces (--minibatch-size over --microbatch-size); "

@@ -1,8 +1,8 @@
 """Rollouts: completions sampled under the current policy, and what every network says of them.
 
-Rows are ordered by length once, and pieces are runs of rows; the pass that records the old
-log-probabilities and the pass that trains forward the same pieces, so that their ratio begins at
-exactly 1, in any precision (method reference §4.4 row 11).
+Rows are ordered by length once, and pieces are runs of a minibatch's rows (`policy.plan`); the pass that
+records the old log-probabilities and the pass that trains forward the same pieces, so that their ratio
+begins at exactly 1, in any precision (method reference §4.4 row 11).
 """
 
 from collections.abc import Callable, Sequence
@@ -48,10 +48,10 @@ class Rollouts:
         """The record ids of the prompts of these rows, for messages."""
         return [self.prompts[row // self.num_completions].id for row in rows]
 
-    def pieces(self, size: int) -> list[list[int]]:
-        """All rows in runs of `size`: neighbours are of like length, so little is padded."""
-        rows = list(range(len(self.completions)))
-        return [rows[start : start + size] for start in range(0, len(rows), size)]
+    def pieces(self, size: int, rows: Sequence[int] | None = None) -> list[list[int]]:
+        """These rows, or all, in runs of at most `size`: neighbours are of like length, so little is padded."""
+        ordered = sorted(range(len(self.completions)) if rows is None else rows)
+        return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
     def groups(self, rows: Sequence[int]) -> PromptGroups:
         """These rows, each of their prompts once. Rows must come in order: those of one prompt side by side."""
@@ -151,15 +151,18 @@ def measure_rollouts(
     value: ValueLearner,
     rollouts: Rollouts,
     *,
+    pieces: Sequence[list[int]],
     temperature: float,
-    microbatch_size: int,
     precision: Precision,
     sharing: Sharing = ALONE,
 ) -> MeasuredRollouts:
-    """Log-probabilities under the policy and its reference, entropies, values and scores, without gradients."""
+    """Log-probabilities under the policy and its reference, entropies, values and scores, without gradients.
+
+    Computed in `pieces`, which hold every row once: those in which the first epoch will train.
+    """
 
     def over(function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-        return over_rollouts(function, rollouts, microbatch_size=microbatch_size, sharing=sharing)
+        return over_rollouts(function, rollouts, pieces=pieces, sharing=sharing)
 
     with autocast(rollouts.mask.device, precision):
         logprobs, entropies = over(
@@ -178,16 +181,15 @@ def over_rollouts(
     function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]],
     rollouts: Rollouts,
     *,
-    microbatch_size: int,
+    pieces: Sequence[list[int]],
     sharing: Sharing = ALONE,
 ) -> tuple[Tensor, ...]:
-    """What `function` says of every row, computed in pieces; token-wise results at full width."""
-    pieces = rollouts.pieces(microbatch_size)
+    """What `function` says of every row, in their order, computed in pieces; token-wise results at full width."""
 
     def run(cut: list[list[int]]) -> list[tuple[Tensor, ...]]:
         found = [function(rollouts.groups(rows)) for rows in cut]
         parts = [part if isinstance(part, tuple) else (part,) for part in found]
-        columns = [torch.cat([_widen(part, rollouts) for part in column]) for column in zip(*parts, strict=True)]
+        columns = [torch.cat([_widen(part, rollouts) for part in column])[in_order] for column in zip(*parts, strict=True)]
         sizes = [len(piece) for piece in sharing.of(pieces)]
         return list(zip(*(torch.split(column, sizes) for column in columns), strict=True))
 
@@ -196,7 +198,8 @@ def over_rollouts(
         own = [tuple(part.cpu() for part in parts) for parts in own]
     whole = sharing.interleave(own)
     device = rollouts.mask.device
-    return tuple(torch.cat([part.to(device) for part in column]) for column in zip(*whole, strict=True))
+    in_order = torch.tensor([row for piece in pieces for row in piece], device=device).argsort()
+    return tuple(torch.cat([part.to(device) for part in column])[in_order] for column in zip(*whole, strict=True))
 
 
 def _shown(token_ids: Sequence[int], hidden_ids: frozenset[int], end_token_id: int) -> tuple[int, ...]:

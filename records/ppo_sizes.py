@@ -26,17 +26,15 @@ def size_problems(
     rollouts_per_update: int,
     minibatch_size: int,
     completions_per_prompt: int = COMPLETIONS_PER_PROMPT,
-    microbatch_size: int = MICROBATCH_SIZE,
     called: Callable[[str], str],
 ) -> list[SizeProblem]:
-    """Rollouts that are no whole number of minibatches or prompts, and minibatches of no whole microbatches.
+    """Rollouts that are no whole number of minibatches or prompts. All sizes are at least 1.
 
-    All sizes are at least 1.
+    Completions forwarded at once (microbatches) need divide nothing: a minibatch's last piece may be smaller.
     """
     wholes = (
         ("rollouts_per_update", rollouts_per_update, "minibatch_size", minibatch_size),
         ("rollouts_per_update", rollouts_per_update, "completions_per_prompt", completions_per_prompt),
-        ("minibatch_size", minibatch_size, "microbatch_size", microbatch_size),
     )
     return [
         SizeProblem(whole, _no_multiple(called(whole), num, called(part), size))

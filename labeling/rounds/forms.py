@@ -250,7 +250,7 @@ class PpoForm(TrainingForm):
         return f"“{self.fields[option].label}”"
 
 
-_SIZES = ("rollouts_per_update", "minibatch_size", "completions_per_prompt", "microbatch_size")
+_SIZES = ("rollouts_per_update", "minibatch_size", "completions_per_prompt")
 
 
 def form_again(job: TrainingJob) -> TrainingForm:

@@ -13,17 +13,16 @@ from transformers import AutoModelForCausalLM
 
 from language.checkpoints import load_causal_lm, load_tokenizer
 from policy import ppo
-from policy.dialogues import DialogueSet, load_dialogues, target_nlls
-from policy.minibatches import Learners, Targets, add_gradients, plan_steps, take_step
+from policy.dialogues import load_dialogues, target_nlls
+from policy.minibatches import Learners, Step, Targets, add_gradients, take_step
 from policy.objective import masked_mean, value_losses
 from policy.ppo import build_learners, load_material, main
 from policy.ppo_config import PpoConfig
-from policy.rollout import MeasuredRollouts, Rollouts, measure_rollouts
+from policy.rollout import MeasuredRollouts, measure_rollouts
 from records import verify_directory
 from records.metrics import MEASURED, RESULT
 from rewardmodel.model import load_reward_model
 from rewardmodel.stopping import TrainingStopped
-from tests.policy.factories import write_demonstrations
 from tests.policy.outcomes import metrics_of, weights_of
 from tests.policy.updates import CPU, begin, dying_after, gradients
 
@@ -99,7 +98,7 @@ def test_values_are_clipped_by_their_own_range(config: PpoConfig) -> None:
 def test_policy_and_value_model_are_clipped_apart_and_their_norms_before_are_told(config: PpoConfig) -> None:
     config = replace(config, max_grad_norm=1e-3)
     learners, rollouts, targets = begin(config)
-    metrics = take_step(learners, rollouts, targets, rollouts.pieces(8), [], config, 1)
+    metrics = take_step(learners, rollouts, targets, Step(rollouts.pieces(8), []), config, 1)
     for name, model in (("grad_norm", learners.policy.model), ("value_grad_norm", learners.value.model)):
         left = torch.stack([grad.norm() for grad in gradients(model).values()]).norm().item()
         assert left == pytest.approx(1e-3, rel=1e-2)
@@ -206,44 +205,6 @@ def test_a_weight_of_zero_is_ppo_to_the_bit(config: PpoConfig, demonstrations: P
     assert len(mixed) == len(plain) > 0
     for name, grad in mixed.items():
         assert torch.equal(grad, plain[name])
-
-
-def test_the_mix_takes_its_ratio_of_dialogues_and_goes_through_all(config: PpoConfig, demonstrations: Path) -> None:
-    rollouts, dialogues = fake_rollouts(512), fake_dialogues(demonstrations, config)
-    config = replace(config, rollouts_per_update=512, minibatch_size=64, microbatch_size=8)
-    steps = list(plan_steps(rollouts, dialogues.train, config, 0))
-    assert len(steps) == 8
-    assert all(sum(map(len, minibatch)) == 64 for minibatch, _ in steps)
-    assert all(len(chosen) == 512 for _, chosen in steps)
-    seen = sorted(row for minibatch, _ in steps for rows in minibatch for row in rows)
-    assert seen == list(range(512))
-
-
-def test_every_epoch_goes_through_all_rollouts_in_a_fresh_order(config: PpoConfig) -> None:
-    config = replace(config, epochs=4, rollouts_per_update=64, minibatch_size=16, microbatch_size=4)
-    plan = [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), (), config, 7)]
-    assert len(plan) == 16
-    epochs = [[row for minibatch in plan[i : i + 4] for rows in minibatch for row in rows] for i in range(0, 16, 4)]
-    assert all(sorted(epoch) == list(range(64)) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) == 4
-    assert plan == [minibatch for minibatch, _ in plan_steps(fake_rollouts(64), (), config, 7)]
-
-
-def test_every_update_has_an_order_of_its_own_and_goes_on_in_the_text(config: PpoConfig, tmp_path: Path) -> None:
-    data = write_demonstrations(tmp_path / "texts.jsonl", [(f"{i}?", "a") for i in range(64)])
-    texts = fake_dialogues(data, config).train
-    config = replace(config, minibatch_size=8, microbatch_size=1, epochs=2, ptx_ratio=0.25)
-    orders, mixed_in = [], []
-    for update in range(4):
-        plan = list(plan_steps(fake_rollouts(32), texts, config, update))
-        epochs = (plan[:4], plan[4:])
-        orders += [tuple(row for minibatch, _ in epoch for rows in minibatch for row in rows) for epoch in epochs]
-        mixed_in += [text.id for _, chosen in plan for text in chosen]
-    assert len(set(orders)) == len(orders) == 8
-    assert sorted(mixed_in) == sorted(text.id for text in texts)
-    other = list(plan_steps(fake_rollouts(32), texts, replace(config, seed=1), 0))
-    assert tuple(row for minibatch, _ in other[:4] for rows in minibatch for row in rows) != orders[0]
-    assert [text.id for _, chosen in other for text in chosen] != mixed_in[:16]
 
 
 def test_printed_settings_give_the_printed_numbers_of_steps() -> None:
@@ -389,12 +350,3 @@ def test_a_learning_rate_that_destroys_the_policy_stops_with_a_reason(config: Pp
     with pytest.raises(TrainingStopped, match="Lower --lr"):
         main(replace(config, lr=1e30, updates=5))
     assert not config.out.exists()
-
-
-def fake_rollouts(num_rows: int) -> Rollouts:
-    ones = torch.ones(num_rows, 1)
-    return Rollouts((), ((1,),) * num_rows, 4, ones.bool(), ones[:, 0].bool(), ones)
-
-
-def fake_dialogues(path: Path, config: PpoConfig) -> DialogueSet:
-    return load_dialogues(path, load_tokenizer(config.policy), max_tokens=100, validation_fraction=0.0)

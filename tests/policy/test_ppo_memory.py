@@ -10,7 +10,7 @@ import torch
 from language.generation import sample_batch
 from policy import minibatches, rollout
 from policy.dialogues import target_nlls
-from policy.minibatches import add_gradients, take_step
+from policy.minibatches import Step, add_gradients, take_step
 from policy.ppo import load_material, main
 from policy.ppo_config import PpoConfig
 from policy.rollout import Rollouts
@@ -39,7 +39,7 @@ def test_running_out_of_memory_leads_to_smaller_pieces_and_the_same_gradient(
         "clip_gradients",
         lambda model, **_: seen.setdefault(type(model).__name__, gradients(model)) and 1.0,
     )
-    take_step(learners, rollouts, targets, minibatch, [], config, 1)
+    take_step(learners, rollouts, targets, Step(minibatch, []), config, 1)
     for name, grad in seen["LlamaForCausalLM"].items():
         torch.testing.assert_close(grad, roomy[name], atol=1e-5, rtol=1e-4)
 
@@ -61,7 +61,7 @@ def test_text_that_does_not_fit_is_cut_too(
 
     monkeypatch.setattr(minibatches, "target_nlls", cramped)
     monkeypatch.setattr(minibatches, "clip_gradients", lambda model, **_: 1.0)
-    metrics = take_step(learners, rollouts, targets, pieces, mixed_in, config, 1)
+    metrics = take_step(learners, rollouts, targets, Step(pieces, mixed_in), config, 1)
     assert metrics["ptx_loss"] == pytest.approx(whole, abs=1e-5)
     for name, grad in gradients(learners.policy.model).items():
         torch.testing.assert_close(grad, roomy[name], atol=1e-5, rtol=1e-4)

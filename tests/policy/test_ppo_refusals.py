@@ -65,7 +65,6 @@ def test_an_existing_directory_or_work_is_not_overwritten(config: PpoConfig) -> 
         ({"ptx_coef": 1.0}, "--ptx-coef and --ptx-text or --ptx-data go together"),
         ({"minibatch_size": 15}, "--rollouts-per-update 32 must be a multiple of --minibatch-size 15"),
         ({"minibatch_size": 15}, "; give 30 or 45"),
-        ({"microbatch_size": 5}, "--minibatch-size 16 must be a multiple of --microbatch-size 5; give 15 or 20"),
         ({"completions_per_prompt": 3}, "--rollouts-per-update 32 must be a multiple of --completions-per-prompt 3"),
         ({"updates": 0}, "--updates must be above 0"),
         ({"ema_decay": 1.0}, "--ema-decay must be at least 0 and below 1"),

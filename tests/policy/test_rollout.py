@@ -104,7 +104,7 @@ def test_sampler_and_re_evaluation_agree_on_mixed_lengths(toy_policy: Path, toy_
     model = load_causal_lm(toy_policy)
     for size in (1, 3, 20):
         (logprobs,) = over_rollouts(
-            lambda groups: completion_logprobs(model, groups, temperature=1.0), rollouts, microbatch_size=size
+            lambda groups: completion_logprobs(model, groups, temperature=1.0), rollouts, pieces=rollouts.pieces(size)
         )
         gap = (logprobs - rollouts.sampled_logprobs)[rollouts.mask].abs().max().item()
         assert gap < 1e-4
@@ -118,7 +118,7 @@ def test_every_log_probability_is_at_the_temperature_of_sampling(toy_policy: Pat
         (logprobs,) = over_rollouts(
             lambda groups, t=temperature: completion_logprobs(model, groups, temperature=t),  # type: ignore[misc]
             rollouts,
-            microbatch_size=4,
+            pieces=rollouts.pieces(4),
         )
         gaps[temperature] = (logprobs - rollouts.sampled_logprobs)[rollouts.mask].abs().max().item()
     assert gaps[0.7] < 1e-4
@@ -145,7 +145,7 @@ def test_before_any_update_kl_is_zero_and_the_last_value_is_the_score(
     rollouts = collect(toy_policy, toy_prompts)
     policy = PolicyLearner(load_causal_lm(toy_policy), trainable)
     value = ValueLearner(load_reward_model(toy_reward_model), trainable)
-    measured = measure_rollouts(policy, value, rollouts, temperature=1.0, microbatch_size=4, precision="fp32")
+    measured = measure_rollouts(policy, value, rollouts, pieces=rollouts.pieces(4), temperature=1.0, precision="fp32")
     torch.testing.assert_close(measured.logprobs, measured.ref_logprobs, atol=1e-6, rtol=0)
     reward_model = load_reward_model(toy_reward_model)
     assert len(rollouts.completions) == len(measured.scores) > 0
@@ -170,7 +170,9 @@ def test_the_reward_model_stays_what_the_value_model_was(
     value = ValueLearner(load_reward_model(toy_reward_model), trainable)
 
     def measure() -> tuple[torch.Tensor, torch.Tensor]:
-        measured = measure_rollouts(policy, value, rollouts, temperature=1.0, microbatch_size=20, precision="fp32")
+        measured = measure_rollouts(
+            policy, value, rollouts, pieces=rollouts.pieces(20), temperature=1.0, precision="fp32"
+        )
         return measured.scores, measured.values
 
     scores, values = measure()
@@ -192,7 +194,7 @@ def test_the_reference_says_at_the_temperature_of_sampling_what_the_policy_said_
     value = ValueLearner(load_reward_model(toy_reward_model), trainable)
 
     def measure() -> MeasuredRollouts:
-        return measure_rollouts(policy, value, rollouts, temperature=0.7, microbatch_size=20, precision="fp32")
+        return measure_rollouts(policy, value, rollouts, pieces=rollouts.pieces(20), temperature=0.7, precision="fp32")
 
     start = measure()
     torch.testing.assert_close(start.ref_logprobs, start.logprobs, atol=1e-5, rtol=0)

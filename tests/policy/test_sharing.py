@@ -128,7 +128,7 @@ def test_two_sample_and_measure_what_one_would(config: PpoConfig) -> None:
         (logprobs,) = over_rollouts(
             lambda groups: completion_logprobs(load_causal_lm(config.policy), groups, temperature=1.0),
             rollouts,
-            microbatch_size=3,
+            pieces=rollouts.pieces(3),
             sharing=sharing,
         )
         return rollouts, logprobs

@@ -41,7 +41,7 @@ def begin(config: PpoConfig) -> tuple[Learners, Rollouts, Targets]:
 
 def measure(learners: Learners, rollouts: Rollouts) -> MeasuredRollouts:
     return measure_rollouts(
-        learners.policy, learners.value, rollouts, temperature=1.0, microbatch_size=4, precision="fp32"
+        learners.policy, learners.value, rollouts, pieces=rollouts.pieces(4), temperature=1.0, precision="fp32"
     )
 
 

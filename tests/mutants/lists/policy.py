@@ -11,6 +11,10 @@ def _objective(fault: str, before: str, after: str) -> Mutant:
     return _in("objective", "test_objective.py", fault, before, after)
 
 
+def _plan(fault: str, before: str, after: str) -> Mutant:
+    return _in("plan", "test_plan.py", fault, before, after)
+
+
 def _steps(test: str, fault: str, before: str, after: str) -> Mutant:
     return _in("minibatches", f"test_ppo.py::{test}", fault, before, after)
 
@@ -40,7 +44,7 @@ def _dialogues(fault: str, before: str, after: str) -> Mutant:
     return _in("dialogues", "test_dialogues.py", fault, before, after)
 
 
-_PLAN = "test_every_update_has_an_order_of_its_own_and_goes_on_in_the_text"
+_TEXT = "test_every_update_has_an_order_of_its_own_and_goes_on_in_the_text"
 _CUT = "test_the_cut_into_pieces_does_not_change_a_gradient"
 
 MUTANTS = [
@@ -98,31 +102,58 @@ MUTANTS = [
         "ref_logprobs = torch.log_softmax(ref_logits.float() / temperature, dim=-1)",
         "ref_logprobs = torch.log_softmax(ref_logits.float(), dim=-1)",
     ),
-    _steps(_PLAN, "every update has the order of the first", "epoch=update * config.epochs + epoch)", "epoch=epoch)"),
-    _steps(
-        _PLAN,
-        "orders of neighbouring updates overlap",
-        "epoch=update * config.epochs + epoch)",
-        "epoch=update + epoch)",
+    _plan(
+        "every update has the order of the first",
+        'seed=derived_seed(seed, "minibatches", update), epoch=epoch)',
+        'seed=derived_seed(seed, "minibatches"), epoch=epoch)',
     ),
-    _steps(
-        _PLAN,
+    _plan(
+        "every epoch has the order of the first",
+        'seed=derived_seed(seed, "minibatches", update), epoch=epoch)',
+        'seed=derived_seed(seed, "minibatches", update), epoch=0)',
+    ),
+    _plan(
+        "the seed of the order is ignored",
+        'derived_seed(seed, "minibatches", update)',
+        'derived_seed(0, "minibatches", update)',
+    ),
+    _plan(
+        "minibatches are runs of neighbours by length",
+        "order = seeded_order(num_rows // together, seed",
+        "order = list(range(num_rows // together)) or seeded_order(num_rows // together, seed",
+    ),
+    _plan(
+        "prompts are torn apart where they need not be",
+        "rollouts.num_completions if minibatch_size % rollouts.num_completions == 0 else 1",
+        "1",
+    ),
+    _in(
+        "rollout",
+        "test_ppo.py::test_every_update_begins_at_a_ratio_of_exactly_one",
+        "what was measured stays in the order of the pieces",
+        "for part in column])[in_order] for",
+        "for part in column]) for",
+    ),
+    _in(
+        "minibatches",
+        f"test_plan.py::{_TEXT}",
         "every update has the same text mixed in",
         "draw(mixed_in, start=update * count, count=count",
         "draw(mixed_in, start=0, count=count",
     ),
-    _steps(_PLAN, "every epoch has the same text mixed in", "step = epoch * steps_per_epoch + index", "step = index"),
-    _steps(
-        _PLAN,
-        "the seed of the order is ignored",
-        "order = seeded_order(len(pieces), seed=config.seed,",
-        "order = seeded_order(len(pieces), seed=0,",
+    _in(
+        "minibatches",
+        f"test_plan.py::{_TEXT}",
+        "every step has the same text mixed in",
+        "texts = iter(draw(",
+        "texts = list(draw(",
     ),
-    _steps(
-        _PLAN,
+    _in(
+        "minibatches",
+        f"test_plan.py::{_TEXT}",
         "the seed of the text is ignored",
-        "count=count, seed=config.seed) if mixed_in",
-        "count=count, seed=0) if mixed_in",
+        'derived_seed(config.seed, "mixed-in text")',
+        'derived_seed(0, "mixed-in text")',
     ),
     _steps(
         _CUT,
