@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from policy.objective import explained_variance, kl_k1, kl_k3, masked_mean
+from policy.objective import explained_variance, kl_k1, kl_k3, masked_mean, sum_over_tokens
 from policy.rollout import MeasuredRollouts
 
 
@@ -57,11 +57,6 @@ def join_pieces(parts: Sequence[dict[str, float]]) -> dict[str, float]:
     """A minibatch's numbers from its pieces' shares."""
     summed = {name: sum(part[name] for part in parts) for name in parts[0]}
     return summed | {"ratio_gap": max(part["ratio_gap"] for part in parts)}
-
-
-def sum_over_tokens(x: Float[Tensor, "rows length"], mask: Bool[Tensor, "rows length"]) -> Float[Tensor, " rows"]:
-    """The sum of each row's real tokens."""
-    return torch.where(mask, x, 0.0).sum(dim=1)
 
 
 def mean_of_steps(steps: Sequence[dict[str, float]]) -> dict[str, float]:

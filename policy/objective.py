@@ -1,4 +1,4 @@
-"""The formulas of PPO for language models: tensors in, tensors out, one function a formula.
+"""The formulas of PPO, RLOO and GRPO for language models: tensors in, tensors out, one function a formula.
 
 Knows no model, no configuration and no device. Everywhere: a row is one completion, a column one
 of its tokens; True in a mask marks a token that the policy emitted, its end token included; what
@@ -7,8 +7,11 @@ lies under False is never read, whatever it is.
 Sources: IG = InstructGPT (Ouyang et al. 2022, arXiv 2203.02155); ZG = Ziegler et al. 2019
 (arXiv 1909.08593); LMHP = openai/lm-human-preferences, `train_policy.py`; GAE = Schulman et al.
 2015 (arXiv 1506.02438); PPO = Schulman et al. 2017 (arXiv 1707.06347); KLA = Schulman 2020,
-"Approximating KL divergence".
+"Approximating KL divergence"; AH = Ahmadian et al. 2024 (RLOO, arXiv 2402.14740); DSM = Shao et al. 2024
+(DeepSeekMath: GRPO, arXiv 2402.03300); CO = Coste et al. 2023 (arXiv 2310.02743).
 """
+
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,6 +20,24 @@ from torch import Tensor
 # ZG §2.2, Eq. 4: the controller's error is clipped to this, its gain is the K_β = 0.1 printed there.
 KL_ERROR_CLIP = 0.2
 KL_PAPER_GAIN = 0.1
+
+# Added to a group's deviation, so that a group of one score has advantages of 0. Not printed in DSM.
+_DEVIATION_FLOOR = 1e-4
+
+Ensemble = Literal["mean", "worst", "variance-penalised"]
+
+
+def ensemble_scores(
+    scores: Float[Tensor, "members batch"], rule: Ensemble, *, variance_coef: float
+) -> Float[Tensor, " batch"]:
+    """One score of several reward models': their mean, min_i r_i (CO's WCO), or mean − λ·var (CO's UWO).
+
+    The variance is the population's, over the members.
+    """
+    if rule == "worst":
+        return scores.amin(dim=0)
+    mean = scores.mean(dim=0)
+    return mean - variance_coef * scores.var(dim=0, correction=0) if rule == "variance-penalised" else mean
 
 
 def replace_unended_scores(
@@ -138,6 +159,80 @@ def is_policy_clipped(
     return -advantages * ratio.clamp(1 - clip_range, 1 + clip_range) > -advantages * ratio
 
 
+def penalised_scores(
+    scores: Float[Tensor, " batch"],
+    logprobs: Float[Tensor, "batch length"],
+    ref_logprobs: Float[Tensor, "batch length"],
+    mask: Bool[Tensor, "batch length"],
+    *,
+    kl_coef: float,
+) -> Float[Tensor, " batch"]:
+    """R(x, y) = r(x, y) − β·log(π(y|x)/π_ref(y|x)): a completion is one action, and its KL a part of its score (AH §2).
+
+    `logprobs` are of the policy that sampled; nothing flows through the penalty.
+    """
+    return scores - kl_coef * sum_over_tokens(kl_k1(logprobs, ref_logprobs), mask)
+
+
+def leave_one_out_advantages(scores: Float[Tensor, "prompts completions"]) -> Float[Tensor, "prompts completions"]:
+    """A_i = R_i − (1/(K−1))·Σ_{j≠i} R_j of the K completions of each prompt (AH, RLOO; Kool et al. 2019).
+
+    The siblings' mean does not depend on y_i, so the gradient stays unbiased. K must be at least 2.
+    """
+    num_completions = scores.shape[1]
+    siblings = (scores.sum(dim=1, keepdim=True) - scores) / (num_completions - 1)
+    return scores - siblings
+
+
+def group_normalised_advantages(scores: Float[Tensor, "prompts completions"]) -> Float[Tensor, "prompts completions"]:
+    """A_i = (r_i − mean(r))/std(r) of each prompt's completions (DSM §4.1.2, outcome supervision).
+
+    DSM prints no denominator of the deviation; this one is the sample's, over K − 1, plus 1e-4. A group whose scores
+    are one and the same has advantages of 0.
+    """
+    deviations = scores.std(dim=1, keepdim=True)
+    return (scores - scores.mean(dim=1, keepdim=True)) / (deviations + _DEVIATION_FLOOR)
+
+
+def completion_log_ratios(
+    logprobs: Float[Tensor, "batch length"],
+    old_logprobs: Float[Tensor, "batch length"],
+    mask: Bool[Tensor, "batch length"],
+) -> Float[Tensor, "batch 1"]:
+    """log(π(y|x)/π_old(y|x)) of whole completions, as rows of one action each."""
+    return sum_over_tokens(logprobs - old_logprobs, mask)[:, None]
+
+
+def completion_losses(
+    log_ratios: Float[Tensor, "batch 1"], advantages: Float[Tensor, " batch"], *, clip_range: float
+) -> Float[Tensor, " batch"]:
+    """max(−A·ρ, −A·clip(ρ, 1−ε, 1+ε)) of every completion as one action, ρ = π(y|x)/π_old(y|x).
+
+    In an update's first step ρ is 1 and the gradient is −A·∇log π(y|x), AH's REINFORCE; the clip is PPO's, for the
+    steps after it.
+    """
+    return policy_losses(log_ratios, torch.zeros_like(log_ratios), advantages[:, None], clip_range=clip_range)[:, 0]
+
+
+def group_relative_losses(
+    logprobs: Float[Tensor, "batch length"],
+    old_logprobs: Float[Tensor, "batch length"],
+    ref_logprobs: Float[Tensor, "batch length"],
+    mask: Bool[Tensor, "batch length"],
+    advantages: Float[Tensor, " batch"],
+    *,
+    clip_range: float,
+    kl_coef: float,
+) -> Float[Tensor, " batch"]:
+    """(1/|y|)·Σ_t [max(−A·ρ_t, −A·clip(ρ_t, 1−ε, 1+ε)) + β·k3_t] of every completion (DSM Eq. 3 and 4, as a loss).
+
+    ρ_t = π/π_old of one token; k3_t is of the policy as it is trained, so the KL has a gradient here.
+    """
+    clipped = policy_losses(logprobs, old_logprobs, advantages[:, None].expand_as(logprobs), clip_range=clip_range)
+    losses = clipped + kl_coef * kl_k3(logprobs, ref_logprobs)
+    return sum_over_tokens(losses, mask) / mask.sum(dim=1)
+
+
 def value_losses(
     values: Float[Tensor, "batch length"],
     old_values: Float[Tensor, "batch length"],
@@ -148,6 +243,11 @@ def value_losses(
     """½ max((V − ret)², (clip(V, V_old ± ε) − ret)²) of every token (LMHP `loss`, the factor ½ included)."""
     clipped = old_values + (values - old_values).clamp(-clip_range, clip_range)
     return 0.5 * torch.maximum((values - returns).square(), (clipped - returns).square())
+
+
+def sum_over_tokens(x: Float[Tensor, "batch length"], mask: Bool[Tensor, "batch length"]) -> Float[Tensor, " batch"]:
+    """The sum of each row's real tokens."""
+    return torch.where(mask, x, 0.0).sum(dim=1)
 
 
 def masked_mean(

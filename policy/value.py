@@ -60,16 +60,20 @@ def completion_scores(model: RewardModel, groups: PromptGroups) -> Float[Tensor,
 
 
 def require_same_tokens(
-    policy_tokenizer: PreTrainedTokenizerBase, reward_tokenizer: PreTrainedTokenizerBase, *, where: Path
+    policy_tokenizer: PreTrainedTokenizerBase,
+    reward_tokenizer: PreTrainedTokenizerBase,
+    *,
+    where: Path,
+    reader: str = "the value model that starts from it",
 ) -> None:
-    """Raise OptionError unless both tokenizers say the same: token-wise values need one tokenization."""
+    """Raise OptionError unless both tokenizers say the same: `reader` sees the policy's tokens as they were sampled."""
     said = (Message(role="user", content="Qu'est-ce? 1 + 1 = 2\n"), Message(role="assistant", content="“Naïve” 你好"))
     probes = (said, (Message(role="system", content="Be kind."), *said))
     alike = policy_tokenizer.get_vocab() == reward_tokenizer.get_vocab()
     if not (alike and all(_render(policy_tokenizer, one) == _render(reward_tokenizer, one) for one in probes)):
         raise OptionError(
-            f"{where}: this reward model has another tokenizer or chat template than the policy, and the value model "
-            "that starts from it must see the policy's own tokens; train a reward model from this policy's family"
+            f"{where}: this reward model has another tokenizer or chat template than the policy, and {reader} must see "
+            "the policy's own tokens; train a reward model from this policy's family"
         )
 
 
