@@ -12,7 +12,8 @@ import torch
 
 import policy.ppo
 from policy import objective
-from policy.ppo import build_learners, load_material, train
+from policy.material import load_material
+from policy.ppo import build_learners, train
 from policy.ppo_config import PpoConfig
 from policy.rollout import collect_rollouts
 from rewardmodel.publishing import STATES

@@ -7,7 +7,7 @@ models that differ only in the seed of their training: `policy.objective.ensembl
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,7 @@ from rewardmodel.model import RewardModel, load_reward_model
 from rewardmodel.publishing import directory_sha256
 
 
+@runtime_checkable
 class EnsembleOptions(Protocol):
     """The options that say which reward models score, and how."""
 

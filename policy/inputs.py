@@ -1,7 +1,7 @@
-"""What PPO is given to read, opened: every file is found and hashed, every directory verified, before one is read.
+"""What PPO or RLOO is given to read, opened: every file is found and hashed, every directory verified, first.
 
 So a path that is wrong, or a directory that is damaged, is refused at once. Knows no network: their weights are
-loaded by `policy.ppo`.
+loaded by `policy.ppo` and `policy.rloo`.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,17 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from language.checkpoints import load_tokenizer
+from policy.ensembles import find_members
 from policy.ppo_config import PpoConfig
+from policy.rloo_config import RlooConfig
 from policy.texts import find_texts
 from policy.value import require_same_tokens
 from records.names import DEMONSTRATIONS_FILE, PROMPTS_FILE
 from rewardmodel.data import Source, find_source
 from rewardmodel.publishing import directory_sha256
+
+# A run that samples from the policy it trains.
+RolloutConfig = PpoConfig | RlooConfig
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,12 @@ class Inputs:
     demonstrations: Source | None
     text: Source | None
     tokenizer: PreTrainedTokenizerBase
-    """The policy's, and the reward model's too."""
+    """The policy's, and the reward models' too."""
     watch_tokenizer: PreTrainedTokenizerBase | None
     made_from: dict[str, dict[str, str]]
 
 
-def open_inputs(config: PpoConfig) -> Inputs:
+def open_inputs(config: RolloutConfig) -> Inputs:
     """Everything that a run reads. Raises CheckpointError, DataError, ManifestError or OptionError."""
     text = find_texts(config.ptx_text) if config.ptx_text is not None else None
     demonstrations = find_source(config.ptx_data, DEMONSTRATIONS_FILE) if config.ptx_data is not None else None
@@ -44,6 +49,7 @@ def open_inputs(config: PpoConfig) -> Inputs:
     require_same_tokens(tokenizer, reward_tokenizer, where=config.reward)
     made_from = {
         "reward_model": _named(config.reward, directory_sha256(config.reward)),
+        **find_members(config, tokenizer),
         "prompts": _named(config.prompts, prompts.sha256),
     }
     if config.ptx_data is not None and demonstrations is not None:

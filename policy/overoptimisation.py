@@ -25,8 +25,9 @@ from language.repeating import keep_options, kept_options
 from policy.best_of_n import SAMPLES_FILE, BestOfNConfig, ScoredSamples, best_of_n_mean, kl_of_best_of
 from policy.best_of_n import main as sample_best_of_n
 from policy.judging import CommandJudge, Judge, Scorer, load_judge
+from policy.material import load_material, make_watch
 from policy.overoptimisation_report import report_html
-from policy.ppo import build_learners, load_material, make_watch, train
+from policy.ppo import build_learners, train
 from policy.ppo_config import PpoConfig
 from policy.prompts import TokenizedPrompt, load_prompts
 from policy.publishing import run_identity

@@ -9,11 +9,10 @@ GPUs: torchrun --nproc-per-node GPUS -m policy.ppo, which shares out every updat
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
@@ -21,30 +20,25 @@ from language.commandline import run
 from language.optimization import build_adamw, build_schedule
 from language.options import OptionError, flag
 from language.progress import Progress, begin_stage
-from language.reading import say_read
 from language.repeating import keep_options
-from language.seeds import derived_seed
 from language.stop_ids import hidden_ids
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage
-from policy.dialogues import TokenizedDialogue, tokenize_dialogues
-from policy.inputs import Inputs, open_inputs
-from policy.judging import Judge, Scorer
 from policy.learner import PolicyLearner
+from policy.looks import look
+from policy.material import Material, load_material
 from policy.metrics import mean_of_steps, nothing_ended, peak_memory_mb, rollout_metrics, time_metrics
 from policy.minibatches import Learners, Targets, plan_epochs, take_step
 from policy.ppo_config import PpoConfig, require_options, require_processes
-from policy.prompts import PromptSet, TokenizedPrompt, draw, tokenize_prompts
+from policy.prompts import draw
 from policy.publishing import publish_policy, require_place, require_room, run_identity
 from policy.rollout import MeasuredRollouts, collect_rollouts, measure_rollouts
 from policy.sharing import ALONE, Sharing
 from policy.stopping import require_finite
-from policy.texts import tokenize_texts
 from policy.value import ValueLearner
-from policy.watch import Watch, facts_of, has_turned, keep_if_best, looks_of, suggestion
+from policy.watch import looks_of
 from records.ppo_sizes import length_problem
-from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import context_of, load_reward_model
 from rewardmodel.processes import Processes
@@ -52,17 +46,6 @@ from rewardmodel.publishing import STATES, directory_sha256
 
 # What the progress line shows of an update.
 _SHOWN = ("reward", "score", "kl", "completion_tokens", "seconds")
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a run reads: prompts, text to mix in, the tokenizer of all its networks, and their lineage."""
-
-    prompts: PromptSet
-    mixed_in: tuple[TokenizedDialogue, ...]
-    tokenizer: PreTrainedTokenizerBase
-    watch: Watch | None
-    made_from: dict[str, dict[str, str]]
 
 
 def main(config: PpoConfig) -> None:
@@ -124,7 +107,7 @@ def train(
     num_prompts = config.rollouts_per_update // config.completions_per_prompt
     after = config.updates / 50  # to merge, to write and to hash what is published
     with Progress(config.updates, description="ppo", unit="updates", done=state.step, after=after) as progress:
-        if state.step == 0 and log and (seen := look(learners, material, config, state, progress)):
+        if state.step == 0 and log and (seen := look(policy, value, material, config, state, progress)):
             log.write({"step": 0, **seen})
         while state.step < config.updates:
             kl_coef = float(state.facts["kl_coef"])
@@ -203,7 +186,7 @@ def train(
             state.step += 1
             is_kept = state.step % config.save_every == 0 or state.step == config.updates
             if log and is_kept:
-                metrics |= look(learners, material, config, state, progress)
+                metrics |= look(policy, value, material, config, state, progress)
             if log:
                 log.write({"step": state.step, **metrics})
             if metrics["unended_share"] == 1:
@@ -223,28 +206,6 @@ def train(
     return state.facts
 
 
-def look(
-    learners: Learners, material: Material, config: PpoConfig, state: TrainingState, progress: Progress
-) -> dict[str, float]:
-    """What the watching reward model says of the policy now, and words where a stop is suggested; nothing unwatched."""
-    if material.watch is None:
-        return {}
-    looks = [*looks_of(state.facts["looks"]), material.watch.look(learners.policy, learners.value, state.step)]
-    state.facts["looks"] = facts_of(looks)
-    keep_if_best(
-        looks,
-        learners.policy,
-        material.tokenizer,
-        config.work_directory,
-        base=config.policy,
-        trainable=config.trainable,
-    )
-    turned = has_turned(looks)
-    if turned:
-        progress.say(suggestion(looks, config.work_directory))
-    return {**looks[-1].metrics(), "stop_suggested": float(turned)}
-
-
 def require_finite_rollouts(measured: MeasuredRollouts, step: int) -> None:
     """Raise TrainingStopped naming the prompts of the first number that is none, before it can be trained on."""
     rollouts = measured.rollouts
@@ -262,58 +223,6 @@ def next_kl_coef(kl_coef: float, kl: float, config: PpoConfig) -> float:
         return kl_coef
     gain = objective.horizon_gain(config.rollouts_per_update, config.kl_horizon)
     return objective.adapt_kl_coef(kl_coef, kl, target=config.kl_target, gain=gain)
-
-
-def load_material(config: PpoConfig, device: torch.device) -> Material:
-    """Everything but the networks trained. Raises what `open_inputs` does, and RecordError."""
-    inputs = open_inputs(config)
-    tokenizer = inputs.tokenizer
-    prompts = tokenize_prompts(inputs.prompts, tokenizer, max_tokens=config.max_prompt_tokens)
-    answered = at_most(prompts.prompts, config.max_records, id_of=lambda prompt: prompt.id)
-    if beyond := len(prompts.prompts) - len(answered):
-        prompts = replace(prompts, prompts=answered, left_out={**prompts.left_out, BEYOND: beyond})
-    limit = f"--max-prompt-tokens {config.max_prompt_tokens}"
-    say_read(config.prompts, "prompts", {"to answer": len(answered)}, prompts.left_out, limit=limit)
-    mixed_in: tuple[TokenizedDialogue, ...] = ()
-    if inputs.demonstrations is not None:
-        longest = config.ptx_microbatch_tokens
-        dialogues = tokenize_dialogues(inputs.demonstrations, tokenizer, max_tokens=longest, validation_fraction=0.0)
-        used = {"to mix in": len(dialogues.train), "held out": len(dialogues.validation)}
-        mixed_limit = f"--ptx-microbatch-tokens {longest}"
-        say_read(inputs.demonstrations.path, "dialogues", used, dialogues.left_out, limit=mixed_limit)
-        mixed_in += dialogues.train
-    if inputs.text is not None:
-        texts = tokenize_texts(inputs.text, tokenizer, max_tokens=config.ptx_text_tokens)
-        say_read(inputs.text.path, "pieces of text", {"to mix in": len(texts)})
-        mixed_in += texts
-    watch = load_watch(config, inputs, device) if config.watch_reward is not None else None
-    return Material(prompts, mixed_in, tokenizer, watch, inputs.made_from)
-
-
-def load_watch(config: PpoConfig, inputs: Inputs, device: torch.device) -> Watch:
-    """The watching reward model and its prompts. DataError where no prompt is held out."""
-    assert config.watch_reward is not None
-    assert inputs.watch_tokenizer is not None
-    found = tokenize_prompts(
-        inputs.watch_prompts, inputs.tokenizer, max_tokens=config.max_prompt_tokens, split="validation"
-    )
-    prompts = found.prompts[: config.watch_max_prompts or None]
-    left_out = {**found.left_out, "beyond_most_prompts": len(found.prompts) - len(prompts)}
-    limit = f"--max-prompt-tokens {config.max_prompt_tokens}"
-    say_read(inputs.watch_prompts.path, "prompts", {"to watch": len(prompts)}, left_out, limit=limit)
-    reward_model = load_reward_model(config.watch_reward, device=device)
-    judge = Judge(reward_model, inputs.watch_tokenizer, config.missing_end_score, config.precision)
-    return make_watch(config, judge, prompts, inputs.tokenizer)
-
-
-def make_watch(
-    config: PpoConfig, judge: Scorer, prompts: tuple[TokenizedPrompt, ...], tokenizer: PreTrainedTokenizerBase
-) -> Watch:
-    """A watch over a run of `config`, with seeds of its own: none of any update's rollouts."""
-    params = replace(config.sampling_params(0), seed=derived_seed(config.seed, "watch"))
-    return Watch(
-        judge, prompts, tokenizer, params, config.missing_end_score, config.precision, config.length_only_tokens
-    )
 
 
 def build_learners(config: PpoConfig, device: torch.device, *, longest_prompt: int) -> Learners:

@@ -13,7 +13,9 @@ from language.commandline import Precision
 from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, flag, require_not_negative, require_positive, require_share
 from language.seeds import derived_seed
+from policy.ensembles import require_ensemble
 from policy.learner import Trainable
+from policy.objective import Ensemble
 from records import SamplingParams
 from records.ppo_sizes import COMPLETIONS_PER_PROMPT, MAX_PROMPT_TOKENS, MICROBATCH_SIZE, size_problems
 
@@ -76,6 +78,14 @@ class PpoConfig(KeepsWork):
     """ε of the policy's ratio. IG."""
     value_clip_range: float = 0.2
     """How far a value may move from the one recorded with the rollout. LMHP."""
+
+    ensemble_rewards: tuple[Path, ...] = ()
+    """Directories of further reward models beside --reward, each with the policy's tokenizer and its own memory."""
+    ensemble: Ensemble = "mean"
+    """One score of all of them: their mean, the worst, or the mean less --ensemble-variance-coef times their variance.
+    Coste et al. 2023."""
+    ensemble_variance_coef: float = 0.1
+    """λ of variance-penalised. Coste et al. 2023, for PPO."""
 
     lr: float = 3e-6
     """Peak learning rate of the policy. N+; IG searched 2.55e-6 to 2.55e-5. LoRA wants about thirty times that."""
@@ -165,6 +175,7 @@ def require_options(config: PpoConfig) -> None:
         raise OptionError("--watch-prompts needs --watch-reward, which scores the answers")
     require_not_negative(config, "watch_max_prompts", "length_only_tokens", "max_records")
     require_share(config, "ema_decay")
+    require_ensemble(config)
 
 
 def require_processes(config: PpoConfig, count: int) -> None:

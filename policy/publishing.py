@@ -31,13 +31,18 @@ FACTS_FILE = "policy.json"
 _STATE_BYTES = 12
 
 # Options that may differ between the parts of an interrupted run. Data and models count by their hashes.
-_NOT_IDENTITY = {"out", "work", "resume", "device", "save_every"}
+_NOT_IDENTITY = {"out", "work", "resume", "device", "save_every", "ensemble_rewards"}
+
+# Options that move the result only where there is an ensemble of reward models, whose members count by their hashes.
+_OF_AN_ENSEMBLE = {"ensemble", "ensemble_variance_coef"}
 
 
 def run_identity(config: Any, **hashes: str | None) -> dict[str, Any]:
     """What makes two runs the same run: every option that moves the result, and hashes of what it read."""
     options = asdict(config)
     moving = {name: value for name, value in set_limits(options.items()).items() if name not in _NOT_IDENTITY}
+    if not options.get("ensemble_rewards"):
+        moving = {name: value for name, value in moving.items() if name not in _OF_AN_ENSEMBLE}
     return {name: value for name, value in moving.items() if not isinstance(value, Path)} | hashes
 
 

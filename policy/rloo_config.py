@@ -89,6 +89,21 @@ class RlooConfig(KeepsWork):
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm."""
 
+    ptx_coef: float = 0.0
+    """γ, the weight of mixed-in text's loss in the gradient, as in PPO-ptx; 0 is off."""
+    ptx_text: Path | None = None
+    """Pretraining text to mix in, plain or .jsonl with a "text"."""
+    ptx_data: Path | None = None
+    """Demonstrations to mix in, an export or a .jsonl file; beside text, in proportion to their numbers."""
+    ptx_ratio: float = 8.0
+    """Pieces of text or dialogues mixed in per rollout."""
+    ptx_text_tokens: int = 512
+    """Longer texts are cut into pieces of this many tokens."""
+    ptx_microbatch_tokens: int = 2048
+    """Positions of mixed-in text forwarded at once, packed; longer dialogues are left out."""
+
+    length_only_tokens: int = 0
+    """A control: the score is 1 − |tokens/this − 1|, ended or not, whatever the reward model says; 0 is off."""
     watch_reward: Path | None = None
     """Directory of a second reward model, of other rankings than --reward, which watches every kept state and
     suggests a stop where its scores turn. Text is its input: its tokenizer may be another."""
@@ -127,10 +142,13 @@ def require_options(config: RlooConfig) -> None:
     """Refuse contradictions before anything is read."""
     if config.lora and config.train_last_layers:
         raise OptionError("--lora and --train-last-layers exclude one another; choose one")
+    if (config.ptx_coef > 0) != (config.ptx_data is not None or config.ptx_text is not None):
+        raise OptionError("--ptx-coef and --ptx-text or --ptx-data go together; give both or neither")
     require_positive(
         config,
         *("updates", "rollouts_per_update", "completions_per_prompt", "minibatch_size", "microbatch_size", "epochs"),
         *("max_new_tokens", "max_prompt_tokens", "temperature", "lr", "max_grad_norm", "lora_rank", "save_every"),
+        *("ptx_ratio", "ptx_text_tokens"),
     )
     if config.completions_per_prompt < 2:
         raise OptionError(
@@ -146,5 +164,5 @@ def require_options(config: RlooConfig) -> None:
         raise OptionError(problem.sentence)
     if config.watch_prompts is not None and config.watch_reward is None:
         raise OptionError("--watch-prompts needs --watch-reward, which scores the answers")
-    require_not_negative(config, "watch_max_prompts", "max_records", "kl_coef", "clip_range")
+    require_not_negative(config, "watch_max_prompts", "length_only_tokens", "max_records", "kl_coef", "clip_range")
     require_ensemble(config)

@@ -1,4 +1,4 @@
-"""A second reward model that watches PPO: is what the first one likes ever more still any better?
+"""A second reward model that watches PPO or RLOO: is what the first one likes ever more still any better?
 
 Every kept state of a run answers the same held-out prompts with the same random numbers; both reward models
 score the answers. Where the second one's scores have turned while the first one's climb, the policy is learning
@@ -7,27 +7,37 @@ the first one's errors (Gao et al. 2022; Bai et al. 2022, §4.2), and a stop is 
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.commandline import Precision, autocast
+from policy.ensembles import ONE_REWARD_MODEL, RewardEnsemble
 from policy.judging import Asked, Judge, Scorer, repeated_share, sample_answers
 from policy.learner import PolicyLearner, Trainable, sampling_model
 from policy.objective import kl_of_logits, length_scores
 from policy.prompts import TokenizedPrompt
 from policy.publishing import keep_checkpoint
 from policy.shared_prompt import PromptGroups, completion_logits
-from policy.value import ValueLearner
 from records import SamplingParams
+from rewardmodel.model import RewardModel
 
 BEST = "best-by-watch"  # folder of the work directory
 
 _STANDARD_ERRORS = 2.0
+
+
+@runtime_checkable
+class RewardSource(Protocol):
+    """Whoever holds the reward model that a run is trained on."""
+
+    def as_reward_model(self) -> AbstractContextManager[RewardModel]:
+        """Inside, the reward model."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Look:
     repeated_share: float
 
     def metrics(self) -> dict[str, float]:
-        """The look's means by the names that PPO logs."""
+        """The look's means by the names that are logged."""
         return {
             "watch_score": mean(self.scores),
             "watch_held_out_score": mean(self.held_out_scores),
@@ -63,8 +73,9 @@ class Watch:
     missing_end_score: float
     precision: Precision
     length_only_tokens: int = 0  # of a control, whose scores are its lengths'
+    ensemble: RewardEnsemble = ONE_REWARD_MODEL  # the reward models beside the first that the run is trained on
 
-    def look(self, policy: PolicyLearner, value: ValueLearner, update: int) -> Look:
+    def look(self, policy: PolicyLearner, rewards: RewardSource, update: int) -> Look:
         """Answer every prompt and have both reward models read the answers."""
         answers = sample_answers(
             sampling_model(policy.model, precision=self.precision),
@@ -77,21 +88,25 @@ class Watch:
         token_ids = [sampled.token_ids for sampled, _ in answers]
         return Look(
             update=update,
-            scores=self._scores(value, asked, list(map(len, token_ids))),
+            scores=self._scores(rewards, asked, list(map(len, token_ids))),
             held_out_scores=[score for (score,) in self.judge.scores(asked)],
             kl=mean(self._kl(policy, prompt, ids) for prompt, ids in zip(self.prompts, token_ids, strict=True)),
             completion_tokens=float(mean(map(len, token_ids))),
             repeated_share=float(mean(map(repeated_share, token_ids))),
         )
 
-    def _scores(self, value: ValueLearner, asked: Sequence[Asked], lengths: Sequence[int]) -> list[float]:
-        """What the run is trained on: the reward model's, or the control's."""
+    def _scores(self, rewards: RewardSource, asked: Sequence[Asked], lengths: Sequence[int]) -> list[float]:
+        """What the run is trained on: the reward models', or the control's."""
         if self.length_only_tokens:
             mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
             return [float(score) for score in length_scores(mask, self.length_only_tokens)]
-        with value.as_reward_model() as reward_model:
-            proxy = Judge(reward_model, self.tokenizer, self.missing_end_score, self.precision)
-            return [score for (score,) in proxy.scores(asked)]
+        with rewards.as_reward_model() as first:
+            judges = [
+                Judge(model, self.tokenizer, self.missing_end_score, self.precision)
+                for model in (first, *self.ensemble.further)
+            ]
+            members = [[score for (score,) in judge.scores(asked)] for judge in judges]
+        return [float(score) for score in self.ensemble.combined(torch.tensor(members, dtype=torch.float64))]
 
     @torch.no_grad()
     def _kl(self, policy: PolicyLearner, prompt: TokenizedPrompt, token_ids: Sequence[int]) -> float:

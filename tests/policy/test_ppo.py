@@ -14,9 +14,10 @@ from transformers import AutoModelForCausalLM
 from language.checkpoints import load_causal_lm, load_tokenizer
 from policy import ppo
 from policy.dialogues import load_dialogues, target_nlls
+from policy.material import load_material
 from policy.minibatches import Learners, Step, Targets, add_gradients, take_step
 from policy.objective import masked_mean, value_losses
-from policy.ppo import build_learners, load_material, main
+from policy.ppo import build_learners, main
 from policy.ppo_config import PpoConfig
 from policy.rollout import MeasuredRollouts, measure_rollouts
 from records import verify_directory

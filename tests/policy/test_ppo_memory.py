@@ -10,8 +10,9 @@ import torch
 from language.generation import sample_batch
 from policy import minibatches, rollout
 from policy.dialogues import target_nlls
+from policy.material import load_material
 from policy.minibatches import Step, add_gradients, take_step
-from policy.ppo import load_material, main
+from policy.ppo import main
 from policy.ppo_config import PpoConfig
 from policy.rollout import Rollouts
 from rewardmodel.stopping import TrainingStopped

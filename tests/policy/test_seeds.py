@@ -14,7 +14,7 @@ from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.stop_ids import hidden_ids
 from language.token_sampling import Draws
-from policy import best_of_n, ppo, sft
+from policy import best_of_n, material, ppo, sft
 from policy.best_of_n import BestOfNConfig
 from policy.judging import load_judge
 from policy.ppo_config import PpoConfig
@@ -106,7 +106,7 @@ def test_updates_a_watch_and_the_selection_of_an_epoch_have_seeds_of_their_own(
     for seed in RUN_SEEDS:
         run = replace(config, seed=seed)
         seeds += [run.sampling_params(update).seed for update in range(20)]
-        seeds.append(ppo.make_watch(run, judge, (), tokenizer).params.seed)
+        seeds.append(material.make_watch(run, judge, (), tokenizer).params.seed)
         taught = SftConfig(data=Path(), model=config.policy, out=Path(), seed=seed, select_reward=toy_reward_model)
         prompts = load_prompts(config.prompts, tokenizer, max_tokens=100).prompts
         seeds.append(sft.load_examination(taught, prompts, tokenizer, CPU).params.seed)

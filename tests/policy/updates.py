@@ -7,9 +7,10 @@ import torch
 
 from language.chat import end_token_id
 from language.stop_ids import hidden_ids
+from policy.material import load_material
 from policy.minibatches import Learners, Targets
 from policy.objective import estimate_advantages, reward_tokens, whiten
-from policy.ppo import build_learners, load_material
+from policy.ppo import build_learners
 from policy.ppo_config import PpoConfig
 from policy.rollout import MeasuredRollouts, Rollouts, collect_rollouts, measure_rollouts
 

@@ -1,0 +1,35 @@
+"""The watch within a run: its looks are a part of the run's state, the best weights are kept, a stop is suggested."""
+
+from language.progress import Progress
+from language.training_state import TrainingState
+from policy.inputs import RolloutConfig
+from policy.learner import PolicyLearner
+from policy.material import Material
+from policy.watch import RewardSource, facts_of, has_turned, keep_if_best, looks_of, suggestion
+
+
+def look(
+    policy: PolicyLearner,
+    rewards: RewardSource,
+    material: Material,
+    config: RolloutConfig,
+    state: TrainingState,
+    progress: Progress,
+) -> dict[str, float]:
+    """What the watching reward model says of the policy now, and words where a stop is suggested; nothing unwatched."""
+    if material.watch is None:
+        return {}
+    looks = [*looks_of(state.facts["looks"]), material.watch.look(policy, rewards, state.step)]
+    state.facts["looks"] = facts_of(looks)
+    keep_if_best(
+        looks,
+        policy,
+        material.tokenizer,
+        config.work_directory,
+        base=config.policy,
+        trainable=config.trainable,
+    )
+    turned = has_turned(looks)
+    if turned:
+        progress.say(suggestion(looks, config.work_directory))
+    return {**looks[-1].metrics(), "stop_suggested": float(turned)}
