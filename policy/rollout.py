@@ -189,9 +189,7 @@ def over_rollouts(
     def run(cut: list[list[int]]) -> list[tuple[Tensor, ...]]:
         found = [function(rollouts.groups(rows)) for rows in cut]
         parts = [part if isinstance(part, tuple) else (part,) for part in found]
-        columns = [
-            torch.cat([_widen(part, rollouts) for part in column])[in_order] for column in zip(*parts, strict=True)
-        ]
+        columns = [torch.cat([_widen(part, rollouts) for part in column]) for column in zip(*parts, strict=True)]
         sizes = [len(piece) for piece in sharing.of(pieces)]
         return list(zip(*(torch.split(column, sizes) for column in columns), strict=True))
 
