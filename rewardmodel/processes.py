@@ -5,6 +5,7 @@ step is that of one process to rounding, whatever the number of processes.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import torch
 import torch.distributed
@@ -14,13 +15,17 @@ from torch import Tensor, nn
 from language.commandline import num_started, resolve_device
 from rewardmodel.comparisons import Comparison, microbatches
 
+# The first process looks at held-out data and writes states while the others wait in a sum. NCCL's own limit is ten
+# minutes; a process that dies needs none, since its launcher ends the others.
+WAIT = timedelta(hours=12)
+
 
 class Processes:
     """Which of how many this one is, and how they add up."""
 
     def __init__(self) -> None:
         found = num_started() > 1 or torch.distributed.is_torchelastic_launched() or torch.distributed.is_initialized()
-        self._state = PartialState(cpu=not torch.cuda.is_available()) if found else None
+        self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=WAIT) if found else None
         self.count: int = self._state.num_processes if self._state else 1
         self.rank: int = self._state.process_index if self._state else 0
 

@@ -59,8 +59,15 @@ def test_two_processes_end_with_the_weights_of_one(config: PpoConfig, tmp_path: 
 
 @pytest.mark.chaos
 def test_processes_of_a_launcher_that_sets_only_the_variables_share_as_well() -> None:
-    """As Slurm or a job of Kubernetes starts them; taken for two runs they would both publish."""
-    program = "from rewardmodel.processes import Processes as P; p = P(); print(p.rank, p.count, p.is_main)"
+    """As Slurm or a job of Kubernetes starts them; taken for two runs they would both publish.
+
+    They wait for one another for hours: the first looks at held-out prompts, and ten minutes are NCCL's own limit.
+    """
+    program = (
+        "import torch.distributed; from rewardmodel.processes import Processes as P; p = P(); "
+        "options = torch.distributed.group.WORLD._get_backend(torch.device('cpu')).options; "
+        "print(p.rank, p.count, p.is_main, options._timeout.total_seconds() / 3600)"
+    )
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
     given = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
@@ -73,7 +80,7 @@ def test_processes_of_a_launcher_that_sets_only_the_variables_share_as_well() ->
         )
         for rank in range(2)
     ]
-    assert [one.communicate(timeout=120)[0] for one in started] == ["0 2 True\n", "1 2 False\n"]
+    assert [one.communicate(timeout=120)[0] for one in started] == ["0 2 True 12.0\n", "1 2 False 12.0\n"]
 
 
 def test_a_share_of_nothing_is_refused(config: PpoConfig) -> None:
