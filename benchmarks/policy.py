@@ -12,6 +12,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,40 @@ REPEATS = 1
 Run = tuple[dict[str, Any], dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Load:
+    """What an update of both sides is made of, what its figure shows, and what it ought to be."""
+
+    completions_per_prompt: int
+    minibatches: int
+    shows: str
+    goal: float | None = None
+
+
+ONE_PIECE = "one minibatch in one piece, so that what is recorded of it and what it trains from are one forward"
+LOADS = {
+    "policy.ppo_speedup": Load(4, 1, f"{ONE_PIECE}; every prompt once for four completions", goal=3.0),
+    "policy.ppo_speedup_one_rollout": Load(1, 1, f"{ONE_PIECE}; no prompt is shared", goal=1.8),
+    "policy.ppo_speedup_8_minibatches": Load(
+        1, 8, "InstructGPT's eight minibatches of an update, one completion a prompt: no forward is spared, none shared"
+    ),
+}
+
+
 def figures() -> Iterator[Figure]:
-    """Samples a CPU second with four rollouts a prompt and with one, peak memory, and the score at equal KL."""
+    """Samples a CPU second under each load, peak memory, and the score at equal KL."""
     python = trl_ppo()
     bundled = ensure_bundled_policy(model_store())[0]
+    runs: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         place = Path(folder)
         tokenizer = load_tokenizer(bundled)  # with a pad token that is not the end token
         publish_checkpoint(place / "policy", model=load_causal_lm(bundled), tokenizer=tokenizer)
         publish_reward_model(place / "reward", model=start_reward_model(bundled, seed=0), tokenizer=tokenizer, facts={})
-        runs = {of_each: [_both(python, place, of_each) for _ in range(REPEATS)] for of_each in (4, 1)}
-    yield _speedup("policy.ppo_speedup", runs[4], completions_per_prompt=4, goal=3.0)
-    yield _speedup("policy.ppo_speedup_one_rollout", runs[1], completions_per_prompt=1, goal=1.8)
-    both = runs[4] + runs[1]
+        for name, load in LOADS.items():
+            runs[name] = [_both(python, place, load) for _ in range(REPEATS)]
+            yield _speedup(name, runs[name], load)
+    both = runs["policy.ppo_speedup"] + runs["policy.ppo_speedup_one_rollout"]
     yield summarise(
         "policy.peak_memory_ratio",
         [ours["peak_bytes"] / theirs["peak_bytes"] for ours, theirs in both],
@@ -59,8 +81,8 @@ def figures() -> Iterator[Figure]:
     yield score_at_equal_kl(python)
 
 
-def _both(python: Path, folder: Path, completions_per_prompt: int) -> Run:
-    prompts = real_prompts(ROLLOUTS // completions_per_prompt)
+def _both(python: Path, folder: Path, load: Load) -> Run:
+    prompts = real_prompts(ROLLOUTS // load.completions_per_prompt)
     tokenizer = load_tokenizer(folder / "policy")
     with tempfile.TemporaryDirectory(dir=folder) as work:
         write_jsonl(Path(work) / "prompts.jsonl", prompts)
@@ -71,8 +93,9 @@ def _both(python: Path, folder: Path, completions_per_prompt: int) -> Run:
             "reward": str(folder / "reward"),
             "prompts": str(Path(work) / "prompts.jsonl"),
             "prompt_ids": [render_prompt(tokenizer, prompt.messages) for prompt in prompts],
-            "completions_per_prompt": completions_per_prompt,
+            "completions_per_prompt": load.completions_per_prompt,
             "rollouts": ROLLOUTS,
+            "minibatches": load.minibatches,
             "updates": UPDATES,
             "epochs": 1,
             "max_new_tokens": MAX_NEW_TOKENS,
@@ -96,7 +119,7 @@ def real_prompts(count: int) -> list[Prompt]:
     ]
 
 
-def _speedup(name: str, runs: Sequence[Run], *, completions_per_prompt: int, goal: float) -> Figure:
+def _speedup(name: str, runs: Sequence[Run], load: Load) -> Figure:
     """Samples a CPU second, ours over trl's."""
     samples = ROLLOUTS * (UPDATES - 1)
     sides = {"ours": [ours for ours, _ in runs], "trl": [theirs for _, theirs in runs]}
@@ -105,11 +128,13 @@ def _speedup(name: str, runs: Sequence[Run], *, completions_per_prompt: int, goa
         [theirs["cpu_seconds"] / ours["cpu_seconds"] for ours, theirs in runs],
         unit="times",
         precision="fp32, both",
-        completions_per_prompt=completions_per_prompt,
+        completions_per_prompt=load.completions_per_prompt,
         rollouts_per_update=ROLLOUTS,
+        minibatches=load.minibatches,
         epochs=1,
         updates_timed=UPDATES - 1,
-        goal=goal,
+        shows=load.shows,
+        **({} if load.goal is None else {"goal": load.goal}),
         samples_per_cpu_second={side: [samples / run["cpu_seconds"] for run in found] for side, found in sides.items()},
         wall_seconds={side: [run["wall_seconds"] for run in found] for side, found in sides.items()},
         score={side: [run["score"] for run in found] for side, found in sides.items()},

@@ -92,6 +92,7 @@ def write_job(folder: Path, seed: int) -> Path:
         "prompt_ids": [render_prompt(tokenizer, prompt.messages) for prompt in prompts],
         "completions_per_prompt": 1,
         "rollouts": ROLLOUTS,
+        "minibatches": 1,
         "updates": UPDATES,
         "epochs": 4,
         "max_new_tokens": MAX_NEW_TOKENS,

@@ -53,7 +53,7 @@ def main(path: str) -> None:
             seed=job["seed"],
             per_device_train_batch_size=job["rollouts"],
             gradient_accumulation_steps=1,
-            num_mini_batches=1,
+            num_mini_batches=job["minibatches"],
             num_ppo_epochs=job["epochs"],
             total_episodes=job["updates"] * job["rollouts"],
             local_rollout_forward_batch_size=job["rollouts"],

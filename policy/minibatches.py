@@ -6,7 +6,7 @@ loss is a sum over the whole minibatch's tokens.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import cast
 
@@ -20,6 +20,7 @@ from language.optimization import clip_gradients
 from language.seeds import derived_seed
 from policy import objective
 from policy.dialogues import TokenizedDialogue, cut_batch, target_nlls
+from policy.first_pass import FirstPass
 from policy.learner import PolicyLearner
 from policy.metrics import join_pieces, piece_metrics
 from policy.plan import Minibatch, plan_epoch
@@ -52,6 +53,8 @@ class Targets:
     old_values: Float[Tensor, "rows length"]
     advantages: Float[Tensor, "rows length"]
     returns: Float[Tensor, "rows length"]
+    first_pass: FirstPass = field(default_factory=FirstPass)
+    """Forwards of all rows in one piece that wait to be trained from."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,9 @@ def add_gradients(
     value.zero_grad(set_to_none=True)
     totals = totals or count_totals(rollouts, pieces, texts)
     total = totals.tokens
+    first_pass = targets.first_pass
+    if [len(rows) for rows in pieces] != [len(rollouts.completions)]:
+        first_pass.clear()  # memory ran out, and the pieces are smaller now
     parts = []
     for rows in pieces:
         groups = rollouts.groups(rows)
@@ -164,14 +170,16 @@ def add_gradients(
             rollouts.take(x, rows)
             for x in (rollouts.mask, targets.old_logprobs, targets.old_values, targets.advantages, targets.returns)
         )
-        with autocast(mask.device, config.precision):
-            logprobs = completion_logprobs(policy, groups, temperature=config.temperature)
+        if (logprobs := first_pass.take("policy")) is None:
+            with autocast(mask.device, config.precision):
+                logprobs = completion_logprobs(policy, groups, temperature=config.temperature)
         losses = objective.policy_losses(logprobs, old_logprobs, advantages, clip_range=config.clip_range)
         policy_loss = objective.masked_mean(losses, mask, total=total)
         policy_loss.backward()  # type: ignore[no-untyped-call]
 
-        with autocast(mask.device, config.precision):
-            values = completion_values(value, groups)
+        if (values := first_pass.take("value")) is None:
+            with autocast(mask.device, config.precision):
+                values = completion_values(value, groups)
         losses = objective.value_losses(values, old_values, returns, clip_range=config.value_clip_range)
         value_loss = objective.masked_mean(losses, mask, total=total)
         value_loss.backward()  # type: ignore[no-untyped-call]

@@ -161,6 +161,7 @@ def train(
                 old_values=measured.values,
                 advantages=objective.whiten(advantages, rollouts.mask),
                 returns=returns,
+                first_pass=measured.first_pass,
             )
 
             # Epochs of minibatches.

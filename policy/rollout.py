@@ -6,7 +6,7 @@ begins at exactly 1, in any precision (method reference §4.4 row 11).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from language.commandline import Precision, autocast
 from language.generation import MOST_ROWS, Sampled, sample_batch
 from language.stop_ids import shown_ids
+from policy.first_pass import FirstPass
 from policy.learner import PolicyLearner, sampling_model
 from policy.prompts import TokenizedPrompt
 from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies
@@ -80,6 +81,8 @@ class MeasuredRollouts:
     ref_logprobs: Float[Tensor, "rows length"]
     values: Float[Tensor, "rows length"]
     scores: Float[Tensor, " rows"]
+    first_pass: FirstPass = field(default_factory=FirstPass)
+    """The forwards of policy and value model with their graphs, where all was one piece."""
 
 
 def collect_rollouts(
@@ -164,16 +167,26 @@ def measure_rollouts(
     def over(function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
         return over_rollouts(function, rollouts, pieces=pieces, sharing=sharing)
 
+    first_pass = FirstPass()
+
+    def over_trained(
+        network: str, function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]]
+    ) -> tuple[Tensor, ...]:
+        is_whole = len(pieces) == 1 and sharing.count == 1
+        found = first_pass.forward(network, function, rollouts.groups(pieces[0])) if is_whole else None
+        return over(function) if found is None else found
+
     with autocast(rollouts.mask.device, precision):
-        logprobs, entropies = over(
-            lambda groups: completion_logprobs_and_entropies(policy.model, groups, temperature=temperature)
-        )
         with policy.as_reference() as reference:
             (ref_logprobs,) = over(lambda groups: completion_logprobs(reference, groups, temperature=temperature))
-        (values,) = over(lambda groups: completion_values(value.model, groups))
         with value.as_reward_model() as reward_model:
             (scores,) = over(lambda groups: completion_scores(reward_model, groups))
-    return MeasuredRollouts(rollouts, logprobs, entropies, ref_logprobs, values, scores)
+    with autocast(rollouts.mask.device, precision):  # apart: what was cast without gradients would have none
+        logprobs, entropies = over_trained(
+            "policy", lambda groups: completion_logprobs_and_entropies(policy.model, groups, temperature=temperature)
+        )
+        (values,) = over_trained("value", lambda groups: completion_values(value.model, groups))
+    return MeasuredRollouts(rollouts, logprobs, entropies, ref_logprobs, values, scores, first_pass)
 
 
 @torch.no_grad()

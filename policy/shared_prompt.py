@@ -104,14 +104,18 @@ def completion_logprobs(model: nn.Module, groups: PromptGroups, *, temperature: 
 def completion_logprobs_and_entropies(
     model: nn.Module, groups: PromptGroups, *, temperature: float
 ) -> tuple[Float[Tensor, "rows length"], Float[Tensor, "rows length"]]:
-    """The same, and the entropy of the distribution that each token was drawn from, nats; for no gradient."""
+    """The same, and the entropy of the distribution that each token was drawn from, nats, without gradients."""
     if unembedding := chunking(model, len(groups.token_ids)):
-        states = _states_before(unembedding.trunk, groups)
-        found = chunked_logprobs_and_entropies(unembedding, states, groups.token_ids, temperature=temperature)
+        states, token_ids = _states_before(unembedding.trunk, groups), groups.token_ids
+        with torch.no_grad():
+            found = chunked_logprobs_and_entropies(unembedding, states, token_ids, temperature=temperature)
+        if torch.is_grad_enabled():  # to be trained from too: the chunks are computed again in its backward pass
+            trained = chunked_logprobs(unembedding, states, token_ids, temperature=temperature)
+            return _widen(trained, groups.mask), _widen(found[1], groups.mask)
         return _widen(found[0], groups.mask), _widen(found[1], groups.mask)
     logits = completion_logits(model, groups)
     logprobs = token_logprobs(logits, groups.token_ids, temperature=temperature)
-    return _widen(logprobs, groups.mask), _widen(entropy(logits, temperature=temperature), groups.mask)
+    return _widen(logprobs, groups.mask), _widen(entropy(logits.detach(), temperature=temperature), groups.mask)
 
 
 def completion_states(backbone: nn.Module, groups: PromptGroups) -> Float[Tensor, "rows states hidden"]:
@@ -143,7 +147,7 @@ def completion_logits(model: nn.Module, groups: PromptGroups) -> Float[Tensor, "
             layout=groups.row.layout,
             logits_to_keep=groups.columns_before(and_after_last=False),
         ).logits
-    return logits[0]
+    return logits.squeeze(0)  # a view, whose gradient copies nothing
 
 
 def _states_before(trunk: nn.Module, groups: PromptGroups) -> Float[Tensor, "tokens hidden"]:

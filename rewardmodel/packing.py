@@ -40,6 +40,12 @@ class Layout:
     spans: tuple[Span, ...]
     _masks: dict[tuple[int, int, torch.dtype], Tensor] = field(default_factory=dict)
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each prompt and of each of its completions, in the order in which they lie."""
+        parts = [part for span in self.spans for part in (span.prompt, *span.completions)]
+        return [part.stop - part.start for part in parts]
+
     def mask(self, num_prompt: int, num_completion: int, like: Tensor) -> Float[Tensor, "completion both"]:
         """0 where a completion's token may look, −∞ where not: all of the prompt, and itself up to the token."""
         key = (num_prompt, num_completion, like.dtype)
@@ -136,15 +142,17 @@ def shared_prompt_attention(
     Keys and values of a prompt serve all its completions, so their gradients add up where they meet.
     """
     del module, attention_mask
-    query, key, value = (tensor.to(_compute_dtype(tensor)) for tensor in (query, key, value))
+    # Split and not sliced: the gradient of a slice is as large as the whole row, and that of a split is one joining.
+    queries, keys, values = (
+        iter(tensor.to(_compute_dtype(tensor)).split(layout.lengths, dim=2)) for tensor in (query, key, value)
+    )
     outputs = []
     for span in layout.spans:
-        prompt_key, prompt_value = key[:, :, span.prompt], value[:, :, span.prompt]
-        outputs.append(attend(query[:, :, span.prompt], prompt_key, prompt_value, layout, scaling))
-        for own in span.completions:
-            keys = torch.cat([prompt_key, key[:, :, own]], dim=2)
-            values = torch.cat([prompt_value, value[:, :, own]], dim=2)
-            outputs.append(attend(query[:, :, own], keys, values, layout, scaling))
+        prompt_key, prompt_value = next(keys), next(values)
+        outputs.append(attend(next(queries), prompt_key, prompt_value, layout, scaling))
+        for _ in span.completions:
+            both_keys, both_values = torch.cat([prompt_key, next(keys)], 2), torch.cat([prompt_value, next(values)], 2)
+            outputs.append(attend(next(queries), both_keys, both_values, layout, scaling))
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
