@@ -12,6 +12,7 @@ _METHODS = {
     "sft": "supervised fine-tuning on demonstrations",
     "rejection_sampling": "fine-tuning on the best of several samples of each prompt, by a reward model",
     "ppo": "PPO against a reward model, with a KL penalty to its start",
+    "rloo": "RLOO or GRPO against a reward model, with a KL penalty to its start",
 }
 
 

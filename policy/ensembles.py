@@ -5,6 +5,8 @@ update's rollouts. All read the policy's own tokens. The rules are those of Cost
 models that differ only in the seed of their training: `policy.objective.ensemble_scores`.
 """
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -19,7 +21,7 @@ from language.options import OptionError, require_not_negative
 from policy.objective import Ensemble, ensemble_scores
 from policy.shared_prompt import PromptGroups
 from policy.value import completion_scores, require_same_tokens
-from rewardmodel.model import RewardModel, load_reward_model
+from rewardmodel.model import Backbone, RewardModel, load_reward_model
 from rewardmodel.publishing import directory_sha256
 
 
@@ -52,6 +54,11 @@ class RewardEnsemble:
     rule: Ensemble = "mean"
     variance_coef: float = 0.0
 
+    @property
+    def trunks(self) -> list[Backbone]:
+        """The further reward models' trunks."""
+        return [model.backbone for model in self.further]
+
     def member_scores(self, first: RewardModel, groups: PromptGroups) -> tuple[Float[Tensor, " rows"], ...]:
         """Each reward model's score of every completion, the first one's first."""
         return tuple(completion_scores(model, groups) for model in (first, *self.further))
@@ -59,6 +66,26 @@ class RewardEnsemble:
     def combined(self, member_scores: Float[Tensor, "members rows"]) -> Float[Tensor, " rows"]:
         """One score of theirs for every completion."""
         return ensemble_scores(member_scores, self.rule, variance_coef=self.variance_coef)
+
+
+@runtime_checkable
+class RewardSource(Protocol):
+    """Whoever holds the reward model that a run is trained on."""
+
+    def as_reward_model(self) -> AbstractContextManager[RewardModel]:
+        """Inside, the reward model."""
+
+
+@dataclass(frozen=True)
+class FrozenRewardModel:
+    """A reward model that nothing starts from."""
+
+    model: RewardModel
+
+    @contextmanager
+    def as_reward_model(self) -> Iterator[RewardModel]:
+        """Inside, the reward model."""
+        yield self.model
 
 
 ONE_REWARD_MODEL = RewardEnsemble()

@@ -10,6 +10,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from language.checkpoints import load_tokenizer
+from language.options import OptionError
 from policy.ensembles import find_members
 from policy.ppo_config import PpoConfig
 from policy.rloo_config import RlooConfig
@@ -63,3 +64,13 @@ def open_inputs(config: RolloutConfig) -> Inputs:
 
 def _named(path: Path, sha256: str) -> dict[str, str]:
     return {"name": path.name, "sha256": sha256}
+
+
+def require_processes(config: RolloutConfig, count: int) -> None:
+    """Refuse a share of nothing: every process takes part in every minibatch and samples some prompts."""
+    pieces = -(-config.minibatch_size // config.microbatch_size)
+    if min(pieces, config.rollouts_per_update // config.completions_per_prompt) < count:
+        raise OptionError(
+            f"{count} processes cannot share minibatches of {pieces} pieces (--minibatch-size over --microbatch-size); "
+            "lower --microbatch-size, raise --rollouts-per-update, or start fewer processes"
+        )

@@ -2,10 +2,11 @@
 
 from language.progress import Progress
 from language.training_state import TrainingState
+from policy.ensembles import RewardSource
 from policy.inputs import RolloutConfig
 from policy.learner import PolicyLearner
 from policy.material import Material
-from policy.watch import RewardSource, facts_of, has_turned, keep_if_best, looks_of, suggestion
+from policy.watch import facts_of, has_turned, keep_if_best, looks_of, suggestion
 
 
 def look(

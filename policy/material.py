@@ -3,12 +3,14 @@
 Knows none of the networks that are trained.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.reading import say_read
+from language.options import OptionError, flag
 from language.seeds import derived_seed
 from policy.dialogues import TokenizedDialogue, tokenize_dialogues
 from policy.ensembles import RewardEnsemble, load_ensemble
@@ -17,8 +19,9 @@ from policy.judging import Judge, Scorer
 from policy.prompts import PromptSet, TokenizedPrompt, tokenize_prompts
 from policy.texts import tokenize_texts
 from policy.watch import Watch
+from records.ppo_sizes import length_problem
 from rewardmodel.limits import BEYOND, at_most
-from rewardmodel.model import load_reward_model
+from rewardmodel.model import Backbone, context_of, load_reward_model
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def load_material(config: RolloutConfig, device: torch.device) -> Material:
         say_read(inputs.text.path, "pieces of text", {"to mix in": len(texts)})
         mixed_in += texts
     ensemble = load_ensemble(config, dtype=config.trainable.trunk_dtype(config.precision), device=device)
+    require_context(config, prompts.longest, ensemble.trunks)
     watch = load_watch(config, inputs, ensemble, device) if config.watch_reward is not None else None
     return Material(prompts, mixed_in, tokenizer, watch, ensemble, inputs.made_from)
 
@@ -84,3 +88,15 @@ def make_watch(
     return Watch(
         judge, prompts, tokenizer, params, config.missing_end_score, config.precision, config.length_only_tokens
     )
+
+
+def require_context(config: RolloutConfig, longest_prompt: int, networks: Sequence[Backbone]) -> None:
+    """Raise OptionError where the longest prompt with the longest completion does not fit one of these."""
+    for network in networks:
+        if problem := length_problem(
+            prompt_tokens=longest_prompt,
+            max_new_tokens=config.max_new_tokens,
+            context=context_of(network),
+            called=flag,
+        ):
+            raise OptionError(problem.sentence)

@@ -9,25 +9,34 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from policy.objective import explained_variance, kl_k1, kl_k3, masked_mean, sum_over_tokens
-from policy.rollout import MeasuredRollouts
+from policy.rollout import MeasuredRollouts, ScoredRollouts
+
+_LEVEL = 1e-6  # an advantage below this is rounding
 
 
 def rollout_metrics(
     measured: MeasuredRollouts, *, rewards: Float[Tensor, "rows length"], returns: Float[Tensor, "rows length"]
 ) -> dict[str, float]:
-    """What the rollouts of one update were like, before it was trained on them."""
+    """What the rollouts of one update of PPO were like, before it was trained on them."""
+    foreseen = explained_variance(measured.values, returns, measured.rollouts.mask)
+    return scored_metrics(measured, rewards=rewards.sum(dim=1)) | {"explained_variance": foreseen.item()}
+
+
+def scored_metrics(measured: ScoredRollouts, *, rewards: Float[Tensor, " rows"]) -> dict[str, float]:
+    """What any update's rollouts were like; `rewards` are of whole completions."""
     rollouts, mask = measured.rollouts, measured.rollouts.mask
     numbers = {
         "score": measured.scores.mean(),
-        "reward": rewards.sum(dim=1).mean(),
+        "reward": rewards.mean(),
         "kl": sum_over_tokens(kl_k1(measured.logprobs, measured.ref_logprobs), mask).mean(),
         "kl_k3": sum_over_tokens(kl_k3(measured.logprobs, measured.ref_logprobs), mask).mean(),
         "entropy": masked_mean(measured.entropies, mask),
         "completion_tokens": mask.sum(dim=1).float().mean(),
         "unended_share": 1 - rollouts.ended.float().mean(),
-        "explained_variance": explained_variance(measured.values, returns, mask),
         "sampler_gap": (measured.logprobs - rollouts.sampled_logprobs)[mask].abs().max(),
     }
+    if measured.member_scores is not None:
+        numbers["score_deviation"] = measured.member_scores.std(dim=0, correction=0).mean()
     return {name: number.item() for name, number in numbers.items()}
 
 
@@ -49,6 +58,28 @@ def piece_metrics(
         "clip_fraction": masked_mean(clipped.float(), mask, total=total),
         "update_kl": masked_mean(kl_k3(old_logprobs, logprobs), mask, total=total),
         "ratio_gap": torch.where(mask, (logprobs - old_logprobs).exp() - 1, 0.0).abs().max(),
+    }
+    return {name: number.item() for name, number in numbers.items()}
+
+
+def completion_piece_metrics(
+    policy_loss: Float[Tensor, ""],
+    log_ratios: Float[Tensor, "rows actions"],
+    clipped: Bool[Tensor, "rows actions"],
+    acted: Bool[Tensor, "rows actions"],
+    *,
+    total: int,
+) -> dict[str, float]:
+    """One piece's shares of its minibatch's numbers in RLOO and GRPO.
+
+    An action, True in `acted`, is a whole completion or a token; `total` is the minibatch's number of them.
+    """
+    log_ratios = log_ratios.detach()
+    numbers = {
+        "policy_loss": policy_loss,
+        "clip_fraction": masked_mean(clipped.float(), acted, total=total),
+        "update_kl": masked_mean(torch.expm1(log_ratios) - log_ratios, acted, total=total),
+        "ratio_gap": torch.where(acted, log_ratios.exp() - 1, 0.0).abs().max(),
     }
     return {name: number.item() for name, number in numbers.items()}
 
@@ -93,3 +124,8 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def level_share(advantages: Float[Tensor, " rows"], num_completions: int) -> float:
+    """The share of prompts whose completions all have an advantage of 0 and so teach nothing."""
+    return float((advantages.view(-1, num_completions).abs() < _LEVEL).all(dim=1).float().mean())

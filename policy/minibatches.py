@@ -5,7 +5,7 @@ text are mixed in. Its gradient is exact however it is cut into pieces and share
 loss is a sum over the whole minibatch's tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import cast
@@ -21,6 +21,7 @@ from language.seeds import derived_seed
 from policy import objective
 from policy.dialogues import TokenizedDialogue, cut_batch, target_nlls
 from policy.first_pass import FirstPass
+from policy.inputs import RolloutConfig
 from policy.learner import PolicyLearner
 from policy.metrics import join_pieces, piece_metrics
 from policy.plan import Minibatch, plan_epoch
@@ -66,7 +67,7 @@ class Step:
 
 
 def plan_epochs(
-    rollouts: Rollouts, mixed_in: Sequence[TokenizedDialogue], config: PpoConfig, update: int
+    rollouts: Rollouts, mixed_in: Sequence[TokenizedDialogue], config: RolloutConfig, update: int
 ) -> list[list[Step]]:
     """The update's optimizer steps, epoch by epoch: each epoch goes through all rollouts, the text goes on and on.
 
@@ -92,10 +93,11 @@ def plan_epochs(
 
 @dataclass(frozen=True)
 class Totals:
-    """What a minibatch's losses are means over: tokens of completions, and targets of the text mixed in."""
+    """What a minibatch's losses are means over: tokens of completions, targets of the text mixed in, completions."""
 
     tokens: int
     targets: int
+    completions: int
 
 
 def count_totals(
@@ -103,7 +105,8 @@ def count_totals(
 ) -> Totals:
     """The totals of all these pieces together."""
     rows = [row for piece in pieces for row in piece]
-    return Totals(int(rollouts.mask[rows].sum()), sum(text.num_targets for piece in texts for text in piece))
+    num_targets = sum(text.num_targets for piece in texts for text in piece)
+    return Totals(int(rollouts.mask[rows].sum()), num_targets, len(rows))
 
 
 def take_step(
@@ -116,18 +119,11 @@ def take_step(
     sharing: Sharing = ALONE,
 ) -> dict[str, float]:
     """One optimizer step of policy and value model each. TrainingStopped where a number is not finite."""
-    texts = cut_batch(step.texts, token_budget=config.ptx_microbatch_tokens, packing=True) if step.texts else []
-    totals = count_totals(rollouts, step.minibatch, texts)
 
-    def accumulate(pieces: list[list[int | TokenizedDialogue]]) -> dict[str, float]:
-        rows = [cast(list[int], piece) for piece in pieces if isinstance(piece[0], int)]
-        cut = [cast(list[TokenizedDialogue], piece) for piece in pieces if not isinstance(piece[0], int)]
-        return add_gradients(learners, rollouts, targets, rows, cut, config, totals=totals)
+    def accumulate(pieces: list[list[int]], texts: list[list[TokenizedDialogue]], totals: Totals) -> dict[str, float]:
+        return add_gradients(learners, rollouts, targets, pieces, texts, config, totals=totals)
 
-    shares: list[list[int | TokenizedDialogue]] = [[*rows] for rows in sharing.of(step.minibatch)]
-    shares += [[*piece] for piece in sharing.of(texts)]
-    own = in_smaller_pieces(accumulate, shares)
-    metrics = join_pieces(sharing.gather(own))
+    metrics = accumulate_shares(accumulate, rollouts, step, text_budget=config.ptx_microbatch_tokens, sharing=sharing)
     for name, learner in (("grad_norm", learners.policy), ("value_grad_norm", learners.value)):
         sharing.add_gradients(learner.model)
         metrics[name] = clip_gradients(learner.model, max_norm=config.max_grad_norm)
@@ -137,6 +133,31 @@ def take_step(
     learners.policy_optimizer.step()
     learners.value_optimizer.step()
     return metrics
+
+
+def accumulate_shares(
+    accumulate: Callable[[list[list[int]], list[list[TokenizedDialogue]], Totals], dict[str, float]],
+    rollouts: Rollouts,
+    step: Step,
+    *,
+    text_budget: int,
+    sharing: Sharing,
+) -> dict[str, float]:
+    """The whole minibatch's numbers; its gradients lie in the networks, of several processes each its share.
+
+    `accumulate` clears the gradients and adds those of pieces of rollouts and of text, as shares of the totals.
+    """
+    texts = cut_batch(step.texts, token_budget=text_budget, packing=True) if step.texts else []
+    totals = count_totals(rollouts, step.minibatch, texts)
+
+    def of_pieces(pieces: list[list[int | TokenizedDialogue]]) -> dict[str, float]:
+        rows = [cast(list[int], piece) for piece in pieces if isinstance(piece[0], int)]
+        cut = [cast(list[TokenizedDialogue], piece) for piece in pieces if not isinstance(piece[0], int)]
+        return accumulate(rows, cut, totals)
+
+    shares: list[list[int | TokenizedDialogue]] = [[*rows] for rows in sharing.of(step.minibatch)]
+    shares += [[*piece] for piece in sharing.of(texts)]
+    return join_pieces(sharing.gather(in_smaller_pieces(of_pieces, shares)))
 
 
 def add_gradients(
@@ -192,7 +213,9 @@ def add_gradients(
     return metrics
 
 
-def add_ptx_gradient(policy: PolicyLearner, piece: Sequence[TokenizedDialogue], config: PpoConfig, total: int) -> float:
+def add_ptx_gradient(
+    policy: PolicyLearner, piece: Sequence[TokenizedDialogue], config: RolloutConfig, total: int
+) -> float:
     """Add γ times the gradient of a piece's share of the mixed-in text's mean loss per target; returns the share.
 
     IG computes it in a step of its own and accumulates (C.4). It prints no normalisation: the mean over

@@ -18,29 +18,27 @@ from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
 from language.commandline import run
 from language.optimization import build_adamw, build_schedule
-from language.options import OptionError, flag
 from language.progress import Progress, begin_stage
 from language.repeating import keep_options
 from language.stop_ids import hidden_ids
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage
+from policy.inputs import require_processes
 from policy.learner import PolicyLearner
 from policy.looks import look
-from policy.material import Material, load_material
+from policy.material import Material, load_material, require_context
 from policy.metrics import mean_of_steps, nothing_ended, peak_memory_mb, rollout_metrics, time_metrics
 from policy.minibatches import Learners, Targets, plan_epochs, take_step
-from policy.ppo_config import PpoConfig, require_options, require_processes
+from policy.ppo_config import PpoConfig, require_options
 from policy.prompts import draw
 from policy.publishing import publish_policy, require_place, require_room, run_identity
-from policy.rollout import MeasuredRollouts, collect_rollouts, measure_rollouts
+from policy.rollout import collect_rollouts, measure_rollouts, require_finite_rollouts
 from policy.sharing import ALONE, Sharing
-from policy.stopping import require_finite
 from policy.value import ValueLearner
 from policy.watch import looks_of
-from records.ppo_sizes import length_problem
 from rewardmodel.metrics import MetricsLog
-from rewardmodel.model import context_of, load_reward_model
+from rewardmodel.model import load_reward_model
 from rewardmodel.processes import Processes
 from rewardmodel.publishing import STATES, directory_sha256
 
@@ -136,6 +134,7 @@ def train(
                 temperature=config.temperature,
                 precision=config.precision,
                 sharing=sharing,
+                ensemble=material.ensemble,
             )
             ended = rollouts.ended
             if config.length_only_tokens:
@@ -207,17 +206,6 @@ def train(
     return state.facts
 
 
-def require_finite_rollouts(measured: MeasuredRollouts, step: int) -> None:
-    """Raise TrainingStopped naming the prompts of the first number that is none, before it can be trained on."""
-    rollouts = measured.rollouts
-    for name in ("logprobs", "ref_logprobs", "values", "scores"):
-        x = getattr(measured, name)
-        wrong = ~torch.isfinite(torch.where(rollouts.mask, x, 0.0).sum(dim=1) if x.ndim == 2 else x)
-        if wrong.any():
-            rows = wrong.nonzero().flatten().tolist()
-            require_finite(float("nan"), f"one of {name}", rollouts.prompt_ids(rows), step)
-
-
 def next_kl_coef(kl_coef: float, kl: float, config: PpoConfig) -> float:
     """β of the next update: the same, or moved by the form of LMHP's code towards the target."""
     if not config.adaptive_kl:
@@ -232,11 +220,7 @@ def build_learners(config: PpoConfig, device: torch.device, *, longest_prompt: i
     dtype = trainable.trunk_dtype(config.precision)
     start = load_causal_lm(config.policy, dtype=dtype, device=device)
     reward_model = load_reward_model(config.reward, dtype=dtype, device=device)
-    context = min(context_of(start), context_of(reward_model.backbone))
-    if problem := length_problem(
-        prompt_tokens=longest_prompt, max_new_tokens=config.max_new_tokens, context=context, called=flag
-    ):
-        raise OptionError(problem.sentence)
+    require_context(config, longest_prompt, [start, reward_model.backbone])
     policy, value = PolicyLearner(start, trainable), ValueLearner(reward_model, trainable)
     policy_optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
     value_optimizer = build_adamw(value.model, lr=config.value_lr, eps=config.adam_eps)

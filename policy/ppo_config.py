@@ -176,13 +176,3 @@ def require_options(config: PpoConfig) -> None:
     require_not_negative(config, "watch_max_prompts", "length_only_tokens", "max_records")
     require_share(config, "ema_decay")
     require_ensemble(config)
-
-
-def require_processes(config: PpoConfig, count: int) -> None:
-    """Refuse a share of nothing: every process takes part in every minibatch and samples some prompts."""
-    pieces = -(-config.minibatch_size // config.microbatch_size)
-    if min(pieces, config.rollouts_per_update // config.completions_per_prompt) < count:
-        raise OptionError(
-            f"{count} processes cannot share minibatches of {pieces} pieces (--minibatch-size over --microbatch-size); "
-            "lower --microbatch-size, raise --rollouts-per-update, or start fewer processes"
-        )

@@ -158,7 +158,6 @@ def require_options(config: RlooConfig) -> None:
         rollouts_per_update=config.rollouts_per_update,
         minibatch_size=config.minibatch_size,
         completions_per_prompt=config.completions_per_prompt,
-        microbatch_size=config.microbatch_size,
         called=flag,
     ):
         raise OptionError(problem.sentence)

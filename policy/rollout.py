@@ -18,13 +18,14 @@ from transformers import PreTrainedModel
 from language.commandline import Precision, autocast
 from language.generation import MOST_ROWS, Sampled, sample_batch
 from language.stop_ids import shown_ids
+from policy.ensembles import ONE_REWARD_MODEL, RewardEnsemble, RewardSource
 from policy.first_pass import FirstPass
 from policy.learner import PolicyLearner, sampling_model
 from policy.prompts import TokenizedPrompt
 from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies
 from policy.sharing import ALONE, Sharing
-from policy.stopping import in_smaller_batches, in_smaller_pieces
-from policy.value import ValueLearner, completion_scores, completion_values
+from policy.stopping import in_smaller_batches, in_smaller_pieces, require_finite
+from policy.value import ValueLearner, completion_values
 from records import SamplingParams
 
 
@@ -72,17 +73,27 @@ class Rollouts:
 
 
 @dataclass(frozen=True)
-class MeasuredRollouts:
-    """Rollouts with what the networks say of every token, and of every completion (`scores`), in nats and points."""
+class ScoredRollouts:
+    """Rollouts with what policy and reference say of every token, and reward models of every completion.
+
+    In nats and points; `scores` is one of each reward model's, `member_scores`, where there are several.
+    """
 
     rollouts: Rollouts
     logprobs: Float[Tensor, "rows length"]
     entropies: Float[Tensor, "rows length"]
     ref_logprobs: Float[Tensor, "rows length"]
-    values: Float[Tensor, "rows length"]
     scores: Float[Tensor, " rows"]
+    member_scores: Float[Tensor, "members rows"] | None = None
     first_pass: FirstPass = field(default_factory=FirstPass)
-    """The forwards of policy and value model with their graphs, where all was one piece."""
+    """The forwards of what is trained with their graphs, where all was one piece."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredRollouts(ScoredRollouts):
+    """The same with a value model's word on every token."""
+
+    values: Float[Tensor, "rows length"]
 
 
 def collect_rollouts(
@@ -158,8 +169,43 @@ def measure_rollouts(
     temperature: float,
     precision: Precision,
     sharing: Sharing = ALONE,
+    ensemble: RewardEnsemble = ONE_REWARD_MODEL,
 ) -> MeasuredRollouts:
-    """Log-probabilities under the policy and its reference, entropies, values and scores, without gradients.
+    """What `score_rollouts` says, and the values, computed in the same pieces."""
+    scored = score_rollouts(
+        policy,
+        value,
+        rollouts,
+        pieces=pieces,
+        temperature=temperature,
+        precision=precision,
+        sharing=sharing,
+        ensemble=ensemble,
+    )
+    with autocast(rollouts.mask.device, precision):
+        (values,) = over_trained(
+            lambda groups: completion_values(value.model, groups),
+            rollouts,
+            "value",
+            scored.first_pass,
+            pieces=pieces,
+            sharing=sharing,
+        )
+    return MeasuredRollouts(**vars(scored), values=values)
+
+
+def score_rollouts(
+    policy: PolicyLearner,
+    rewards: RewardSource,
+    rollouts: Rollouts,
+    *,
+    pieces: Sequence[list[int]],
+    temperature: float,
+    precision: Precision,
+    sharing: Sharing = ALONE,
+    ensemble: RewardEnsemble = ONE_REWARD_MODEL,
+) -> ScoredRollouts:
+    """Log-probabilities under the policy and its reference, entropies and scores, without gradients.
 
     Computed in `pieces`, which hold every row once: those in which the first epoch will train.
     """
@@ -167,26 +213,40 @@ def measure_rollouts(
     def over(function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
         return over_rollouts(function, rollouts, pieces=pieces, sharing=sharing)
 
-    first_pass = FirstPass()
-
-    def over_trained(
-        network: str, function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]]
-    ) -> tuple[Tensor, ...]:
-        is_whole = len(pieces) == 1 and sharing.count == 1
-        found = first_pass.forward(network, function, rollouts.groups(pieces[0])) if is_whole else None
-        return over(function) if found is None else found
-
     with autocast(rollouts.mask.device, precision):
         with policy.as_reference() as reference:
             (ref_logprobs,) = over(lambda groups: completion_logprobs(reference, groups, temperature=temperature))
-        with value.as_reward_model() as reward_model:
-            (scores,) = over(lambda groups: completion_scores(reward_model, groups))
+        with rewards.as_reward_model() as first:
+            members = torch.stack(over(lambda groups: ensemble.member_scores(first, groups)))
+    first_pass = FirstPass()
     with autocast(rollouts.mask.device, precision):  # apart: what was cast without gradients would have none
         logprobs, entropies = over_trained(
-            "policy", lambda groups: completion_logprobs_and_entropies(policy.model, groups, temperature=temperature)
+            lambda groups: completion_logprobs_and_entropies(policy.model, groups, temperature=temperature),
+            rollouts,
+            "policy",
+            first_pass,
+            pieces=pieces,
+            sharing=sharing,
         )
-        (values,) = over_trained("value", lambda groups: completion_values(value.model, groups))
-    return MeasuredRollouts(rollouts, logprobs, entropies, ref_logprobs, values, scores, first_pass)
+    several = members if len(members) > 1 else None
+    return ScoredRollouts(
+        rollouts, logprobs, entropies, ref_logprobs, ensemble.combined(members), several, first_pass=first_pass
+    )
+
+
+def over_trained(
+    function: Callable[[PromptGroups], Tensor | tuple[Tensor, ...]],
+    rollouts: Rollouts,
+    network: str,
+    first_pass: FirstPass,
+    *,
+    pieces: Sequence[list[int]],
+    sharing: Sharing,
+) -> tuple[Tensor, ...]:
+    """What `over_rollouts` says, with the graph kept for the first step where all rows are one piece and fit."""
+    is_whole = len(pieces) == 1 and sharing.count == 1
+    found = first_pass.forward(network, function, rollouts.groups(pieces[0])) if is_whole else None
+    return over_rollouts(function, rollouts, pieces=pieces, sharing=sharing) if found is None else found
 
 
 @torch.no_grad()
@@ -222,3 +282,16 @@ def _shown(token_ids: Sequence[int], hidden_ids: frozenset[int], end_token_id: i
 
 def _widen(part: Tensor, rollouts: Rollouts) -> Tensor:
     return part if part.ndim == 1 else pad(part, (0, rollouts.mask.shape[1] - part.shape[1]))
+
+
+def require_finite_rollouts(measured: ScoredRollouts, step: int) -> None:
+    """Raise TrainingStopped naming the prompts of the first number that is none, before it can be trained on."""
+    rollouts = measured.rollouts
+    for name in ("logprobs", "ref_logprobs", "values", "scores"):
+        x = getattr(measured, name, None)
+        if x is None:
+            continue
+        wrong = ~torch.isfinite(torch.where(rollouts.mask, x, 0.0).sum(dim=1) if x.ndim == 2 else x)
+        if wrong.any():
+            rows = wrong.nonzero().flatten().tolist()
+            require_finite(float("nan"), f"one of {name}", rollouts.prompt_ids(rows), step)

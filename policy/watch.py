@@ -7,17 +7,16 @@ the first one's errors (Gao et al. 2022; Bai et al. 2022, §4.2), and a stop is 
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.commandline import Precision, autocast
-from policy.ensembles import ONE_REWARD_MODEL, RewardEnsemble
+from policy.ensembles import ONE_REWARD_MODEL, RewardEnsemble, RewardSource
 from policy.judging import Asked, Judge, Scorer, repeated_share, sample_answers
 from policy.learner import PolicyLearner, Trainable, sampling_model
 from policy.objective import kl_of_logits, length_scores
@@ -25,19 +24,10 @@ from policy.prompts import TokenizedPrompt
 from policy.publishing import keep_checkpoint
 from policy.shared_prompt import PromptGroups, completion_logits
 from records import SamplingParams
-from rewardmodel.model import RewardModel
 
 BEST = "best-by-watch"  # folder of the work directory
 
 _STANDARD_ERRORS = 2.0
-
-
-@runtime_checkable
-class RewardSource(Protocol):
-    """Whoever holds the reward model that a run is trained on."""
-
-    def as_reward_model(self) -> AbstractContextManager[RewardModel]:
-        """Inside, the reward model."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,12 @@ _REWARD_MODEL = {
 _PPO = {
     "step": Metric("Update", "run", "updates", "One is rollouts, then their epochs of minibatches."),
     "score": Metric("Score", "training", "", "By the reward model, mean over rollouts, before the end-token rule."),
+    "score_deviation": Metric(
+        "Deviation of an ensemble's scores",
+        "training",
+        "",
+        "Between its reward models, mean over rollouts.",
+    ),
     "reward": Metric("Reward", "training", "", "Score less the price of KL, summed over a completion, mean."),
     "kl": Metric(
         "KL to the start", "training", "nats per completion", "log π/π_ref summed (k1); the penalty is on it."
@@ -130,6 +136,28 @@ _PPO = {
     "memory_mb": Metric("Peak memory", "run", "MB", "Of the process so far; of the GPU where there is one."),
 }
 
+_OF_A_VALUE_MODEL = {"explained_variance", "value_loss", "value_grad_norm", "value_lr", "kl_coef"}
+_RLOO = {
+    **{name: metric for name, metric in _PPO.items() if name not in _OF_A_VALUE_MODEL},
+    "reward": Metric("Reward", "training", "", "Score less the price of a completion's KL, mean over rollouts."),
+    "level_share": Metric(
+        "Prompts that teach nothing", "training", "share", "All of whose completions got the same advantage: none."
+    ),
+    "policy_loss": Metric("Loss of the policy", "training", "", "Clipped, mean over completions; near 0 in one step."),
+    "clip_fraction": Metric(
+        "Ratios clipped", "training", "share", "Of completions in RLOO, of tokens in GRPO, mean over steps."
+    ),
+    "update_kl": Metric(
+        "KL within the update",
+        "training",
+        "nats",
+        "Of the sampling policy to the one trained, k3, per ratio.",
+    ),
+    "lr": Metric("Learning rate", "run", "", "Of this update."),
+    "grad_norm": Metric("Norm of the gradient", "training", "", "Before clipping, mean over steps."),
+    "scoring_seconds": Metric("Time of scoring", "run", "s", "Log-probabilities and scores."),
+}
+
 _CATEGORIES = {
     "S": "sexual", "H": "hate", "V": "violence", "HR": "harassment", "SH": "self-harm", "S3": "sexual, of minors",
     "H2": "hate that threatens", "V2": "violence, graphic",
@@ -152,6 +180,7 @@ MEASURED: dict[TrainingKind, dict[str, Metric]] = {
     "reward_model": _REWARD_MODEL,
     "ppo": _PPO,
     "rejection_sampling": {name: metric for name, metric in _SFT.items() if name != "selection_score"},
+    "rloo": _RLOO,
     "filter": _FILTER,
 }
 
@@ -160,6 +189,7 @@ RESULT: dict[TrainingKind, dict[str, Metric]] = {
     "filter": _FILTER,
     "rejection_sampling": _REJECTION_SAMPLING,
     "ppo": {**_PPO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
+    "rloo": {**_RLOO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
     "reward_model": {
         "accuracy": Metric("Pairs in order", "held-out", "share", "As trainers ranked them; 0.5 is chance."),
         "longer_baseline": Metric(

@@ -49,7 +49,7 @@ def test_one_of_four_rollouts_without_an_end_token_is_a_quarter() -> None:
     sampled = [Sampled([5, END], [-1.0, -1.0], "stop")] * 3 + [Sampled([6, 7], [-1.0, -1.0], "length")]
     rollouts = arrange([TokenizedPrompt(make_prompt(), (1,))], [sampled], end_token_id=END, hidden_ids=frozenset())
     tokens = torch.zeros(4, 2)
-    measured = MeasuredRollouts(rollouts, tokens, tokens, tokens, tokens, torch.zeros(4))
+    measured = MeasuredRollouts(rollouts, tokens, tokens, tokens, torch.zeros(4), values=tokens)
     assert rollout_metrics(measured, rewards=tokens, returns=tokens)["unended_share"] == 0.25
 
 

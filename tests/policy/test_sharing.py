@@ -19,8 +19,9 @@ from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
 from language.options import OptionError
 from language.stop_ids import hidden_ids
+from policy.inputs import require_processes
 from policy.material import load_material
-from policy.ppo_config import PpoConfig, require_processes
+from policy.ppo_config import PpoConfig
 from policy.rollout import Rollouts, collect_rollouts, over_rollouts
 from policy.shared_prompt import completion_logprobs
 from policy.sharing import ALONE, Member, Sharing

@@ -58,7 +58,7 @@ def test_every_kept_state_is_looked_at_and_the_look_is_logged(watched: PpoConfig
     main(watched)
     lines = metrics_of(watched.out)
     assert [line["step"] for line in lines] == [0, 1, 2, 3]
-    assert set(lines[-1]) == set(MEASURED["ppo"]) - {"ptx_loss"}
+    assert set(lines[-1]) == set(MEASURED["ppo"]) - {"ptx_loss", "score_deviation"}
     assert lines[0]["watch_kl"] == pytest.approx(0, abs=1e-6)
     assert lines[-1]["watch_kl"] > 0.01
     assert lines[-1]["watch_score"] > lines[0]["watch_score"]
