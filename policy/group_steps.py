@@ -4,7 +4,7 @@ There is one network, and one number a completion to learn from. Minibatches and
 (`policy.minibatches`), and so gradients are the same however a minibatch is cut and shared among processes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,6 +17,7 @@ from language.optimization import clip_gradients
 from policy import objective
 from policy.dialogues import TokenizedDialogue
 from policy.ensembles import FrozenRewardModel
+from policy.first_pass import FirstPass
 from policy.learner import PolicyLearner
 from policy.metrics import completion_piece_metrics, join_pieces
 from policy.minibatches import Step, Totals, accumulate_shares, add_ptx_gradient, count_totals
@@ -44,6 +45,8 @@ class GroupTargets:
     old_logprobs: Float[Tensor, "rows length"]
     ref_logprobs: Float[Tensor, "rows length"]
     advantages: Float[Tensor, " rows"]
+    first_pass: FirstPass = field(default_factory=FirstPass)
+    """The forward of all rows in one piece that waits to be trained from."""
 
 
 def take_step(
@@ -87,14 +90,17 @@ def add_gradients(
     """
     policy.model.zero_grad(set_to_none=True)
     totals = totals or count_totals(rollouts, pieces, texts)
+    if [len(rows) for rows in pieces] != [len(rollouts.completions)]:
+        targets.first_pass.clear()  # memory ran out, and the pieces are smaller now
     parts = []
     for rows in pieces:
         mask, old_logprobs, ref_logprobs = (
             rollouts.take(x, rows) for x in (rollouts.mask, targets.old_logprobs, targets.ref_logprobs)
         )
         advantages = targets.advantages[list(rows)]
-        with autocast(mask.device, config.precision):
-            logprobs = completion_logprobs(policy.model, rollouts.groups(rows), temperature=config.temperature)
+        if (logprobs := targets.first_pass.take("policy")) is None:
+            with autocast(mask.device, config.precision):
+                logprobs = completion_logprobs(policy.model, rollouts.groups(rows), temperature=config.temperature)
         losses = completion_losses_of(logprobs, old_logprobs, ref_logprobs, mask, advantages, config)
         loss = losses.sum() / totals.completions
         loss.backward()  # type: ignore[no-untyped-call]

@@ -145,6 +145,7 @@ def train(
                 old_logprobs=scored.logprobs,
                 ref_logprobs=scored.ref_logprobs,
                 advantages=advantages_of(scores, penalised, config.completions_per_prompt, config),
+                first_pass=scored.first_pass,
             )
 
             # Epochs of minibatches.

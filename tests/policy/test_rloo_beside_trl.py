@@ -104,6 +104,7 @@ def theirs(policy: Path, rollouts: Rollouts, advantage: Advantage, folder: Path)
     )
     move(trainer.model, 1)
     trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1  # as of a training that has begun
     prompts = [list(prompt.token_ids) for prompt in rollouts.prompts for _ in range(4)]
     answers = [list(ids) for ids in rollouts.completions]
     given = (prompts, answers, ["…"] * 8)
