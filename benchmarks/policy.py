@@ -12,10 +12,12 @@ import random
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import rloo
 from benchmarks.beside_trl import oasst_trees, run_side
 from benchmarks.figures import Figure, summarise
 from benchmarks.policy_curves import score_at_equal_kl, trl_ppo
@@ -68,6 +70,12 @@ def figures() -> Iterator[Figure]:
         for name, load in LOADS.items():
             runs[name] = [_both(python, place, load) for _ in range(REPEATS)]
             yield _speedup(name, runs[name], load)
+        yield from rloo.figures(
+            lambda: run_rloo(place),
+            [theirs["peak_bytes"] for _, theirs in runs["policy.ppo_speedup"]],
+            samples=ROLLOUTS * (UPDATES - 1),
+            repeats=REPEATS,
+        )
     both = runs["policy.ppo_speedup"] + runs["policy.ppo_speedup_one_rollout"]
     yield summarise(
         "policy.peak_memory_ratio",
@@ -81,7 +89,21 @@ def figures() -> Iterator[Figure]:
     yield score_at_equal_kl(python)
 
 
+def run_rloo(folder: Path) -> Run:
+    """Both sides of RLOO on the load of four completions a prompt."""
+    with written_job(folder, LOADS["policy.ppo_speedup"]) as path:
+        return rloo.run_sides(str(path))
+
+
 def _both(python: Path, folder: Path, load: Load) -> Run:
+    with written_job(folder, load) as path:
+        ours = run_side([sys.executable, "-m", "benchmarks.policy_ours", str(path)])
+        return ours, run_side([str(python), "-m", "benchmarks.policy_trl", str(path)])
+
+
+@contextmanager
+def written_job(folder: Path, load: Load) -> Iterator[Path]:
+    """The job file that both sides read, in a folder of its own while they do."""
     prompts = real_prompts(ROLLOUTS // load.completions_per_prompt)
     tokenizer = load_tokenizer(folder / "policy")
     with tempfile.TemporaryDirectory(dir=folder) as work:
@@ -104,8 +126,7 @@ def _both(python: Path, folder: Path, load: Load) -> Run:
         }
         path = Path(work) / "job.json"
         path.write_text(json.dumps(job), encoding="utf-8")
-        ours = run_side([sys.executable, "-m", "benchmarks.policy_ours", str(path)])
-        return ours, run_side([str(python), "-m", "benchmarks.policy_trl", str(path)])
+        yield path
 
 
 def real_prompts(count: int) -> list[Prompt]:

@@ -94,7 +94,7 @@ def theirs(policy: Path, rollouts: Rollouts, advantage: Advantage, folder: Path)
     }
     name = "RLOO" if advantage == "leave-one-out" else "GRPO"
     if name == "GRPO":
-        options |= {"loss_type": "grpo"}
+        options |= {"loss_type": "grpo", "use_bias_correction_kl": False}  # as printed
     trainer = getattr(trl, f"{name}Trainer")(
         model=load_causal_lm(policy),
         args=getattr(trl, f"{name}Config")(**options),
