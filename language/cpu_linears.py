@@ -11,21 +11,23 @@ from torch import Tensor, nn
 _ROWS_HINT = 64  # measured: weights laid out for 64 rows are as fast for 1 and for 128
 
 
-def pack_linears(model: nn.Module) -> int:
+def pack_linears(model: nn.Module, *, tied: bool = True) -> int:
     """Replace the linear layers of a model on the CPU by packed ones, in place; returns how many.
 
     The model can be sampled from afterwards, and no more trained or saved. Leaves a model alone that is on
-    another device, in another number format than fp32 or bf16, or in a torch without these kernels.
+    another device, in another number format than fp32 or bf16, or in a torch without these kernels; and a layer
+    whose weights are an embedding's too unless `tied`, since those would then be held twice.
     """
     if not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
         return 0
     formats = [torch.float32] + [torch.bfloat16] * torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     found = [
         (parent, name, child)
         for parent in model.modules()
         for name, child in parent.named_children()
         if type(child) is nn.Linear and child.weight.device.type == "cpu"
-        if child.weight.dtype in formats
+        if child.weight.dtype in formats and (tied or id(child.weight) not in embeddings)
     ]
     for parent, name, child in found:
         setattr(parent, name, PackedLinear(child))

@@ -53,9 +53,9 @@ class Trainable:
 class PolicyLearner:
     """The policy as it is trained, and the reference policy: what it was."""
 
-    def __init__(self, model: PreTrainedModel, trainable: Trainable) -> None:
+    def __init__(self, model: PreTrainedModel, trainable: Trainable, precision: Precision = "fp32") -> None:
         self.model = trainable.choose(model)
-        self._start = None if trainable.lora_rank else frozen_copy(self.model)
+        self._start = None if trainable.lora_rank else frozen_start(self.model, trainable, precision)
 
     @contextmanager
     def as_reference(self) -> Iterator[nn.Module]:
@@ -93,6 +93,17 @@ def bf16_copy(network: Network) -> Network:
         for parameter in network.parameters()
     }
     return copy.deepcopy(network, rounded)
+
+
+def frozen_start(network: Network, trainable: Trainable, precision: Precision) -> Network:
+    """A frozen copy to be measured by; in fp32 its linear layers are packed for the CPU where they are its own.
+
+    Not under autocast, which would not reach them, and not where lower layers are shared with what is trained.
+    """
+    start = frozen_copy(network)
+    if precision == "fp32" and not trainable.last_layers:
+        pack_linears(start, tied=False)
+    return start
 
 
 def frozen_copy(network: Network) -> Network:

@@ -221,7 +221,8 @@ def build_learners(config: PpoConfig, device: torch.device, *, longest_prompt: i
     start = load_causal_lm(config.policy, dtype=dtype, device=device)
     reward_model = load_reward_model(config.reward, dtype=dtype, device=device)
     require_context(config, longest_prompt, [start, reward_model.backbone])
-    policy, value = PolicyLearner(start, trainable), ValueLearner(reward_model, trainable)
+    policy = PolicyLearner(start, trainable, config.precision)
+    value = ValueLearner(reward_model, trainable, config.precision)
     policy_optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
     value_optimizer = build_adamw(value.model, lr=config.value_lr, eps=config.adam_eps)
     return Learners(

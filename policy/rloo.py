@@ -189,7 +189,7 @@ def build_learner(config: RlooConfig, device: torch.device, *, longest_prompt: i
     start = load_causal_lm(config.policy, dtype=dtype, device=device)
     reward_model = load_reward_model(config.reward, dtype=dtype, device=device).requires_grad_(False)
     require_context(config, longest_prompt, [start, reward_model.backbone])
-    policy = PolicyLearner(start, config.trainable)
+    policy = PolicyLearner(start, config.trainable, config.precision)
     optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
     schedule = build_schedule(
         optimizer, kind=config.schedule, total_steps=config.updates, warmup_steps=config.warmup_updates

@@ -17,9 +17,10 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.chat import render_dialogue
+from language.commandline import Precision
 from language.lora import without_adapter
 from language.options import OptionError
-from policy.learner import Trainable, frozen_copy
+from policy.learner import Trainable, frozen_copy, frozen_start
 from policy.shared_prompt import PromptGroups, completion_states
 from records import Message
 from rewardmodel.model import RewardModel
@@ -28,11 +29,13 @@ from rewardmodel.model import RewardModel
 class ValueLearner:
     """The value model as it is trained, and the reward model: what it was."""
 
-    def __init__(self, reward_model: RewardModel, trainable: Trainable) -> None:
+    def __init__(self, reward_model: RewardModel, trainable: Trainable, precision: Precision = "fp32") -> None:
         self.model = reward_model
         self.model.backbone = trainable.choose(cast(PreTrainedModel, reward_model.backbone))
         self.model.head.requires_grad_(True)
-        trunk = self.model.backbone if trainable.lora_rank else frozen_copy(self.model.backbone)
+        trunk = self.model.backbone
+        if not trainable.lora_rank:
+            trunk = frozen_start(trunk, trainable, precision)
         self._start = RewardModel(trunk, frozen_copy(self.model.head), reward_model.facts)
 
     @contextmanager

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from language.checkpoints import load_causal_lm
+from language.commandline import Precision
 from language.cpu_linears import PackedLinear
 from policy.learner import PolicyLearner, Trainable, bf16_copy, sampling_model
 from policy.publishing import merge_in_full_precision
@@ -33,12 +34,26 @@ def test_the_reference_stays_what_the_policy_was(tiny_policy: Path, trainable: T
     before = logits(load_causal_lm(tiny_policy))
     learner = PolicyLearner(load_causal_lm(tiny_policy), trainable)
     with learner.as_reference() as reference:
-        assert torch.equal(logits(reference), before)
+        packed = logits(reference)
+    torch.testing.assert_close(packed, before, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(logits(learner.model), before)
     train_a_little(learner.model)
     with learner.as_reference() as reference:
-        assert torch.equal(logits(reference), before)
+        assert torch.equal(logits(reference), packed)
     assert (logits(learner.model) - before).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("trainable", [Trainable(), Trainable(last_layers=1)], ids=["all", "last"])
+def test_only_a_reference_of_its_own_weights_is_packed_and_only_in_fp32(
+    tiny_policy: Path, trainable: Trainable, precision: Precision
+) -> None:
+    learner = PolicyLearner(load_causal_lm(tiny_policy), trainable, precision)
+    assert not any(isinstance(module, PackedLinear) for module in learner.model.modules())
+    with learner.as_reference() as reference:
+        packed = [name for name, module in reference.named_modules() if isinstance(module, PackedLinear)]
+    assert bool(packed) == (precision == "fp32" and not trainable.last_layers)
+    assert "lm_head" not in packed, "its weights are the embedding's, and would be held twice"
 
 
 def test_with_adapters_the_reference_is_the_same_network(tiny_policy: Path) -> None:

@@ -164,16 +164,16 @@ def test_the_reference_and_the_reward_model_do_not_move(config: PpoConfig, monke
 
     monkeypatch.setattr(ppo, "build_learners", build)
     main(config)
-    with seen[0].policy.as_reference() as reference:
-        before = load_causal_lm(config.policy).state_dict()
-        assert len(before) == len(reference.state_dict()) > 0
-        for name, tensor in before.items():
-            assert torch.equal(reference.state_dict()[name], tensor)
-    with seen[0].value.as_reward_model() as reward_model:
-        before = load_reward_model(config.reward).state_dict()
-        assert len(before) == len(reward_model.state_dict()) > 0
-        for name, tensor in before.items():
-            assert torch.equal(reward_model.state_dict()[name], tensor)
+    ids = torch.tensor([[1, 5, 9, 3, 7, 4]])
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    with torch.no_grad(), seen[0].policy.as_reference() as reference:
+        found = reference(input_ids=ids).logits
+        torch.testing.assert_close(found, load_causal_lm(config.policy)(input_ids=ids).logits, atol=1e-5, rtol=1e-5)
+        assert (found - seen[0].policy.model(input_ids=ids).logits).abs().max() > 1e-3
+    with torch.no_grad(), seen[0].value.as_reward_model() as reward_model:
+        found = reward_model(ids, mask)
+        torch.testing.assert_close(found, load_reward_model(config.reward)(ids, mask), atol=1e-5, rtol=1e-5)
+        assert (found - seen[0].value.model(ids, mask)).abs().max() > 1e-3
 
 
 def test_demonstrations_add_gamma_times_their_gradient(config: PpoConfig, demonstrations: Path) -> None:
