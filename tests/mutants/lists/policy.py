@@ -45,6 +45,7 @@ def _dialogues(fault: str, before: str, after: str) -> Mutant:
 
 
 _TEXT = "test_every_update_has_an_order_of_its_own_and_goes_on_in_the_text"
+_ONCE = "test_forwarding_once_gives_the_bits_of_forwarding_twice"
 _CUT = "test_the_cut_into_pieces_does_not_change_a_gradient"
 
 MUTANTS = [
@@ -166,6 +167,34 @@ MUTANTS = [
         "every piece is a value loss of its own",
         "value_loss = objective.masked_mean(losses, mask, total=total)",
         "value_loss = objective.masked_mean(losses, mask)",
+    ),
+    _in(
+        "minibatches",
+        f"test_first_pass.py::{_ONCE}",
+        "what was forwarded for the record is forwarded again",
+        'if (logprobs := first_pass.take("policy")) is None:',
+        'if first_pass.take("policy") is None or (logprobs := None) is None:',
+    ),
+    _in(
+        "first_pass",
+        "test_first_pass.py",
+        "a forward is trained from twice",
+        "return self._kept.pop(network, None)",
+        "return self._kept.get(network)",
+    ),
+    _in(
+        "learner",
+        "test_learner.py",
+        "layers that are trained elsewhere are packed",
+        'if precision == "fp32" and not trainable.last_layers:',
+        'if precision == "fp32":',
+    ),
+    _in(
+        "learner",
+        "test_learner.py",
+        "what autocast ought to reach is packed",
+        'if precision == "fp32" and not trainable.last_layers:',
+        "if not trainable.last_layers:",
     ),
     _steps(_CUT, "gradients of earlier steps add up", "    policy.zero_grad(set_to_none=True)\n", ""),
     _steps(
