@@ -144,13 +144,13 @@ def shared_prompt_attention(
     del module, attention_mask
     # Split and not sliced: the gradient of a slice is as large as the whole row, and that of a split is one joining.
     queries, keys, values = (
-        iter(tensor.to(_compute_dtype(tensor)).split(layout.lengths, dim=2)) for tensor in (query, key, value)
+        iter(torch.split(tensor.to(_compute_dtype(tensor)), layout.lengths, dim=2)) for tensor in (query, key, value)
     )
     outputs = []
     for span in layout.spans:
         prompt_key, prompt_value = next(keys), next(values)
         outputs.append(attend(next(queries), prompt_key, prompt_value, layout, scaling))
-        for _ in span.completions:
+        for _own in span.completions:
             both_keys, both_values = torch.cat([prompt_key, next(keys)], 2), torch.cat([prompt_value, next(values)], 2)
             outputs.append(attend(next(queries), both_keys, both_values, layout, scaling))
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
