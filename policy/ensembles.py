@@ -17,6 +17,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from language.checkpoints import load_tokenizer
+from language.commandline import Precision
+from language.cpu_linears import pack_linears
 from language.options import OptionError, require_not_negative
 from policy.objective import Ensemble, ensemble_scores
 from policy.shared_prompt import PromptGroups
@@ -114,9 +116,19 @@ def find_members(options: EnsembleOptions, tokenizer: PreTrainedTokenizerBase) -
     return found
 
 
-def load_ensemble(options: EnsembleOptions, *, dtype: torch.dtype, device: torch.device) -> RewardEnsemble:
+def load_ensemble(
+    options: EnsembleOptions, *, dtype: torch.dtype, device: torch.device, precision: Precision
+) -> RewardEnsemble:
     """The further reward models, frozen, and the rule."""
-    further = tuple(load_reward_model(path, dtype=dtype, device=device) for path in options.ensemble_rewards)
-    for model in further:
-        model.requires_grad_(False)
+    further = tuple(
+        load_frozen(path, dtype=dtype, device=device, precision=precision) for path in options.ensemble_rewards
+    )
     return RewardEnsemble(further, options.ensemble, options.ensemble_variance_coef)
+
+
+def load_frozen(directory: Path, *, dtype: torch.dtype, device: torch.device, precision: Precision) -> RewardModel:
+    """A reward model that only scores; in fp32 its linear layers are packed for the CPU."""
+    model = load_reward_model(directory, dtype=dtype, device=device).requires_grad_(False)
+    if precision == "fp32":
+        pack_linears(model.backbone)
+    return model

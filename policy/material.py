@@ -58,7 +58,8 @@ def load_material(config: RolloutConfig, device: torch.device) -> Material:
         texts = tokenize_texts(inputs.text, tokenizer, max_tokens=config.ptx_text_tokens)
         say_read(inputs.text.path, "pieces of text", {"to mix in": len(texts)})
         mixed_in += texts
-    ensemble = load_ensemble(config, dtype=config.trainable.trunk_dtype(config.precision), device=device)
+    dtype = config.trainable.trunk_dtype(config.precision)
+    ensemble = load_ensemble(config, dtype=dtype, device=device, precision=config.precision)
     require_context(config, prompts.longest, ensemble.trunks)
     watch = load_watch(config, inputs, ensemble, device) if config.watch_reward is not None else None
     return Material(prompts, mixed_in, tokenizer, watch, ensemble, inputs.made_from)

@@ -21,7 +21,7 @@ from language.optimization import build_adamw, build_schedule
 from language.progress import Progress, begin_stage
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
-from policy.ensembles import FrozenRewardModel
+from policy.ensembles import FrozenRewardModel, load_frozen
 from policy.group_steps import GroupLearner, GroupTargets, advantages_of, take_step
 from policy.inputs import require_processes
 from policy.learner import PolicyLearner
@@ -36,7 +36,6 @@ from policy.rollout import collect_rollouts, require_finite_rollouts, score_roll
 from policy.sharing import ALONE, Sharing
 from policy.watch import looks_of
 from rewardmodel.metrics import MetricsLog
-from rewardmodel.model import load_reward_model
 from rewardmodel.processes import Processes
 from rewardmodel.publishing import STATES, directory_sha256
 
@@ -187,7 +186,7 @@ def build_learner(config: RlooConfig, device: torch.device, *, longest_prompt: i
     """The policy with what it starts from, and the reward model. OptionError where rollouts do not fit one of them."""
     dtype = config.trainable.trunk_dtype(config.precision)
     start = load_causal_lm(config.policy, dtype=dtype, device=device)
-    reward_model = load_reward_model(config.reward, dtype=dtype, device=device).requires_grad_(False)
+    reward_model = load_frozen(config.reward, dtype=dtype, device=device, precision=config.precision)
     require_context(config, longest_prompt, [start, reward_model.backbone])
     policy = PolicyLearner(start, config.trainable, config.precision)
     optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
