@@ -38,7 +38,15 @@ def other_reward_model(tiny_policy: Path, tmp_path_factory: pytest.TempPathFacto
 
 def rloo_config(config: PpoConfig, **options: Any) -> RlooConfig:
     """The same sizes for RLOO."""
-    shared = ("policy", "reward", "prompts", "out", "updates", "rollouts_per_update", "completions_per_prompt")
+    shared: tuple[str, ...] = (
+        "policy",
+        "reward",
+        "prompts",
+        "out",
+        "updates",
+        "rollouts_per_update",
+        "completions_per_prompt",
+    )
     shared += ("minibatch_size", "microbatch_size", "max_new_tokens", "lr", "warmup_updates", "device")
     return RlooConfig(**{name: getattr(config, name) for name in shared}, **options)
 

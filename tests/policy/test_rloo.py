@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from language.chat import end_token_id
 from language.options import OptionError
 from policy import rloo
-from policy.group_steps import GroupTargets, add_gradients, advantages_of, take_step
+from policy.group_steps import GroupLearner, GroupTargets, add_gradients, advantages_of, take_step
 from policy.material import load_material
 from policy.plan import plan_epoch
 from policy.rloo import build_learner, main
@@ -78,7 +78,7 @@ def test_every_update_begins_at_a_ratio_of_exactly_one(config: RlooConfig, preci
     assert [line["first_ratio_gap"] for line in metrics_of(config.out)] == [0.0, 0.0]
 
 
-def begin(config: RlooConfig, **options: Any) -> tuple[rloo.GroupLearner, Rollouts, GroupTargets]:
+def begin(config: RlooConfig, **options: Any) -> tuple[GroupLearner, Rollouts, GroupTargets]:
     """Learner, rollouts and targets as the first update has them, with other old log-probabilities: all branches."""
     config = replace(config, **options)
     torch.manual_seed(config.seed)
@@ -98,7 +98,7 @@ def begin(config: RlooConfig, **options: Any) -> tuple[rloo.GroupLearner, Rollou
     return learner, rollouts, GroupTargets(scored.logprobs + noise, scored.ref_logprobs - noise, advantages)
 
 
-def scores_of(learner: rloo.GroupLearner, rollouts: Rollouts) -> ScoredRollouts:
+def scores_of(learner: GroupLearner, rollouts: Rollouts) -> ScoredRollouts:
     return score_rollouts(
         learner.policy, learner.rewards, rollouts, pieces=rollouts.pieces(4), temperature=1.0, precision="fp32"
     )
