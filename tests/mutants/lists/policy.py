@@ -229,7 +229,7 @@ MUTANTS = [
         'derived_seed(self.seed, "rollouts")',
     ),
     _in(
-        "ppo",
+        "material",
         "test_seeds.py::test_updates_a_watch_and_the_selection_of_an_epoch_have_seeds_of_their_own",
         "the watch has the seeds of the rollouts",
         'derived_seed(config.seed, "watch")',
