@@ -42,8 +42,8 @@ class DpoConfig(KeepsWork):
     """Rankings per optimizer step. RF, in pairs."""
     lr: float = 1e-6
     """Peak learning rate, with AdamW. RF, with RMSprop. LoRA wants about thirty times that."""
-    warmup_steps: int = 10
-    """Optimizer steps over which the rate rises from a tenth; then it is constant. RF: 150, of far more data."""
+    warmup_share: float = 0.1
+    """Share of all optimizer steps over which the rate rises from a tenth; then it is constant. RF: 150 steps, of far more data."""
     weight_decay: float = 0.0
     """AdamW's decay of matrices. Not printed in RF."""
     max_grad_norm: float = 10.0
@@ -83,5 +83,6 @@ def require_options(config: DpoConfig) -> None:
         raise OptionError("--whole-tiers and --margin-per-strength exclude one another: margins are of pairs")
     require_positive(config, "beta", "epochs", "batch_size", "lr", "max_grad_norm", "max_tokens", "microbatch_tokens")
     require_positive(config, "lora_rank", "save_every")
-    require_not_negative(config, "margin_per_strength", "max_records", "max_steps", "warmup_steps", "weight_decay")
+    require_not_negative(config, "margin_per_strength", "max_records", "max_steps", "weight_decay")
     require_share(config, "validation_fraction")
+    require_share(config, "warmup_share")

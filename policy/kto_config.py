@@ -41,8 +41,8 @@ class KtoConfig(KeepsWork):
     """Thumbs per optimizer step; the reference point is estimated over them all. ET."""
     lr: float = 5e-6
     """Peak learning rate. ET. LoRA wants about thirty times that."""
-    warmup_steps: int = 10
-    """Optimizer steps over which the rate rises from a tenth; then it is constant. ET: a tenth of all steps."""
+    warmup_share: float = 0.1
+    """Share of all optimizer steps over which the rate rises from a tenth; then it is constant. ET's code."""
     weight_decay: float = 0.0
     """AdamW's decay of matrices. Not printed in ET."""
     max_grad_norm: float = 10.0
@@ -83,5 +83,6 @@ def require_options(config: KtoConfig) -> None:
     require_positive(config, "beta", "epochs", "batch_size", "lr", "max_grad_norm", "max_tokens", "microbatch_tokens")
     require_positive(config, "lora_rank", "save_every")
     require_not_negative(config, "desirable_weight", "undesirable_weight", "max_records", "max_steps")
-    require_not_negative(config, "warmup_steps", "weight_decay")
+    require_not_negative(config, "weight_decay")
     require_share(config, "validation_fraction")
+    require_share(config, "warmup_share")
