@@ -43,7 +43,7 @@ class DpoConfig(KeepsWork):
     lr: float = 1e-6
     """Peak learning rate, with AdamW. RF, with RMSprop. LoRA wants about thirty times that."""
     warmup_share: float = 0.1
-    """Share of all optimizer steps over which the rate rises from a tenth; then it is constant. RF: 150 steps, of far more data."""
+    """Share of all optimizer steps over which the rate rises from a tenth; then it is constant. RF: 150 steps."""
     weight_decay: float = 0.0
     """AdamW's decay of matrices. Not printed in RF."""
     max_grad_norm: float = 10.0
