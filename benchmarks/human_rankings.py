@@ -98,7 +98,7 @@ def halve(
     assigned = assign_splits(fitting, validation_fraction=held_out_fraction)
     if swaps:
         assigned = [replace(one, split="train" if one.split in HELD_OUT else "validation") for one in assigned]
-    leaking = {leak.ranking_id for leak in find_leaks(assigned)}
+    leaking = {leak.record_id for leak in find_leaks(assigned)}
     held_out = [ranking for ranking in assigned if ranking.split in HELD_OUT]
     train = [ranking for ranking in assigned if ranking.split == "train" and ranking.id not in leaking]
     drawn = Random(seed)

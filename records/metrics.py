@@ -5,7 +5,7 @@ metrics.jsonl hold is `MEASURED` step by step; what a finished model carries (me
 the last of what was measured unless it is named here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from records.types import TrainingKind
@@ -158,6 +158,39 @@ _RLOO = {
     "scoring_seconds": Metric("Time of scoring", "run", "s", "Log-probabilities and scores."),
 }
 
+_DRIFT = "Less likely than at the start, mean over judged completions; k1 of KL(π₀‖π), were they the start's own."
+_LEARNING = {name: _SFT[name] for name in ("step", "epoch", "lr", "grad_norm", "tokens_per_second", "seconds")}
+_OF_RANKINGS = {
+    "loss": Metric("Loss", "training", "nats per ranking", "Mean over the batch; 0.693 is the start, of pairs."),
+    "accuracy": Metric("Pairs in order", "training", "share", "By implicit reward; 0.5 is chance, and the start."),
+    "margin": Metric("Chosen over rejected", "training", "nats", "Implicit reward β log π/π₀, mean over pairs."),
+    "chosen_logprob": Metric("Log-probability of chosen", "training", "nats per completion", "Mean over pairs."),
+    "rejected_logprob": Metric("Log-probability of rejected", "training", "nats per completion", "Mean over pairs."),
+    "drift": Metric("Drift from the start", "training", "nats per token", _DRIFT),
+}
+_OF_THUMBS = {
+    "loss": Metric("Loss", "training", "", "λ_y − v, mean over the batch; half the mean weight at the start."),
+    "accuracy": Metric("Thumbs on their side", "training", "share", "Of the reference point: up above it, down below."),
+    "reference_point": Metric(
+        "Reference point (z₀)", "training", "nats", "How much likelier answers to other prompts became; at least 0."
+    ),
+    "reward_up": Metric("Implicit reward of thumbs up", "training", "nats", "β log π/π₀, mean."),
+    "reward_down": Metric("Implicit reward of thumbs down", "training", "nats", "β log π/π₀, mean."),
+    "logprob_up": Metric("Log-probability of thumbs up", "training", "nats per completion", "Mean."),
+    "logprob_down": Metric("Log-probability of thumbs down", "training", "nats per completion", "Mean."),
+    "drift": Metric("Drift from the start", "training", "nats per token", _DRIFT),
+}
+
+
+def _with_held_out(table: dict[str, Metric], whose: str) -> dict[str, Metric]:
+    """Each number once more, of what was held out."""
+    held_out = {f"validation_{name}": replace(one, data="held-out") for name, one in table.items()}
+    return {**_LEARNING, **table, **held_out, "validation_loss": replace(held_out["validation_loss"], sentence=whose)}
+
+
+_DPO = _with_held_out(_OF_RANKINGS, "The same over all held-out rankings; its lowest says which epoch is published.")
+_KTO = _with_held_out(_OF_THUMBS, "The same over all held-out thumbs; its lowest says which epoch is published.")
+
 _CATEGORIES = {
     "S": "sexual", "H": "hate", "V": "violence", "HR": "harassment", "SH": "self-harm", "S3": "sexual, of minors",
     "H2": "hate that threatens", "V2": "violence, graphic",
@@ -181,6 +214,8 @@ MEASURED: dict[TrainingKind, dict[str, Metric]] = {
     "ppo": _PPO,
     "rejection_sampling": {name: metric for name, metric in _SFT.items() if name != "selection_score"},
     "rloo": _RLOO,
+    "dpo": _DPO,
+    "kto": _KTO,
     "filter": _FILTER,
 }
 
@@ -190,6 +225,8 @@ RESULT: dict[TrainingKind, dict[str, Metric]] = {
     "rejection_sampling": _REJECTION_SAMPLING,
     "ppo": {**_PPO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
     "rloo": {**_RLOO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
+    "dpo": {**_DPO, "steps": _STEP},
+    "kto": {**_KTO, "steps": _STEP},
     "reward_model": {
         "accuracy": Metric("Pairs in order", "held-out", "share", "As trainers ranked them; 0.5 is chance."),
         "longer_baseline": Metric(

@@ -6,6 +6,7 @@ correlated, and in one element each completion is forwarded once (InstructGPT §
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -21,12 +22,25 @@ from rewardmodel.loss import merge_rankings, pairs_of_tiers
 LEAST_PROMPT_TOKENS = 16
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """What takes so many tokens to forward."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens to be forwarded."""
+
+
+Member = TypeVar("Member", bound=Sized)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One prompt, its completions (each ending with the end token), and `tiers[r][i]`: where ranking r put i.
 
     `num_characters[i]` is the length of completion i's text, the same whatever the tokenizer. `adjudicated` are the
-    indices of rankings that are no trainer's, but settle what trainers ranked differently.
+    indices of rankings that are no trainer's, but settle what trainers ranked differently. `strengths[r]` says how much
+    better each tier of ranking r but the last is than the next; it is empty where that was not said.
     """
 
     id: str
@@ -36,6 +50,7 @@ class Comparison:
     ranking_ids: tuple[str, ...]
     tiers: tuple[tuple[int, ...], ...]
     adjudicated: frozenset[int] = frozenset()
+    strengths: tuple[tuple[int, ...], ...] = ()
 
     @property
     def num_tokens(self) -> int:
@@ -63,11 +78,15 @@ class TokenizedRankings:
 
 @dataclass(frozen=True)
 class RankingPairs:
-    """The pairs of some comparisons, as indices into their completions laid end to end."""
+    """The pairs of some comparisons, as indices into their completions laid end to end.
+
+    `strengths` are those of the gaps between a pair's two tiers together; where none were said, the number of gaps.
+    """
 
     pairs: Int[Tensor, "pairs 2"]
     ranking_of_pair: Int[Tensor, " pairs"]
     tier_gaps: Int[Tensor, " pairs"]
+    strengths: Int[Tensor, " pairs"]
     probabilities: Float[Tensor, " pairs"]
     num_rankings: int
 
@@ -175,20 +194,20 @@ def batches(comparisons: Sequence[Comparison], *, batch_size: int, seed: int, ep
     return result
 
 
-def microbatches(batch: Sequence[Comparison], *, token_budget: int) -> list[list[Comparison]]:
-    """The batch in pieces of at most `token_budget` shared tokens; a larger comparison is a piece of its own.
+def microbatches(batch: Sequence[Member], *, token_budget: int) -> list[list[Member]]:
+    """The batch in pieces of at most `token_budget` shared tokens; a larger member is a piece of its own.
 
     Similar sizes go together: first the largest, each into the first piece with room.
     """
-    pieces: list[list[Comparison]] = []
+    pieces: list[list[Member]] = []
     rooms: list[int] = []
-    for comparison in sorted(batch, key=lambda member: -member.num_tokens):
-        place = next((i for i, room in enumerate(rooms) if room >= comparison.num_tokens), len(pieces))
+    for member in sorted(batch, key=lambda member: -member.num_tokens):
+        place = next((i for i, room in enumerate(rooms) if room >= member.num_tokens), len(pieces))
         if place == len(pieces):
             pieces.append([])
             rooms.append(token_budget)
-        pieces[place].append(comparison)
-        rooms[place] -= comparison.num_tokens
+        pieces[place].append(member)
+        rooms[place] -= member.num_tokens
     return pieces
 
 
@@ -202,29 +221,38 @@ def pairs_of(
     pairs: list[tuple[int, int]] = []
     owners: list[int] = []
     gaps: list[int] = []
+    strengths: list[int] = []
     probabilities: list[float] = []
     offset = num_rankings = 0
     for comparison in comparisons:
-        for found in [_merged_pairs(comparison)] if soft_labels else map(_certain_pairs, comparison.tiers):
-            pairs += [(offset + i, offset + j) for i, j, _, _ in found]
-            probabilities += [p for _, _, p, _ in found]
-            gaps += [gap for _, _, _, gap in found]
+        for found in [_merged_pairs(comparison)] if soft_labels else _certain_pairs(comparison):
+            pairs += [(offset + i, offset + j) for i, j, _, _, _ in found]
+            probabilities += [p for _, _, p, _, _ in found]
+            gaps += [gap for _, _, _, gap, _ in found]
+            strengths += [strength for _, _, _, _, strength in found]
             owners += [num_rankings] * len(found)
             num_rankings += 1
         offset += len(comparison.completion_ids)
-    columns = [torch.tensor(column, dtype=torch.long, device=device) for column in (pairs, owners, gaps)]
+    columns = [torch.tensor(column, dtype=torch.long, device=device) for column in (pairs, owners, gaps, strengths)]
     chances = torch.tensor(probabilities, dtype=torch.float32, device=device)
-    return RankingPairs(columns[0].reshape(-1, 2), columns[1], columns[2], chances, num_rankings)
+    return RankingPairs(columns[0].reshape(-1, 2), columns[1], columns[2], columns[3], chances, num_rankings)
 
 
-def _certain_pairs(tiers: Sequence[int]) -> list[tuple[int, int, float, int]]:
-    """(chosen, rejected, probability, tiers between them) of one ranking."""
-    return [(i, j, 1.0, tiers[j] - tiers[i]) for i, j in pairs_of_tiers(tiers)]
+def _certain_pairs(comparison: Comparison) -> list[list[tuple[int, int, float, int, int]]]:
+    """(chosen, rejected, probability, tiers between them, strength) of each ranking."""
+    unsaid = ((),) * len(comparison.tiers)
+    return [
+        [
+            (i, j, 1.0, tiers[j] - tiers[i], sum(strengths[tiers[i] : tiers[j]]) or tiers[j] - tiers[i])
+            for i, j in pairs_of_tiers(tiers)
+        ]
+        for tiers, strengths in zip(comparison.tiers, comparison.strengths or unsaid, strict=True)
+    ]
 
 
-def _merged_pairs(comparison: Comparison) -> list[tuple[int, int, float, int]]:
-    """The same of all its rankings together."""
-    return [(i, j, p, 0) for i, j, p in merge_rankings(comparison.tiers)]
+def _merged_pairs(comparison: Comparison) -> list[tuple[int, int, float, int, int]]:
+    """The same of all its rankings together, which have no tiers in common."""
+    return [(i, j, p, 0, 0) for i, j, p in merge_rankings(comparison.tiers)]
 
 
 def _with_rankings(comparison: Comparison, members: list[Ranking]) -> Comparison:
@@ -234,6 +262,7 @@ def _with_rankings(comparison: Comparison, members: list[Ranking]) -> Comparison
         ranking_ids=tuple(ranking.id for ranking in members),
         tiers=tuple(_tiers_by_completion(ranking, ids) for ranking in members),
         adjudicated=frozenset(index for index, ranking in enumerate(members) if ranking.adjudication is not None),
+        strengths=tuple(ranking.strengths for ranking in members),
     )
 
 

@@ -67,7 +67,7 @@ def load_rankings(path: Path, *, validation_fraction: float = 0.1, split_by: Spl
     rankings = assign_splits(rankings, validation_fraction=validation_fraction, split_by=split_by)
     if split_by == "trainer" and drawn and validation_fraction > 0:
         _require_held_out_trainers(source.path, rankings, drawn)
-    leaking = {leak.ranking_id for leak in find_leaks(rankings)}
+    leaking = {leak.record_id for leak in find_leaks(rankings)}
     reasons = [_reason_to_leave_out(ranking, leaking) for ranking in rankings]
     kept = tuple(ranking for ranking, reason in zip(rankings, reasons, strict=True) if reason is None)
     return RankingSet(source, kept, dict(Counter(filter(None, reasons))), has_splits)

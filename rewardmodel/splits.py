@@ -7,7 +7,7 @@ them, nothing changes sides: the one in training is left out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from records import Message, Ranking, RecordError
 from records.sides import BEGINNING, drawn, normal_form, trainer_key
@@ -18,11 +18,28 @@ HELD_OUT = ("validation", "test")
 SplitBy = Literal["prompt", "trainer"]
 
 
+@runtime_checkable
+class Asked(Protocol):
+    """A ranking or a thumb: what people said of completions of a prompt."""
+
+    @property
+    def id(self) -> str:
+        """Of the record."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The prompt."""
+
+    @property
+    def split(self) -> Split | None:
+        """The side it is on."""
+
+
 @dataclass(frozen=True)
 class Leak:
-    """A training ranking whose prompt, or one nearly the same, is also held out."""
+    """A training record whose prompt, or one nearly the same, is also held out."""
 
-    ranking_id: str
+    record_id: str
     held_out_id: str
 
 
@@ -43,8 +60,8 @@ def assign_splits(
     return assigned
 
 
-def find_leaks(rankings: Sequence[Ranking]) -> list[Leak]:
-    """Training rankings that would give away what is held out (method reference §9 A12).
+def find_leaks(rankings: Sequence[Asked]) -> list[Leak]:
+    """Training rankings, or thumbs, that would give away what is held out (method reference §9 A12).
 
     Their prompts begin like a held-out one, or are nearly the same (rewardmodel.near_duplicates).
     """

@@ -73,7 +73,7 @@ def test_a12_a_prompt_with_a_few_words_changed_is_a_leak() -> None:
         make_ranking(id="another", prompt=told + "Is there a law against it, and who would I call?", split="train"),
         make_ranking(id="held", prompt=asked, split="test"),
     ]
-    leaking = {leak.ranking_id: leak.held_out_id for leak in find_leaks(rankings)}
+    leaking = {leak.record_id: leak.held_out_id for leak in find_leaks(rankings)}
     assert leaking == {"reworded": "held", "punctuated": "held", "turned-round": "held"}
 
 

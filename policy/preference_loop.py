@@ -1,0 +1,244 @@
+"""The loop that DPO and KTO share: batches in seeded order, an optimizer step each, held-out figures by epoch.
+
+What a method says of a piece of a batch is its own (policy.dpo, policy.kto). A batch's gradient is exact however it is
+cut: every loss is a sum over its members, divided by the number of the whole batch. Of the epochs the one with the
+lowest held-out loss is kept; killed at any moment, --resume goes on to bit-identical weights (CPU, same threads).
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from language.checkpoints import load_causal_lm
+from language.optimization import build_adamw, build_schedule, clip_gradients
+from language.progress import Progress
+from language.training_state import TrainingState, load_latest_training_state, save_training_state
+from policy.dpo_config import DpoConfig
+from policy.kto_config import KtoConfig
+from policy.publishing import keep_checkpoint
+from policy.sequence_logprobs import Answered
+from policy.stopping import in_smaller_pieces, require_finite
+from rewardmodel.comparisons import microbatches
+from rewardmodel.metrics import MetricsLog
+from rewardmodel.publishing import STATES
+
+BEST = "best-epoch"  # folder of the work directory
+
+Member = TypeVar("Member", bound=Answered)
+Figures = dict[str, int | float]
+Sums = dict[str, float]
+Network = PreTrainedModel | PeftModel
+
+
+class Method(Protocol[Member]):
+    """What tells one method from another."""
+
+    @property
+    def validation(self) -> Sequence[Member]:
+        """What is held out."""
+
+    def batches(self, epoch: int) -> list[list[Member]]:
+        """An epoch's batches: a pure function of the seed and the epoch."""
+
+    def count(self, batch: Sequence[Member]) -> int:
+        """By what the sum of a batch's losses is divided."""
+
+    def begin(self, model: Network, batch: Sequence[Member]) -> float:
+        """A number of the batch as a whole that its pieces' losses hang on; without gradient."""
+
+    def losses(self, model: Network, piece: Sequence[Member], begun: float) -> tuple[Tensor, Sums]:
+        """The sum of a piece's losses, with gradient, and sums from which `figures` makes those of the batch."""
+
+    def figures(self, sums: Mapping[str, float], begun: float) -> Figures:
+        """What is logged of a batch, by its sums."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The figures to publish and the held-out figures by epoch; `best` is the epoch that was kept, from 1."""
+
+    metrics: Figures
+    curve: list[Figures]
+    best: int | None
+
+    @property
+    def selection(self) -> dict[str, Any] | None:
+        """What the card says of the choice; None where nothing was held out."""
+        if self.best is None:
+            return None
+        return {"published_epoch": self.best, "held_out": self.curve, "rise": rise_in_words(self.curve)}
+
+
+def train(
+    model: Network,
+    method: Method[Member],
+    config: DpoConfig | KtoConfig,
+    identity: dict[str, Any],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    description: str,
+) -> Outcome:
+    """Every epoch's batches, an optimizer step each; at an epoch's end the held-out figures, and the best is kept."""
+    plan = [(epoch, batch) for epoch in range(config.epochs) for batch in method.batches(epoch)]
+    ends = {step for step in range(1, len(plan)) if plan[step - 1][0] != plan[step][0]}
+    total_steps = min(len(plan), config.max_steps or sys.maxsize)
+    optimizer = build_adamw(model, lr=config.lr, weight_decay=config.weight_decay)
+    schedule = build_schedule(
+        optimizer, kind="constant", total_steps=total_steps, warmup_steps=round(config.warmup_share * total_steps)
+    )
+    state = TrainingState({"policy": model}, {"adam": optimizer}, {"lr": schedule}, run=identity)
+    state.facts = {"metrics": {}, "curve": []}
+    states = config.work_directory / STATES
+    if config.resume:
+        load_latest_training_state(states, state)
+    log = MetricsLog(config.work_directory, state.step)
+    with Progress(total_steps, description=description, done=state.step, after=1 + total_steps / 50) as progress:
+        if state.step == 0:
+            state.facts["curve"] = point_of(0, held_out_figures(model, method, config))
+            log.write({"step": 0, **_without_epoch(state.facts["curve"])})
+        while state.step < total_steps:
+            epoch, batch = plan[state.step]
+            lr = float(schedule.get_last_lr()[0])
+            metrics = take_step(model, optimizer, batch, method, config, state.step)
+            schedule.step()
+            state.step += 1
+            if state.step in ends or state.step == total_steps:
+                figures = held_out_figures(model, method, config)
+                state.facts["curve"] += point_of(epoch + 1, figures)
+                if figures and best_epoch(state.facts["curve"]) == epoch + 1:
+                    _keep(model, tokenizer, config, epoch + 1)
+                metrics |= figures
+            state.facts["metrics"] |= metrics
+            log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
+            progress.advance(1, metrics)
+            if state.step % config.save_every == 0 or state.step == total_steps:
+                save_training_state(states, state)
+        if rise := rise_in_words(state.facts["curve"]):
+            progress.say(rise)
+    log.close()
+    return _outcome(state)
+
+
+def take_step(
+    model: Network,
+    optimizer: torch.optim.Optimizer,
+    batch: Sequence[Member],
+    method: Method[Member],
+    config: DpoConfig | KtoConfig,
+    step: int,
+) -> Figures:
+    """One optimizer step on one batch, in pieces that fit memory. TrainingStopped where a number is not finite."""
+    started = time.monotonic()
+    begun = method.begin(model, batch)
+    count = method.count(batch)
+
+    def accumulate(pieces: list[list[Member]]) -> Sums:
+        optimizer.zero_grad(set_to_none=True)
+        sums: Sums = {}
+        for piece in pieces:
+            loss, found = method.losses(model, piece, begun)
+            require_finite(loss.item(), "the loss", [member.id for member in piece], step + 1)
+            (loss / count).backward()  # type: ignore[no-untyped-call]
+            _add(sums, {"loss": loss.item(), **found})
+        return sums
+
+    sums = in_smaller_pieces(accumulate, microbatches(batch, token_budget=config.microbatch_tokens))
+    norm = clip_gradients(model, max_norm=config.max_grad_norm)
+    require_finite(norm, "the gradient's norm", [member.id for member in batch], step + 1)
+    optimizer.step()
+    seconds = time.monotonic() - started
+    return {
+        "loss": sums["loss"] / count,
+        **method.figures(sums, begun),
+        "grad_norm": norm,
+        "seconds": seconds,
+        "tokens_per_second": sum(member.num_tokens for member in batch) / seconds,
+    }
+
+
+@torch.no_grad()
+def held_out_figures(model: Network, method: Method[Member], config: DpoConfig | KtoConfig) -> Figures:
+    """The same figures of all that is held out, as one batch; nothing where nothing is."""
+    members = method.validation
+    if not members:
+        return {}
+    begun = method.begin(model, members)
+    sums: Sums = {}
+    for piece in microbatches(members, token_budget=config.microbatch_tokens):
+        loss, found = method.losses(model, piece, begun)
+        _add(sums, {"loss": loss.item(), **found})
+    figures = {"loss": sums["loss"] / method.count(members), **method.figures(sums, begun)}
+    return {f"validation_{name}": value for name, value in figures.items()}
+
+
+def point_of(epoch: int, figures: Mapping[str, int | float]) -> list[Figures]:
+    """A point of the curve; none where nothing is held out."""
+    return [{"epoch": epoch, **figures}] if figures else []
+
+
+def best_epoch(curve: Sequence[Mapping[str, int | float]]) -> int:
+    """The epoch with the lowest held-out loss, from 1; of equal ones the first. Epoch 0, the start, is not chosen."""
+    trained = [point for point in curve if point["epoch"]]
+    return int(min(trained, key=lambda point: (point["validation_loss"], point["epoch"]))["epoch"])
+
+
+def rise_in_words(curve: Sequence[Mapping[str, int | float]]) -> str:
+    """What a person is to be told where the held-out loss did not go on falling; else nothing."""
+    if len(curve) < 2:
+        return ""
+    start, best, last = curve[0], next(one for one in curve if one["epoch"] == best_epoch(curve)), curve[-1]
+    said = []
+    if last["validation_loss"] > best["validation_loss"]:
+        said.append(
+            f"held-out loss rose from {best['validation_loss']:.4f} after epoch {best['epoch']} to "
+            f"{last['validation_loss']:.4f} after epoch {last['epoch']}: epoch {best['epoch']} is published"
+        )
+    if best["validation_loss"] > start["validation_loss"]:
+        said.append(
+            f"no epoch is better on held-out data than the start, whose loss is {start['validation_loss']:.4f}: "
+            "lower --lr or raise --beta"
+        )
+    return "; ".join(said)
+
+
+def network_to_publish(model: Network, config: DpoConfig | KtoConfig, outcome: Outcome) -> Network:
+    """The kept epoch's; where nothing was held out, the last."""
+    return model if outcome.best is None else load_causal_lm(config.work_directory / BEST)
+
+
+def forget_kept(work: Path) -> None:
+    """Remove the kept epoch once it is published."""
+    shutil.rmtree(work / BEST, ignore_errors=True)
+
+
+def _keep(model: Network, tokenizer: PreTrainedTokenizerBase, config: DpoConfig | KtoConfig, epoch: int) -> None:
+    place = config.work_directory / BEST
+    keep_checkpoint(place, model, tokenizer, base=config.model, trainable=config.trainable, epoch=epoch)
+
+
+def _outcome(state: TrainingState) -> Outcome:
+    """The last step's figures; of what is held out, the kept epoch's."""
+    metrics, curve = {"steps": state.step, **state.facts["metrics"]}, state.facts["curve"]
+    if not curve:
+        return Outcome(metrics, [], None)
+    best = best_epoch(curve)
+    kept = next(point for point in curve if point["epoch"] == best)
+    return Outcome({**metrics, **_without_epoch([kept])}, curve, best)
+
+
+def _without_epoch(points: Sequence[Mapping[str, int | float]]) -> Figures:
+    return {name: value for point in points for name, value in point.items() if name != "epoch"}
+
+
+def _add(sums: Sums, found: Mapping[str, float]) -> None:
+    for name, value in found.items():
+        sums[name] = sums.get(name, 0.0) + value

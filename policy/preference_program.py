@@ -1,0 +1,96 @@
+"""What the programs of DPO and KTO do alike once their data is read: the reference's word, the loop, the publishing."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from language.checkpoints import load_causal_lm
+from language.commandline import resolve_device
+from language.progress import begin_stage
+from policy.dpo_config import DpoConfig
+from policy.kto_config import KtoConfig
+from policy.preference_loop import Member, Method, forget_kept, network_to_publish, train
+from policy.publishing import publish_policy, require_place, require_room, run_identity
+from policy.sequence_logprobs import ReferenceLogprobs, reference_logprobs, require_known_tokens
+from records.types import TrainingKind
+from rewardmodel.data import Source
+from rewardmodel.publishing import directory_sha256
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt: the method, what its records are called, how many of them, and what was left out."""
+
+    method: TrainingKind
+    records: str
+    num_train: int
+    num_held_out: int
+    source: Source
+    left_out: dict[str, int]
+
+
+def learn(
+    config: DpoConfig | KtoConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    lesson: Lesson,
+    members: Sequence[Member],
+    method_of: Callable[[ReferenceLogprobs], Method[Member]],
+) -> None:
+    """Ask the reference policy of all `members`, train by the method, publish; nothing where that was done already."""
+    start = directory_sha256(config.model)
+    identity = run_identity(config, data=lesson.source.sha256, start=start)
+    if not require_place(config.out, config.work_directory, identity, resume=config.resume):
+        print(f"{config.out} is already published by this run", file=sys.stderr)
+        return
+    say_what_is_read(lesson, max_tokens=config.max_tokens)
+    dtype = config.trainable.trunk_dtype(config.precision)
+    network = load_causal_lm(config.model, dtype=dtype, device=resolve_device(config.device))
+    require_known_tokens(network, members, config.model)
+    learner = config.trainable.choose(network)
+    require_room(config.work_directory, [learner], num_kept=1)
+    begin_stage("reference")
+    references = reference_logprobs(
+        config.work_directory,
+        {"data": lesson.source.sha256, "start": start, "precision": config.precision, "weights": str(dtype)},
+        learner,
+        members,
+        token_budget=config.microbatch_tokens,
+        precision=config.precision,
+    )
+    outcome = train(learner, method_of(references), config, identity, tokenizer, description=lesson.method)
+    begin_stage("publishing")
+    facts: dict[str, Any] = {
+        "name": config.out.name,
+        "method": lesson.method,
+        "start": {"name": config.model.name, "sha256": start},
+        "made_from": {lesson.records: {"name": config.data.name, "sha256": lesson.source.sha256}},
+        "run": identity,
+        "num_records": lesson.num_train,
+        "left_out": lesson.left_out,
+        "metrics": outcome.metrics,
+        "epochs": outcome.selection,
+    }
+    publish_policy(
+        config.out,
+        config.work_directory,
+        model=network_to_publish(learner, config, outcome),
+        base=config.model,
+        trainable=config.trainable,
+        tokenizer=tokenizer,
+        facts=facts,
+    )
+    forget_kept(config.work_directory)
+
+
+def say_what_is_read(lesson: Lesson, *, max_tokens: int) -> None:
+    """One line on stderr before the first step: how much is learnt from, held out and left out, and why."""
+    reasons = [f"{num} {name.replace('_', ' ')}" for name, num in sorted(lesson.left_out.items()) if num]
+    longest = f" (over --max-tokens {max_tokens})" if lesson.left_out.get("too_long") else ""
+    print(
+        f"{lesson.num_train} {lesson.records} to learn from, {lesson.num_held_out} held out; "
+        f"left out: {', '.join(reasons) or 'none'}{longest}",
+        file=sys.stderr,
+    )
