@@ -130,13 +130,13 @@ def pair_sums(
     gaps = rewards[chosen] - rewards[rejected]
     num_tokens = sum(len(ids) for comparison in piece for ids in comparison.completion_ids)
     return {
-        "pairs": len(gaps),
+        "pairs": float(len(gaps)),
         "right": float(correctness(gaps).sum()),
         "margin": float(gaps.double().sum()),
         "chosen": float(logprobs[chosen].double().sum()),
         "rejected": float(logprobs[rejected].double().sum()),
         "drift": drift(logprobs - ref_logprobs, num_tokens) * num_tokens,
-        "tokens": num_tokens,
+        "tokens": float(num_tokens),
     }
 
 

@@ -111,7 +111,7 @@ class Kto:
             "logprob_up": float(logprobs.detach()[is_up].double().sum()),
             "logprob_down": float(logprobs.detach()[~is_up].double().sum()),
             "drift": drift(ratios, num_tokens) * num_tokens,
-            "tokens": num_tokens,
+            "tokens": float(num_tokens),
         }
 
     def figures(self, sums: Mapping[str, float], begun: float) -> Figures:

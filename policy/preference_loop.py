@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from peft import PeftModel
@@ -39,6 +39,7 @@ Sums = dict[str, float]
 Network = PreTrainedModel | PeftModel
 
 
+@runtime_checkable
 class Method(Protocol[Member]):
     """What tells one method from another."""
 
