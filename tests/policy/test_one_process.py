@@ -28,6 +28,8 @@ def test_fine_tuning_in_two_processes_is_refused_and_nothing_is_published(tiny_p
     ("module", "options"),
     [
         ("policy.best_of_n", ["--policy", "p", "--reward", "r", "--prompts", "q", "--out"]),
+        ("policy.dpo", ["--data", "d", "--model", "p", "--out"]),
+        ("policy.kto", ["--data", "d", "--model", "p", "--out"]),
         ("policy.overoptimisation", ["--policy", "p", "--rewards", "r", "--prompts", "q", "--out"]),
         ("rewardmodel.evaluate", ["--model", "p", "--data", "q", "--html"]),
         ("rewardmodel.score", ["--model", "p", "--data"]),

@@ -18,9 +18,9 @@ LIKED_ANSWER = "b b b"
 
 
 def preferring(liked: str, *, id: str, prompt: str, split: str = "train", **fields: object) -> Ranking:
-    """One answer over the three others, which are in the order of the alphabet."""
-    order = [ANSWERS.index(liked), *(index for index, answer in enumerate(ANSWERS) if answer != liked)]
-    tiers = [[index] for index in order]
+    """One answer over the three others, which share a tier."""
+    best = ANSWERS.index(liked)
+    tiers = [[best], [index for index in range(len(ANSWERS)) if index != best]]
     return make_ranking(id=id, prompt=prompt, completions=ANSWERS, tiers=tiers, split=split, **fields)
 
 
@@ -45,12 +45,12 @@ def thumbs_for(liked: str, *, count: int = 20) -> list[Thumb]:
         make_thumb(
             answer,
             answer == liked,
-            id=f"t-{turn}-{place}",
+            id=f"t-{turn}-{number}-{place}",
             prompt=question,
             split="validation" if question == QUESTIONS[-1] else "train",
         )
         for turn in range(count // len(QUESTIONS))
-        for question in QUESTIONS
+        for number, question in enumerate(QUESTIONS)
         for place, answer in enumerate(ANSWERS)
     ]
 
