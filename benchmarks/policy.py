@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import rloo
+from benchmarks import dpo, rloo
 from benchmarks.beside_trl import oasst_trees, run_side
 from benchmarks.figures import Figure, summarise
 from benchmarks.policy_curves import score_at_equal_kl, trl_ppo
@@ -86,6 +86,7 @@ def figures() -> Iterator[Figure]:
         means="peak resident memory of the whole process: four networks, two of them with gradients and Adam's moments",
         goal=0.5,
     )
+    yield from dpo.figures()
     yield score_at_equal_kl(python)
 
 
