@@ -43,7 +43,7 @@ def main(config: DpoConfig) -> None:
         max_records=config.max_records,
     )
     num_held_out = sum(len(comparison.tiers) for comparison in data.validation)
-    lesson = Lesson("dpo", "rankings", data.num_rankings, num_held_out, data.source, data.left_out)
+    lesson = Lesson("dpo", "rankings", data.num_rankings, num_held_out, data.source, data.left_out, data.num_tied_pairs)
     learn(config, tokenizer, lesson, (*data.train, *data.validation), lambda references: Dpo(data, references, config))
 
 

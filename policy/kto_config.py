@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from language.commandline import Precision
+from language.model_kinds import PolicyDirectory
 from language.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
 from policy.learner import Trainable
 
@@ -17,7 +18,7 @@ class KtoConfig(KeepsWork):
 
     data: Path
     """An export of thumbs, or a .jsonl file of them."""
-    model: Path
+    model: PolicyDirectory
     """Directory of the policy to start from; it is the reference policy as well. ET: the SFT model."""
     out: Path
     """Where the trained policy is published, whole or not at all."""

@@ -10,6 +10,8 @@ from transformers import PreTrainedTokenizerBase
 from language.checkpoints import load_causal_lm
 from language.commandline import resolve_device
 from language.progress import begin_stage
+from language.reading import say_read
+from language.repeating import keep_options
 from policy.dpo_config import DpoConfig
 from policy.kto_config import KtoConfig
 from policy.preference_loop import Member, Method, forget_kept, network_to_publish, train
@@ -22,7 +24,9 @@ from rewardmodel.publishing import directory_sha256
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is learnt: the method, what its records are called, how many of them, and what was left out."""
+    """What is learnt: the method, what its records are called, how many of them, and what was left out.
+
+    Of rankings that are learnt from, `num_tied_pairs` say nothing."""
 
     method: TrainingKind
     records: str
@@ -30,6 +34,7 @@ class Lesson:
     num_held_out: int
     source: Source
     left_out: dict[str, int]
+    num_tied_pairs: int = 0
 
 
 def learn(
@@ -45,7 +50,8 @@ def learn(
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
-    say_what_is_read(lesson, max_tokens=config.max_tokens)
+    say_what_is_read(config, lesson)
+    keep_options(config, program=f"policy.{lesson.method}")
     dtype = config.trainable.trunk_dtype(config.precision)
     network = load_causal_lm(config.model, dtype=dtype, device=resolve_device(config.device))
     require_known_tokens(network, members, config.model)
@@ -69,7 +75,7 @@ def learn(
         "made_from": {lesson.records: {"name": config.data.name, "sha256": lesson.source.sha256}},
         "run": identity,
         "num_records": lesson.num_train,
-        "left_out": lesson.left_out,
+        "left_out": {**lesson.left_out, "tied_pairs": lesson.num_tied_pairs},
         "metrics": outcome.metrics,
         "epochs": outcome.selection,
     }
@@ -85,12 +91,11 @@ def learn(
     forget_kept(config.work_directory)
 
 
-def say_what_is_read(lesson: Lesson, *, max_tokens: int) -> None:
-    """One line on stderr before the first step: how much is learnt from, held out and left out, and why."""
-    reasons = [f"{num} {name.replace('_', ' ')}" for name, num in sorted(lesson.left_out.items()) if num]
-    longest = f" (over --max-tokens {max_tokens})" if lesson.left_out.get("too_long") else ""
-    print(
-        f"{lesson.num_train} {lesson.records} to learn from, {lesson.num_held_out} held out; "
-        f"left out: {', '.join(reasons) or 'none'}{longest}",
-        file=sys.stderr,
-    )
+def say_what_is_read(config: DpoConfig | KtoConfig, lesson: Lesson) -> None:
+    """The first words of a run: how much is learnt from, held out and left out, and why."""
+    used = {"to learn from": lesson.num_train, "held out": lesson.num_held_out}
+    say_read(config.data, lesson.records, used, lesson.left_out, limit=f"--max-tokens {config.max_tokens}")
+    if lesson.num_tied_pairs:
+        print(
+            f"{lesson.num_tied_pairs} pairs of those to learn from are tied, so that they say nothing", file=sys.stderr
+        )

@@ -27,6 +27,8 @@ class PreferenceSet:
     train: tuple[Comparison, ...]
     validation: tuple[Comparison, ...]
     left_out: dict[str, int]
+    num_tied_pairs: int = 0
+    """Pairs of the rankings that are learnt from which are tied, and so are no pairs."""
 
     @property
     def num_rankings(self) -> int:
@@ -44,9 +46,8 @@ def load_preferences(
 ) -> PreferenceSet:
     """The rankings of an export directory or a .jsonl file, as tokens.
 
-    `left_out` counts rankings by reason (abstained, all_tied, leaking, too_long, beyond_max_records), and of the
-    rankings that are learnt from the pairs that are tied. Raises DataError or RecordError, naming file, record and
-    field, where nothing can be learnt.
+    `left_out` counts rankings by reason: abstained, all_tied, leaking, too_long, beyond_max_records, other_split.
+    Raises DataError or RecordError, naming file, record and field, where nothing can be learnt.
     """
     data = load_rankings(path, validation_fraction=validation_fraction)
     found = data.of_split("train")
@@ -61,13 +62,12 @@ def load_preferences(
     if not train:
         raise DataError(f"{data.source.path}: no ranking fits {max_tokens} tokens; raise --max-tokens")
     learnt = set(chain.from_iterable(comparison.ranking_ids for comparison in train))
-    left_out = {
-        **data.left_out,
-        "too_long": too_long + held_out_too_long,
-        BEYOND: len(found) - len(taken),
-        "tied_pairs": sum(num_tied_pairs(ranking) for ranking in taken if ranking.id in learnt),
-    }
-    return PreferenceSet(data.source, train, validation, left_out)
+    beyond = len(found) - len(taken)
+    left_out = {**data.left_out, "too_long": too_long + held_out_too_long, BEYOND: beyond}
+    if others := len(data.of_split("test")):
+        left_out["other_split"] = others
+    tied = sum(num_tied_pairs(ranking) for ranking in taken if ranking.id in learnt)
+    return PreferenceSet(data.source, train, validation, left_out, tied)
 
 
 def num_tied_pairs(ranking: Ranking) -> int:

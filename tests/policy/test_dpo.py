@@ -117,7 +117,9 @@ def test_it_learns_what_people_prefer_and_says_so_of_what_was_held_out(config: D
     assert lines[-1]["validation_loss"] < 0.5
     assert lines[-1]["validation_accuracy"] > 0.9
     assert lines[-1]["chosen_logprob"] > lines[-1]["rejected_logprob"]
-    assert "10 rankings to learn from, 2 held out; left out: 30 tied pairs" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "12 rankings, 10 to learn from, 2 held out; left out: none" in said
+    assert "30 pairs of those to learn from are tied" in said
 
 
 def test_whole_tiers_teach_the_same(config: DpoConfig) -> None:
@@ -294,7 +296,8 @@ def test_ties_are_left_out_and_counted_and_a_choice_has_none(config: DpoConfig, 
     assert facts["num_records"] == 2
     assert facts["left_out"] == {"all_tied": 1, "too_long": 1, "beyond_max_records": 0, "tied_pairs": 1}
     said = capsys.readouterr().err
-    assert "left out: 1 all tied, 1 tied pairs, 1 too long (over --max-tokens 100)" in said
+    assert "left out: 1 in one tier, without a pair, 1 longer than --max-tokens 100" in said
+    assert "1 pairs of those to learn from are tied" in said
     assert facts["epochs"] is None, "nothing was held out, so that no epoch could be chosen"
 
 

@@ -88,7 +88,7 @@ def test_it_learns_what_people_like_and_says_so_of_what_was_held_out(config: Kto
     assert lines[-1]["validation_loss"] < 0.4
     assert lines[-1]["validation_accuracy"] > 0.9
     assert lines[-1]["validation_reward_up"] > lines[-1]["validation_reward_down"]
-    assert "64 thumbs to learn from, 16 held out; left out: none" in capsys.readouterr().err
+    assert "80 thumbs, 64 to learn from, 16 held out; left out: none" in capsys.readouterr().err
     assert {name for line in lines for name in line} == set(MEASURED["kto"])
     assert set(json.loads((config.out / "metrics.json").read_text())) <= set(RESULT["kto"])
     facts = json.loads((config.out / "policy.json").read_text())
