@@ -38,7 +38,6 @@ def card_text(facts: Mapping[str, Any]) -> str:
         "|---|---|---|",
         *_result_lines(facts["method"], facts["metrics"]),
         *_selection_lines(facts.get("selection")),
-        *_epoch_lines(facts.get("epochs")),
         *_watch_lines(facts.get("watch")),
         "",
         "## Settings",
@@ -80,27 +79,6 @@ def _selection_lines(selection: Mapping[str, Any] | None) -> list[str]:
         score, loss = (point.get(name, float("nan")) for name in ("selection_score", "validation_loss"))
         lines.append(f"| {point['epoch']} | {score:.4g} | {loss:.4g} |")
     return lines
-
-
-def _epoch_lines(epochs: Mapping[str, Any] | None) -> list[str]:
-    """The held-out figures by epoch, where the lowest loss chose; a rise is said."""
-    if epochs is None:
-        return []
-    return [
-        "",
-        "## Epochs",
-        "",
-        f"Published is epoch {epochs['published_epoch']}, of the lowest held-out loss; epoch 0 is the start.",
-        *(["", f"Beware: {epochs['rise']}."] if epochs["rise"] else []),
-        "",
-        "| epoch | held-out loss | accuracy | drift, nats per token |",
-        "|---|---|---|---|",
-        *(
-            f"| {point['epoch']} | {point['validation_loss']:.4g} | {point['validation_accuracy']:.4g} | "
-            f"{point['validation_drift']:.4g} |"
-            for point in epochs["held_out"]
-        ),
-    ]
 
 
 def _watch_lines(looks: Sequence[Mapping[str, int | float]] | None) -> list[str]:

@@ -9,7 +9,6 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -25,6 +24,7 @@ from language.training_state import TrainingState, load_latest_training_state, s
 from policy.dpo_config import DpoConfig
 from policy.kto_config import KtoConfig
 from policy.publishing import keep_checkpoint
+from policy.selection import best_epoch, selection_facts
 from policy.sequence_logprobs import Answered
 from policy.stopping import in_smaller_pieces, require_finite
 from rewardmodel.comparisons import microbatches
@@ -63,22 +63,6 @@ class Method(Protocol[Member]):
         """What is logged of a batch, by its sums."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The figures to publish and the held-out figures by epoch; `best` is the epoch that was kept, from 1."""
-
-    metrics: Figures
-    curve: list[Figures]
-    best: int | None
-
-    @property
-    def selection(self) -> dict[str, Any] | None:
-        """What the card says of the choice; None where nothing was held out."""
-        if self.best is None:
-            return None
-        return {"published_epoch": self.best, "held_out": self.curve, "rise": rise_in_words(self.curve)}
-
-
 def train(
     model: Network,
     method: Method[Member],
@@ -87,8 +71,12 @@ def train(
     tokenizer: PreTrainedTokenizerBase,
     *,
     description: str,
-) -> Outcome:
-    """Every epoch's batches, an optimizer step each; at an epoch's end the held-out figures, and the best is kept."""
+) -> tuple[Figures, dict[str, Any]]:
+    """Every epoch's batches, an optimizer step each; at an epoch's end the held-out figures, and the best is kept.
+
+    Returns the figures to publish, of what is held out those of the epoch that is published, and which one that is
+    (`policy.selection.selection_facts`).
+    """
     plan = [(epoch, batch) for epoch in range(config.epochs) for batch in method.batches(epoch)]
     ends = {step for step in range(1, len(plan)) if plan[step - 1][0] != plan[step][0]}
     total_steps = min(len(plan), config.max_steps or sys.maxsize)
@@ -104,8 +92,9 @@ def train(
     log = MetricsLog(config.work_directory, state.step)
     with Progress(total_steps, description=description, done=state.step, after=1 + total_steps / 50) as progress:
         if state.step == 0:
-            state.facts["curve"] = point_of(0, held_out_figures(model, method, config))
-            log.write({"step": 0, **_without_epoch(state.facts["curve"])})
+            figures = held_out_figures(model, method, config)
+            state.facts["start_loss"] = figures.get("validation_loss")
+            log.write({"step": 0, **figures})
         while state.step < total_steps:
             epoch, batch = plan[state.step]
             lr = float(schedule.get_last_lr()[0])
@@ -114,7 +103,7 @@ def train(
             state.step += 1
             if state.step in ends or state.step == total_steps:
                 figures = held_out_figures(model, method, config)
-                state.facts["curve"] += point_of(epoch + 1, figures)
+                state.facts["curve"] += [{"epoch": epoch + 1, **figures}] if figures else []
                 if figures and best_epoch(state.facts["curve"]) == epoch + 1:
                     _keep(model, tokenizer, config, epoch + 1)
                 metrics |= figures
@@ -123,10 +112,8 @@ def train(
             progress.advance(1, metrics)
             if state.step % config.save_every == 0 or state.step == total_steps:
                 save_training_state(states, state)
-        if rise := rise_in_words(state.facts["curve"]):
-            progress.say(rise)
     log.close()
-    return _outcome(state)
+    return _outcome(state, num_epochs=plan[total_steps - 1][0] + 1)
 
 
 def take_step(
@@ -181,39 +168,9 @@ def held_out_figures(model: Network, method: Method[Member], config: DpoConfig |
     return {f"validation_{name}": value for name, value in figures.items()}
 
 
-def point_of(epoch: int, figures: Mapping[str, int | float]) -> list[Figures]:
-    """A point of the curve; none where nothing is held out."""
-    return [{"epoch": epoch, **figures}] if figures else []
-
-
-def best_epoch(curve: Sequence[Mapping[str, int | float]]) -> int:
-    """The epoch with the lowest held-out loss, from 1; of equal ones the first. Epoch 0, the start, is not chosen."""
-    trained = [point for point in curve if point["epoch"]]
-    return int(min(trained, key=lambda point: (point["validation_loss"], point["epoch"]))["epoch"])
-
-
-def rise_in_words(curve: Sequence[Mapping[str, int | float]]) -> str:
-    """What a person is to be told where the held-out loss did not go on falling; else nothing."""
-    if len(curve) < 2:
-        return ""
-    start, best, last = curve[0], next(one for one in curve if one["epoch"] == best_epoch(curve)), curve[-1]
-    said = []
-    if last["validation_loss"] > best["validation_loss"]:
-        said.append(
-            f"held-out loss rose from {best['validation_loss']:.4f} after epoch {best['epoch']} to "
-            f"{last['validation_loss']:.4f} after epoch {last['epoch']}: epoch {best['epoch']} is published"
-        )
-    if best["validation_loss"] > start["validation_loss"]:
-        said.append(
-            f"no epoch is better on held-out data than the start, whose loss is {start['validation_loss']:.4f}: "
-            "lower --lr or raise --beta"
-        )
-    return "; ".join(said)
-
-
-def network_to_publish(model: Network, config: DpoConfig | KtoConfig, outcome: Outcome) -> Network:
+def network_to_publish(model: Network, config: DpoConfig | KtoConfig, selection: Mapping[str, Any]) -> Network:
     """The kept epoch's; where nothing was held out, the last."""
-    return model if outcome.best is None else load_causal_lm(config.work_directory / BEST)
+    return model if selection["by"] == "last" else load_causal_lm(config.work_directory / BEST)
 
 
 def forget_kept(work: Path) -> None:
@@ -226,18 +183,14 @@ def _keep(model: Network, tokenizer: PreTrainedTokenizerBase, config: DpoConfig 
     keep_checkpoint(place, model, tokenizer, base=config.model, trainable=config.trainable, epoch=epoch)
 
 
-def _outcome(state: TrainingState) -> Outcome:
-    """The last step's figures; of what is held out, the kept epoch's."""
-    metrics, curve = {"steps": state.step, **state.facts["metrics"]}, state.facts["curve"]
-    if not curve:
-        return Outcome(metrics, [], None)
-    best = best_epoch(curve)
-    kept = next(point for point in curve if point["epoch"] == best)
-    return Outcome({**metrics, **_without_epoch([kept])}, curve, best)
-
-
-def _without_epoch(points: Sequence[Mapping[str, int | float]]) -> Figures:
-    return {name: value for point in points for name, value in point.items() if name != "epoch"}
+def _outcome(state: TrainingState, *, num_epochs: int) -> tuple[Figures, dict[str, Any]]:
+    """The last step's figures, of what is held out the published epoch's; and which one that is."""
+    curve = state.facts["curve"]
+    selection = selection_facts(curve, num_epochs=num_epochs, start_loss=state.facts.get("start_loss"))
+    kept = next((point for point in curve if point["epoch"] == selection["published_epoch"]), {})
+    held_out = {name: value for name, value in kept.items() if name != "epoch"}
+    metrics = {**state.facts["metrics"], **held_out, "published_epoch": selection["published_epoch"]}
+    return {"steps": state.step, **metrics}, selection
 
 
 def _add(sums: Sums, found: Mapping[str, float]) -> None:

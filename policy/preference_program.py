@@ -9,13 +9,14 @@ from transformers import PreTrainedTokenizerBase
 
 from language.checkpoints import load_causal_lm
 from language.commandline import resolve_device
-from language.progress import begin_stage
+from language.progress import begin_stage, tell
 from language.reading import say_read
 from language.repeating import keep_options
 from policy.dpo_config import DpoConfig
 from policy.kto_config import KtoConfig
 from policy.preference_loop import Member, Method, forget_kept, network_to_publish, train
 from policy.publishing import publish_policy, require_place, require_room, run_identity
+from policy.selection import selection_sentence
 from policy.sequence_logprobs import ReferenceLogprobs, reference_logprobs, require_known_tokens
 from records.types import TrainingKind
 from rewardmodel.data import Source
@@ -66,7 +67,8 @@ def learn(
         token_budget=config.microbatch_tokens,
         precision=config.precision,
     )
-    outcome = train(learner, method_of(references), config, identity, tokenizer, description=lesson.method)
+    metrics, selection = train(learner, method_of(references), config, identity, tokenizer, description=lesson.method)
+    tell(selection_sentence(selection))
     begin_stage("publishing")
     facts: dict[str, Any] = {
         "name": config.out.name,
@@ -76,13 +78,13 @@ def learn(
         "run": identity,
         "num_records": lesson.num_train,
         "left_out": {**lesson.left_out, "tied_pairs": lesson.num_tied_pairs},
-        "metrics": outcome.metrics,
-        "epochs": outcome.selection,
+        "metrics": metrics,
+        "selection": selection,
     }
     publish_policy(
         config.out,
         config.work_directory,
-        model=network_to_publish(learner, config, outcome),
+        model=network_to_publish(learner, config, selection),
         base=config.model,
         trainable=config.trainable,
         tokenizer=tokenizer,

@@ -225,8 +225,8 @@ RESULT: dict[TrainingKind, dict[str, Metric]] = {
     "rejection_sampling": _REJECTION_SAMPLING,
     "ppo": {**_PPO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
     "rloo": {**_RLOO, "updates": Metric("Updates", "run", "updates", "Times of sampling and training.")},
-    "dpo": {**_DPO, "steps": _STEP},
-    "kto": {**_KTO, "steps": _STEP},
+    "dpo": {**_DPO, "steps": _STEP, "published_epoch": _PUBLISHED_EPOCH},
+    "kto": {**_KTO, "steps": _STEP, "published_epoch": _PUBLISHED_EPOCH},
     "reward_model": {
         "accuracy": Metric("Pairs in order", "held-out", "share", "As trainers ranked them; 0.5 is chance."),
         "longer_baseline": Metric(

@@ -16,7 +16,7 @@ from language.options import OptionError
 from policy import preference_loop, sequence_logprobs
 from policy.dpo import Dpo, main, pair_sums
 from policy.dpo_config import DpoConfig
-from policy.preference_loop import rise_in_words, take_step
+from policy.preference_loop import take_step
 from policy.preferences import load_preferences, num_tied_pairs
 from policy.sequence_logprobs import REFERENCE_FILE, ReferenceLogprobs, require_known_tokens
 from records import RecordError, verify_directory, write_jsonl
@@ -230,23 +230,12 @@ def test_the_epoch_of_the_lowest_held_out_loss_is_published_and_a_rise_is_said(c
     assert len(curve) == 4
     assert weights_of(config.out) == weights_of(config.out.with_name("first"))
     facts = json.loads((config.out / "policy.json").read_text())
-    assert facts["epochs"]["published_epoch"] == 1
+    assert facts["selection"]["published_epoch"] == facts["metrics"]["published_epoch"] == 1
     assert facts["metrics"]["validation_loss"] == curve[1], "of what is published, not of the last"
-    assert "rose from" in capsys.readouterr().err
-    assert "Beware: held-out loss rose" in (config.out / "card.md").read_text()
+    said = f"published: its held-out loss was lowest, {curve[1]:.4g}; it rose to {curve[3]:.4g} by epoch 3; before"
+    assert said in capsys.readouterr().err
+    assert said in (config.out / "card.md").read_text()
     assert not (config.work_directory / preference_loop.BEST).exists()
-
-
-def test_what_is_said_of_a_curve() -> None:
-    def points(*losses: float) -> list[dict[str, float]]:
-        return [{"epoch": epoch, "validation_loss": loss} for epoch, loss in enumerate(losses)]
-
-    assert rise_in_words(points(0.69, 0.6, 0.5)) == ""
-    assert rise_in_words([]) == ""
-    assert "from 0.6000 after epoch 1 to 0.6500 after epoch 2: epoch 1 is published" in rise_in_words(
-        points(0.69, 0.6, 0.65)
-    )
-    assert rise_in_words(points(0.69, 0.8)).startswith("no epoch is better on held-out data than the start")
 
 
 def test_it_is_published_with_its_lineage_and_every_metric_is_explained(config: DpoConfig) -> None:
@@ -298,7 +287,7 @@ def test_ties_are_left_out_and_counted_and_a_choice_has_none(config: DpoConfig, 
     said = capsys.readouterr().err
     assert "left out: 1 in one tier, without a pair, 1 longer than --max-tokens 100" in said
     assert "1 pairs of those to learn from are tied" in said
-    assert facts["epochs"] is None, "nothing was held out, so that no epoch could be chosen"
+    assert facts["selection"]["by"] == "last", "nothing was held out, so that no epoch could be chosen"
 
 
 def test_data_that_cannot_teach_is_refused_in_words(config: DpoConfig) -> None:

@@ -33,9 +33,9 @@ MUTANTS = [
     _in(
         "preference_loop",
         "test_dpo.py::test_the_epoch_of_the_lowest_held_out_loss_is_published_and_a_rise_is_said",
-        "the epoch of the highest loss is published",
-        "min(trained, key=",
-        "max(trained, key=",
+        "every epoch takes the place of the one that is kept",
+        "if figures and best_epoch(",
+        "if figures or best_epoch(",
     ),
     _in(
         "dpo",
