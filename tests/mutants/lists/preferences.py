@@ -53,7 +53,7 @@ MUTANTS = [
     ),
     _in(
         "kto",
-        "test_kto.py::test_another_seed_is_another_order",
+        "test_kto.py::test_another_seed_is_another_order_of_the_same_thumbs",
         "every seed has one order of thumbs",
         "seeded_order(len(self.data.train), seed=self.config.seed, epoch=epoch)",
         "seeded_order(len(self.data.train), seed=0, epoch=epoch)",
