@@ -218,9 +218,9 @@ class Client:
     def start_job(
         self, project: str, kind: str, *, export_id: str, options: Row | None = None, output_name: str = "", **ids: str
     ) -> Row:
-        """Start training of the kind sft, reward_model or ppo; `ids` are policy_id, reward_model_id and the like.
+        """Start training of the kind sft, reward_model, ppo, rloo, dpo, kto or rejection_sampling.
 
-        What is left out is as the form of the rounds page proposes.
+        `ids` are policy_id, reward_model_id and the like. What is left out is as the form of the rounds page proposes.
         """
         body = {"kind": kind, "export_id": export_id, "options": options or {}, "output_name": output_name, **ids}
         return dict(self._connection.post(f"{_place(project)}/jobs", body))

@@ -310,6 +310,7 @@ class TrainingRequest:
     model_path: str | None = None
     reward_path: str | None = None
     further_paths: dict[str, str] = field(default_factory=dict)
+    ensemble_paths: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
 
 

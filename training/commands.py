@@ -16,8 +16,15 @@ MODULES: dict[TrainingKind, str] = {
     "sft": "policy.sft",
     "reward_model": "rewardmodel.train",
     "ppo": "policy.ppo",
+    "rloo": "policy.rloo",
+    "dpo": "policy.dpo",
+    "kto": "policy.kto",
+    "rejection_sampling": "policy.rejection_sampling",
     "filter": "contentfilter.train",
 }
+_SAMPLING: frozenset[TrainingKind] = frozenset(
+    {"ppo", "rloo", "rejection_sampling"}
+)  # prompts are answered, and scored
 _IN_ONE_GO: frozenset[TrainingKind] = frozenset({"filter"})  # minutes long: they keep no state, and begin anew
 
 _NAMES = {bool: "true or false", str: "a word", int: "a whole number", float: "a number"}
@@ -38,6 +45,7 @@ def command(request: TrainingRequest, *, store: Path, work: Path) -> list[str]:
     """
     inputs = _inputs(request, store)
     flags = [part for name, path in inputs.items() for part in (f"--{name.replace('_', '-')}", str(path))]
+    flags += _ensemble(request, store)
     out = inside(store, request.out_path)
     options = [_flag(request.kind, name, value) for name, value in sorted(request.options.items())]
     module = MODULES[request.kind]
@@ -67,7 +75,7 @@ def inside(store: Path, relative: str) -> Path:
 
 
 def _inputs(request: TrainingRequest, store: Path) -> dict[str, Path]:
-    if request.kind == "ppo":
+    if request.kind in _SAMPLING:
         wanted = {"prompts": request.data_path, "policy": request.model_path, "reward": request.reward_path}
     elif request.kind == "filter":
         wanted = {"data": request.data_path}
@@ -84,13 +92,28 @@ def _inputs(request: TrainingRequest, store: Path) -> dict[str, Path]:
     for name, relative in wanted.items():
         if not relative:
             raise RequestError(f"a {request.kind} job needs a {name}; none was given")
-        inputs[name] = inside(store, relative)
-        if not inputs[name].exists():
-            raise NotInStore(
-                f"{relative} is not in this worker's model store ({store}); "
-                "share PARLEY_STORE between the platform and its train workers"
-            )
+        inputs[name] = _present(store, relative)
     return inputs
+
+
+def _ensemble(request: TrainingRequest, store: Path) -> list[str]:
+    """The flag that names further reward models, and their places; nothing where there are none."""
+    if not request.ensemble_paths:
+        return []
+    if "ensemble" not in OPTIONS[request.kind]:
+        raise RequestError(f"a {request.kind} job takes no further reward models; only ppo and rloo do")
+    return ["--ensemble-rewards", *(str(_present(store, relative)) for relative in request.ensemble_paths)]
+
+
+def _present(store: Path, relative: str) -> Path:
+    """An input's place in the store. Raises RequestError where it would leave it, NotInStore where nothing is there."""
+    path = inside(store, relative)
+    if not path.exists():
+        raise NotInStore(
+            f"{relative} is not in this worker's model store ({store}); "
+            "share PARLEY_STORE between the platform and its train workers"
+        )
+    return path
 
 
 def _flag(kind: TrainingKind, name: str, value: Any) -> str:

@@ -34,12 +34,17 @@ class Job(Schema):
     export_id: UUID | None
     policy_id: UUID | None
     reward_model_id: UUID | None
+    ensemble_model_ids: list[UUID]
     options: dict[str, Any]
     metrics: dict[str, Any]
     error: str
     needs_other_settings: bool
     created_at: datetime
     finished_at: datetime | None
+
+    @staticmethod
+    def resolve_ensemble_model_ids(row: models.TrainingJob) -> list[UUID]:
+        return [one.id for one in row.ensemble_models.all()]
 
 
 class JobLog(Schema):
@@ -52,14 +57,15 @@ class JobLog(Schema):
 class NewJob(Given):
     """What is left out is as the form of the rounds page proposes."""
 
-    kind: Literal["sft", "reward_model", "ppo"]
+    kind: Literal["sft", "reward_model", "ppo", "rloo", "dpo", "kto", "rejection_sampling"]
     export_id: UUID
     policy_id: UUID | None = None
     reward_model_id: UUID | None = None
+    ensemble_model_ids: list[UUID] | None = Field(None, max_length=20)
     demonstrations_id: UUID | None = None
     watching_model_id: UUID | None = None
     output_name: str = Field("", max_length=100)
-    options: dict[str, bool | int | float | None] = Field(default_factory=dict)
+    options: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
 
 
 class Verdict(Schema):

@@ -12,8 +12,9 @@ from labeling.api.errors import ApiError
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
 from labeling.models import ApiToken, Project, RewardModel, TrainingJob
 from labeling.rounds import job_logs, training_jobs
-from labeling.rounds.forms import TRAINING_FORMS, TrainingForm
+from labeling.rounds.forms import TRAINING_FORMS
 from labeling.rounds.log_downloads import log_response
+from labeling.rounds.training_form import TrainingForm
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 
@@ -23,6 +24,7 @@ _ROWS = {  # fields of the form that choose a row, by the field of the request
     "policy_id": "policy",
     "reward_model_id": "reward_model",
     "demonstrations_id": "demonstrations",
+    "ensemble_model_ids": "ensemble_models",
     "watching_model_id": "watching_model",
 }
 router = Router()
@@ -42,7 +44,7 @@ def list_reward_models(request: HttpRequest, place: Query[Place], name: str | No
 @access.role_required(*ENGINEERS)
 def list_jobs(request: HttpRequest, slug: str, place: Query[Place]) -> Any:
     """Training jobs of a project, newest first."""
-    found = TrainingJob.objects.filter(project=access.project_for(request, slug))
+    found = TrainingJob.objects.filter(project=access.project_for(request, slug)).prefetch_related("ensemble_models")
     return page_of(found, place, order=NEWEST_FIRST)
 
 

@@ -30,9 +30,9 @@ class ExportForm(forms.Form):
     """What to export. labeling.exports refuses filters that do not apply to the kind."""
 
     KINDS = (
-        (Export.Kind.RANKINGS.value, _("Rankings, for a reward model")),
+        (Export.Kind.RANKINGS.value, _("Rankings, for a reward model or DPO")),
         (Export.Kind.DEMONSTRATIONS.value, _("Demonstrations, for fine-tuning")),
-        (Export.Kind.PROMPTS.value, _("Prompts, for PPO")),
+        (Export.Kind.PROMPTS.value, _("Prompts, for PPO and what else samples")),
         (Export.Kind.THUMBS.value, _("Thumbs, for KTO")),
         (Export.Kind.LABELS.value, _("Labels, for a content filter")),
     )

@@ -48,7 +48,7 @@ class Registry:
     def __init__(self) -> None:
         self.policies = list(Policy.objects.select_related("promoted_by"))
         self.reward_models = list(RewardModel.objects.all())
-        jobs = TrainingJob.objects.filter(state=TrainingJob.State.DONE)
+        jobs = TrainingJob.objects.filter(state=TrainingJob.State.DONE).prefetch_related("ensemble_models")
         self._jobs = {
             job.id: job for job in jobs.select_related("export__project", "demonstrations", "round", "requested_by")
         }
@@ -68,9 +68,8 @@ class Registry:
         if job is None:
             parents = [model.parent_id] if isinstance(model, Policy) else []
             return Origin(model, None, getattr(model, "export", None), self._origins(parents))
-        return Origin(
-            model, job, job.export, self._origins([job.policy_id, job.reward_model_id, job.watching_model_id])
-        )
+        scoring = [job.reward_model_id, *(one.id for one in job.ensemble_models.all())]
+        return Origin(model, job, job.export, self._origins([job.policy_id, *scoring, job.watching_model_id]))
 
     def models_after(self, *sources: Export | Model) -> list[Model]:
         """Every model that descends from any of these, oldest first."""
@@ -88,8 +87,8 @@ class Registry:
     def _ingredients(self, model: Model) -> set[Any]:
         job = self._jobs.get(model.training_job_id) if model.training_job_id else None
         if job is not None:
-            models = {job.policy_id, job.reward_model_id, job.watching_model_id}
-            return models | {job.export_id, job.demonstrations_id}
+            models = {job.policy_id, job.reward_model_id, job.watching_model_id, job.export_id, job.demonstrations_id}
+            return models | {one.id for one in job.ensemble_models.all()}
         return {getattr(model, "parent_id", None), getattr(model, "export_id", None)}
 
 

@@ -41,6 +41,8 @@ class TrainingJob(LeasedRow):
     reward_model = models.ForeignKey(
         RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="training_jobs"
     )
+    # Further reward models, whose scores and the reward model's become one (option `ensemble`).
+    ensemble_models = models.ManyToManyField(RewardModel, blank=True, related_name="+")
     # A second export: mixed into what a policy learns, or the texts on which a reward model's mean score is set to 0.
     demonstrations = models.ForeignKey(Export, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     # Not trained against: it chooses the best epoch of SFT, or monitors PPO or RLOO for overoptimisation.

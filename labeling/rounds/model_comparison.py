@@ -62,6 +62,7 @@ def _made_of(job: TrainingJob | None) -> dict[str, str | None]:
         _("export"): job and f"{job.export.num_records:,} {job.export.kind} · {str(job.export_id)[:8]}",
         _("started from"): job and job.policy and job.policy.name,
         _("scored by"): job and job.reward_model and job.reward_model.name,
+        _("and by"): job and ", ".join(sorted(one.name for one in job.ensemble_models.all())),
         _("watched by"): job and job.watching_model and job.watching_model.name,
     }
     return {name: str(value) if value else None for name, value in rows.items()}

@@ -22,6 +22,10 @@ _FIGURES = {
     Kind.SFT: ("validation_loss", "loss"),
     Kind.REWARD_MODEL: ("accuracy", "log_loss", "train_loss"),
     Kind.PPO: ("score", "kl", "completion_tokens"),
+    Kind.RLOO: ("score", "kl", "completion_tokens"),
+    Kind.DPO: ("validation_accuracy", "validation_loss", "drift"),
+    Kind.KTO: ("validation_accuracy", "validation_loss", "drift"),
+    Kind.REJECTION_SAMPLING: ("validation_loss", "loss"),
     Kind.FILTER: ("auprc_any", "auprc_macro", "ece"),
 }
 _MADE = ("policy_made", "reward_model_made", "filter_made")

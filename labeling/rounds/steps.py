@@ -1,5 +1,6 @@
 """The eight steps of a round in the order of the loop: the state of each and the action it offers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +25,9 @@ from labeling.models import (
     TrainingJob,
     User,
 )
+from labeling.rounds.training_inputs import FROM_PREFERENCE, SCORED
 
+Kind = TrainingJob.Kind
 WAITING, WORKING, READY, DONE, FAILED = "waiting", "working", "ready", "done", "failed"
 
 
@@ -62,8 +65,10 @@ def _all_steps(project: Project) -> list[RoundStep]:
     sampled, ranked = _sample(project, current), _rank(project, current)
     exported = _export(project, current, ranked)
     jobs = list(current.training_jobs.order_by("-created_at"))
-    reward = _train(project, jobs, TrainingJob.Kind.REWARD_MODEL, ready=exported.count > 0)
-    ppo = _train(project, jobs, TrainingJob.Kind.PPO, ready=reward.count > 0)
+    reward = _train(project, jobs, (Kind.REWARD_MODEL,), ready=exported.count > 0)
+    policy = _train(project, jobs, FROM_PREFERENCE, ready=reward.count > 0)
+    if reward.state == READY and policy.count and not any(job.kind in SCORED for job in jobs):
+        reward = replace(reward, state=WAITING, note=_("%(kind)s needs none") % {"kind": policy.label})
     candidate = _candidate(current)
     return [
         *made,
@@ -71,7 +76,7 @@ def _all_steps(project: Project) -> list[RoundStep]:
         ranked,
         exported,
         reward,
-        ppo,
+        policy,
         _compare(project, current, candidate),
         _promote(project, candidate),
     ]
@@ -156,16 +161,18 @@ def _export(project: Project, current: Round, ranked: RoundStep) -> RoundStep:
     )
 
 
-def _train(project: Project, jobs: list[TrainingJob], kind: TrainingJob.Kind, *, ready: bool) -> RoundStep:
-    job = next((job for job in jobs if job.kind == kind), None)
-    num = sum(job.kind == kind and job.state == TrainingJob.State.DONE for job in jobs)
-    is_ppo = kind == TrainingJob.Kind.PPO
+def _train(project: Project, jobs: list[TrainingJob], kinds: Sequence[Kind], *, ready: bool) -> RoundStep:
+    """The step that any of these kinds does: called by that of the newest job, at first by the first of them."""
+    job = next((job for job in jobs if job.kind in kinds), None)
+    num = sum(job.kind in kinds and job.state == TrainingJob.State.DONE for job in jobs)
+    kind = Kind(job.kind) if job is not None else kinds[0]
+    is_reward_model = kind == Kind.REWARD_MODEL
     return RoundStep(
-        name=kind.value,
-        label=_("PPO") if is_ppo else _("Reward model"),
+        name="reward_model" if is_reward_model else "policy",
+        label=kind.label,
         state=_state_of(job, num, ready=ready),
         count=num,
-        unit=ngettext("policy", "policies", num) if is_ppo else ngettext("reward model", "reward models", num),
+        unit=ngettext("reward model", "reward models", num) if is_reward_model else ngettext("policy", "policies", num),
         seconds=_duration(job, begin="started_at"),
         note=_status(job),
         action=_("See the job") if job is not None and job.is_alive else _("Train"),
@@ -204,9 +211,9 @@ def _promote(project: Project, candidate: Policy | None) -> RoundStep:
 
 
 def _candidate(current: Round) -> Policy | None:
-    """The newest policy that PPO made in this round and that has not been promoted."""
+    """The newest policy that was made of what people prefer in this round and that has not been promoted."""
     made = Policy.objects.filter(
-        training_job__round=current, training_job__kind=TrainingJob.Kind.PPO, state=Policy.State.CANDIDATE
+        training_job__round=current, training_job__kind__in=FROM_PREFERENCE, state=Policy.State.CANDIDATE
     )
     return made.order_by("-created_at").first()
 

@@ -17,12 +17,17 @@ from records.types import TrainingKind
 
 _MOST_BYTES = 8 * 2**20  # read of a file, so that a long run does not fill the web process
 _MOST_POINTS = 400  # of a curve; more cannot be told apart on a screen
+_ROLLOUTS = ("score", "kl", "entropy", "completion_tokens", "watch_held_out_score")
 # The metrics drawn for each kind of job, by their names in metrics.jsonl; in words in records.metrics.
 SHOWN: dict[Kind, tuple[str, ...]] = {
     Kind.SFT: ("loss", "validation_loss"),
     Kind.REWARD_MODEL: ("loss", "accuracy"),
     Kind.FILTER: (),  # it is fitted in one go
-    Kind.PPO: ("score", "kl", "entropy", "completion_tokens", "watch_held_out_score"),
+    Kind.PPO: _ROLLOUTS,
+    Kind.RLOO: _ROLLOUTS,
+    Kind.DPO: ("loss", "validation_loss", "accuracy", "validation_accuracy", "margin", "drift"),
+    Kind.KTO: ("loss", "validation_loss", "accuracy", "validation_accuracy", "reward_up", "reward_down"),
+    Kind.REJECTION_SAMPLING: ("loss", "validation_loss"),
 }
 
 

@@ -14,12 +14,21 @@ EXPORT_KINDS = {
     Kind.SFT: Export.Kind.DEMONSTRATIONS,
     Kind.REWARD_MODEL: Export.Kind.RANKINGS,
     Kind.PPO: Export.Kind.PROMPTS,
+    Kind.RLOO: Export.Kind.PROMPTS,
+    Kind.DPO: Export.Kind.RANKINGS,
+    Kind.KTO: Export.Kind.THUMBS,
+    Kind.REJECTION_SAMPLING: Export.Kind.PROMPTS,
     Kind.FILTER: Export.Kind.LABELS,
 }
+# The kinds that make a policy of what people prefer, which is compared and promoted; PPO is offered first.
+FROM_PREFERENCE = (Kind.PPO, Kind.RLOO, Kind.DPO, Kind.KTO, Kind.REJECTION_SAMPLING)
+# Those of them that sample, and have a reward model score what they sampled.
+SCORED = (Kind.PPO, Kind.RLOO, Kind.REJECTION_SAMPLING)
 
 # Options of the training programs for an export of demonstrations, and for a reward model that only measures.
 _DEMONSTRATIONS = {Kind.SFT: "mix_data", Kind.REWARD_MODEL: "demonstrations", Kind.PPO: "ptx_data"}
-_WATCHING_MODEL = {Kind.SFT: "select_reward", Kind.PPO: "watch_reward"}
+_WATCHING_MODEL = {Kind.SFT: "select_reward", Kind.PPO: "watch_reward", Kind.RLOO: "watch_reward"}
+_ENSEMBLES = (Kind.PPO, Kind.RLOO)
 
 
 class JobError(ValueError):
@@ -33,6 +42,7 @@ class TrainingInputs:
     export: Export
     policy: Policy | None
     reward_model: RewardModel | None = None
+    ensemble_models: tuple[RewardModel, ...] = ()
     demonstrations: Export | None = None
     watching_model: RewardModel | None = None
 
@@ -49,16 +59,23 @@ def require_inputs(project: Project, kind: str, inputs: TrainingInputs) -> None:
     if inputs.policy.backend != Policy.Backend.LOCAL:
         name = inputs.policy.name
         raise JobError(_("%(name)s runs on another server; only files can be trained.") % {"name": name})
-    if kind == Kind.PPO and inputs.reward_model is None:
-        raise JobError(_("PPO needs a reward model."))
+    if kind in SCORED and inputs.reward_model is None:
+        raise JobError(_("%(kind)s needs a reward model.") % {"kind": Kind(kind).label})
+    if inputs.ensemble_models:
+        if kind not in _ENSEMBLES:
+            raise JobError(_("%(kind)s takes one reward model at most.") % {"kind": Kind(kind).label})
+        if inputs.reward_model in inputs.ensemble_models:
+            raise JobError(_("A reward model can be in an ensemble only once."))
     if inputs.demonstrations is not None:
+        if kind not in _DEMONSTRATIONS:
+            raise JobError(_("%(kind)s mixes no demonstrations in.") % {"kind": Kind(kind).label})
         _require_export(project, inputs.demonstrations, Export.Kind.DEMONSTRATIONS)
         if inputs.demonstrations == inputs.export:
             raise JobError(_("What is mixed in must be another export than the one that is learnt."))
     if inputs.watching_model is not None:
         if kind not in _WATCHING_MODEL:
-            raise JobError(_("Nothing watches the training of a reward model."))
-        if inputs.watching_model == inputs.reward_model:
+            raise JobError(_("Nothing watches a training of the kind “%(kind)s”.") % {"kind": Kind(kind).label})
+        if inputs.watching_model in (inputs.reward_model, *inputs.ensemble_models):
             raise JobError(_("The reward model that watches must be another than the one that scores."))
 
 

@@ -1,4 +1,4 @@
-"""Training jobs: SFT, reward model, PPO and content filter on an export, by workers without access to the database.
+"""Training jobs: every kind of training on an export, by workers without access to the database.
 
 The row is the job. A message to a worker carries an attempt number; the worker's progress renews that attempt's lease.
 An attempt that falls silent is given up, and one whose worker stops on purpose is released at once; the next continues
@@ -8,7 +8,7 @@ its inputs.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from labeling.jobs import dispatch
 from labeling.models import AuditEvent, Export, Filter, Policy, Project, RewardModel, TrainingJob, User
-from labeling.rounds.training_inputs import JobError, TrainingInputs, further_paths, require_inputs
+from labeling.rounds.training_inputs import SCORED, JobError, TrainingInputs, further_paths, require_inputs
 from records import TrainingProgress, TrainingRequest, TrainingResult, encode, read_manifest
 from records.manifest import MANIFEST, sha256_of
 from records.names import TRAIN, TRAIN_QUEUE
@@ -37,7 +37,7 @@ DELIVERY_TIMEOUT = timedelta(seconds=30)  # from sending to the worker's first p
 LOADING = "loading"  # the stage before the first step (language.progress)
 _LONGEST_STAGE = 40
 SILENCE_TIMEOUT = timedelta(minutes=3)  # without progress, which a worker reports every few seconds
-FOLDERS = {Kind.SFT: "policies", Kind.REWARD_MODEL: "rewardmodels", Kind.PPO: "policies", Kind.FILTER: "filters"}
+FOLDERS = dict.fromkeys(Kind, "policies") | {Kind.REWARD_MODEL: "rewardmodels", Kind.FILTER: "filters"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _ENDING = ("metrics", "fraction", "error", "num_failures", "needs_other_settings")
@@ -53,6 +53,7 @@ def start_job(
     by: User | None,
     policy: Policy | None = None,
     reward_model: RewardModel | None = None,
+    ensemble_models: Sequence[RewardModel] = (),
     demonstrations: Export | None = None,
     watching_model: RewardModel | None = None,
     options: Mapping[str, Any] | None = None,
@@ -68,7 +69,8 @@ def start_job(
     inputs = TrainingInputs(
         export=export,
         policy=policy,
-        reward_model=reward_model if kind == Kind.PPO else None,
+        reward_model=reward_model if kind in SCORED else None,
+        ensemble_models=tuple(ensemble_models),
         demonstrations=demonstrations,
         watching_model=watching_model,
     )
@@ -82,11 +84,12 @@ def start_job(
         options=_checked_options(options or {}),
         requested_by=by,
         retrained_from=retrained_from,
-        **vars(inputs),
+        **{name: row for name, row in vars(inputs).items() if name != "ensemble_models"},
     )
     try:
         with transaction.atomic():
             job.save()
+            job.ensemble_models.set(inputs.ensemble_models)
             AuditEvent.note("start training", job, by=by, kind=kind, output=output_name, options=job.options)
             transaction.on_commit(partial(send_job, job.id), robust=True)
     except IntegrityError as error:
@@ -213,6 +216,7 @@ def request_of(job: TrainingJob) -> TrainingRequest:
         model_path=job.policy.store_path if job.policy else None,
         reward_path=job.reward_model.store_path if job.reward_model else None,
         further_paths=further_paths(job),
+        ensemble_paths=tuple(job.ensemble_models.order_by("name").values_list("store_path", flat=True)),
         options=job.options,
     )
 

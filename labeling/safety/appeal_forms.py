@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from labeling.models import Export, Filter, Project, Screening
 from labeling.models.safety.categories import CATEGORIES
 from labeling.models.safety.labels import NO, UNSURE, YES
-from labeling.rounds.forms import ExportChoice, free_name
+from labeling.rounds.training_form import ExportChoice, free_name
 from labeling.safety.appeals import LONGEST_WORDS
 from labeling.web.form_fields import ProseField
 

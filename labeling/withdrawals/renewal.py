@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from labeling.exports import request_export
 from labeling.exports.lineage import Model, Registry
 from labeling.models import Export, Policy, RewardModel, TrainingJob, User
-from labeling.rounds.forms import free_name
+from labeling.rounds.training_form import free_name
 from labeling.rounds.training_inputs import JobError
 from labeling.rounds.training_jobs import start_job
 from labeling.withdrawals.affected import clean_rebuild, clean_retraining, rebuild_of, retraining_of
@@ -44,6 +44,7 @@ def retrain(job: TrainingJob, *, by: User) -> TrainingJob:
         policy = _renewed(locked.policy, registry)
         reward_model = _renewed(locked.reward_model, registry)
         watching_model = _renewed(locked.watching_model, registry)
+        ensemble = [_renewed(one, registry) for one in locked.ensemble_models.all()]
         assert policy is None or isinstance(policy, Policy)
         assert reward_model is None or isinstance(reward_model, RewardModel)
         assert watching_model is None or isinstance(watching_model, RewardModel)
@@ -55,6 +56,7 @@ def retrain(job: TrainingJob, *, by: User) -> TrainingJob:
             by=by,
             policy=policy,
             reward_model=reward_model,
+            ensemble_models=[one for one in ensemble if isinstance(one, RewardModel)],
             demonstrations=_rebuilt(locked.demonstrations) if locked.demonstrations else None,
             watching_model=watching_model,
             options=locked.options,
@@ -81,4 +83,8 @@ def _renewed(model: Model | None, registry: Registry) -> Model | None:
 
 def _stem(name: str) -> str:
     """The name without the number that an earlier retraining gave it, short enough for another."""
-    return re.sub(r"-\d{1,2}$", "", name)[:90] if re.search(r"-(sft|rm|ppo)-\d{1,2}$", name) else name[:90]
+    return (
+        re.sub(r"-\d{1,2}$", "", name)[:90]
+        if re.search(r"-(sft|rm|ppo|rloo|dpo|kto|best)-\d{1,2}$", name)
+        else name[:90]
+    )

@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Any, Literal, get_origin, get_type_hints
 
 import pytest
+from policy.dpo_config import DpoConfig
+from policy.kto_config import KtoConfig
+from policy.rejection_sampling_config import RejectionSamplingConfig
+from policy.rloo_config import RlooConfig
 
 from contentfilter.train import TrainConfig as FilterTrainConfig
 from policy.ppo_config import PpoConfig
@@ -14,6 +18,17 @@ from records.types import TrainingKind
 from rewardmodel.train_config import TrainConfig
 from training.commands import MODULES, RequestError, command, job_folder, with_parent_watchdog
 from training.options import FURTHER_PATHS, OPTIONS
+
+CONFIGS: dict[TrainingKind, Any] = {
+    "sft": SftConfig,
+    "reward_model": TrainConfig,
+    "ppo": PpoConfig,
+    "rloo": RlooConfig,
+    "dpo": DpoConfig,
+    "kto": KtoConfig,
+    "rejection_sampling": RejectionSamplingConfig,
+    "filter": FilterTrainConfig,
+}
 
 
 @pytest.fixture
@@ -50,9 +65,29 @@ def test_each_kind_names_its_own_trainer_and_inputs(store: Path) -> None:
         f"{store}/policies/start",
     ]
     assert "rewardmodel.train" in line(store, kind="reward_model")
-    ppo = line(store, kind="ppo", reward_path="rewardmodels/r1")
-    assert ppo[2] == "policy.ppo"
-    assert {"--prompts", "--policy", "--reward"} <= set(ppo)
+    for kind in ("dpo", "kto"):
+        assert line(store, kind=kind)[2:7:2] == [f"policy.{kind}", f"{store}/exports/e1", f"{store}/policies/start"]
+    for kind in ("ppo", "rloo", "rejection_sampling"):
+        scored = line(store, kind=kind, reward_path="rewardmodels/r1")
+        assert scored[2] == f"policy.{kind}"
+        assert [scored[scored.index(flag) + 1] for flag in ("--prompts", "--policy", "--reward")] == [
+            f"{store}/exports/e1", f"{store}/policies/start", f"{store}/rewardmodels/r1",
+        ]  # fmt: skip
+        with pytest.raises(RequestError, match=f"a {kind} job needs a reward; none was given"):
+            line(store, kind=kind)
+
+
+def test_further_reward_models_are_named_behind_one_flag(store: Path) -> None:
+    (store / "rewardmodels/r2").mkdir()
+    given = {"reward_path": "rewardmodels/r1", "ensemble_paths": ("rewardmodels/r1", "rewardmodels/r2")}
+    for kind in ("ppo", "rloo"):
+        arguments = line(store, kind=kind, **given)
+        at = arguments.index("--ensemble-rewards")
+        assert arguments[at + 1 : at + 4] == [f"{store}/rewardmodels/r1", f"{store}/rewardmodels/r2", "--out"]
+    with pytest.raises(RequestError, match="a rejection_sampling job takes no further reward models"):
+        line(store, kind="rejection_sampling", **given)
+    with pytest.raises(RequestError, match="not a place in the model store"):
+        line(store, kind="rloo", **given | {"ensemble_paths": ("../r2",)})
 
 
 def test_further_material_goes_to_the_option_that_the_request_names(store: Path) -> None:
@@ -119,9 +154,9 @@ def test_no_path_leaves_the_store(store: Path, path: str) -> None:
 
 @pytest.mark.parametrize("kind", list(MODULES))
 def test_the_allow_list_is_what_the_trainer_knows_but_for_paths(kind: TrainingKind) -> None:
-    configs = {"sft": SftConfig, "reward_model": TrainConfig, "ppo": PpoConfig, "filter": FilterTrainConfig}
     ours = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "ptx_text", "harmless", "licences"}
-    hints = get_type_hints(configs[kind])
+    hints = get_type_hints(CONFIGS[kind])
+    assert hints.pop("ensemble_rewards", tuple[Path, ...]) == tuple[Path, ...], "named apart from the options"
     assert {name for name in FURTHER_PATHS[kind] if hints[name] == Path | None} == FURTHER_PATHS[kind]
     known = {name: hint for name, hint in hints.items() if name not in ours | FURTHER_PATHS[kind]}
     assert {name: str if get_origin(hint) is Literal else hint for name, hint in known.items()} == OPTIONS[kind]

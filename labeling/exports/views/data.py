@@ -14,7 +14,7 @@ from labeling.exports.forms import ExportForm
 from labeling.exports.inventory import inventory
 from labeling.exports.retractions import marked
 from labeling.imports.forms import UploadForm
-from labeling.models import Import, Project
+from labeling.models import Export, Import, Project
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 
@@ -49,9 +49,15 @@ def _page(request: HttpRequest, project: Project, *, export_form: ExportForm | N
         "project": project,
         "section": "data",
         "holdings": inventory(project),
-        "export_form": export_form or ExportForm(project=project),
+        "export_form": export_form or ExportForm(project=project, initial=_asked_for(request)),
         "upload_form": UploadForm(),
         "exports": marked(project.exports.select_related("requested_by")[:MOST_SHOWN]),
         "imports": project.imports.exclude(state=Import.State.DISCARDED).select_related("requested_by")[:MOST_SHOWN],
     }
     return render(request, "labeling/exports/data.html", context, status=422 if export_form else 200)
+
+
+def _asked_for(request: HttpRequest) -> dict[str, str]:
+    """The kind of export in the query, which another page proposes."""
+    kind = request.GET.get("kind", "")
+    return {"kind": kind} if kind in Export.Kind.values else {}

@@ -14,17 +14,20 @@ from labeling.rounds import promotion, training_jobs
 from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_forms import PromotionForm
 from labeling.rounds.evaluation_requests import begin_evaluation, newest_evaluation
-from labeling.rounds.forms import TRAINING_FORMS, TrainingForm, form_again, options_beside_form
+from labeling.rounds.forms import TRAINING_FORMS, form_again, options_beside_form
 from labeling.rounds.metrics_table import metric_rows
+from labeling.rounds.prerequisites import lacks_of
 from labeling.rounds.steps import RoundStep, round_steps
 from labeling.rounds.training_curves import curves_of
-from labeling.rounds.training_inputs import EXPORT_KINDS, JobError
+from labeling.rounds.training_form import TrainingForm
+from labeling.rounds.training_inputs import EXPORT_KINDS, FROM_PREFERENCE, JobError, Kind
 from labeling.rounds.views.evaluations import word_of
 from labeling.rounds.withdrawn_judgements import with_withdrawn
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 
 MOST_SHOWN = 30  # jobs and rounds; labeling.projects.views.lists has all jobs
+BESIDE_PPO = tuple(kind.value for kind in FROM_PREFERENCE if kind != Kind.PPO)
 SIDE_BY_SIDE = 5  # prompts whose two answers the page shows
 
 
@@ -170,6 +173,7 @@ def _promotion_page(
 def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None = None) -> HttpResponse:
     jobs = project.training_jobs.select_related("export", "policy", "reward_model", "requested_by", "round")
     again = None if form else _job_to_repeat(request, project)
+    shown = form or (form_again(again) if again else _requested_form(request, project))
     context = {
         "project": project,
         "section": "rounds",
@@ -177,13 +181,19 @@ def _page(request: HttpRequest, project: Project, *, form: TrainingForm | None =
         "beside_form": options_beside_form(again) if again else [],
         "round": project.current_round,
         "steps": _steps(request, project),
-        # Not the classes themselves: a template calls whatever is callable.
-        "trainings": [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items()],
-        "form": form or (form_again(again) if again else _requested_form(request, project)),
+        "trainings": _offered(*(kind for kind in TRAINING_FORMS if kind not in BESIDE_PPO)),
+        "beside_ppo": _offered(*BESIDE_PPO),
+        "form": shown,
+        "lacks": lacks_of(shown, project) if shown else [],
         "jobs": jobs[:MOST_SHOWN],
         "past_rounds": _past_rounds(project),
     }
     return render(request, "labeling/rounds/rounds.html", context, status=422 if form else 200)
+
+
+def _offered(*kinds: str) -> list[tuple[str, str, str]]:
+    """The forms by name; not the classes themselves, since a template calls whatever is callable."""
+    return [(kind, one.title, one.sentence) for kind, one in TRAINING_FORMS.items() if kind in kinds]
 
 
 def _past_rounds(project: Project) -> list[Round]:
@@ -201,10 +211,12 @@ def _requested_form(request: HttpRequest, project: Project) -> TrainingForm | No
     """The form for the export or the kind of training in the query."""
     export = _requested_export(request, project)
     if export is not None:
-        kind = next((kind for kind, wanted in EXPORT_KINDS.items() if wanted == export.kind), None)
-        if kind is None or kind.value not in TRAINING_FORMS:  # thumbs train nothing here; a filter has its own page
+        asked = request.GET.get("kind", "")
+        kinds = [kind.value for kind, wanted in EXPORT_KINDS.items() if wanted == export.kind]
+        kind = asked if asked in kinds else kinds[0]  # the first that reads it, so a reward model before DPO
+        if kind not in TRAINING_FORMS:  # a filter has its own page
             return None
-        return TRAINING_FORMS[kind.value](project=project, initial={"export": export.id})
+        return TRAINING_FORMS[kind](project=project, initial={"export": export.id})
     form_class = TRAINING_FORMS.get(request.GET.get("kind", ""))
     return form_class(project=project) if form_class else None
 
@@ -235,6 +247,7 @@ def _job_context(job: TrainingJob) -> dict[str, Any]:
         "project": job.project,
         "job": job,
         "made": made,
+        "is_from_preference": job.kind in FROM_PREFERENCE,
         "curves": curves_of(job),
         "metrics": metric_rows(job.metrics, job.kind, results=results),  # type: ignore[arg-type]
     }

@@ -86,6 +86,29 @@ def test_a_reward_model_that_only_watched_is_behind_the_policy(project: Project)
     assert policy in Registry().models_after(held_out)
 
 
+@pytest.mark.parametrize(("kind", "learns_from"), [("dpo", "rankings"), ("kto", "thumbs")])
+def test_a_policy_without_a_reward_model_leads_to_what_people_said(
+    project: Project, kind: str, learns_from: str
+) -> None:
+    loop = Loop(project)
+    said = exported(project, learns_from)
+    policy = trained(project, kind, "direct", said, policy=loop.sft)
+    assert lineage.exports_behind(policy) == [said, loop.demonstrations]
+    assert Registry().models_after(said) == [policy]
+
+
+def test_every_reward_model_of_an_ensemble_is_behind_the_policy(project: Project) -> None:
+    loop = Loop(project)
+    rankings = exported(project, "rankings")
+    second = trained(project, "reward_model", "second", rankings, policy=loop.sft)
+    policy = trained(project, "rloo", "rloo", loop.prompts, policy=loop.sft, reward_model=loop.reward)
+    assert policy not in Registry().models_after(rankings)
+    assert policy.training_job is not None
+    policy.training_job.ensemble_models.add(second)
+    assert lineage.exports_behind(policy) == [loop.prompts, loop.demonstrations, loop.rankings, rankings]
+    assert Registry().models_after(rankings) == [second, policy]
+
+
 def test_a_policy_that_was_registered_by_hand_leads_to_its_parent(project: Project) -> None:
     loop = Loop(project)
     assert isinstance(loop.policy, Policy)
@@ -116,7 +139,7 @@ def test_the_registry_asks_a_fixed_number_of_times(project: Project, django_asse
     first = Loop(project)
     assert isinstance(first.policy, Policy)
     Loop(project, "two", start=first.policy)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         registry = Registry()
         models = [*registry.policies, *registry.reward_models]
         assert len(models) == 7

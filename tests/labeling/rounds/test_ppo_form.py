@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labeling.models import RewardModel
-from labeling.rounds.forms import PpoForm
+from labeling.rounds.preference_forms import PpoForm
 from language.options import OptionError
 from policy.ppo_config import PpoConfig, require_options
 from tests.labeling.factories import make_policy, make_project

@@ -31,13 +31,13 @@ def make_job(project: Project, kind: str, **fields: Any) -> TrainingJob:
 
 def test_they_come_in_the_order_of_the_loop(project: Project) -> None:
     names = [step.name for step in round_steps(project)]
-    assert names == ["write", "sample", "rank", "export", "reward_model", "ppo", "compare", "promote"]
+    assert names == ["write", "sample", "rank", "export", "reward_model", "policy", "compare", "promote"]
 
 
 def test_at_first_all_but_writing_and_sampling_wait(project: Project) -> None:
     states = {name: step.state for name, step in found(project).items()}
     assert states == {"write": "ready", "sample": "ready"} | dict.fromkeys(
-        ("rank", "export", "reward_model", "ppo", "compare", "promote"), "waiting"
+        ("rank", "export", "reward_model", "policy", "compare", "promote"), "waiting"
     )
 
 
@@ -76,7 +76,7 @@ def test_training_moves_from_ready_to_working_to_done(project: Project) -> None:
     TrainingJob.objects.filter(id=job.id).update(**values)
     step = found(project)["reward_model"]
     assert (step.state, step.count, step.seconds) == ("done", 1, 90.0)
-    assert found(project)["ppo"].state == "ready"
+    assert found(project)["policy"].state == "ready"
     TrainingJob.objects.filter(id=job.id).update(state=TrainingJob.State.FAILED)
     assert found(project)["reward_model"].state == "failed"
 
@@ -86,6 +86,26 @@ def test_a_policy_that_ppo_made_can_be_compared_and_promoted(project: Project) -
     here = found(project)
     assert (here["compare"].state, here["promote"].state, here["promote"].note) == ("ready", "ready", "better")
     assert str(better.id) in here["promote"].url
+
+
+@pytest.mark.parametrize("kind", ["rloo", "dpo", "kto", "rejection_sampling"])
+def test_a_policy_made_in_place_of_ppo_is_a_candidate_too(project: Project, kind: str) -> None:
+    better = make_policy(name="better", training_job=make_job(project, kind))
+    here = found(project)
+    assert (here["policy"].label, here["policy"].state) == (TrainingJob.Kind(kind).label, "done")
+    assert here["promote"].note == "better"
+    assert str(better.id) in here["compare"].url
+
+
+def test_a_round_without_a_reward_model_is_not_asked_for_one(project: Project) -> None:
+    Export.objects.create(project=project, kind="rankings", state=Export.State.DONE)
+    assert found(project)["policy"].label == "PPO", "which is offered first"
+    make_policy(training_job=make_job(project, "dpo"))
+    here = found(project)
+    assert (here["reward_model"].state, here["reward_model"].note) == ("waiting", "DPO needs none")
+    assert here["compare"].state == "ready"
+    make_job(project, "ppo", state=TrainingJob.State.FAILED)
+    assert found(project)["reward_model"].state == "ready"
 
 
 def test_only_a_policy_that_ppo_made_in_this_round_and_nobody_promoted_is_a_candidate(project: Project) -> None:

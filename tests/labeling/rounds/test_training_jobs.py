@@ -114,6 +114,7 @@ def test_a_job_goes_out_as_a_record_once_it_is_committed(
     [
         ("sft", {"mix_data": "exports/beside", "select_reward": "rewardmodels/second"}),
         ("ppo", {"ptx_data": "exports/beside", "watch_reward": "rewardmodels/second"}),
+        ("rloo", {"watch_reward": "rewardmodels/second"}),
     ],
 )
 def test_demonstrations_and_a_watching_model_go_to_the_trainers_options(
@@ -126,7 +127,7 @@ def test_demonstrations_and_a_watching_model_go_to_the_trainers_options(
             export=make_export(project, training_inputs.EXPORT_KINDS[TrainingJob.Kind(kind)]),
             output_name="round-1",
             reward_model=make_reward_model(),
-            demonstrations=make_export(project, store_path="exports/beside"),
+            demonstrations=None if kind == "rloo" else make_export(project, store_path="exports/beside"),
             watching_model=make_reward_model("second"),
             by=None,
         )
@@ -148,10 +149,17 @@ def test_a_reward_model_is_0_on_the_demonstrations_named(
 def test_further_material_that_does_not_fit_is_refused(project: Project) -> None:
     export, reward = make_export(project), make_reward_model()
     prompts, rankings = make_export(project, "prompts"), make_export(project, "rankings")
+    second = make_reward_model("second")
+    rloo = {"kind": "rloo", "export": prompts, "reward_model": reward}
     wrong: list[tuple[str, dict[str, Any]]] = [
         ("another export", {"kind": "sft", "export": export, "demonstrations": export}),
         ("finished export of demonstrations", {"kind": "sft", "export": export, "demonstrations": prompts}),
         ("Nothing watches", {"kind": "reward_model", "export": rankings, "watching_model": reward}),
+        ("Nothing watches", {"kind": "dpo", "export": rankings, "watching_model": reward}),
+        ("RLOO mixes no demonstrations in", rloo | {"demonstrations": export}),
+        ("DPO takes one reward model at most", {"kind": "dpo", "export": rankings, "ensemble_models": [reward]}),
+        ("in an ensemble only once", rloo | {"ensemble_models": [reward]}),
+        ("must be another", rloo | {"ensemble_models": [second], "watching_model": second}),
         ("must be another", {"kind": "ppo", "export": prompts, "reward_model": reward, "watching_model": reward}),
     ]
     for complaint, values in wrong:
@@ -167,9 +175,13 @@ def test_the_projects_policy_is_the_start_where_none_is_named(project: Project) 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"kind": "dpo"}, "no training of the kind “dpo”"),
+        ({"kind": "rlhf"}, "no training of the kind “rlhf”"),
         ({"kind": "reward_model"}, "needs a finished export of rankings"),
         ({"kind": "ppo"}, "needs a finished export of prompts"),
+        ({"kind": "rloo"}, "needs a finished export of prompts"),
+        ({"kind": "dpo"}, "needs a finished export of rankings"),
+        ({"kind": "kto"}, "needs a finished export of thumbs"),
+        ({"kind": "rejection_sampling"}, "needs a finished export of prompts"),
         ({"output_name": "Best Model"}, "small letters, digits"),
         ({"output_name": "../escape"}, "small letters, digits"),
         ({"output_name": "start"}, "There is a model called “start” already"),
@@ -197,13 +209,42 @@ def test_an_export_of_another_project_or_unfinished_is_refused(project: Project)
         start_job(project, kind="sft", export=columns, output_name="better", by=None)
 
 
-def test_ppo_needs_a_reward_model_and_a_policy_of_files(project: Project) -> None:
+def test_what_samples_needs_a_reward_model_and_a_policy_of_files(project: Project) -> None:
     export = make_export(project, "prompts")
-    with pytest.raises(JobError, match="PPO needs a reward model"):
-        start_job(project, kind="ppo", export=export, output_name="better", by=None)
+    for kind, name in (("ppo", "PPO"), ("rloo", "RLOO"), ("rejection_sampling", "Rejection sampling")):
+        with pytest.raises(JobError, match=f"{name} needs a reward model"):
+            start_job(project, kind=kind, export=export, output_name="better", by=None)
     elsewhere = make_served_policy()
     with pytest.raises(JobError, match="served runs on another server"):
         start_job(project, kind="ppo", export=export, output_name="better", policy=elsewhere, by=None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "reward"),
+    [
+        ("rloo", "prompts", True),
+        ("dpo", "rankings", False),
+        ("kto", "thumbs", False),
+        ("rejection_sampling", "prompts", True),
+    ],
+)
+def test_each_new_way_to_a_policy_is_sent_and_registered(
+    project: Project, store: Path, broker: redis.Redis, kind: str, data: str, reward: bool
+) -> None:
+    ensemble = [make_reward_model("third"), make_reward_model("second")] if kind == "rloo" else []
+    job = start_job(
+        project, kind=kind, export=make_export(project, data), output_name="better",
+        reward_model=make_reward_model(), ensemble_models=ensemble, by=None,
+    )  # fmt: skip
+    training_jobs.send_job(job.id)
+    (request,) = sent(broker)
+    assert (request.kind, request.data_path, request.model_path) == (kind, f"exports/{data}", "policies/start")
+    assert (request.reward_path, request.out_path) == ("rewardmodels/rm" if reward else None, "policies/better")
+    assert request.ensemble_paths == (("rewardmodels/second", "rewardmodels/third") if ensemble else ())
+    job.refresh_from_db()
+    assert record_result(result(job, publish(store, "policies/better")))
+    policy = Policy.objects.get(name="better")
+    assert (policy.parent, policy.training_job, policy.state) == (project.policy, job, Policy.State.CANDIDATE)
 
 
 def test_two_jobs_cannot_make_a_model_of_one_name(project: Project) -> None:

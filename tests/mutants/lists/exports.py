@@ -133,9 +133,10 @@ MUTANTS = [
     ),
     _lineage(
         "a reward model that watched is forgotten",
-        "job.reward_model_id, job.watching_model_id])",
-        "job.reward_model_id])",
+        "*scoring, job.watching_model_id]",
+        "*scoring]",
     ),
+    _lineage("the members of an ensemble are forgotten", "*(one.id for one in job.ensemble_models.all())]", "]"),
     _retractions(
         "what was retracted before counts", "Q(retracted_at__gte=export.created_at)", "Q(retracted_at__isnull=False)"
     ),

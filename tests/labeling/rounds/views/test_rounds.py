@@ -16,6 +16,7 @@ from labeling.jobs import dispatch
 from labeling.models import Completion, Export, Policy, Project, RewardModel, Round, SamplingRun, TrainingJob, User
 from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_requests import begin_evaluation, held_out_prompts, newest_evaluation
+from labeling.rounds.training_inputs import EXPORT_KINDS
 from labeling.sampling.policies import register_policy
 from records import publish_directory
 from tests.labeling.factories import make_policy, make_project, make_prompt, make_user
@@ -53,7 +54,7 @@ def make_export(project: Project, kind: str, **fields: Any) -> Export:
 
 def make_job(project: Project, **fields: Any) -> TrainingJob:
     kind = fields.pop("kind", "sft")
-    kinds = {"sft": "demonstrations", "reward_model": "rankings", "ppo": "prompts"}
+    kinds = {one.value: wanted.value for one, wanted in EXPORT_KINDS.items()}
     values = {"output_name": f"{kind}-{uuid.uuid4().hex[:6]}", "round": project.current_round, "policy": project.policy}
     export = fields.pop("export", None) or make_export(project, kinds[kind])
     return TrainingJob.objects.create(project=project, kind=kind, export=export, **values | fields)
