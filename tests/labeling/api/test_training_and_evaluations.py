@@ -83,6 +83,48 @@ def test_a_job_that_cannot_start_is_refused_by_name(
     assert TrainingJob.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "ids", "options"),
+    [
+        ("rloo", "prompts", ("reward_model_id",), {"advantage": "group-normalised", "updates": 2}),
+        ("dpo", "rankings", (), {"beta": 0.2, "whole_tiers": True}),
+        ("kto", "thumbs", (), {"desirable_weight": 1, "undesirable_weight": 2}),
+        ("rejection_sampling", "prompts", ("reward_model_id",), {"num_samples": 8}),
+    ],
+)
+def test_each_way_to_a_policy_starts_from_a_script(
+    project: Project, erin: Program, kind: str, data: str, ids: tuple[str, ...], options: dict[str, Any]
+) -> None:
+    judges = [
+        RewardModel.objects.create(name=name, store_path=f"rewardmodels/{name}", manifest_sha256="0" * 64)
+        for name in ("judge", "second")
+    ]
+    export = Export.objects.create(
+        project=project, kind=data, state=Export.State.DONE, num_records=7, store_path=f"exports/{data}"
+    )
+    body = {
+        "kind": kind,
+        "export_id": str(export.id),
+        "policy_id": str(make_policy(name="start").id),
+        "options": options,
+    }
+    if ids and kind == "rloo":
+        body |= {"ensemble_model_ids": [str(judges[1].id)]}
+    answer = erin.post("projects/ours/jobs", body | {name: str(judges[0].id) for name in ids})
+    assert answer.status_code == 201, answer.content
+    job = TrainingJob.objects.get()
+    assert (job.kind, job.export, job.reward_model) == (kind, export, judges[0] if ids else None)
+    assert options.items() <= job.options.items()
+    assert answer.json()["ensemble_model_ids"] == ([str(judges[1].id)] if kind == "rloo" else [])
+    wrong = body | {"options": {**options, "value_lr": 1.0}}
+    refused = erin.post("projects/ours/jobs", wrong)
+    assert (refused.status_code, refused.json()["where"]) == (422, "body.options.value_lr")
+    if ids:
+        missing = erin.post("projects/ours/jobs", body | {"output_name": "other"})
+        assert (missing.status_code, missing.json()["where"]) == (422, "body.reward_model_id")
+        assert "A reward model is needed" in missing.json()["what"]
+
+
 def test_reward_models_are_listed_by_name(project: Project, erin: Program) -> None:
     for name in ("judge", "other"):
         RewardModel.objects.create(name=name, store_path=f"rewardmodels/{name}", manifest_sha256="0" * 64)
