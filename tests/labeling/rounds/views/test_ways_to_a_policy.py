@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from labeling.models import Export, Project, RewardModel, TrainingJob
+from labeling.models import Project, RewardModel, TrainingJob
 from labeling.rounds.forms import TRAINING_FORMS
 from tests.labeling.exports.material import make_ranking
 from tests.labeling.factories import make_policy, make_project, make_prompt
