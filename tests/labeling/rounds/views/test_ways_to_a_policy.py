@@ -38,7 +38,7 @@ def values(project: Project, kind: str, **given: Any) -> dict[str, Any]:
         "reward_model": judge().id if kind in SCORED else None,
     }
     filled = {**proposed, **rows, "lora": "on", "output_name": "better", **given}
-    return {name: value for name, value in filled.items() if value not in (None, False)}
+    return {name: value for name, value in filled.items() if value is not None and value is not False}
 
 
 def form_export(kind: str) -> str:
