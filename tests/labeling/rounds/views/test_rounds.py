@@ -166,7 +166,6 @@ def ppo_values(project: Project, **values: Any) -> dict[str, Any]:
             {"minibatch_size": 10},
             "“Completions per update” 64 must be a multiple of “Completions per step” 10; give 60",
         ),
-        ({"minibatch_size": 4}, "“Completions per step” 4 must be a multiple of “Completions at once” 8; give 8"),
         ({"completions_per_prompt": 5}, "must be a multiple of “Completions per prompt” 5; give 60 or 65"),
         ({"max_new_tokens": 512}, "come to more than the models hold, 512; lower “Longest prompt, tokens” or"),
         ({"max_prompt_tokens": 449}, "prompts of up to 449 tokens and “Longest completion, tokens” 64 come to"),
