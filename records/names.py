@@ -50,6 +50,9 @@ RANKINGS_FILE = "rankings.jsonl"
 PROMPTS_FILE = "prompts.jsonl"
 THUMBS_FILE = "thumbs.jsonl"
 LABELS_FILE = "labels.jsonl"
+# Beside a policy whose training was watched, and until then in its work directory: the answers of each look on which
+# the two reward models differ most.
+DISAGREEMENTS_FILE = "watch-disagreements.jsonl"
 # Beside the files of a frozen export: {"id"} of each record that was erased since. Whoever reads the export skips them.
 ERASED_FILE = "erased.jsonl"
 

@@ -93,6 +93,10 @@ class RolloutForm(SampledForm):
         empty_label=_("none"),
         help_text=_("A reward model of other rankings; where its scores turn, a stop is suggested."),
     )
+    ptx_coef = forms.FloatField(
+        label=_("Weight of demonstrations (γ)"), min_value=0.001, max_value=1000, required=False
+    )
+    weight_of_demonstrations = "ptx_coef"
     ensemble_models = forms.ModelMultipleChoiceField(
         label=_("Scored also by"),
         queryset=RewardModel.objects.all(),
@@ -136,11 +140,6 @@ class PpoForm(RolloutForm):
     title = _("Optimise by PPO")
     sentence = _("The policy answers prompts, the reward model scores, and a price on KL keeps it near its start.")
 
-    ptx_coef = forms.FloatField(
-        label=_("Weight of demonstrations (γ)"), min_value=0.001, max_value=1000, required=False
-    )
-    weight_of_demonstrations = "ptx_coef"
-
 
 class RlooForm(RolloutForm):
     job_kind = TrainingJob.Kind.RLOO
@@ -151,7 +150,6 @@ class RlooForm(RolloutForm):
         "take it where memory is short."
     )
 
-    demonstrations = None  # type: ignore[assignment]
     completions_per_prompt = whole(
         _("Completions per prompt"), 4, least=2, help_text=_("They are judged against one another: at least two.")
     )

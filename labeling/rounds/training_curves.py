@@ -3,21 +3,22 @@
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from charts import Point, Series, Svg, line_chart
 from labeling.models import TrainingJob
-from labeling.rounds.training_jobs import FOLDERS, Kind
+from labeling.rounds.job_files import text_of
+from labeling.rounds.training_jobs import Kind
 from records.metrics import DATA, MEASURED
 from records.types import TrainingKind
 
-_MOST_BYTES = 8 * 2**20  # read of a file, so that a long run does not fill the web process
 _MOST_POINTS = 400  # of a curve; more cannot be told apart on a screen
-_ROLLOUTS = ("score", "kl", "entropy", "completion_tokens", "watch_held_out_score")
+_WATCH = (
+    *("watch_held_out_score", "watch_beyond_length", "watch_tokens", "watch_unended_share", "watch_repeated_share"),
+)
+_ROLLOUTS = ("score", "kl", "entropy", "completion_tokens", *_WATCH)
 # The metrics drawn for each kind of job, by their names in metrics.jsonl; in words in records.metrics.
 SHOWN: dict[Kind, tuple[str, ...]] = {
     Kind.SFT: ("loss", "validation_loss"),
@@ -80,16 +81,7 @@ def thinned(points: list[Point]) -> list[Point]:
 
 def lines_of(job: TrainingJob) -> list[dict[str, float]]:
     """The lines of metrics.jsonl: of the published directory, or of the one that the worker is writing."""
-    store = Path(settings.PARLEY_STORE)
-    published = store / FOLDERS[Kind(job.kind)] / job.output_name / "metrics.jsonl"
-    working = store / "jobs" / str(job.id) / "work" / "metrics.jsonl"
-    path = published if job.state == TrainingJob.State.DONE and published.is_file() else working
-    try:
-        with open(path, "rb") as file:
-            text = file.read(_MOST_BYTES).decode("utf-8", errors="replace")
-    except OSError:
-        return []
-    return [line for line in map(_numbers, text.splitlines()) if "step" in line]
+    return [line for line in map(_numbers, text_of(job, "metrics.jsonl").splitlines()) if "step" in line]
 
 
 def _numbers(line: str) -> dict[str, float]:

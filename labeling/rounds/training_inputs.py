@@ -26,7 +26,12 @@ FROM_PREFERENCE = (Kind.PPO, Kind.RLOO, Kind.DPO, Kind.KTO, Kind.REJECTION_SAMPL
 SCORED = (Kind.PPO, Kind.RLOO, Kind.REJECTION_SAMPLING)
 
 # Options of the training programs for an export of demonstrations, and for a reward model that only measures.
-_DEMONSTRATIONS = {Kind.SFT: "mix_data", Kind.REWARD_MODEL: "demonstrations", Kind.PPO: "ptx_data"}
+_DEMONSTRATIONS = {
+    Kind.SFT: "mix_data",
+    Kind.REWARD_MODEL: "demonstrations",
+    Kind.PPO: "ptx_data",
+    Kind.RLOO: "ptx_data",
+}
 _WATCHING_MODEL = {Kind.SFT: "select_reward", Kind.PPO: "watch_reward", Kind.RLOO: "watch_reward"}
 _ENSEMBLES = (Kind.PPO, Kind.RLOO)
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling.models import Export, Policy, Project, Round, TrainingJob
 from labeling.rounds import promotion, training_jobs
+from labeling.rounds.disagreements import disagreements_of
 from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_forms import PromotionForm
 from labeling.rounds.evaluation_requests import begin_evaluation, newest_evaluation
@@ -79,7 +80,8 @@ def start_training(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def training_job(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpResponse:
     job = access.training_job_for(request, job_id, slug=slug)
-    return render(request, "labeling/rounds/training_job.html", {"section": "rounds", **_job_context(job)})
+    context = {"section": "rounds", "disagreements": disagreements_of(job), **_job_context(job)}
+    return render(request, "labeling/rounds/training_job.html", context)
 
 
 @access.role_required(*ENGINEERS)
@@ -247,6 +249,7 @@ def _job_context(job: TrainingJob) -> dict[str, Any]:
         "project": job.project,
         "job": job,
         "made": made,
+        "ensemble": job.ensemble_models.order_by("name"),
         "is_from_preference": job.kind in FROM_PREFERENCE,
         "curves": curves_of(job),
         "metrics": metric_rows(job.metrics, job.kind, results=results),  # type: ignore[arg-type]

@@ -114,7 +114,7 @@ def test_a_job_goes_out_as_a_record_once_it_is_committed(
     [
         ("sft", {"mix_data": "exports/beside", "select_reward": "rewardmodels/second"}),
         ("ppo", {"ptx_data": "exports/beside", "watch_reward": "rewardmodels/second"}),
-        ("rloo", {"watch_reward": "rewardmodels/second"}),
+        ("rloo", {"ptx_data": "exports/beside", "watch_reward": "rewardmodels/second"}),
     ],
 )
 def test_demonstrations_and_a_watching_model_go_to_the_trainers_options(
@@ -127,7 +127,7 @@ def test_demonstrations_and_a_watching_model_go_to_the_trainers_options(
             export=make_export(project, training_inputs.EXPORT_KINDS[TrainingJob.Kind(kind)]),
             output_name="round-1",
             reward_model=make_reward_model(),
-            demonstrations=None if kind == "rloo" else make_export(project, store_path="exports/beside"),
+            demonstrations=make_export(project, store_path="exports/beside"),
             watching_model=make_reward_model("second"),
             by=None,
         )
@@ -156,7 +156,7 @@ def test_further_material_that_does_not_fit_is_refused(project: Project) -> None
         ("finished export of demonstrations", {"kind": "sft", "export": export, "demonstrations": prompts}),
         ("Nothing watches", {"kind": "reward_model", "export": rankings, "watching_model": reward}),
         ("Nothing watches", {"kind": "dpo", "export": rankings, "watching_model": reward}),
-        ("RLOO mixes no demonstrations in", rloo | {"demonstrations": export}),
+        ("DPO mixes no demonstrations in", {"kind": "dpo", "export": rankings, "demonstrations": export}),
         ("DPO takes one reward model at most", {"kind": "dpo", "export": rankings, "ensemble_models": [reward]}),
         ("in an ensemble only once", rloo | {"ensemble_models": [reward]}),
         ("must be another", rloo | {"ensemble_models": [second], "watching_model": second}),
