@@ -16,7 +16,7 @@ import shtab
 
 from parley.client import Client, Row
 from parley.connection import ParleyError
-from parley.retraining import Retraining, retrain
+from parley.retraining import LEARNS_FROM, Retraining, retrain
 
 HERE = "http://127.0.0.1:8000"
 SHELLS = ("bash", "zsh")
@@ -67,12 +67,14 @@ def parser() -> argparse.ArgumentParser:
     promoting.add_argument("--yes", action="store_true", help="do not ask")
     promoting.add_argument("--reason", default="", help="why, where people have not called it better")
     retraining = add(
-        commands, "retrain", retrain_policy, "exports, a reward model, PPO, and people's verdict", "project"
+        commands, "retrain", retrain_policy, "exports, a reward model, a policy, and people's verdict", "project"
     )
     retraining.add_argument("--policy", help="start from this policy instead of the project's")
-    retraining.add_argument("--filter", action="append", default=[], metavar="NAME=JSON", help="of both exports")
-    for kind in ("reward", "ppo"):
-        about = f"of the job's form, as lr=1e-4 ({'reward model' if kind == 'reward' else 'PPO'})"
+    retraining.add_argument("--filter", action="append", default=[], metavar="NAME=JSON", help="of the exports")
+    ways = "ppo unless given; dpo and kto learn from rankings or thumbs themselves, without a reward model"
+    retraining.add_argument("--by", choices=tuple(LEARNS_FROM), default="ppo", help=ways)
+    for kind, whose in (("reward", "reward model"), ("option", "policy")):
+        about = f"of the form of the {whose}'s job, as lr=1e-4"
         retraining.add_argument(f"--{kind}", action="append", default=[], metavar="OPTION=VALUE", help=about)
     retraining.add_argument("--prompts", type=int, default=200, help="held-out prompts that people judge (200)")
     retraining.add_argument("--share", type=float, default=0.5, help="of trainers' places for them (0.5)")
@@ -141,7 +143,8 @@ def retrain_policy(client: Client, options: argparse.Namespace) -> None:
         policy=options.policy,
         filters=dict(map(_filter, options.filter)),
         reward_options=dict(map(_filter, options.reward)),
-        ppo_options=dict(map(_filter, options.ppo)),
+        by=options.by,
+        policy_options=dict(map(_filter, options.option)),
         asks_people=not options.without_people,
         num_prompts=options.prompts,
         share=options.share,

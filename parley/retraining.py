@@ -1,4 +1,7 @@
-"""Once round the loop from a script: exports, reward model, PPO, people's verdict, and a promotion if they say so."""
+"""Once round the loop from a script: exports, a reward model, PPO or another way to a policy, and people's verdict.
+
+A promotion follows if they say so.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,11 +10,21 @@ from typing import Any
 from parley.client import Client, OnProgress, Row
 from parley.connection import ParleyError
 
+# The ways to a policy: the export that each learns from.
+LEARNS_FROM = {
+    "ppo": "prompts",
+    "rloo": "prompts",
+    "dpo": "rankings",
+    "kto": "thumbs",
+    "rejection_sampling": "prompts",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Retraining:
     """What a retraining does. Options of the two jobs are those of their forms; what is left out they propose.
 
+    `by` is the way to the policy; dpo and kto take no reward model, so that none is trained for them.
     `policy` names the one to start from, the project's by default. `num_prompts` and `share` are the evaluation's;
     without `asks_people` nobody judges. With `promotes` a policy that people call better answers from then on.
     """
@@ -20,7 +33,8 @@ class Retraining:
     policy: str | None = None
     filters: Row = field(default_factory=dict)
     reward_options: Mapping[str, Any] = field(default_factory=dict)
-    ppo_options: Mapping[str, Any] = field(default_factory=dict)
+    by: str = "ppo"
+    policy_options: Mapping[str, Any] = field(default_factory=dict)
     asks_people: bool = True
     num_prompts: int = 200
     share: float = 0.5
@@ -33,18 +47,22 @@ def retrain(client: Client, plan: Retraining, *, on_progress: OnProgress | None 
 
     Raises ParleyError where a step fails; what was made before stays, and another run makes new models beside it.
     """
-    start = _policy_id(client, plan)
-    rankings = _export(client, plan, "rankings", on_progress)
-    yield _row("export", "rankings", f"{rankings['num_records']} records")
-    prompts = _export(client, plan, "prompts", on_progress)
-    yield _row("export", "prompts", f"{prompts['num_records']} records")
-    judge = _train(client, plan, on_progress, "reward_model", start, rankings, plan.reward_options)
-    reward_model = next(client.reward_models(name=judge["output_name"]))
-    yield _row("reward model", judge["output_name"], _figure(judge, "accuracy"))
-    chosen = {**plan.ppo_options}
-    job = _train(client, plan, on_progress, "ppo", start, prompts, chosen, reward_model_id=reward_model["id"])
+    if plan.by not in LEARNS_FROM:
+        raise ParleyError(0, plan.by, "makes no policy.", f"Choose one of {', '.join(LEARNS_FROM)}.")
+    start, learns_from = _policy_id(client, plan), LEARNS_FROM[plan.by]
+    is_scored = learns_from == "prompts"
+    exports = {}
+    for kind in ("rankings", "prompts") if is_scored else (learns_from,):
+        exports[kind] = _export(client, plan, kind, on_progress)
+        yield _row("export", kind, f"{exports[kind]['num_records']} records")
+    inputs = {}
+    if is_scored:
+        judge = _train(client, plan, on_progress, "reward_model", start, exports["rankings"], plan.reward_options)
+        inputs["reward_model_id"] = next(client.reward_models(name=judge["output_name"]))["id"]
+        yield _row("reward model", judge["output_name"], _figure(judge, "accuracy"))
+    job = _train(client, plan, on_progress, plan.by, start, exports[learns_from], plan.policy_options, **inputs)
     policy = next(client.policies(name=job["output_name"]))
-    yield _row("PPO", policy["name"], _figure(job, "reward"))
+    yield _row(plan.by.replace("_", " "), policy["name"], _figure(job, "reward"))
     if not plan.asks_people:
         return
     evaluation = client.begin_evaluation(plan.project, [policy["id"]], num_prompts=plan.num_prompts, share=plan.share)

@@ -71,10 +71,12 @@ def steps(client: Client, plan: Retraining, workers: Workers) -> list[tuple[str,
 def test_a_policy_that_people_call_better_is_promoted(
     client: Client, filled: Project, store: Path, broker: Any
 ) -> None:
-    plan = Retraining(project="ours", num_prompts=40, share=1.0, promotes=True, every=0.0, ppo_options={"updates": 3})
+    plan = Retraining(
+        project="ours", num_prompts=40, share=1.0, promotes=True, every=0.0, policy_options={"updates": 3}
+    )
     told = steps(client, plan, Workers(store, filled, better="ours-1-ppo"))
     assert [step for step, _ in told] == [
-        "export", "export", "reward model", "PPO", "ask people", "verdict", "promote",
+        "export", "export", "reward model", "ppo", "ask people", "verdict", "promote",
     ]  # fmt: skip
     assert told[0] == ("export", "1 records")
     assert told[-2:] == [("verdict", "better"), ("promote", "round 2")]
@@ -96,9 +98,24 @@ def test_a_policy_that_people_call_worse_stays_a_candidate(
     assert filled.policy == before
 
 
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [("dpo", ["export", "dpo"]), ("rejection_sampling", ["export", "export", "reward model", "rejection sampling"])],
+)
+def test_a_policy_is_made_by_another_way(
+    client: Client, filled: Project, store: Path, broker: Any, by: str, told: list[str]
+) -> None:
+    plan = Retraining(project="ours", by=by, policy_options={"epochs": 1}, asks_people=False, every=0.0)
+    assert [step for step, _ in steps(client, plan, Workers(store, filled))] == told
+    job = TrainingJob.objects.get(kind=by)
+    assert (job.reward_model is None, job.options["epochs"]) == (by == "dpo", 1)
+    with pytest.raises(ParleyError, match=r"sft: makes no policy\. Choose one of ppo, rloo, dpo"):
+        steps(client, Retraining(project="ours", by="sft", every=0.0), Workers(store, filled))
+
+
 def test_nobody_is_asked_where_that_is_wanted(client: Client, filled: Project, store: Path, broker: Any) -> None:
     plan = Retraining(project="ours", asks_people=False, every=0.0)
-    assert [step for step, _ in steps(client, plan, Workers(store, filled))][-1] == "PPO"
+    assert [step for step, _ in steps(client, plan, Workers(store, filled))][-1] == "ppo"
     assert not Evaluation.objects.exists()
 
 

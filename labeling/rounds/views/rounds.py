@@ -11,11 +11,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling.models import Export, Policy, Project, Round, TrainingJob
 from labeling.rounds import promotion, training_jobs
-from labeling.rounds.disagreements import disagreements_of
 from labeling.rounds.errors import RoundError
 from labeling.rounds.evaluation_forms import PromotionForm
 from labeling.rounds.evaluation_requests import begin_evaluation, newest_evaluation
 from labeling.rounds.forms import TRAINING_FORMS, form_again, options_beside_form
+from labeling.rounds.job_files import disagreements_of
 from labeling.rounds.metrics_table import metric_rows
 from labeling.rounds.prerequisites import lacks_of
 from labeling.rounds.steps import RoundStep, round_steps

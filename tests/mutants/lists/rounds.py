@@ -13,7 +13,7 @@ _pairs_races = platform_planter("rankings/assignment_sql.py", "rounds/test_races
 _word = platform_planter("rounds/promotion.py", "rounds/test_evaluations.py")
 _leaderboard = platform_planter("rounds/leaderboard.py", "rounds/test_leaderboard.py")
 _steps = platform_planter("rounds/steps.py", "rounds/test_steps.py")
-_training_inputs = platform_planter("rounds/training_inputs.py", "rounds/test_training_jobs.py")
+_training_inputs = platform_planter("rounds/training_inputs.py", "rounds/test_training_inputs.py")
 _training_jobs = platform_planter("rounds/training_jobs.py", "rounds/test_training_jobs.py")
 _training_jobs_races = platform_planter("rounds/training_jobs.py", "rounds/test_races.py")
 _job_endings = platform_planter("rounds/training_jobs.py", "rounds/test_job_endings.py")
@@ -130,6 +130,24 @@ MUTANTS = [
         "project.exports.all()",
     ),
     _training_inputs("an export of another format is learnt", 'if export.format != "records":', "if False:"),
+    _training_inputs(
+        "a reward model stands in an ensemble twice", "if inputs.reward_model in inputs.ensemble_models:", "if False:"
+    ),
+    _training_inputs(
+        "a member of the ensemble watches it",
+        "in (inputs.reward_model, *inputs.ensemble_models):",
+        "in (inputs.reward_model,):",
+    ),
+    _training_inputs(
+        "rejection sampling starts without a reward model",
+        "SCORED = (Kind.PPO, Kind.RLOO, Kind.REJECTION_SAMPLING)",
+        "SCORED = (Kind.PPO, Kind.RLOO)",
+    ),
+    _steps(
+        "only PPO makes a candidate",
+        "training_job__kind__in=FROM_PREFERENCE,",
+        "training_job__kind=Kind.PPO,",
+    ),
     _training_jobs(
         "an older attempt passes the fence", "attempt in (None, job.attempt)", "(attempt or 0) <= job.attempt"
     ),

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from labeling.models import Project, TrainingJob
-from labeling.rounds.disagreements import disagreements_of
+from labeling.rounds.job_files import disagreements_of
 from records.names import DISAGREEMENTS_FILE
 from tests.labeling.factories import make_policy, make_project
 from tests.labeling.rounds.views.test_rounds import make_job, page
