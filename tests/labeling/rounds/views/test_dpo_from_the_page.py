@@ -19,7 +19,8 @@ from tests.tiny import build_tiny_policy
 from tests.training.test_filter_job import Heard
 from training.jobs import run_job
 
-pytestmark = pytest.mark.django_db
+# Each statement commits, so that no transaction idles while the program trains.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
