@@ -25,7 +25,7 @@ class SftForm(TrainingForm):
         label=_("Epoch chosen by"),
         queryset=RewardModel.objects.all(),
         required=False,
-        empty_label=_("none: the last"),
+        empty_label=_("none: by held-out loss"),
         help_text=_("The epoch whose answers to held-out prompts this reward model scores highest."),
     )
     mix_ratio = forms.FloatField(

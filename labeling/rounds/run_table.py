@@ -25,7 +25,7 @@ _FIGURES = {
     Kind.RLOO: ("score", "kl", "completion_tokens"),
     Kind.DPO: ("validation_accuracy", "validation_loss", "drift"),
     Kind.KTO: ("validation_accuracy", "validation_loss", "drift"),
-    Kind.REJECTION_SAMPLING: ("validation_loss", "loss"),
+    Kind.REJECTION_SAMPLING: ("sampled_score", "chosen_score", "validation_loss"),
     Kind.FILTER: ("auprc_any", "auprc_macro", "ece"),
 }
 _MADE = ("policy_made", "reward_model_made", "filter_made")

@@ -241,9 +241,10 @@ def test_a_policy_waits_for_the_reward_model_that_it_learned_from(
     prompts = exported(project, "prompts")
     export = exported(project)
     reward = trained(export, "sky-1-rm", policy=project.policy)
-    policy = trained(prompts, "sky-1-ppo", "ppo", policy=project.policy, reward_model=reward)
+    policy = trained(prompts, "sky-1-rloo", "rloo", policy=project.policy, reward_model=reward)
     assert policy.training_job is not None
     assert reward.training_job is not None
+    policy.training_job.ensemble_models.add(beside := trained(prompts, "beside", policy=project.policy))
     withdraw_all(project, alice, by=adam)
     refused = erins_browser.post(address("retrain_job", policy.training_job.id), follow=True)
     assert "Retrain sky-1-rm first" in refused.content.decode()
@@ -252,10 +253,11 @@ def test_a_policy_waits_for_the_reward_model_that_it_learned_from(
     assert exports.build(rebuilt.id)
     rebuilt.refresh_from_db()
     again = trained(rebuilt, "sky-1-rm-2", policy=project.policy, retrained_from=reward.training_job)
-    assert "Retrain sky-1-ppo" in text_of(erins_browser, "affected")
+    assert "Retrain sky-1-rloo" in text_of(erins_browser, "affected")
     erins_browser.post(address("retrain_job", policy.training_job.id))
     job = TrainingJob.objects.get(retrained_from=policy.training_job)
-    assert (job.reward_model, job.export, job.output_name) == (again, prompts, "sky-1-ppo-2")
+    assert (job.reward_model, job.export, job.output_name) == (again, prompts, "sky-1-rloo-2")
+    assert list(job.ensemble_models.all()) == [beside]
 
 
 def test_making_anew_is_for_engineers_and_reading_for_reviewers_too(
