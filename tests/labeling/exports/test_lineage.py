@@ -104,6 +104,7 @@ def test_every_reward_model_of_an_ensemble_is_behind_the_policy(project: Project
     policy = trained(project, "rloo", "rloo", loop.prompts, policy=loop.sft, reward_model=loop.reward)
     assert policy not in Registry().models_after(rankings)
     assert policy.training_job is not None
+    assert isinstance(second, RewardModel)
     policy.training_job.ensemble_models.add(second)
     assert lineage.exports_behind(policy) == [loop.prompts, loop.demonstrations, loop.rankings, rankings]
     assert Registry().models_after(rankings) == [second, policy]

@@ -244,7 +244,9 @@ def test_a_policy_waits_for_the_reward_model_that_it_learned_from(
     policy = trained(prompts, "sky-1-rloo", "rloo", policy=project.policy, reward_model=reward)
     assert policy.training_job is not None
     assert reward.training_job is not None
-    policy.training_job.ensemble_models.add(beside := trained(prompts, "beside", policy=project.policy))
+    beside = trained(prompts, "beside", policy=project.policy)
+    assert isinstance(beside, RewardModel)
+    policy.training_job.ensemble_models.add(beside)
     withdraw_all(project, alice, by=adam)
     refused = erins_browser.post(address("retrain_job", policy.training_job.id), follow=True)
     assert "Retrain sky-1-rm first" in refused.content.decode()
