@@ -99,7 +99,7 @@ class RolloutForm(SampledForm):
     weight_of_demonstrations = "ptx_coef"
     ensemble_models = forms.ModelMultipleChoiceField(
         label=_("Scored also by"),
-        queryset=RewardModel.objects.all(),
+        queryset=RewardModel.objects.order_by("name"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Reward models of the same tokens beside the first; each takes its own memory."),
@@ -156,17 +156,18 @@ class RlooForm(RolloutForm):
     advantage = forms.ChoiceField(
         label=_("Advantage"),
         choices=(
-            ("leave-one-out", _("over the mean of the others (RLOO)")),
-            ("group-normalised", _("over the group's mean and deviation (GRPO)")),
+            ("leave-one-out", "RLOO"),
+            ("group-normalised", "GRPO"),
         ),
         initial="leave-one-out",
+        help_text=_("Over the mean of the others, or in GRPO over the group's mean, by its deviation."),
     )
 
 
 class DpoForm(TrainingForm):
     job_kind = TrainingJob.Kind.DPO
     suffix = "dpo"
-    title = _("Learn from rankings by DPO")
+    title = _("Optimise by DPO")
     sentence = _(
         "Straight from rankings, with neither a reward model nor sampling: take it as the shortest way to a policy."
     )
@@ -208,7 +209,7 @@ class DpoForm(TrainingForm):
 class KtoForm(TrainingForm):
     job_kind = TrainingJob.Kind.KTO
     suffix = "kto"
-    title = _("Learn from thumbs by KTO")
+    title = _("Optimise by KTO")
     sentence = _("From thumbs up and down on single answers: take it where people used the policy and nobody ranked.")
 
     demonstrations = None  # type: ignore[assignment]

@@ -47,10 +47,10 @@ def test_another_way_is_chosen_started_and_watched(
     exported(project, "rankings")
     page = open_page("/p/bread/rounds/", user=erin)
     look_at(page, "ways", keep_screenshot, at="#beside-ppo")
-    page.get_by_role("link", name="Learn from thumbs by KTO").click()
+    page.get_by_role("link", name="Optimise by KTO").click()
     expect(page.get_by_text("there are none here yet: people give them in chats")).to_be_visible()
     look_at(page, "way-kto", keep_screenshot, at=".training-form")
-    for title in ("Learn from rankings by DPO", "Rejection sampling", "Optimise by RLOO"):
+    for title in ("Optimise by DPO", "Rejection sampling", "Optimise by RLOO"):
         page.get_by_role("link", name=title).click()
         look_at(page, f"way-{title.split()[-1].lower()}", keep_screenshot, at=".training-form")
     page.get_by_label("Reward model", exact=True).select_option("judge")
