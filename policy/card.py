@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from policy.disagreements import DISAGREEMENTS_FILE
 from policy.selection import selection_sentence
 from records.metrics import DATA, metric_of
 from records.types import TrainingKind
@@ -89,13 +90,16 @@ def _watch_lines(looks: Sequence[Mapping[str, int | float]] | None) -> list[str]
         "",
         "## Watch",
         "",
-        "Mean scores of answers to held-out prompts by the reward model trained on and by one that only watched.",
+        "Mean scores of answers to held-out prompts by the reward model trained on and by one that only watched; how "
+        "far the latter is above the start's answers of like length and ending; the share of answers without an end "
+        f"token. The answers on which the two differ most are in {DISAGREEMENTS_FILE}.",
         "",
-        "| update | score | watching score | KL, nats | tokens | repeated |",
-        "|---|---|---|---|---|---|",
+        "| update | score | watching score | beyond length | KL, nats | tokens | unended | repeated |",
+        "|---|---|---|---|---|---|---|---|",
         *(
             f"| {look['update']} | {look['watch_score']:.3f} | {look['watch_held_out_score']:.3f} | "
-            f"{look['watch_kl']:.3f} | {look['watch_tokens']:.1f} | {look['watch_repeated_share']:.3f} |"
+            f"{look['watch_beyond_length']:.3f} | {look['watch_kl']:.3f} | {look['watch_tokens']:.1f} | "
+            f"{look['watch_unended_share']:.3f} | {look['watch_repeated_share']:.3f} |"
             for look in looks
         ),
     ]

@@ -2,6 +2,7 @@
 
 from language.progress import Progress
 from language.training_state import TrainingState
+from policy.disagreements import write_disagreements
 from policy.ensembles import RewardSource
 from policy.inputs import RolloutConfig
 from policy.learner import PolicyLearner
@@ -22,6 +23,7 @@ def look(
         return {}
     looks = [*looks_of(state.facts["looks"]), material.watch.look(policy, rewards, state.step)]
     state.facts["looks"] = facts_of(looks)
+    write_disagreements(config.work_directory, [(one.update, one.disagreements) for one in looks])
     keep_if_best(
         looks,
         policy,
@@ -33,4 +35,4 @@ def look(
     turned = has_turned(looks)
     if turned:
         progress.say(suggestion(looks, config.work_directory))
-    return {**looks[-1].metrics(), "stop_suggested": float(turned)}
+    return {**looks[-1].metrics(looks[0]), "stop_suggested": float(turned)}

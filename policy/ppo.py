@@ -68,6 +68,7 @@ def main(config: PpoConfig) -> None:
     outcome = train(learners, material, config, identity, sharing)
     if not sharing.is_main:
         return
+    looks = looks_of(outcome["looks"])
     facts = {
         "name": config.out.name,
         "method": "ppo",
@@ -78,7 +79,7 @@ def main(config: PpoConfig) -> None:
         "num_records": len(material.prompts.prompts),
         "left_out": material.prompts.left_out,
         "metrics": {"updates": float(config.updates), **outcome["metrics"]},
-        "watch": [{"update": look.update, **look.metrics()} for look in looks_of(outcome["looks"])],
+        "watch": [{"update": one.update, **one.metrics(looks[0])} for one in looks],
     }
     begin_stage("publishing")
     publish_policy(

@@ -20,6 +20,7 @@ from language.checkpoints import load_causal_lm, publish_checkpoint
 from language.lora import wrap_with_lora
 from language.repeating import kept_options
 from policy.card import card_text
+from policy.disagreements import DISAGREEMENTS_FILE
 from policy.learner import Trainable
 from rewardmodel.limits import set_limits
 from rewardmodel.metrics import METRICS_FILE
@@ -97,6 +98,8 @@ def publish_policy(
         METRICS_FILE: (work / METRICS_FILE).read_bytes(),
         **kept_options(work),
     }
+    if facts.get("watch"):
+        extra_files[DISAGREEMENTS_FILE] = (work / DISAGREEMENTS_FILE).read_bytes()
     sha256 = publish_checkpoint(
         out,
         model=merge_in_full_precision(model, base=base, trainable=trainable),

@@ -63,6 +63,7 @@ def main(config: RlooConfig) -> None:
     outcome = train(learner, material, config, identity, sharing)
     if not sharing.is_main:
         return
+    looks = looks_of(outcome["looks"])
     facts = {
         "name": config.out.name,
         "method": "rloo",
@@ -73,7 +74,7 @@ def main(config: RlooConfig) -> None:
         "num_records": len(material.prompts.prompts),
         "left_out": material.prompts.left_out,
         "metrics": {"updates": float(config.updates), **outcome["metrics"]},
-        "watch": [{"update": seen.update, **seen.metrics()} for seen in looks_of(outcome["looks"])],
+        "watch": [{"update": seen.update, **seen.metrics(looks[0])} for seen in looks],
     }
     begin_stage("publishing")
     publish_policy(

@@ -7,7 +7,7 @@ the first one's errors (Gao et al. 2022; Bai et al. 2022, §4.2), and a stop is 
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -16,6 +16,8 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.commandline import Precision, autocast
+from policy.beyond_length import expected_by_length
+from policy.disagreements import Disagreement, largest_disagreements
 from policy.ensembles import ONE_REWARD_MODEL, RewardEnsemble, RewardSource
 from policy.judging import Asked, Judge, Scorer, repeated_share, sample_answers
 from policy.learner import PolicyLearner, Trainable, sampling_model
@@ -38,18 +40,36 @@ class Look:
     scores: list[float]
     held_out_scores: list[float]
     kl: float
-    completion_tokens: float
+    lengths: list[int]
+    ended: list[bool]
     repeated_share: float
+    disagreements: list[Disagreement] = field(default_factory=list)
 
-    def metrics(self) -> dict[str, float]:
-        """The look's means by the names that are logged."""
+    @property
+    def completion_tokens(self) -> float:
+        """Mean length of an answer, in tokens."""
+        return float(mean(self.lengths))
+
+    def metrics(self, start: "Look") -> dict[str, float]:
+        """The look's means by the names that are logged; `start` is the look at update 0."""
         return {
             "watch_score": mean(self.scores),
             "watch_held_out_score": mean(self.held_out_scores),
+            "watch_beyond_length": self.beyond_length(start),
             "watch_kl": self.kl,
             "watch_tokens": self.completion_tokens,
+            "watch_unended_share": 1 - mean(map(float, self.ended)),
             "watch_repeated_share": self.repeated_share,
         }
+
+    def beyond_length(self, start: "Look") -> float:
+        """What the watching score is above that of the start's answers of like length and ending; of the start 0."""
+        start_scores, start_lengths, lengths = (
+            torch.tensor(x, dtype=torch.float64) for x in (start.held_out_scores, start.lengths, self.lengths)
+        )
+        ended = torch.tensor(self.ended)
+        expected = expected_by_length(start_scores, start_lengths, torch.tensor(start.ended), lengths, ended)
+        return mean(self.held_out_scores) - float(expected)
 
 
 @dataclass(frozen=True)
@@ -76,13 +96,18 @@ class Watch:
         )
         asked = [(prompt, [completion]) for prompt, (_, completion) in zip(self.prompts, answers, strict=True)]
         token_ids = [sampled.token_ids for sampled, _ in answers]
+        lengths = list(map(len, token_ids))
+        scores = self._scores(rewards, asked, lengths)
+        held_out_scores = [score for (score,) in self.judge.scores(asked)]
         return Look(
             update=update,
-            scores=self._scores(rewards, asked, list(map(len, token_ids))),
-            held_out_scores=[score for (score,) in self.judge.scores(asked)],
+            scores=scores,
+            held_out_scores=held_out_scores,
             kl=mean(self._kl(policy, prompt, ids) for prompt, ids in zip(self.prompts, token_ids, strict=True)),
-            completion_tokens=float(mean(map(len, token_ids))),
+            lengths=lengths,
+            ended=[completion.finish_reason == "stop" for _, completion in answers],
             repeated_share=float(mean(map(repeated_share, token_ids))),
+            disagreements=largest_disagreements(asked, lengths, scores, held_out_scores),
         )
 
     def _scores(self, rewards: RewardSource, asked: Sequence[Asked], lengths: Sequence[int]) -> list[float]:
@@ -154,7 +179,10 @@ def keep_if_best(
 
 def looks_of(facts: Sequence[dict[str, Any]]) -> list[Look]:
     """Looks from a training state's JSON."""
-    return [Look(**values) for values in facts]
+    return [
+        Look(**{**values, "disagreements": [Disagreement(**one) for one in values["disagreements"]]})
+        for values in facts
+    ]
 
 
 def facts_of(looks: Sequence[Look]) -> list[dict[str, Any]]:

@@ -117,8 +117,12 @@ _PPO = {
     "value_grad_norm": Metric("Norm of the values' gradient", "training", "", "Before clipping, mean over steps."),
     "watch_score": Metric("Score", "watch", "", "Of answers to watched prompts, by the reward model trained on."),
     "watch_held_out_score": Metric("Score by the watching model", "watch", "", "Of the same answers."),
+    "watch_beyond_length": Metric(
+        "Watching score beyond length", "watch", "", "Above that of the start's answers of like length and ending."
+    ),
     "watch_kl": Metric("KL to the start", "watch", "nats per answer", "Whole distributions, summed over tokens, mean."),
     "watch_tokens": Metric("Length of an answer", "watch", "tokens", "Mean over those answers."),
+    "watch_unended_share": Metric("Answers without an end", "watch", "share", "They reached the limit of tokens."),
     "watch_repeated_share": Metric(
         "Repeated runs of four tokens", "watch", "share", "Came before in the same answer, mean."
     ),

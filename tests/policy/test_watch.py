@@ -12,6 +12,7 @@ import torch
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.options import OptionError
 from policy import ppo
+from policy.disagreements import DISAGREEMENTS_FILE
 from policy.judging import repeated_share
 from policy.objective import kl_of_logits
 from policy.ppo import main
@@ -51,7 +52,15 @@ def watched(config: PpoConfig, other_taste: Path, tmp_path: Path) -> PpoConfig:
 
 
 def make_look(update: int, score: float, held_out: list[float]) -> Look:
-    return Look(update, [score] * len(held_out), held_out, kl=0.0, completion_tokens=1.0, repeated_share=0.0)
+    return Look(
+        update,
+        [score] * len(held_out),
+        held_out,
+        kl=0.0,
+        lengths=[1] * len(held_out),
+        ended=[True] * len(held_out),
+        repeated_share=0.0,
+    )
 
 
 def test_every_kept_state_is_looked_at_and_the_look_is_logged(watched: PpoConfig) -> None:
@@ -62,6 +71,8 @@ def test_every_kept_state_is_looked_at_and_the_look_is_logged(watched: PpoConfig
     assert lines[0]["watch_kl"] == pytest.approx(0, abs=1e-6)
     assert lines[-1]["watch_kl"] > 0.01
     assert lines[-1]["watch_score"] > lines[0]["watch_score"]
+    assert lines[0]["watch_beyond_length"] == pytest.approx(0, abs=1e-9)  # of the start's own answers
+    assert all(0 <= line["watch_unended_share"] <= 1 for line in lines)
     facts = json.loads((watched.out / "policy.json").read_text())
     assert [look["watch_score"] for look in facts["watch"]] == [line["watch_score"] for line in lines]
     assert "watching reward model" in (watched.out / "card.md").read_text()
@@ -112,6 +123,9 @@ def test_a_killed_run_remembers_what_it_saw(watched: PpoConfig, monkeypatch: pyt
     assert [line["step"] for line in metrics_of(watched.out)] == [0, 1, 2, 3]
     facts = [json.loads((out / "policy.json").read_text())["watch"] for out in (watched.out, straight.out)]
     assert facts[0] == facts[1]
+    texts = [(out / DISAGREEMENTS_FILE).read_bytes() for out in (watched.out, straight.out)]
+    assert texts[0] == texts[1]
+    assert [json.loads(line)["update"] for line in texts[0].splitlines()] == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
 
 
 def test_there_must_be_prompts_to_watch(config: PpoConfig, other_taste: Path, tmp_path: Path) -> None:

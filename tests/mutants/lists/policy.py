@@ -312,6 +312,27 @@ MUTANTS = [
         "0",
     ),
     _in(
+        "beyond_length",
+        "test_beyond_length.py::test_answers_that_ended_are_not_held_against_those_that_did_not",
+        "answers that ended are held against those that did not",
+        "start_ended == ending, ended == ending",
+        "start_ended | True, ended == ending",
+    ),
+    _in(
+        "disagreements",
+        "test_disagreements.py::test_differences_are_of_standings_and_the_largest_comes_first",
+        "only what the proxy likes more is a disagreement",
+        "differences.abs().argsort",
+        "differences.argsort",
+    ),
+    _in(
+        "publishing",
+        "test_watch.py::test_a_killed_run_remembers_what_it_saw",
+        "the answers that two reward models judge differently are not published",
+        '    if facts.get("watch"):\n',
+        '    if facts.get("looks"):\n',
+    ),
+    _in(
         "metrics",
         "test_metrics.py",
         "the KL is a mean over tokens",
