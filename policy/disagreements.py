@@ -4,7 +4,6 @@ They stand in a file of the work directory, which is published beside the policy
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,4 +80,4 @@ def write_disagreements(work: Path, looks: Sequence[tuple[int, Sequence[Disagree
     work.mkdir(parents=True, exist_ok=True)
     partial = work / f"{DISAGREEMENTS_FILE}.partial"
     partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    os.replace(partial, work / DISAGREEMENTS_FILE)
+    partial.replace(work / DISAGREEMENTS_FILE)
