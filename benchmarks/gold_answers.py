@@ -15,6 +15,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.gold_samples import read_answers
+from benchmarks.two_level import SeedsEstimate, estimate_over_seeds
 from labeling.statistics.intervals import bootstrap
 
 TOKENS_OF_A_BUCKET = 8
@@ -46,9 +47,7 @@ Pair = tuple[list[Answered], list[Answered]]  # one prompt's answers, of the sta
 
 def compare_answers(out: Path, *, seed: int) -> dict[str, Any]:
     """Before, after and the paired difference of every measure; the KL; and the gold gain at equal length."""
-    start, trained = (_read(out, name) for name in ("start", "trained"))
-    assert start.keys() == trained.keys(), "both policies answered the same prompts"
-    pairs = [(start[prompt], trained[prompt]) for prompt in start]
+    pairs = read_pairs(out)
 
     def estimate(statistic: Callable[[Sequence[Pair]], float | None]) -> dict[str, Any]:
         return asdict(bootstrap(pairs, statistic, seed=seed))
@@ -72,6 +71,52 @@ def compare_answers(out: Path, *, seed: int) -> dict[str, Any]:
             sum(mean(a.gold for a in after) < mean(b.gold for b in before) for before, after in pairs),
         ],
     }
+
+
+def compare_seeds(folders: Sequence[Path]) -> dict[str, Any]:
+    """The figures of several seeds' runs, each with prompts of its own: means over seeds, intervals over both."""
+    runs = [read_pairs(folder) for folder in folders]
+
+    def estimate(statistic: Callable[[Sequence[Pair]], float | None]) -> dict[str, Any]:
+        return estimate_over_seeds(runs, statistic, same_prompts=False).plain()
+
+    return {
+        "prompts_each": [len(run) for run in runs],
+        "measures": {
+            name: {
+                "before": estimate(lambda drawn, name=name: _mean(drawn, 0, name)),  # type: ignore[misc]
+                "after": estimate(lambda drawn, name=name: _mean(drawn, 1, name)),  # type: ignore[misc]
+                "difference": estimate(lambda drawn, name=name: _mean(drawn, 1, name) - _mean(drawn, 0, name)),  # type: ignore[misc]
+            }
+            for name in MEASURES
+        },
+        "kl": estimate(lambda drawn: _mean(drawn, 1, "kl")),
+        "gold_by_length_alone": estimate(lambda drawn: gold_by_length(drawn) - _mean(drawn, 0, "gold")),
+        "gold_at_equal_length": estimate(lambda drawn: _mean(drawn, 1, "gold") - gold_by_length(drawn)),
+    }
+
+
+def seeds_text(result: dict[str, Any]) -> str:
+    """The figures of several seeds as lines for a terminal; a seed that is not whole is named."""
+    missing = ", ".join(map(str, result["missing"])) or "none"
+    lines = [f"seeds {', '.join(map(str, result['seeds'])) or 'none'}; missing: {missing}"]
+    if not result["seeds"]:
+        return lines[0]
+    shown = {f"{means}: difference": result["measures"][name]["difference"] for name, means in MEASURES.items()}
+    shown["KL to the start, nats an answer"] = result["kl"]
+    shown["gold, by length and ending alone"] = result["gold_by_length_alone"]
+    shown["gold, at equal length and ending"] = result["gold_at_equal_length"]
+    for words, found in shown.items():
+        by_seed = ", ".join(f"{value:+.3f}" for value in found["by_seed"])
+        lines.append(f"{words:52} {SeedsEstimate(**found).text():32} by seed {by_seed}")
+    return "\n".join(lines)
+
+
+def read_pairs(out: Path) -> list[Pair]:
+    """A run's answers, prompt by prompt: the start's, and the trained policy's."""
+    start, trained = (_read(out, name) for name in ("start", "trained"))
+    assert start.keys() == trained.keys(), "both policies answered the same prompts"
+    return [(start[prompt], trained[prompt]) for prompt in start]
 
 
 def gold_by_length(pairs: Sequence[Pair]) -> float:

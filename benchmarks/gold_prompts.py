@@ -6,6 +6,7 @@ Only what is bundled or comes as a wheel is read, so that the run needs no data 
 import importlib.util
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -44,17 +45,25 @@ def _seed_prompts() -> Iterator[Prompt]:
             yield prompt
 
 
-def _openings() -> Iterator[Prompt]:
+def conversations() -> Iterator[tuple[str, list[str]]]:
+    """Every conversation of chitchat-dataset, by its key: the texts of its turns, where two people take turns."""
     found = importlib.util.find_spec("chitchat_dataset")  # not imported: it would ask for packages of its own
     if found is None or found.origin is None:
         raise BenchmarkError("the wheel chitchat-dataset is not installed; run: pip install chitchat-dataset")
-    conversations = json.loads(Path(found.origin).with_name("dataset.json").read_text(encoding="utf-8"))
-    for key, conversation in sorted(conversations.items()):
-        turns = [turn for turn in conversation["messages"] if turn][: len(ROLES)]
+    held = json.loads(Path(found.origin).with_name("dataset.json").read_text(encoding="utf-8"))
+    for key, conversation in sorted(held.items()):
+        turns = [turn for turn in conversation["messages"] if turn]
         texts = ["\n".join(message["text"].strip() for message in turn).strip() for turn in turns]
         senders = [turn[0]["sender"] for turn in turns]
-        takes_turns = len(turns) == len(ROLES) and senders[0] == senders[2] != senders[1]
-        if takes_turns and all(texts) and SHORTEST <= sum(map(len, texts)) <= LONGEST and _is_text(texts):
+        takes_turns = all(one != other for one, other in pairwise(senders))
+        if takes_turns and len(set(senders)) == 2 and _is_text(texts):
+            yield key, texts
+
+
+def _openings() -> Iterator[Prompt]:
+    for key, turns in conversations():
+        texts = turns[: len(ROLES)]
+        if len(texts) == len(ROLES) and all(texts) and SHORTEST <= sum(map(len, texts)) <= LONGEST:
             messages = tuple(Message(role=role, content=text) for role, text in zip(ROLES, texts, strict=True))
             yield Prompt(id=f"chitchat-{key}", messages=messages, source="chitchat-dataset")
 

@@ -4,7 +4,10 @@
 (docs/gold_preference.md), train a reward model on the rankings, train the policy by PPO against it, and compare
 both policies' answers to held-out prompts by the gold preference: the same prompts, the same random numbers,
 intervals that resample prompts. Neither the reward model nor PPO sees a held-out prompt, and no setting was chosen
-by one. What is done is kept under --out; the same command goes on behind it.
+by one. What is done is kept under --out; the same command goes on behind it, killed wherever it was.
+
+`--seeds 0 1 2 3 4` makes five runs, each with prompts, samples and trainings of its own, and compares them all by
+intervals over seeds and prompts (benchmarks.two_level); seeds can be added later, and what is missing is named.
 """
 
 import json
@@ -17,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gold_answers import compare_answers, comparison_text
+from benchmarks.gold_answers import compare_answers, compare_seeds, comparison_text, seeds_text
 from benchmarks.gold_prompts import write_prompts
 from benchmarks.gold_samples import read_answers
 from benchmarks.platform import CHECKOUT
@@ -33,6 +36,7 @@ from rewardmodel.score import Candidates
 RUN_FILE = "run.json"
 STAGES_FILE = "stages.jsonl"
 RESULT_FILE = "result.json"
+SEEDS_FILE = "seeds.json"
 
 # Whose samples are ranked: to learn from, and for the reward model's held-out accuracy.
 LEARNT: tuple[Split, ...] = ("train", "validation")
@@ -48,6 +52,10 @@ class GoldRunConfig:
     """Directory of the policy to start from; the bundled one unless given."""
     seed: int = 0
     """Seed of the prompts, the samples and both trainings."""
+    seeds: tuple[int, ...] = ()
+    """Make a run of each of these seeds, in folders seed-0, seed-1 … of --out, instead of one of --seed."""
+    report: bool = False
+    """Compare the runs of --seeds that are whole, and make none."""
     num_train: int = 480
     """Prompts that are ranked, and that PPO answers."""
     num_held_out: int = 100
@@ -85,20 +93,56 @@ class GoldRunConfig:
 
 
 def main(config: GoldRunConfig) -> None:
-    """The stages in order, each skipped where what it makes is there."""
+    """One run, or one of each seed and their comparison, written anew after every seed."""
     config = replace(config, out=config.out.absolute())  # the stages run in the checkout
+    if config.report and not config.seeds:
+        raise OptionError("--report compares runs of several seeds; name them by --seeds")
+    if not config.seeds:
+        run_once(config)
+    for seed in config.seeds:
+        if not config.report:
+            run_once(replace(config, out=seed_folder(config, seed), seed=seed, seeds=()))
+            compare_runs(config)
+    if config.report:
+        compare_runs(config)
+
+
+def seed_folder(config: GoldRunConfig, seed: int) -> Path:
+    """Where one seed's run lies."""
+    return config.out / f"seed-{seed}"
+
+
+def compare_runs(config: GoldRunConfig) -> None:
+    """The figures of all seeds that are whole; those that are not are named."""
+    done = [seed for seed in config.seeds if (seed_folder(config, seed) / RESULT_FILE).exists()]
+    missing = [seed for seed in config.seeds if seed not in done]
+    for seed in done:
+        _require_same_run(replace(config, out=seed_folder(config, seed), seed=seed, seeds=(), report=False))
+    result: dict[str, Any] = {"seeds": done, "missing": missing}
+    if done:
+        result |= compare_seeds([seed_folder(config, seed) for seed in done])
+    _write(config.out / SEEDS_FILE, result | {"config": _plain(config)})
+    print(seeds_text(result))
+
+
+def run_once(config: GoldRunConfig) -> None:
+    """The stages in order, each skipped where what it makes is there."""
     out = config.out
     out.mkdir(parents=True, exist_ok=True)
     _require_same_run(config)
     start = config.policy or ensure_bundled_policy(model_store())[0]
     prompts, reward, trained = out / "prompts.jsonl", out / "reward", out / "policy"
     if not prompts.exists():
-        write_prompts(prompts, num_train=config.num_train, num_held_out=config.num_held_out, seed=config.seed)
+        partial = out / "prompts.partial"  # a kill leaves no half of it under its name
+        write_prompts(partial, num_train=config.num_train, num_held_out=config.num_held_out, seed=config.seed)
+        partial.replace(prompts)
     for split in LEARNT:
         _stage(out, f"sample-{split}", _samples(config, start, split, out / f"samples-{split}.jsonl"))
     rankings = out / "rankings.jsonl"
     if not rankings.exists():
-        num = write_jsonl(rankings, [ranking for split in LEARNT for ranking in _rank(out, split)])
+        partial = out / "rankings.partial"
+        num = write_jsonl(partial, [ranking for split in LEARNT for ranking in rank(out, split)])
+        partial.replace(rankings)
         _note(f"{num} comparisons ranked by the gold preference")
     _stage(out, "reward-model", _reward_model(config, start, rankings, reward))
     evaluation = ["rewardmodel.evaluate", "--model", str(reward), "--data", str(rankings), "--json"]
@@ -116,7 +160,7 @@ def main(config: GoldRunConfig) -> None:
         ):
             _stage(out, f"{judge}-{name}", command, stdin=asked, stdout=out / f"{judge}-{name}.jsonl")
     result = compare_answers(out, seed=config.seed)
-    (out / RESULT_FILE).write_text(json.dumps(result | {"config": _plain(config)}, indent=1) + "\n", encoding="utf-8")
+    _write(out / RESULT_FILE, result | {"config": _plain(config)})
     print(comparison_text(result))
 
 
@@ -131,7 +175,7 @@ def _samples(config: GoldRunConfig, policy: Path, split: Split, out: Path) -> li
     ]
 
 
-def _rank(out: Path, split: Split) -> list[Ranking]:
+def rank(out: Path, split: Split) -> list[Ranking]:
     """What the simulated trainer makes of a split's samples."""
     rankings = []
     for answers in read_answers(out / f"samples-{split}.jsonl"):
@@ -194,22 +238,31 @@ def _stage(
 
 def _done(out: Path) -> dict[str, dict[str, Any]]:
     path = out / STAGES_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {stage["stage"]: stage for stage in map(json.loads, lines)}
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    whole = [line for line in lines if line.endswith("\n")]
+    if len(whole) < len(lines):  # a kill cut the last one; its stage is done again, from its own states
+        path.write_text("".join(whole), encoding="utf-8")
+    return {stage["stage"]: stage for stage in map(json.loads, whole)}
 
 
 def _require_same_run(config: GoldRunConfig) -> None:
     path = config.out / RUN_FILE
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != _plain(config):
         raise OptionError(f"{config.out} holds a run with other options; give another --out, or remove it")
-    path.write_text(json.dumps(_plain(config), indent=1) + "\n", encoding="utf-8")
+    _write(path, _plain(config))
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def _plain(config: GoldRunConfig) -> dict[str, Any]:
     return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in asdict(config).items()
-        if name != "out"
+        if name not in ("out", "seeds", "report")
     }
 
 

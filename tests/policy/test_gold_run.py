@@ -76,6 +76,7 @@ def test_the_whole_run_in_small_goes_on_where_it_is_and_compares_both_policies(
     config = GoldRunConfig(
         out=tmp_path / "run",
         policy=tiny_policy,
+        seeds=(0,),
         num_train=8,
         num_held_out=16,  # of what an untaught policy babbles, most ties: fewer might hold no pair
         num_completions=4,
@@ -87,14 +88,29 @@ def test_the_whole_run_in_small_goes_on_where_it_is_and_compares_both_policies(
         train_last_layers=1,
     )
     gold_run.main(config)
-    result = json.loads((config.out / "result.json").read_text())
+    run = config.out / "seed-0"
+    result = json.loads((run / "result.json").read_text())
     assert (result["prompts"], result["answers_each"], result["config"]["updates"]) == (16, 2, 1)
     gold = result["measures"]["gold"]
     assert gold["difference"]["value"] == pytest.approx(gold["after"]["value"] - gold["before"]["value"])
     assert gold["difference"]["low"] <= gold["difference"]["value"] <= gold["difference"]["high"]
-    stages = (config.out / "stages.jsonl").read_text()
+    stages = (run / "stages.jsonl").read_text()
     assert [json.loads(line)["stage"] for line in stages.splitlines()][-1] == "score-trained"
     gold_run.main(config)
-    assert (config.out / "stages.jsonl").read_text() == stages  # nothing is done twice
+    assert (run / "stages.jsonl").read_text() == stages  # nothing is done twice
     with pytest.raises(OptionError, match="holds a run with other options"):
         gold_run.main(replace(config, updates=2))
+
+    whole = (run / "result.json").read_bytes()
+    (run / "result.json").unlink()
+    (run / "stages.jsonl").write_text(stages[: stages.rindex('{"stage": "gold-trained"') + 20])  # as a kill leaves it
+    gold_run.main(config)
+    assert (run / "result.json").read_bytes() == whole
+
+    gold_run.main(replace(config, seeds=(0, 1), report=True))
+    seeds = json.loads((config.out / "seeds.json").read_text())
+    assert (seeds["seeds"], seeds["missing"]) == ([0], [1])
+    assert seeds["measures"]["gold"]["difference"]["value"] == pytest.approx(gold["difference"]["value"])
+    assert (seeds["kl"]["low"], seeds["kl"]["reason"]) == (None, "one seed: nothing is known of another")
+    with pytest.raises(OptionError, match="name them by --seeds"):
+        gold_run.main(replace(config, seeds=(), report=True))
