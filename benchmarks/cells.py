@@ -83,13 +83,15 @@ class Study:
             },
         )
 
-    def make_all(self, *, minutes: float = 0.0) -> dict[str, str]:
+    def make_all(self, *, minutes: float = 0.0, beginning: str = "") -> dict[str, str]:
         """Make whatever is missing and can be made, in order; begin none after so many minutes (0: no limit).
+
+        Of all cells, or of those whose names begin so.
 
         Returns why cells could not be made, by name; the others are made all the same.
         """
         began, failed = time.monotonic(), {}
-        for name in self.cells:
+        for name in (one for one in self.cells if one.startswith(beginning)):
             if minutes and time.monotonic() - began > 60 * minutes:
                 note(f"{minutes:g} minutes are over; the same command goes on")
                 break

@@ -68,7 +68,9 @@ def _demonstrations(left_out: Collection[str], most: int) -> Iterator[Demonstrat
         if count < most and cut and all(cut) and f"chitchat-{key}" not in left_out:
             count += 1
             messages = tuple(Message(role=ROLES[i % 2], content=text) for i, text in enumerate(cut))
-            yield Demonstration(id=f"chitchat-{key}", messages=messages, split="validation" if count % 50 == 0 else "train")
+            yield Demonstration(
+                id=f"chitchat-{key}", messages=messages, split="validation" if count % 50 == 0 else "train"
+            )
 
 
 def _tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -83,7 +85,10 @@ def _tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast
     )
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<|im_end|>", chat_template=CHATML  # noqa: S106
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<|im_end|>",
+        chat_template=CHATML,
     )
 
 

@@ -226,12 +226,17 @@ def train_points(
         **{field: getattr(config, field) for field in _SHARED},
         resume=True,
     )
-    torch.manual_seed(config.seed)
+    return [_point_of(look) for look in train_looks(ppo, gold, prompts, device)]
+
+
+def train_looks(ppo: PpoConfig, gold: Scorer, prompts: tuple[TokenizedPrompt, ...], device: torch.device) -> list[Look]:
+    """PPO that `gold` watches over `prompts`: what it saw at the start, every --save-every updates and at the end."""
+    torch.manual_seed(ppo.seed)
     material = load_material(ppo, device)
     learners = build_learners(ppo, device, longest_prompt=material.prompts.longest)
     material = replace(material, watch=make_watch(ppo, gold, prompts, material.tokenizer))
-    outcome = train(learners, material, ppo, run_identity(ppo, reward=directory_sha256(reward)))
-    return [_point_of(look) for look in looks_of(outcome["looks"])]
+    outcome = train(learners, material, ppo, run_identity(ppo, reward=directory_sha256(ppo.reward)))
+    return looks_of(outcome["looks"])
 
 
 _SHARED = (

@@ -22,6 +22,7 @@ from language.progress import Progress, begin_stage
 from language.repeating import keep_options
 from language.stop_ids import hidden_ids
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
+from language.seeds import derived_seed
 from policy import objective
 from policy.averaging import WeightAverage
 from policy.inputs import require_processes
@@ -38,7 +39,7 @@ from policy.sharing import ALONE, Sharing
 from policy.value import ValueLearner
 from policy.watch import looks_of
 from rewardmodel.metrics import MetricsLog
-from rewardmodel.model import load_reward_model
+from rewardmodel.model import load_reward_model, start_reward_model
 from rewardmodel.processes import Processes
 from rewardmodel.publishing import STATES, directory_sha256
 
@@ -141,7 +142,8 @@ def train(
             if config.length_only_tokens:
                 scores = objective.length_scores(rollouts.mask, config.length_only_tokens)
                 measured = replace(measured, scores=scores)
-                ended = torch.ones_like(ended)  # it knows length only, and not whether an end token came
+            if config.length_only_tokens or config.keep_unended_scores:  # whether an end token came counts for nothing
+                ended = torch.ones_like(ended)
             require_finite_rollouts(measured, state.step + 1)
             clock.append(time.monotonic())
 
@@ -159,7 +161,7 @@ def train(
             targets = Targets(
                 old_logprobs=measured.logprobs,
                 old_values=measured.values,
-                advantages=objective.whiten(advantages, rollouts.mask),
+                advantages=objective.whiten(advantages, rollouts.mask) if config.whiten_advantages else advantages,
                 returns=returns,
                 first_pass=measured.first_pass,
             )
@@ -222,8 +224,12 @@ def build_learners(config: PpoConfig, device: torch.device, *, longest_prompt: i
     start = load_causal_lm(config.policy, dtype=dtype, device=device)
     reward_model = load_reward_model(config.reward, dtype=dtype, device=device)
     require_context(config, longest_prompt, [start, reward_model.backbone])
+    value_start = None
+    if config.value_init == "policy":
+        seed = derived_seed(config.seed, "value head")
+        value_start = start_reward_model(config.policy, seed=seed, dtype=dtype, device=device)
     policy = PolicyLearner(start, trainable, config.precision)
-    value = ValueLearner(reward_model, trainable, config.precision)
+    value = ValueLearner(reward_model, trainable, config.precision, start=value_start)
     policy_optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
     value_optimizer = build_adamw(value.model, lr=config.value_lr, eps=config.adam_eps)
     return Learners(

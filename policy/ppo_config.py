@@ -70,10 +70,17 @@ class PpoConfig(KeepsWork):
     missing_end_score: float = -1.0
     """The score of a completion without an end token, instead of its own. LMHP and N+; needs a reward model
     that scores good answers at about 0, as ours do."""
+    keep_unended_scores: bool = False
+    """A control: leave the score of a completion without an end token as it is."""
     discount: float = 1.0
     """γ of the returns. IG."""
     gae_lambda: float = 0.95
     """λ of the advantages. ST and LMHP."""
+    whiten_advantages: bool = True
+    """Advantages with mean 0 and deviation 1 over an update's tokens. LMHP; not printed in IG."""
+    value_init: Literal["reward", "policy"] = "reward"
+    """What the value model starts from: the reward model (IG), or the policy with a head drawn by the seed, which ST
+    found worse."""
     clip_range: float = 0.2
     """ε of the policy's ratio. IG."""
     value_clip_range: float = 0.2

@@ -73,5 +73,43 @@ def fit_gains(
     return Fit(method, alpha, beta, near, far, len(fitted), len(held_out))
 
 
+@dataclass(frozen=True)
+class SeedFit:
+    """A form fitted to all seeds but one, and how far that one's points lie from it and from no form at all."""
+
+    held_out: int
+    fit: Fit
+    error: float
+    constant_error: float
+
+
+def fit_other_seeds(
+    method: Method, distances: Sequence[Sequence[float]], gains: Sequence[Sequence[float]]
+) -> list[SeedFit]:
+    """For every seed: the form of all the others' points, and its error on the points of this one, which it never saw.
+
+    `constant_error` is that of the mean gain of the others' points: a form that is no better than it says nothing.
+    Points nearer than the form is meant for count nowhere. Empty with fewer than two seeds.
+    """
+    if len(distances) < 2:
+        return []
+    curves = [
+        [(d, gain) for d, gain in zip(*curve, strict=True) if d > _NEAREST]
+        for curve in zip(distances, gains, strict=True)
+    ]
+    found = []
+    for place, own in enumerate(curves):
+        others = [point for other, curve in enumerate(curves) if other != place for point in curve]
+        fit = fit_gains(method, [d for d, _ in others], [gain for _, gain in others], fitted_to=1.0)
+        if fit is not None and own:
+            error = _root_mean_square([gain - fit.gain(d) for d, gain in own])
+            mean_gain = sum(gain for _, gain in others) / len(others)
+            constant = _root_mean_square([gain - mean_gain for _, gain in own])
+            assert error is not None
+            assert constant is not None
+            found.append(SeedFit(place, fit, error, constant))
+    return found
+
+
 def _root_mean_square(errors: Sequence[float]) -> float | None:
     return sqrt(sum(error**2 for error in errors) / len(errors)) if errors else None

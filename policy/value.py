@@ -1,4 +1,4 @@
-"""The value model: a network of its own that starts as the reward model, bias included.
+"""The value model: a network of its own that starts as the reward model, bias included, unless told otherwise.
 
 Separate and started from the reward model is what InstructGPT (App. C.4) did, and what Stiennon et al.
 2020 (App. G.1) found clearly better than a head on the policy. Its start *is* the reward model, so both
@@ -27,12 +27,22 @@ from rewardmodel.model import RewardModel
 
 
 class ValueLearner:
-    """The value model as it is trained, and the reward model: what it was."""
+    """The value model as it is trained, and the reward model: what it was, unless `start` is another network."""
 
-    def __init__(self, reward_model: RewardModel, trainable: Trainable, precision: Precision = "fp32") -> None:
-        self.model = reward_model
-        self.model.backbone = trainable.choose(cast(PreTrainedModel, reward_model.backbone))
+    def __init__(
+        self,
+        reward_model: RewardModel,
+        trainable: Trainable,
+        precision: Precision = "fp32",
+        *,
+        start: RewardModel | None = None,
+    ) -> None:
+        self.model = start or reward_model
+        self.model.backbone = trainable.choose(cast(PreTrainedModel, self.model.backbone))
         self.model.head.requires_grad_(True)
+        if start is not None:
+            self._start = reward_model.requires_grad_(False).eval()
+            return
         trunk = self.model.backbone
         if not trainable.lora_rank:
             trunk = frozen_start(trunk, trainable, precision)

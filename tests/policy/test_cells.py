@@ -51,10 +51,10 @@ def test_the_status_names_what_is_missing_and_what_stands_in_its_way(tmp_path: P
         raise OptionError("no such file")
 
     cells = [
-        Cell("done", lambda: {}),
+        Cell("done", dict),
         Cell("fails", fail, minutes=3),
-        Cell("waits", lambda: {}, needs=("fails",), minutes=4),
-        Cell("cannot", lambda: {}, lacks="there is no python -m policy.none", minutes=5),
+        Cell("waits", dict, needs=("fails",), minutes=4),
+        Cell("cannot", dict, lacks="there is no python -m policy.none", minutes=5),
     ]
     study = Study(tmp_path, cells)
     assert set(study.make_all()) == {"fails", "waits", "cannot"}
@@ -69,6 +69,6 @@ def test_the_status_names_what_is_missing_and_what_stands_in_its_way(tmp_path: P
 
 
 def test_no_cell_is_begun_after_its_time(tmp_path: Path) -> None:
-    study = Study(tmp_path, [Cell("a", lambda: {}), Cell("b", lambda: {})])
+    study = Study(tmp_path, [Cell("a", dict), Cell("b", dict)])
     study.make_all(minutes=1e-9)
     assert study.missing(["a", "b"]) == ["a", "b"]

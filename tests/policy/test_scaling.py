@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from policy.objective import length_scores
-from policy.scaling import Fit, Method, fit_gains, gain_of
+from policy.scaling import Fit, Method, fit_gains, fit_other_seeds, gain_of
 
 
 def make_fit(method: Method, alpha: float, beta: float) -> Fit:
@@ -64,3 +64,17 @@ def test_one_point_is_too_few() -> None:
 def test_the_control_knows_length_only() -> None:
     mask = torch.tensor([[True] * 4, [True, True, False, False], [True, False, False, False]])
     assert length_scores(mask, 2).tolist() == pytest.approx([0.0, 1.0, 0.5])
+
+
+def test_a_form_of_other_seeds_is_judged_by_the_one_it_never_saw() -> None:
+    """Two seeds on d(1 − 0.25d) and one on half of it: at d = 1 and 2 it gains 0.375 and 0.5 less."""
+    distances = [[0.0, 1.0, 2.0]] * 3
+    whole, half = [0.0, 0.75, 1.0], [0.0, 0.375, 0.5]
+    found = fit_other_seeds("best_of_n", distances, [whole, whole, half])
+    assert [one.held_out for one in found] == [0, 1, 2]
+    last = found[2]
+    assert (last.fit.alpha, last.fit.beta) == (pytest.approx(1.0), pytest.approx(0.25))
+    assert last.error == pytest.approx(((0.375**2 + 0.5**2) / 2) ** 0.5)
+    assert last.constant_error == pytest.approx(((0.5**2 + 0.375**2) / 2) ** 0.5)  # the mean of the others is 0.875
+    assert found[0].error > 0
+    assert fit_other_seeds("best_of_n", distances[:1], [whole]) == []

@@ -312,6 +312,13 @@ MUTANTS = [
         "0",
     ),
     _in(
+        "ppo",
+        "test_ppo_controls.py::test_a_score_without_an_end_token_is_replaced_or_left_as_it_is",
+        "a score without an end token is replaced though it was to be left",
+        "if config.length_only_tokens or config.keep_unended_scores:",
+        "if config.length_only_tokens:",
+    ),
+    _in(
         "beyond_length",
         "test_beyond_length.py::test_answers_that_ended_are_not_held_against_those_that_did_not",
         "answers that ended are held against those that did not",
