@@ -79,7 +79,7 @@ class StudySettings:
         return self.rankings[len(self.rankings) // 2]
 
 
-_SMALL_TRAINING = {"lr": 5e-4, "max_new_tokens": 32, "max_prompt_tokens": 160}
+_SMALL_TRAINING = {"lr": 3e-4, "max_new_tokens": 32, "max_prompt_tokens": 160}
 
 SMALL = StudySettings(
     world="small",
@@ -101,22 +101,22 @@ SMALL = StudySettings(
         "microbatch_size": 16,
         "kl_coef": 0.0,
         "warmup_updates": 0,
-        "value_lr": 5e-4,
+        "value_lr": 3e-4,
         **_SMALL_TRAINING,
     },
     look_every=4,
     control_tokens=30,
     methods={
-        "ppo": Method("policy.ppo", "updates", (8, 16, 32), {**_SMALL_TRAINING, "value_lr": 5e-4}),
-        "rloo": Method("policy.rloo", "updates", (8, 16, 32), _SMALL_TRAINING),
-        "dpo": Method("policy.dpo", "epochs", (1, 2, 4), {"lr": 5e-4, "batch_size": 8, "max_tokens": 256}),
+        "ppo": Method("policy.ppo", "updates", (4, 8, 16), {**_SMALL_TRAINING, "value_lr": 3e-4}),
+        "rloo": Method("policy.rloo", "updates", (4, 8, 16), _SMALL_TRAINING),
+        "dpo": Method("policy.dpo", "epochs", (1, 2, 4), {"lr": 3e-4, "batch_size": 8, "max_tokens": 256}),
         "rejection": Method(
-            "policy.rejection_sampling", "num_samples", (2, 4, 8), {**_SMALL_TRAINING, "epochs": 2, "batch_size": 8}
+            "policy.rejection_sampling", "num_samples", (2, 8, 16), {**_SMALL_TRAINING, "epochs": 2, "batch_size": 8}
         ),
     },
-    kl_targets=(0.5, 1.0, 2.0),
+    kl_targets=(1.0, 2.0, 4.0),
     start={"conversations": 4000, "layers": 2, "hidden": 96, "vocab_size": 2048, "epochs": 2, "lr": 3e-3},
-    minutes={"start": 4, "samples": 1.5, "reward": 0.5, "best-of-n": 0.3, "ppo": 1.2, "train": 1, "answers": 0.3},
+    minutes={"start": 1.2, "samples": 0.4, "reward": 0.2, "best-of-n": 0.1, "ppo": 0.7, "train": 0.6, "answers": 0.1},
 )
 
 _BUNDLED_TRAINING = {"lr": 5e-5, "max_new_tokens": 48, "max_prompt_tokens": 200, "train_last_layers": 10}
