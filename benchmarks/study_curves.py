@@ -7,7 +7,7 @@ of one prompt at every point.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import mean
+from statistics import fmean as mean
 from typing import Any
 
 import torch
