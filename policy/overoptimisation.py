@@ -234,7 +234,8 @@ def train_looks(ppo: PpoConfig, gold: Scorer, prompts: tuple[TokenizedPrompt, ..
     torch.manual_seed(ppo.seed)
     material = load_material(ppo, device)
     learners = build_learners(ppo, device, longest_prompt=material.prompts.longest)
-    material = replace(material, watch=make_watch(ppo, gold, prompts, material.tokenizer))
+    watch = replace(make_watch(ppo, gold, prompts, material.tokenizer), ensemble=material.ensemble)
+    material = replace(material, watch=watch)
     outcome = train(learners, material, ppo, run_identity(ppo, reward=directory_sha256(ppo.reward)))
     return looks_of(outcome["looks"])
 
