@@ -23,7 +23,6 @@ from language.repeating import keep_options
 from language.stop_ids import hidden_ids
 from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
-from language.seeds import derived_seed
 from policy import objective
 from policy.averaging import WeightAverage
 from policy.inputs import require_processes
