@@ -49,7 +49,7 @@ class Study:
     def facts(self, name: str) -> Facts | None:
         """What a cell came to, or None where it is missing."""
         path = self._path(name)
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None  # type: ignore[no-any-return]
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def missing(self, names: Sequence[str]) -> list[str]:
         """Those of `names` that are not made yet."""

@@ -56,7 +56,7 @@ def join_proxies(proxies: Sequence[Sequence[Sequence[float]]], rule: Ensemble) -
     scores = torch.tensor(proxies, dtype=torch.float64)
     members, prompts, samples = scores.shape
     joined = ensemble_scores(scores.reshape(members, prompts * samples).float(), rule, variance_coef=VARIANCE_COEF)
-    return joined.reshape(prompts, samples).tolist()  # type: ignore[no-any-return]
+    return joined.reshape(prompts, samples).tolist()
 
 
 def curve_of_answers(start: Facts, trained: Sequence[Facts]) -> Curve:

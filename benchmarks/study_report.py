@@ -46,11 +46,20 @@ def report_text(study: Study, settings: StudySettings) -> str:
     for title, table in parts:
         lines += [f"## {title}", "", *table, ""]
     missing = study.missing(list(study.cells))
-    lines += ["## Missing", "", f"{len(missing)} of {len(study.cells)} cells"]
+    lines += ["## Missing", "", f"{len(missing)} of {len(study.cells)} cells."]
     command = f"python -m benchmarks.training_study --world {settings.world} --out DIR --cell NAME"
     if missing:
-        lines += [f"made by `{command}`:", "", ", ".join(f"`{name}`" for name in missing)]
+        lines += [f"Each is made by `{command}`:", "", *(f"- {words}" for words in _joined(missing))]
     return "\n".join(lines) + "\n"
+
+
+def _joined(names: Sequence[str]) -> list[str]:
+    """Cells that differ in their seed alone on one line: `ppo-40` of seeds 0, 1."""
+    seeds: dict[str, list[str]] = {}
+    for name in names:
+        stem, _, seed = name.rpartition("-")
+        seeds.setdefault(stem if stem and seed.isdigit() else name, []).append(seed)
+    return [f"`{stem}-N`, N = {', '.join(own)}" if own[0].isdigit() else f"`{stem}`" for stem, own in seeds.items()]
 
 
 def _reward_models(study: Study, settings: StudySettings) -> Iterator[str]:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from policy.objective import Ensemble
+
 World = Literal["small", "bundled"]
 
-RULES = ("mean", "worst", "variance-penalised")
+RULES: tuple[Ensemble, ...] = ("mean", "worst", "variance-penalised")
 
 # One option of PPO changed at a time; the rest is as in the study's own PPO, on the middle number of rankings.
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {

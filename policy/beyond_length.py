@@ -41,5 +41,5 @@ def _edges(lengths: Float[Tensor, " own"]) -> Float[Tensor, " edges"]:
     """The longest length of every stratum but the last; no stratum is empty."""
     strata = min(MOST_STRATA, max(1, len(lengths) // LEAST_IN_A_STRATUM))
     shares = torch.arange(1, strata, dtype=lengths.dtype) / strata
-    edges: Tensor = torch.unique(torch.quantile(lengths, shares, interpolation="lower"))  # type: ignore[no-untyped-call]
+    edges: Tensor = torch.unique(torch.quantile(lengths, shares, interpolation="lower"))
     return edges[edges < lengths.max()]

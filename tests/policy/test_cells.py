@@ -43,7 +43,7 @@ def test_a_cell_that_was_killed_is_missing_and_has_no_cpu_time_when_it_is_made_a
     study.make_all()
     first, second = (json.loads((tmp_path / "cells" / f"{name}.json").read_text()) for name in "ab")
     assert first["cpu_seconds"] is None
-    assert second["cpu_seconds"] >= 0
+    assert second["cpu_seconds"] is not None
 
 
 def test_the_status_names_what_is_missing_and_what_stands_in_its_way(tmp_path: Path) -> None:

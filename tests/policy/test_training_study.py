@@ -16,6 +16,7 @@ from benchmarks.study_training import lacks_options
 from benchmarks.training_study import TrainingStudyConfig, main, open_study
 from language.options import OptionError
 from policy import ppo
+from policy.rollout import collect_rollouts
 
 SETTINGS = replace(
     SMALL,
@@ -74,7 +75,7 @@ def test_a_training_killed_in_the_middle_goes_on_to_the_same_looks(
 ) -> None:
     straight = open_study(Path(shutil.copytree(begun, tmp_path / "straight")), SETTINGS)
     straight.make("ppo-4-0")
-    collect, calls = ppo.collect_rollouts, []
+    collect, calls = collect_rollouts, []
 
     def dying(*arguments: Any, **options: Any) -> Any:
         calls.append(1)
@@ -100,14 +101,16 @@ def test_the_report_has_what_is_there_and_names_what_is_missing(study: Study) ->
     first = report_text(study, SETTINGS)
     assert "one seed: nothing is known of another" in first
     assert "| PPO, 12 rankings | missing |" in first
+    assert "- `ppo-4-N`, N = 1\n" in first
     study.make("ppo-4-1")
     study.make("ablation-lambda-1-0")
     text = report_text(study, SETTINGS)
     row = next(line for line in text.splitlines() if line.startswith("| PPO, 4 rankings | 2 |"))
     assert " to " in row
     assert "| ppo | missing |" in text
-    assert "`answers-ppo-1-0`" in text
-    assert "`ppo-4-0`" not in text
+    assert "- `answers-ppo-1-N`, N = 0, 1\n" in text
+    assert "`ppo-4-N`" not in text
+    assert "- `ablation-lambda-1-N`, N = 1\n" in text
     assert "--cell NAME" in text
 
 
