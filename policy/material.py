@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from language.reading import say_read
 from language.options import OptionError, flag
+from language.reading import say_read
 from language.seeds import derived_seed
 from policy.dialogues import TokenizedDialogue, tokenize_dialogues
 from policy.ensembles import RewardEnsemble, load_ensemble

@@ -20,8 +20,8 @@ from language.commandline import run
 from language.optimization import build_adamw, build_schedule
 from language.progress import Progress, begin_stage
 from language.repeating import keep_options
-from language.stop_ids import hidden_ids
 from language.seeds import derived_seed
+from language.stop_ids import hidden_ids
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, Literal, get_origin, get_type_hints
 
 import pytest
-from policy.dpo_config import DpoConfig
-from policy.kto_config import KtoConfig
-from policy.rejection_sampling_config import RejectionSamplingConfig
-from policy.rloo_config import RlooConfig
 
 from contentfilter.train import TrainConfig as FilterTrainConfig
+from policy.dpo_config import DpoConfig
+from policy.kto_config import KtoConfig
 from policy.ppo_config import PpoConfig
+from policy.rejection_sampling_config import RejectionSamplingConfig
+from policy.rloo_config import RlooConfig
 from policy.sft_config import SftConfig
 from records import TrainingRequest
 from records.types import TrainingKind
