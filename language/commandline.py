@@ -132,7 +132,7 @@ def resolve_device(name: str) -> torch.device:
 
 def _require_gpu(name: str, index: int) -> None:
     """Raise OptionError, with the reason, unless the GPU of this index can be used."""
-    if not torch.backends.cuda.is_built():
+    if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         reason = f"the installed torch ({torch.__version__}) is built without CUDA; install one with it"
     elif not torch.cuda.is_available():
         reason = "torch finds no GPU here; look at the driver (nvidia-smi) and at CUDA_VISIBLE_DEVICES"

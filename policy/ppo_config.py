@@ -86,7 +86,7 @@ class PpoConfig(KeepsWork):
     value_clip_range: float = 0.2
     """How far a value may move from the one recorded with the rollout. LMHP."""
 
-    ensemble_rewards: tuple[Path, ...] = ()
+    ensemble_rewards: tuple[RewardModelDirectory, ...] = ()
     """Directories of further reward models beside --reward, each with the policy's tokenizer and its own memory."""
     ensemble: Ensemble = "mean"
     """One score of all of them: their mean, the worst, or the mean less --ensemble-variance-coef times their variance.

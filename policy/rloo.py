@@ -19,6 +19,8 @@ from language.checkpoints import load_causal_lm
 from language.commandline import run
 from language.optimization import build_adamw, build_schedule
 from language.progress import Progress, begin_stage
+from language.repeating import keep_options
+from language.stop_ids import hidden_ids
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.ensembles import FrozenRewardModel, load_frozen
@@ -27,7 +29,7 @@ from policy.inputs import require_processes
 from policy.learner import PolicyLearner
 from policy.looks import look
 from policy.material import Material, load_material, require_context
-from policy.metrics import level_share, mean_of_steps, peak_memory_mb, scored_metrics, time_metrics
+from policy.metrics import level_share, mean_of_steps, nothing_ended, peak_memory_mb, scored_metrics, time_metrics
 from policy.minibatches import plan_epochs
 from policy.prompts import draw
 from policy.publishing import publish_policy, require_place, require_room, run_identity
@@ -58,6 +60,8 @@ def main(config: RlooConfig) -> None:
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
+    if sharing.is_main:
+        keep_options(config, program="policy.rloo")
     learner = build_learner(config, device, longest_prompt=material.prompts.longest)
     require_room(config.work_directory, [learner.policy.model])
     outcome = train(learner, material, config, identity, sharing)
@@ -112,6 +116,7 @@ def train(
                 num_completions=config.completions_per_prompt,
                 params=config.sampling_params(state.step),
                 end_token_id=end_token_id(material.tokenizer),
+                hidden_ids=hidden_ids(material.tokenizer),
                 precision=config.precision,
                 sharing=sharing,
             )
@@ -171,6 +176,8 @@ def train(
                 metrics |= look(policy, learner.rewards, material, config, state, progress)
             if log:
                 log.write({"step": state.step, **metrics})
+            if metrics["unended_share"] == 1:
+                progress.say_once(nothing_ended(config.max_new_tokens))
             progress.advance(1, {name: metrics[name] for name in _SHOWN})
 
             # Save.

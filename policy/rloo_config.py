@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from language.commandline import Precision
+from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, flag, require_not_negative, require_positive
 from language.seeds import derived_seed
 from policy.ensembles import require_ensemble
@@ -24,9 +25,9 @@ Advantage = Literal["leave-one-out", "group-normalised"]
 class RlooConfig(KeepsWork):
     """RLOO, or GRPO, from prompts, a policy and a reward model: no value model, several completions a prompt."""
 
-    policy: Path
+    policy: PolicyDirectory
     """Directory of the policy to start from; it is the reference as well."""
-    reward: Path
+    reward: RewardModelDirectory
     """Directory of the reward model. Its tokenizer must be the policy's."""
     prompts: Path
     """An export of prompts, or a .jsonl file of them."""
@@ -70,7 +71,7 @@ class RlooConfig(KeepsWork):
     clip_range: float = 0.2
     """ε of the ratio; it acts from the second step of an update on. AH found it seldom needed."""
 
-    ensemble_rewards: tuple[Path, ...] = ()
+    ensemble_rewards: tuple[RewardModelDirectory, ...] = ()
     """Directories of further reward models beside --reward, each with the policy's tokenizer and its own memory."""
     ensemble: Ensemble = "mean"
     """One score of all of them: their mean, the worst, or the mean less --ensemble-variance-coef times their variance.
@@ -104,7 +105,7 @@ class RlooConfig(KeepsWork):
 
     length_only_tokens: int = 0
     """A control: the score is 1 − |tokens/this − 1|, ended or not, whatever the reward model says; 0 is off."""
-    watch_reward: Path | None = None
+    watch_reward: RewardModelDirectory | None = None
     """Directory of a second reward model, of other rankings than --reward, which watches every kept state and
     suggests a stop where its scores turn. Text is its input: its tokenizer may be another."""
     watch_prompts: Path | None = None

@@ -33,7 +33,7 @@ def reach_of(network: nn.Module) -> Reach:
     kinds = set(getattr(config, "layer_types", None) or ())
     if kinds - _KNOWN_LAYERS:
         return Reach(0, 0)
-    limits = [original - 1 for original, _ in _moving_positions(config)]  # where a shorter one would start it over
+    limits: list[int | None] = [original - 1 for original, _ in _moving_positions(config)]  # where a shorter one would start it over
     if not kinds or "sliding_attention" in kinds:
         limits += [getattr(config, name, None) for name in _WINDOWS]
     if not kinds or "chunked_attention" in kinds:
@@ -63,7 +63,7 @@ def rejoin(found: Sequence[Tensor], groups: Sequence[Sequence[int]], sizes: Sequ
     parts = {
         index: part
         for values, group in zip(found, groups, strict=True)
-        for index, part in zip(group, values.split([sizes[index] for index in group]), strict=True)
+        for index, part in zip(group, torch.split(values, [sizes[index] for index in group]), strict=True)
     }
     return torch.cat([parts[index] for index in range(len(sizes))])
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeling", "0036_feedback_contests")]
+    dependencies = [("labeling", "0038_ensembles_of_reward_models")]
     operations = [
         migrations.AddField(
             model_name="delivery",

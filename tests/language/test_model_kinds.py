@@ -11,9 +11,12 @@ from language.checkpoints import CheckpointError, load_causal_lm, load_tokenizer
 from language.model_kinds import PolicyDirectory, RewardModelDirectory, directories_of, find_kind, require_models
 from language.options import OptionError
 from policy.best_of_n import BestOfNConfig
+from policy.dpo_config import DpoConfig
+from policy.kto_config import KtoConfig
 from policy.overoptimisation import StudyConfig
 from policy.ppo_config import PpoConfig
 from policy.rejection_sampling_config import RejectionSamplingConfig
+from policy.rloo_config import RlooConfig
 from policy.sft_config import SftConfig
 from rewardmodel.evaluate import EvaluateConfig
 from rewardmodel.model import load_reward_model, publish_reward_model, start_reward_model
@@ -22,11 +25,12 @@ from rewardmodel.train_config import TrainConfig
 
 PROGRAMS = (
     *(BestOfNConfig, EvaluateConfig, PpoConfig, RejectionSamplingConfig, ScoreConfig, SftConfig, StudyConfig),
-    TrainConfig,
+    *(DpoConfig, KtoConfig, RlooConfig, TrainConfig),
 )
 
 
-MODELS = {"model", "policy", "reward", "rewards", "second_reward", "select_reward", "watch_reward", "gold_reward"}
+MANY = ("rewards", "ensemble_rewards")
+MODELS = {*MANY, "model", "policy", "reward", "second_reward", "select_reward", "watch_reward", "gold_reward"}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +89,7 @@ def test_without_a_manifest_the_configuration_tells(tiny_policy: Path, reward_mo
 def test_every_program_says_of_every_model_what_it_must_be(program: type, tiny_policy: Path) -> None:
     named = {one.name for one in fields(program)} & MODELS
     required = {one.name: tiny_policy for one in fields(program) if one.default is MISSING}
-    config = program(**{**required, **{name: (tiny_policy,) if name == "rewards" else tiny_policy for name in named}})
+    config = program(**{**required, **{name: (tiny_policy,) if name in MANY else tiny_policy for name in named}})
     assert {name for name, *_ in directories_of(config)} == named
 
 

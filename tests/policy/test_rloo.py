@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from language.chat import end_token_id
 from language.options import OptionError
+from language.stop_ids import hidden_ids
 from policy import rloo
 from policy.group_steps import GroupLearner, GroupTargets, add_gradients, advantages_of, take_step
 from policy.material import load_material
@@ -90,6 +91,7 @@ def begin(config: RlooConfig, **options: Any) -> tuple[GroupLearner, Rollouts, G
         num_completions=4,
         params=config.sampling_params(0),
         end_token_id=end_token_id(material.tokenizer),
+        hidden_ids=hidden_ids(material.tokenizer),
         precision=config.precision,
     )
     scored = scores_of(learner, rollouts)

@@ -45,7 +45,7 @@ def make_rollouts(end_token_id: int) -> Rollouts:
     drawn = [[*torch.randint(5, 200, (n,), generator=generator).tolist(), end_token_id] for n in LENGTHS]
     sampled = [Sampled(ids, [0.0] * len(ids), "stop") for ids in drawn]
     prompts = [TokenizedPrompt(make_prompt(id=f"p-{i}"), ids) for i, ids in enumerate(PROMPTS)]
-    return arrange(prompts, [sampled[:4], sampled[4:]], end_token_id=end_token_id)
+    return arrange(prompts, [sampled[:4], sampled[4:]], end_token_id=end_token_id, hidden_ids=frozenset({end_token_id}))
 
 
 def move(model: nn.Module, seed: int) -> None:
