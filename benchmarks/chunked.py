@@ -59,13 +59,13 @@ def main(form: str) -> None:
         tie_word_embeddings=True,
         max_position_embeddings=TOKENS,
     )
-    model = LlamaForCausalLM(config).eval()
+    model = LlamaForCausalLM(config).eval()  # type: ignore[no-untyped-call]
     ids = torch.randint(VOCABULARY, (TOKENS,), generator=torch.Generator().manual_seed(0)).tolist()
     few = [TokenizedDialogue("few", tuple(ids[:8]), (True,) * 8)]
-    target_nlls(model, few, packing=True).sum().backward()  # probes, and the gradients' own memory
+    target_nlls(model, few, packing=True).sum().backward()  # type: ignore[no-untyped-call]  # probes, and the gradients' own memory
     before, began = _resident_bytes(), time.process_time()
     loss = target_nlls(model, [TokenizedDialogue("all", tuple(ids), (True,) * TOKENS)], packing=True).mean()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     seconds = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
     print(json.dumps({"peak_bytes": peak, "cpu_seconds": seconds, "loss": loss.item()}))

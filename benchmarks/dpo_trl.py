@@ -21,7 +21,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 Pair = dict[str, list[int]]
 
 
-class Tokenized(DPOTrainer):  # type: ignore[misc]
+class Tokenized(DPOTrainer):
     """trl's trainer on tokens as they are: it would else tokenize texts by its own template."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:

@@ -286,7 +286,7 @@ def _require_all_loaded(loading: Mapping[str, Any], directory: Path) -> None:
 @contextmanager
 def _without_report() -> Iterator[None]:
     """Inside, transformers keeps its report of a load to itself: what it found is read from the load's own answer."""
-    before = transformers_logging.get_verbosity()  # type: ignore[no-untyped-call]
+    before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield

@@ -99,7 +99,7 @@ def _over_chunks(
     of_chunk: Callable[[Tensor, Tensor], Tensor], hidden: Tensor, token_ids: Tensor, vocab: int
 ) -> list[Tensor]:
     size = max(1, CHUNK_LOGITS // vocab)
-    chunks = zip(hidden.split(size), token_ids.split(size), strict=True)
+    chunks = zip(torch.split(hidden, size), torch.split(token_ids, size), strict=True)
     if not torch.is_grad_enabled():
         return [of_chunk(*chunk) for chunk in chunks]
     # Dropout is off everywhere, so there is no random state to put back for the second computation.

@@ -62,9 +62,9 @@ def main(config: PpoConfig) -> None:
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
+    learners = build_learners(config, device, longest_prompt=material.prompts.longest)
     if sharing.is_main:
         keep_options(config, program="policy.ppo")
-    learners = build_learners(config, device, longest_prompt=material.prompts.longest)
     require_room(config.work_directory, [learners.policy.model, learners.value.model])
     outcome = train(learners, material, config, identity, sharing)
     if not sharing.is_main:

@@ -187,7 +187,7 @@ def _outcome(state: TrainingState, *, num_epochs: int) -> tuple[Figures, dict[st
     """The last step's figures, of what is held out the published epoch's; and which one that is."""
     curve = state.facts["curve"]
     selection = selection_facts(curve, num_epochs=num_epochs, start_loss=state.facts.get("start_loss"))
-    kept = next((point for point in curve if point["epoch"] == selection["published_epoch"]), {})
+    kept: dict[str, Any] = next((point for point in curve if point["epoch"] == selection["published_epoch"]), {})
     held_out = {name: value for name, value in kept.items() if name != "epoch"}
     metrics = {**state.facts["metrics"], **held_out, "published_epoch": selection["published_epoch"]}
     return {"steps": state.step, **metrics}, selection

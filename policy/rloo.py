@@ -60,9 +60,9 @@ def main(config: RlooConfig) -> None:
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
+    learner = build_learner(config, device, longest_prompt=material.prompts.longest)
     if sharing.is_main:
         keep_options(config, program="policy.rloo")
-    learner = build_learner(config, device, longest_prompt=material.prompts.longest)
     require_room(config.work_directory, [learner.policy.model])
     outcome = train(learner, material, config, identity, sharing)
     if not sharing.is_main:

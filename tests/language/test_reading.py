@@ -40,15 +40,15 @@ def test_more_than_a_tenth_is_a_warning_with_the_option_that_keeps_it() -> None:
         "WARNING: 62 of 95 rankings are left out: 62 longer than --max-tokens 40; a higher --max-tokens keeps them",
         True,
     )
-    _, (warning, _) = sentences(EXPORT, "rankings", {"held out": 8}, {"too_long": 2}, limit="the model's context")
-    assert warning.endswith("2 longer than the model's context"), "no option keeps these"
+    _, (said, _is_loud) = sentences(EXPORT, "rankings", {"held out": 8}, {"too_long": 2}, limit="the model's context")
+    assert said.endswith("2 longer than the model's context"), "no option keeps these"
     assert len(sentences(EXPORT, "rankings", {"to learn from": 9}, {"all_tied": 1})) == 1, "a tenth is not more"
 
 
 def test_what_was_asked_to_be_left_out_warns_of_nothing() -> None:
     left_out = {"other_split": 50, "beyond_max_records": 90, "beyond_most_prompts": 7}
     assert len(sentences(EXPORT, "prompts", {"to answer": 3}, left_out)) == 1
-    _, (warning, _) = sentences(EXPORT, "prompts", {"to answer": 3}, {**left_out, "too_long": 1})
+    _, (said, _is_loud) = sentences(EXPORT, "prompts", {"to answer": 3}, {**left_out, "too_long": 1})
     assert "1 of 4 prompts" in warning, "and does not drown what was not"
 
 

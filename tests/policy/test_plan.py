@@ -24,7 +24,7 @@ def fake_rollouts(num_rows: int, *, num_completions: int = 4, lengths: Sequence[
     """Completions of these lengths in turn."""
     ones = torch.ones(num_rows, max(lengths))
     completions = tuple((1,) * lengths[row % len(lengths)] for row in range(num_rows))
-    return Rollouts((), completions, num_completions, ones.bool(), ones[:, 0].bool(), ones)
+    return Rollouts((), completions, num_completions, ones.bool(), ones[:, 0].bool(), ones, completions)
 
 
 def fake_dialogues(path: Path, config: PpoConfig) -> DialogueSet:

@@ -224,7 +224,7 @@ def test_the_reward_model_reads_nothing_that_a_person_is_not_shown(toy_policy: P
     end, start = end_token_id(tokenizer), tokenizer.convert_tokens_to_ids("<|im_start|>")
     plain, hiding, only_hidden = sampled(50, 51, end), sampled(start, 50, start, start, 51, end), sampled(start, start)
     rollouts = arrange(prompts, [[plain, hiding, only_hidden]], end_token_id=end, hidden_ids=hidden_ids(tokenizer))
-    measured = measure_rollouts(policy, value, rollouts, temperature=1.0, microbatch_size=3, precision="fp32")
+    measured = measure_rollouts(policy, value, rollouts, pieces=[[0, 1, 2]], temperature=1.0, precision="fp32")
     assert measured.scores[0].item() == pytest.approx(measured.scores[1].item(), abs=1e-5)
     assert measured.values.shape == measured.logprobs.shape == rollouts.mask.shape == (3, 6)
     assert rollouts.ended.tolist() == [True, True, False]
