@@ -3,6 +3,7 @@
 Rows are the truth; a message on the broker is only a hint to look at a row.
 """
 
+from labeling.models.account_links import AccountLink
 from labeling.models.adjudications import Adjudication, ReturnedRanking, SeenOrders
 from labeling.models.audit import AuditEvent, Report
 from labeling.models.comments import Comment
@@ -35,6 +36,7 @@ from labeling.models.safety.appeals import Appeal
 from labeling.models.safety.filters import Filter, FilterRules, Screening, Withheld
 from labeling.models.safety.labels import DrawnText, Label
 from labeling.models.safety.reports import Case, CaseVector, FollowUp, Probe
+from labeling.models.sessions import Session
 from labeling.models.snippets import Snippet
 from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken
@@ -44,6 +46,7 @@ from labeling.models.withdrawals import Withdrawal, WithdrawnRow
 
 __all__ = [
     "MOST_PARTS",
+    "AccountLink",
     "Adjudication",
     "ApiAnswer",
     "ApiToken",
@@ -105,6 +108,7 @@ __all__ = [
     "SamplingRun",
     "Screening",
     "SeenOrders",
+    "Session",
     "SignInFailures",
     "Snippet",
     "Thumb",

@@ -43,6 +43,7 @@ class User(AbstractBaseUser):
     username = models.CharField(max_length=80, unique=True)
     display_name = models.CharField(max_length=120, blank=True)
     email = models.EmailField(blank=True)
+    proven_email = models.EmailField(blank=True, db_default="")  # mail reached them there: a lost password is mended so
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.TRAINER)
     pseudonym = models.CharField(max_length=40, unique=True, default=new_pseudonym, editable=False)
     is_active = models.BooleanField(default=True)

@@ -36,7 +36,7 @@ def echo(request):
 
 @access.public
 async def stream(request):
-    from django.contrib.sessions.models import Session
+    from labeling.models import Session
     await Session.objects.acount()
     async def events():
         for number in range(3):
@@ -111,7 +111,7 @@ def test_only_so_many_streams_open_at_a_time(port: int) -> None:
         dbname=values["NAME"], user=values["USER"], host=values["HOST"], port=values["PORT"] or None
     )
     with closing(other):
-        other.cursor().execute("LOCK TABLE django_session IN ACCESS EXCLUSIVE MODE")
+        other.cursor().execute("LOCK TABLE labeling_session IN ACCESS EXCLUSIVE MODE")
         for wire in wires:
             wire.sendall(b"GET /stream/three/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert wait_until(lambda: _num_backends_that_read_sessions(wait_event="relation") >= 16, seconds=20)
@@ -146,7 +146,7 @@ def _num_backends_that_read_sessions(*, wait_event: str = "") -> int:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND query LIKE %s AND pid <> pg_backend_pid() AND (%s = '' OR wait_event = %s)",
-            ["%django_session%", wait_event, wait_event],
+            ["%labeling_session%", wait_event, wait_event],
         )
         return int(cursor.fetchone()[0])
 
