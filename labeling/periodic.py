@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from labeling import exports
-from labeling.accounts import api_tokens, users
+from labeling.accounts import api_tokens, guessing, links, sessions
 from labeling.imports import uploads
 from labeling.models import Project
 from labeling.preview import door, erasure, limits, mail
@@ -60,6 +60,8 @@ CHORES: dict[str, Callable[[], int]] = {
     "erasures finished": erasure.sweep,
     "links of doors forgotten": door.forget_links,
     "caught mail forgotten": mail.forget_caught,
-    "sign-in failures forgotten": users.forget_old_failures,
+    "sign-in failures forgotten": guessing.forget_old_failures,
+    "sessions ended": sessions.forget_sessions_that_are_over,
+    "account links forgotten": links.forget_old_links,
     "answers of the API forgotten": api_tokens.forget_old_answers,
 }

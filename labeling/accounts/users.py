@@ -1,26 +1,22 @@
-"""Accounts: creating and changing them, passwords, and limits on guessing passwords at sign-in.
+"""Accounts: creating and changing them, and passwords. How often one may be guessed, labeling.accounts.guessing knows.
 
 Generated passwords are shown once and stored as hashes only. Knows no pages.
 """
 
-import ipaddress
 import secrets
 import unicodedata
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
-from django.contrib.auth import authenticate
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
-from django.http import HttpRequest
-from django.utils import timezone
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from labeling.accounts.api_tokens import revoke_all_tokens
-from labeling.models import AuditEvent, Membership, Project, SignInFailures, User
+from labeling.accounts.sessions import end_sessions
+from labeling.models import AccountLink, AuditEvent, Membership, Project, User
 
 FIRST_ACCOUNTS = (
     ("admin", User.Role.ADMIN),
@@ -30,23 +26,12 @@ FIRST_ACCOUNTS = (
 )
 OWN_PREFERENCES = ("theme", "single_keys", "daily_goal", "break_after")  # that the account's page sets
 TOURS = ("rank", "write")
-FAILURES_PER_NAME = 5
-FAILURES_PER_ADDRESS = 20
-FAILURE_WINDOW = timedelta(minutes=15)
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look alike: i, l, o, 0, 1
 
 
 class AccountError(ValueError):
     """An account that cannot be made or changed; the text is for the person who tried."""
-
-
-class SignInRefused(ValueError):
-    """A sign-in that failed. `retry_after` is set if it was not tried because too many had failed before it."""
-
-    def __init__(self, sentence: str, *, retry_after: timedelta | None = None) -> None:
-        super().__init__(sentence)
-        self.retry_after = retry_after
 
 
 def ensure_first_accounts() -> list[tuple[str, str]]:
@@ -64,19 +49,25 @@ def ensure_first_accounts() -> list[tuple[str, str]]:
 
 
 def create_account(
-    *, username: str, role: str, by: User | None, display_name: str = "", projects: Iterable[Project] = ()
+    *,
+    username: str,
+    role: str,
+    by: User | None,
+    display_name: str = "",
+    projects: Iterable[Project] = (),
+    has_password: bool = True,
 ) -> tuple[User, str]:
-    """Create an account and its memberships. Returns it with its generated password.
+    """Create an account and its memberships. Returns it with its generated password, or with an empty text for none.
 
     Raises AccountError if the name is taken or not allowed.
     """
     name = _usable_name(username)
     if role not in dict(User.Role.of_members()):
         raise AccountError(_("“%(role)s” is not a role.") % {"role": role})
-    password = new_password()
+    password = new_password() if has_password else ""
     try:
         with transaction.atomic():
-            user = User.objects.create_user(name, password, role=role, display_name=display_name.strip()[:120])
+            user = User.objects.create_user(name, password or None, role=role, display_name=display_name.strip()[:120])
             Membership.objects.bulk_create(Membership(project=project, user=user) for project in projects)
             AuditEvent.note("create account", user, by=by, role=role)
     except IntegrityError as error:
@@ -140,7 +131,7 @@ def choose_topics(user: User, *, topics: list[str]) -> None:
     user.save(update_fields=["topics"])
 
 
-def change_role(user: User, *, role: str, by: User) -> None:
+def change_role(user: User, *, role: str, by: User | None) -> None:
     """Give a person another role. Raises AccountError if this would leave no active admin."""
     if role not in dict(User.Role.of_members()) or user.is_visitor:
         raise AccountError(_("“%(role)s” is not a role that can be given to this person.") % {"role": role})
@@ -156,7 +147,8 @@ def change_role(user: User, *, role: str, by: User) -> None:
 def set_active(user: User, *, active: bool, by: User) -> int:
     """Close an account or open it again. Returns how many tokens were revoked; opening does not restore them.
 
-    What the person wrote and ranked stays. Raises AccountError if this would leave no active admin.
+    Its sessions and links end with it, and do not come back either: they are gone, not only refused. What the
+    person wrote and ranked stays. Raises AccountError if this would leave no active admin.
     """
     with transaction.atomic():
         _locked_with_admins(user)
@@ -165,7 +157,7 @@ def set_active(user: User, *, active: bool, by: User) -> int:
         user.is_active = active
         user.save(update_fields=["is_active"])
         AuditEvent.note("open account" if active else "close account", user, by=by)
-        return 0 if active else revoke_all_tokens(user, by=by)
+        return 0 if active else _take_back(user, by=by)
 
 
 def new_password() -> str:
@@ -173,90 +165,23 @@ def new_password() -> str:
     return "-".join("".join(secrets.choice(_LETTERS) for _place in range(4)) for _group in range(4))
 
 
-def check_password(request: HttpRequest, *, username: str, password: str, address: str) -> User:
-    """The person with this name and password. Raises SignInRefused.
-
-    After five failures for one name, or twenty from one address, within 15 minutes, all attempts are refused
-    until the 15 minutes are over. This limits guessing, and nobody can lock another person out for good: refused
-    attempts are not counted.
-    """
-    keys = {f"name:{_casefolded(username)}": FAILURES_PER_NAME, f"address:{network_of(address)}": FAILURES_PER_ADDRESS}
-    _refuse_while_throttled(keys)
-    user = authenticate(request, username=_normalised(username), password=password)
-    if not isinstance(user, User):
-        for key in keys:
-            _count_failure(key)
-        raise SignInRefused(_("That name and password do not belong together."))
-    SignInFailures.objects.filter(key=next(iter(keys))).delete()
-    return user
-
-
-def forget_old_failures() -> int:
-    """Delete the counts of failures whose window is over; returns how many."""
-    return SignInFailures.objects.filter(window_ends_at__lt=timezone.now()).delete()[0]
-
-
 def _set_password(user: User, password: str, *, by: User, verb: str) -> int:
-    """Set the password and revoke all tokens; returns how many.
-
-    Someone who knew the old password may have made tokens with it.
-    """
+    """Set the password and take back what was opened with the old one; returns how many tokens that were."""
     user.set_password(password)
     with transaction.atomic():
         user.save(update_fields=["password"])
         AuditEvent.note(verb, user, by=by)
-        return revoke_all_tokens(user, by=by)
+        return _take_back(user, by=by)
 
 
-def _refuse_while_throttled(keys: dict[str, int]) -> None:
-    now = timezone.now()
-    for failures in SignInFailures.objects.filter(key__in=keys, window_ends_at__gt=now):
-        if failures.num_failures >= keys[failures.key]:
-            wait = failures.window_ends_at - now
-            minutes = int(wait.total_seconds() // 60) + 1
-            raise SignInRefused(
-                ngettext(
-                    "Too many attempts. Please try again in %(n)d minute.",
-                    "Too many attempts. Please try again in %(n)d minutes.",
-                    minutes,
-                )
-                % {"n": minutes},
-                retry_after=wait,
-            )
+def _take_back(user: User, *, by: User) -> int:
+    """End all sessions and links of a person, and revoke their tokens; returns how many tokens.
 
-
-def _count_failure(key: str) -> None:
-    """Count one failure; the first begins the window. One statement, so that concurrent attempts are all counted."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO labeling_signinfailures AS f (key, num_failures, window_ends_at)
-            VALUES (%(key)s, 1, statement_timestamp() + %(window)s::interval)
-            ON CONFLICT (key) DO UPDATE SET
-                num_failures = CASE WHEN f.window_ends_at < statement_timestamp() THEN 1 ELSE f.num_failures + 1 END,
-                window_ends_at = CASE WHEN f.window_ends_at < statement_timestamp()
-                    THEN excluded.window_ends_at ELSE f.window_ends_at END
-            """,
-            {"key": key, "window": f"{FAILURE_WINDOW.total_seconds()} seconds"},
-        )
-
-
-def _casefolded(username: str) -> str:
-    return _normalised(username).casefold()[:150]
-
-
-def _normalised(username: str) -> str:
-    """A name from the sign-in form, normalised as stored names are. NUL is replaced: PostgreSQL refuses it in text."""
-    return unicodedata.normalize("NFKC", username).strip().replace("\x00", "\ufffd")
-
-
-def network_of(address: str) -> str:
-    """The address to count failures by: of IPv6 the /64, since one customer usually has all its addresses."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
+    Someone who knew the old password may have any of them.
+    """
+    end_sessions(user, by=by)
+    AccountLink.objects.filter(user=user, used_at=None).update(expires_at=Now())
+    return revoke_all_tokens(user, by=by)
 
 
 def _usable_name(username: str) -> str:

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.accounts.users import network_of
+from labeling.accounts.guessing import network_of
 from labeling.models import AuditEvent, Consent, DoorLink, Preview, User
 from labeling.preview.mail import send_link
 

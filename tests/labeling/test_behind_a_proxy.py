@@ -20,7 +20,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from labeling.accounts.users import FAILURES_PER_ADDRESS
+from labeling.accounts.guessing import FAILURES_PER_ADDRESS
 from labeling.embedded.processes import wait_until
 from labeling.models import SignInFailures
 from tests import compose

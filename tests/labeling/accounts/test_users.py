@@ -1,20 +1,15 @@
-"""Accounts and the brake on guessing passwords."""
+"""Accounts: made, changed, closed, and their passwords."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.http import HttpRequest
-from django.test import RequestFactory
-from django.utils import timezone
 
 from labeling.accounts import users
 from labeling.accounts.api_tokens import TokenError, find_token, make_token, revoke_token
-from labeling.accounts.users import AccountError, SignInRefused
-from labeling.models import ApiToken, AuditEvent, SignInFailures, User
+from labeling.accounts.users import AccountError
+from labeling.models import ApiToken, AuditEvent, User
 from tests.labeling.factories import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
@@ -25,19 +20,8 @@ def _quick_hashes(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-@pytest.fixture
-def request_() -> HttpRequest:
-    return RequestFactory().post("/sign-in/")
-
-
 def make_token_of(owner: User) -> tuple[ApiToken, str]:
     return make_token(owner=owner, name="nightly export", scopes=["read"], life=timedelta(days=1))
-
-
-def fail(request: HttpRequest, *, username: str = "alice", address: str = "192.0.2.7") -> SignInRefused:
-    with pytest.raises(SignInRefused) as refused:
-        users.check_password(request, username=username, password="wrong", address=address)
-    return refused.value
 
 
 def test_the_first_accounts_are_made_once_one_of_each_role() -> None:
@@ -153,75 +137,3 @@ def test_a_page_opened_before_the_reset_makes_no_token_after_it() -> None:
     users.set_active(alice, active=False, by=adam)
     with pytest.raises(TokenError, match="sign in again"):
         make_token_of(as_it_was)
-
-
-@pytest.mark.parametrize("name", ["alice", "Alice", " alice ", "ａｌｉｃｅ"])
-def test_the_right_password_opens_the_door(request_: HttpRequest, name: str) -> None:
-    alice = make_user(username="alice", password=PASSWORD)
-    assert users.check_password(request_, username=name, password=PASSWORD, address="192.0.2.7") == alice
-
-
-def test_a_closed_account_does_not_open(request_: HttpRequest) -> None:
-    make_user(username="alice", password=PASSWORD, is_active=False)
-    with pytest.raises(SignInRefused):
-        users.check_password(request_, username="alice", password=PASSWORD, address="192.0.2.7")
-
-
-def test_after_five_failures_on_a_name_even_the_right_password_waits(request_: HttpRequest) -> None:
-    make_user(username="alice", password=PASSWORD)
-    for number in range(users.FAILURES_PER_NAME):
-        assert fail(request_, username=("alice", "ALICE")[number % 2], address=f"192.0.2.{number}").retry_after is None
-    with pytest.raises(SignInRefused, match="15 minutes") as refused:
-        users.check_password(request_, username="alice", password=PASSWORD, address="198.51.100.1")
-    assert refused.value.retry_after is not None
-    SignInFailures.objects.update(window_ends_at=timezone.now() - timedelta(seconds=1))
-    fail(request_)
-    failures = SignInFailures.objects.get(key="name:alice")
-    assert (failures.num_failures, failures.window_ends_at > timezone.now()) == (1, True)
-    users.check_password(request_, username="alice", password=PASSWORD, address="198.51.100.1")
-
-
-def test_attempts_while_the_door_is_shut_do_not_keep_it_shut(request_: HttpRequest) -> None:
-    for _ in range(users.FAILURES_PER_NAME):
-        fail(request_)
-    until = SignInFailures.objects.get(key="name:alice").window_ends_at
-    for _ in range(5):
-        assert fail(request_).retry_after is not None
-    assert SignInFailures.objects.get(key="name:alice").window_ends_at == until
-
-
-def test_one_address_cannot_try_many_names(request_: HttpRequest) -> None:
-    for number in range(users.FAILURES_PER_ADDRESS):
-        fail(request_, username=f"name-{number}", address=f"2001:db8::{number:x}")  # one /64, many addresses
-    assert fail(request_, username="another", address="2001:db8::ffff").retry_after is not None
-    assert fail(request_, username="another", address="2001:db8:0:1::1").retry_after is None
-
-
-def test_success_forgets_the_failures_of_the_name_but_not_of_the_address(request_: HttpRequest) -> None:
-    make_user(username="alice", password=PASSWORD)
-    fail(request_)
-    users.check_password(request_, username="alice", password=PASSWORD, address="192.0.2.7")
-    assert list(SignInFailures.objects.values_list("key", flat=True)) == ["address:192.0.2.7"]
-
-
-def test_old_failures_are_swept(request_: HttpRequest) -> None:
-    fail(request_)
-    assert users.forget_old_failures() == 0
-    SignInFailures.objects.update(window_ends_at=timezone.now() - timedelta(seconds=1))
-    assert users.forget_old_failures() == 2
-
-
-@pytest.mark.django_db(transaction=True)
-def test_failures_at_the_same_time_are_all_counted() -> None:
-    def count(_number: int) -> None:
-        users._count_failure("name:alice")
-        connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(count, range(40)))
-    assert SignInFailures.objects.get(key="name:alice").num_failures == 40
-
-
-def test_a_name_of_any_length_and_shape_is_only_wrong(request_: HttpRequest) -> None:
-    for name in ("x" * 10_000, "a\u0000b", "💥", "'; DROP TABLE"):
-        assert "do not belong together" in str(fail(request_, username=name, address="not an address"))
