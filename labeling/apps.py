@@ -10,7 +10,9 @@ class LabelingConfig(AppConfig):
 
     def ready(self) -> None:
         from labeling import celery, checks  # noqa: F401 (importing registers them)
+        from labeling.accounts import presence
         from labeling.challenges.erasure import erase_entries_of
         from labeling.preview.erasure import ERASERS_ABOVE
 
+        presence.connect()
         ERASERS_ABOVE.append(erase_entries_of)

@@ -23,8 +23,7 @@ def text(name: str, *, default: str = "") -> str:
 
 def choice(name: str, *, default: str, choices: tuple[str, ...]) -> str:
     value = text(name, default=default)
-    if value not in choices:
-        raise ImproperlyConfigured(f"{name}={value!r}: must be one of {', '.join(choices)}.")
+    _require_choice(name, value, choices)
     return value
 
 
@@ -48,9 +47,29 @@ def integer(name: str, *, default: int, low: int = 0, high: int = 2**31 - 1) -> 
     return number
 
 
-def names(name: str, *, default: tuple[str, ...] = ()) -> list[str]:
-    """A list separated by commas or spaces."""
-    return text(name).replace(",", " ").split() or list(default)
+def names(name: str, *, default: tuple[str, ...] = (), choices: tuple[str, ...] = ()) -> list[str]:
+    """A list separated by commas or spaces; with `choices`, of nothing but these."""
+    found = text(name).replace(",", " ").split() or list(default)
+    for value in found if choices else ():
+        _require_choice(name, value, choices)
+    return found
+
+
+def listed(name: str) -> list[str]:
+    """A list separated by commas alone, for names that may have spaces."""
+    return [part.strip() for part in text(name).split(",") if part.strip()]
+
+
+def pairs(name: str, *, choices: tuple[str, ...]) -> dict[str, str]:
+    """What a list separated by commas says of each name, which may have spaces: `people ops=admin, leads=reviewer`."""
+    found: dict[str, str] = {}
+    for entry in listed(name):
+        key, equals, value = (part.strip() for part in entry.rpartition("="))
+        if not (key and equals and value):
+            raise ImproperlyConfigured(f"{name}: {entry!r} must be written name=value, separated by commas.")
+        _require_choice(name, value, choices)
+        found[key] = value
+    return found
 
 
 def path(name: str, *, default: Path) -> Path:
@@ -103,6 +122,11 @@ def development_secret_key(var: Path) -> str:
         make_var_directory(var)
         _write_new_file(path, secrets.token_urlsafe(64))
     return path.read_text().strip()
+
+
+def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r}: must be one of {', '.join(choices)}.")
 
 
 def _write_new_file(path: Path, key: str) -> None:

@@ -42,6 +42,9 @@ SECRET_KEY = environment.text("PARLEY_SECRET_KEY") or development_secret_key(PAR
 SECRET_KEY_FALLBACKS = environment.names("PARLEY_OLD_SECRET_KEYS")
 ALLOWED_HOSTS = environment.names("PARLEY_ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]"))
 
+# PARLEY_HTTPS=0 is for a production server that is reached over plain HTTP in a closed network.
+HTTPS = environment.flag("PARLEY_HTTPS", default=PRODUCTION)
+
 # The application.
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -50,6 +53,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
     "labeling",
 ]
 MIDDLEWARE = [
@@ -64,6 +72,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "labeling.accounts.presence.note_presence",
     "labeling.web.localisation.personal_localisation",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -137,12 +147,42 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "labeling.models.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
+IDLE_MINUTES = environment.integer("PARLEY_IDLE_MINUTES", default=3 * 24 * 60)  # 0: sessions do not end by idling
+CONFIRM_MINUTES = environment.integer("PARLEY_CONFIRM_MINUTES", default=30)  # 0: nothing is to be confirmed
+_ROLES = ("trainer", "reviewer", "engineer", "admin")
+REQUIRE_SECOND_FACTOR = environment.names("PARLEY_REQUIRE_SECOND_FACTOR", choices=_ROLES)
+SHARED_ADDRESSES = environment.names("PARLEY_SHARED_ADDRESSES")  # addresses and networks of many people
 
-# Mail, to visitors of previews. Without a server it is caught, and an admin reads it at /mail/ (labeling.preview.mail).
+# Sign-in through a provider by OpenID Connect (labeling.accounts.single_sign_on). Without an issuer there is none.
+OIDC_ISSUER = environment.text("PARLEY_OIDC_ISSUER").rstrip("/")
+OIDC_CLIENT_ID = environment.text("PARLEY_OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = environment.text("PARLEY_OIDC_CLIENT_SECRET")
+OIDC_NAME = environment.text("PARLEY_OIDC_NAME", default="single sign-on")
+OIDC_NEW_PEOPLE = environment.choice("PARLEY_OIDC_NEW_PEOPLE", default="invited", choices=("invited", "anyone"))
+OIDC_DOMAINS = [domain.lower() for domain in environment.names("PARLEY_OIDC_DOMAINS")]
+OIDC_GROUPS = environment.listed("PARLEY_OIDC_GROUPS")
+OIDC_ROLES = environment.pairs("PARLEY_OIDC_ROLES", choices=_ROLES)
+OIDC_GROUPS_CLAIM = environment.text("PARLEY_OIDC_GROUPS_CLAIM", default="groups")
+OIDC_SCOPE = environment.names("PARLEY_OIDC_SCOPE", default=("openid", "profile", "email"))
+OIDC_TRUSTS_EMAIL = environment.flag("PARLEY_OIDC_TRUSTS_EMAIL", default=False)
+OIDC_TRUSTS_SECOND_FACTOR = environment.flag("PARLEY_OIDC_TRUSTS_SECOND_FACTOR", default=False)
+
+# django-allauth speaks the protocols; the pages, rules and limits are ours (labeling.accounts).
+ACCOUNT_ADAPTER = "labeling.accounts.allauth_adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "labeling.accounts.allauth_adapters.SignOnAdapter"
+MFA_ADAPTER = "labeling.accounts.allauth_adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # half minutes that the clock of an app may be off
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+
+# Mail, to visitors of previews and to people whose account is opened or mended. Without a server it is caught, and an
+# admin reads it at /mail/ (labeling.preview.mail).
 EMAIL_HOST = environment.text("PARLEY_MAIL_HOST")
 EMAIL_PORT = environment.integer("PARLEY_MAIL_PORT", default=587, low=1, high=65535)
 EMAIL_HOST_USER = environment.text("PARLEY_MAIL_USER")
@@ -155,8 +195,7 @@ EMAIL_BACKEND = (
     "labeling.preview.mail.CatchingBackend" if CATCHES_MAIL else "django.core.mail.backends.smtp.EmailBackend"
 )
 
-# HTTPS and proxies. PARLEY_HTTPS=0 is for a production server that is reached over plain HTTP in a closed network.
-HTTPS = environment.flag("PARLEY_HTTPS", default=PRODUCTION)
+# HTTPS and proxies.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from labeling.accounts.views import account, api_tokens, people, sign_in, snippets
+from labeling.accounts.views import (
+    account,
+    api_tokens,
+    confirm,
+    people,
+    person,
+    second_factor,
+    sessions,
+    sign_in,
+    single_sign_on,
+    snippets,
+)
+from labeling.accounts.views import links as account_links
 from labeling.api import routes
 from labeling.challenges.views import administration as challenge_administration
 from labeling.challenges.views import entries as challenge_entries
@@ -32,6 +44,9 @@ from labeling.web import health
 from labeling.webhooks import views as webhooks_views
 from labeling.withdrawals.views import affected, forward, withdrawals
 
+_PERSON = "people/<uuid:user_id>/"
+_PERSONS_SESSION = f"{_PERSON}sessions/<uuid:session_id>/"
+_PERSONS_TOKEN = f"{_PERSON}tokens/<uuid:token_id>/"
 _DIALOGUE = "p/<slug:slug>/write/<uuid:dialogue_id>/"
 _MESSAGE = f"{_DIALOGUE}messages/<uuid:message_id>/"
 _CHAT = "p/<slug:slug>/chat/<uuid:dialogue_id>/"
@@ -60,6 +75,15 @@ _JOB = "p/<slug:slug>/rounds/jobs/<uuid:job_id>/"
 urlpatterns = [
     path("", home.home, name="home"),
     path("sign-in/", sign_in.sign_in, name="sign_in"),
+    path("sign-in/second/", sign_in.second_step, name="second_step"),
+    path("sign-in/passkey/", sign_in.passkey_sign_in, name="passkey_sign_in"),
+    path("sign-in/passkey/challenge/", sign_in.passkey_challenge, name="passkey_challenge"),
+    path("sign-in/forgotten/", account_links.forgotten, name="forgotten_password"),
+    path("sign-in/link/<str:secret>/", account_links.account_link, name="account_link"),
+    path("sign-in/provider/", single_sign_on.to_provider, name="to_provider"),
+    path("sign-in/provider/leave/", single_sign_on.leave_provider, name="leave_provider"),
+    # allauth looks this name up for the address that the provider sends people back to.
+    path("sign-in/<slug:provider_id>/callback/", single_sign_on.from_provider, name="openid_connect_callback"),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
     # The person.
     path("account/", account.account, name="account"),
@@ -67,6 +91,20 @@ urlpatterns = [
     path("account/theme/", account.theme, name="theme"),
     path("account/tokens/", api_tokens.tokens, name="tokens"),
     path("account/tokens/<uuid:token_id>/revoke/", api_tokens.revoke, name="revoke_token"),
+    path("account/address/prove/", account_links.prove_address, name="prove_address"),
+    path("account/confirm/", confirm.confirm, name="confirm"),
+    path("account/confirm/passkey/", confirm.confirm_by_passkey, name="confirm_by_passkey"),
+    path("account/confirm/provider/", single_sign_on.confirm_at_provider, name="confirm_at_provider"),
+    path("account/provider/join/", single_sign_on.join_provider, name="join_provider"),
+    path("account/sessions/", sessions.sessions, name="sessions"),
+    path("account/sessions/end-others/", sessions.end_others, name="end_other_sessions"),
+    path("account/sessions/<uuid:session_id>/end/", sessions.end, name="end_session"),
+    path("account/second-factor/", second_factor.second_factor, name="second_factor"),
+    path("account/second-factor/app/", second_factor.set_up_app, name="set_up_app"),
+    path("account/second-factor/passkey/", second_factor.add_passkey, name="add_passkey"),
+    path("account/second-factor/passkey/creation/", second_factor.passkey_creation, name="passkey_creation"),
+    path("account/second-factor/recovery/", second_factor.recovery_codes, name="recovery_codes"),
+    path("account/second-factor/<int:factor_id>/remove/", second_factor.remove, name="remove_factor"),
     path("account/tour/", account.tour_seen, name="tour_seen"),
     path("account/snippets/", snippets.snippets, name="snippets"),
     path("account/snippets/<uuid:snippet_id>/", snippets.change, name="change_snippet"),
@@ -75,6 +113,12 @@ urlpatterns = [
     path("history/", own_work.history, name="history"),
     # People.
     path("people/", people.people, name="people"),
+    path("people/<uuid:user_id>/", person.person_access, name="person_access"),
+    path("people/<uuid:user_id>/link/", person.make_password_link, name="make_password_link"),
+    path("people/<uuid:user_id>/sessions/end/", person.end_persons_sessions, name="end_persons_sessions"),
+    path(f"{_PERSONS_SESSION}end/", person.end_persons_session, name="end_persons_session"),
+    path(f"{_PERSONS_TOKEN}revoke/", person.revoke_persons_token, name="revoke_persons_token"),
+    path(f"{_PERSON}second-factor/remove/", person.remove_second_factors, name="remove_second_factors"),
     path("people/<uuid:user_id>/role/", people.change_role, name="change_role"),
     path("people/<uuid:user_id>/close/", people.close_account, name="close_account"),
     path("people/<uuid:user_id>/open/", people.open_account, name="open_account"),

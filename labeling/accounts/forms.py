@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
@@ -36,6 +36,15 @@ def _time_zones() -> list[tuple[str, str]]:
     return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in places)]
 
 
+def _code_field(*, required: bool) -> forms.CharField:
+    return forms.CharField(
+        label=_("Code"),
+        max_length=32,
+        required=required,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}),
+    )
+
+
 class SignInForm(forms.Form):
     username = forms.CharField(
         label=_("Name"),
@@ -48,6 +57,57 @@ class SignInForm(forms.Form):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+    code = _code_field(required=False)
+
+
+class CodeForm(forms.Form):
+    code = _code_field(required=True)
+
+
+class ConfirmForm(forms.Form):
+    """The password or a code; whoever has both may give either."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=256,
+        strip=False,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    code = _code_field(required=False)
+
+
+class PasskeyForm(forms.Form):
+    """What a browser answers with a passkey; the page's script fills it in."""
+
+    credential = forms.JSONField(widget=forms.HiddenInput)
+
+    def clean_credential(self) -> dict[str, Any]:
+        credential = self.cleaned_data["credential"]
+        if not isinstance(credential, dict):
+            raise ValidationError(_("That is no answer of a passkey."))
+        return credential
+
+
+class NewPasskeyForm(PasskeyForm):
+    name = forms.CharField(label=_("Name of the passkey"), max_length=80, required=False)
+
+
+class ForgottenForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name or e-mail address"),
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}),
+    )
+
+
+class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """A password that somebody chooses by a link."""
+
+    def __init__(self, user: User, *args: object, **kwargs: object) -> None:
+        super().__init__(user, *args, **kwargs)  # type: ignore[arg-type]
+        self.fields["new_password1"].help_text = _("At least 12 characters, and nothing that others would guess.")
+        self.fields["new_password2"].label = _("The new password again")
 
 
 class AccountForm(forms.ModelForm[User]):
@@ -78,7 +138,7 @@ class AccountForm(forms.ModelForm[User]):
         model = User
         fields = ("display_name", "email", "time_zone", "language")
         labels = {"display_name": _("Name shown to others"), "email": _("E-mail")}  # noqa: RUF012
-        help_texts = {"email": _("Optional. Parley never writes to it by itself.")}  # noqa: RUF012
+        help_texts = {"email": _("Optional. Parley writes to it only to open or mend your account.")}  # noqa: RUF012
         widgets = {  # noqa: RUF012
             "display_name": forms.TextInput(attrs={"autocomplete": "name"}),
             "email": forms.EmailInput(attrs={"autocomplete": "email"}),
@@ -149,6 +209,15 @@ class NewPersonForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
     role = forms.ChoiceField(label=_("Role"), choices=User.Role.of_members, initial=User.Role.TRAINER)
+    email = forms.EmailField(
+        label=_("E-mail"),
+        required=False,
+        help_text=_("Of an invitation. Empty: a password is generated instead, or a link made."),
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+    by_link = forms.BooleanField(
+        label=_("Make a link to hand over, by which they choose a password themselves"), required=False
+    )
     projects = forms.ModelMultipleChoiceField(
         label=_("Projects"),
         queryset=Project.objects.current().order_by("name"),

@@ -45,6 +45,7 @@ from labeling.models import (
     Webhook,
     Withdrawal,
 )
+from labeling.web.proof import lacks_second_factor
 
 # The roles that may do each kind of work. A reviewer is also a trainer; an admin may do everything.
 WRITERS = (User.Role.TRAINER, User.Role.REVIEWER, User.Role.ADMIN)
@@ -370,13 +371,16 @@ def _for_engineers(rows: QuerySet[Row], request: HttpRequest) -> QuerySet[Row]:
 
 
 def _guarded(view: View, *, roles: frozenset[str], access: str | tuple[str, ...], door: str = "") -> View:
+    early = getattr(view, "before_second_factor", False)
+
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _denied(request, request.user, roles, door) or view(request, *args, **kwargs)
+        return _denied(request, request.user, roles, door, early=early) or view(request, *args, **kwargs)
 
     @wraps(view)
     async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _denied(request, await request.auser(), roles, door) or await view(request, *args, **kwargs)
+        denied = _denied(request, await request.auser(), roles, door, early=early)
+        return denied or await view(request, *args, **kwargs)
 
     wrapped: Any = guarded_async if iscoroutinefunction(view) else guarded
     wrapped.access = access
@@ -385,12 +389,16 @@ def _guarded(view: View, *, roles: frozenset[str], access: str | tuple[str, ...]
     return wrapped  # type: ignore[no-any-return]
 
 
-def _denied(request: HttpRequest, user: Any, roles: frozenset[str], door: str) -> HttpResponseBase | None:
+def _denied(
+    request: HttpRequest, user: Any, roles: frozenset[str], door: str, *, early: bool
+) -> HttpResponseBase | None:
     if not user.is_authenticated and door:
         slug = request.resolver_match.kwargs["slug"] if request.resolver_match else ""
         return redirect(door, slug)
     if not user.is_authenticated:
         return redirect_to_login(request.get_full_path())
+    if not early and lacks_second_factor(request, role=user.role):
+        return redirect("second_factor")
     if user.role not in roles:
         raise PermissionDenied(_("Your role does not open this page. An admin can change it."))
     return None

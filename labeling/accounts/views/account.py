@@ -1,5 +1,6 @@
 """A person's own settings: name, time zone, language, colours, goal and breaks, password; the tours they have seen."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
@@ -8,8 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling.accounts import users
+from labeling.accounts import links, users
 from labeling.accounts.forms import AccountForm, PasswordForm, ThemeForm, TourForm
+from labeling.accounts.single_sign_on import is_connected
 from labeling.accounts.views.api_tokens import tokens_revoked
 from labeling.models import User
 from labeling.web import access
@@ -78,7 +80,10 @@ def _page(
     invalid = bool((form and form.errors) or (password_form and password_form.errors))
     context = {
         "form": form or AccountForm(instance=user),
-        "password_form": password_form or PasswordForm(user),
+        "password_form": password_form or (PasswordForm(user) if user.has_usable_password() else None),
         "section": "account",
+        "provider": settings.OIDC_NAME if settings.OIDC_ISSUER else "",
+        "is_connected": is_connected(user),
+        "may_prove_address": links.mails_go_out() and user.email != user.proven_email and bool(user.email),
     }
     return render(request, "labeling/accounts/account.html", context, status=422 if invalid else 200)

@@ -11,9 +11,11 @@ from labeling.accounts.api_tokens import TokenError, alive_tokens, make_token, r
 from labeling.accounts.forms import TokenForm
 from labeling.models import User
 from labeling.web import access
+from labeling.web.proof import recently_proven
 
 
 @access.signed_in
+@recently_proven
 @require_http_methods(["GET", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """The valid tokens, and a form for a new one. The text of a new token is in this response only."""

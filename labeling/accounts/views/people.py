@@ -13,12 +13,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling.accounts import users
+from labeling.accounts import links, users
 from labeling.accounts.forms import NewPersonForm, RoleForm
 from labeling.accounts.views.api_tokens import tokens_revoked
-from labeling.models import User
+from labeling.accounts.views.links import url_of
+from labeling.models import AccountLink, User
 from labeling.web import access
 from labeling.web.listing import NEWEST, ListFilter, Order, by_column, listing
+from labeling.web.proof import recently_proven
 
 ORDERS = (
     Order(name="name", label=gettext_lazy("name"), columns=("username", "id")),
@@ -36,6 +38,7 @@ FILTERS = (
 
 
 @access.role_required(User.Role.ADMIN)
+@recently_proven
 @require_http_methods(["GET", "POST"])
 @sensitive_variables("password")
 def people(request: HttpRequest) -> HttpResponse:
@@ -43,15 +46,21 @@ def people(request: HttpRequest) -> HttpResponse:
     form = NewPersonForm(request.POST or None)
     if request.method == "GET" or not form.is_valid():
         return _page(request, form=form)
+    values = form.cleaned_data
+    email, by = values.pop("email"), access.person(request)
+    invited = values.pop("by_link") or bool(email)
     try:
-        made, password = users.create_account(**form.cleaned_data, by=access.person(request))
+        made, password = users.create_account(**values, by=by, has_password=not invited)
     except users.AccountError as error:
         form.add_error("username", str(error))
         return _page(request, form=form)
+    if invited:
+        return _invited(request, made, email=email)
     return _page(request, shown_once={"username": made.username, "password": password})
 
 
 @access.role_required(User.Role.ADMIN)
+@recently_proven
 @require_POST
 def change_role(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
     form = RoleForm(request.POST)
@@ -61,18 +70,21 @@ def change_role(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
 
 
 @access.role_required(User.Role.ADMIN)
+@recently_proven
 @require_POST
 def close_account(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
     return _change(request, user_id, users.set_active, active=False)
 
 
 @access.role_required(User.Role.ADMIN)
+@recently_proven
 @require_POST
 def open_account(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
     return _change(request, user_id, users.set_active, active=True)
 
 
 @access.role_required(User.Role.ADMIN)
+@recently_proven
 @require_POST
 @sensitive_variables("password")
 def reset_password(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
@@ -80,6 +92,16 @@ def reset_password(request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
     password, num_revoked = users.reset_password(somebody, by=access.person(request))
     said = tokens_revoked(num_revoked) if num_revoked else ""
     return _page(request, shown_once={"username": somebody.username, "password": password, "tokens_revoked": said})
+
+
+def _invited(request: HttpRequest, made: User, *, email: str) -> HttpResponse:
+    """Mail the invitation to the address where mail goes out; else its link is in this response only."""
+    link, secret = links.make_link(made, purpose=AccountLink.Purpose.INVITATION, by=access.person(request), email=email)
+    if not email or not links.mails_go_out():
+        return _page(request, shown_once={"username": made.username, "link": url_of(request, secret)})
+    links.send_link(link, url=url_of(request, secret))
+    messages.success(request, _("An invitation is on its way to %(email)s.") % {"email": email})
+    return redirect("people")
 
 
 def _change(request: HttpRequest, user_id: uuid.UUID, change: Callable[..., int | None], **values: Any) -> HttpResponse:
