@@ -14,6 +14,7 @@ from records.names import (
     DELIVERIES_QUEUE,
     EMBED,
     EXPORTS_QUEUE,
+    MAIL_LINK,
     PRIORITY_OVERNIGHT,
     PRIORITY_VISITORS,
     PRIORITY_WAITING,
@@ -50,6 +51,7 @@ QUEUES = {
     RECORD_TRAINING_RELEASED: WEB_QUEUE,
     BUILD_EXPORT: EXPORTS_QUEUE,
     TAKE_IN: EXPORTS_QUEUE,
+    MAIL_LINK: DELIVERIES_QUEUE,  # as deliveries: a mail server may take its time
     DELIVER: DELIVERIES_QUEUE,  # it may wait for an address for half a minute; exports and answers must not
     SWEEP: WEB_QUEUE,
 }

@@ -17,6 +17,7 @@ BUILD_EXPORT = "labeling.build_export"
 TAKE_IN = "labeling.take_in"
 DELIVER = "labeling.deliver"
 SWEEP = "labeling.sweep"
+MAIL_LINK = "labeling.mail_link"
 
 # Queues.
 WEB_QUEUE = "web"

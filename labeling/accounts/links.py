@@ -6,7 +6,6 @@ too. What is answered to who asks for a new password never depends on whether th
 
 import hashlib
 import secrets
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
@@ -26,7 +25,7 @@ LIVES = {Purpose.INVITATION: timedelta(days=7), Purpose.PASSWORD: timedelta(hour
 ASKED_LIFE = timedelta(hours=1)  # of a link that somebody asked for at the door
 MOST_ALIVE = 3  # that somebody may have asked for at the door and not used: more are answered alike and not sent
 
-UrlOf = Callable[[str], str]
+PLACEHOLDER = "SECRET"
 
 
 def mails_go_out() -> bool:
@@ -78,14 +77,17 @@ def send_link(link: AccountLink, *, url: str) -> None:
     AccountLink.objects.filter(pk=link.pk).update(is_mailed=True)
 
 
-def ask_for_password(*, name: str, url_of: UrlOf) -> None:
-    """Send a link for a new password to the proven address of who has this name or this address, if somebody has."""
+def ask_for_password(*, name: str, url: str) -> None:
+    """Send a link for a new password to the proven address of who has this name or this address, if somebody has.
+
+    `url` is a link's address with PLACEHOLDER where the secret belongs.
+    """
     found = User.objects.exclude(role=User.Role.VISITOR).exclude(proven_email="").filter(is_active=True)
     for user in found.filter(Q(username__iexact=name) | Q(proven_email__iexact=name))[:MOST_ALIVE]:
         waiting = AccountLink.objects.alive().filter(user=user, purpose=Purpose.PASSWORD, made_by=None)
         if waiting.count() < MOST_ALIVE:
             link, secret = make_link(user, purpose=Purpose.PASSWORD, by=None, email=user.proven_email, life=ASKED_LIFE)
-            send_link(link, url=url_of(secret))
+            send_link(link, url=url.replace(PLACEHOLDER, secret))
 
 
 def find_link(secret: str) -> AccountLink | None:

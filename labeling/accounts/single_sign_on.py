@@ -42,10 +42,13 @@ class Claims:
     authenticated_at: float = 0.0  # seconds; 0 if it does not say
 
 
-def read_claims(answer: dict[str, Any]) -> Claims:
-    """The claims of an answer of allauth: `userinfo` and `id_token`. Raises SignOnRefused where the two differ."""
+def read_claims(answer: dict[str, Any], *, nonce: str) -> Claims:
+    """The claims of an answer of allauth: `userinfo` and `id_token`. Raises SignOnRefused.
+
+    The token must answer the question that `nonce` was sent with, and both must be of one subject.
+    """
     token, userinfo = answer.get("id_token") or {}, answer.get("userinfo") or {}
-    if not token or (userinfo and userinfo.get("sub") != token.get("sub")):
+    if not nonce or token.get("nonce") != nonce or (userinfo and userinfo.get("sub") != token.get("sub")):
         raise SignOnRefused(_("The provider's answer does not fit together; please tell an admin."))
     said = {**token, **userinfo}
     is_verified = settings.OIDC_TRUSTS_EMAIL or said.get("email_verified") in (True, "true")

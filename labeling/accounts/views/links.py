@@ -15,8 +15,10 @@ from labeling.accounts.devices import know_device
 from labeling.accounts.forms import ChosenPasswordForm, ForgottenForm
 from labeling.accounts.guessing import SignInRefused
 from labeling.accounts.users import AccountError
+from labeling.jobs import dispatch
 from labeling.models import AccountLink
 from labeling.web import access
+from records.names import MAIL_LINK
 
 
 @access.public
@@ -35,7 +37,11 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         guessing.count_question(request.META.get("REMOTE_ADDR", ""))
     except SignInRefused as refused:
         return render(request, "labeling/accounts/forgotten.html", context | {"problem": refused}, status=429)
-    links.ask_for_password(name=form.cleaned_data["name"], url_of=lambda secret: url_of(request, secret))
+    # A worker looks who that is: mail takes time, and how long the answer took would say whether there is somebody.
+    url = url_of(request, links.PLACEHOLDER)
+    if not dispatch.send_task(MAIL_LINK, name=form.cleaned_data["name"], url=url):
+        problem = _("That could not be passed on just now. Please try again in a few minutes.")
+        return render(request, "labeling/accounts/forgotten.html", context | {"problem": problem}, status=503)
     return render(request, "labeling/accounts/forgotten.html", {"is_sent": True})
 
 

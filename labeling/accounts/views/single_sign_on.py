@@ -3,6 +3,8 @@
 The way there is a link and no form: the pages' policy lets forms lead to this host alone, redirects included.
 """
 
+import logging
+import secrets
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +29,8 @@ from labeling.web import access
 from labeling.web.proof import before_second_factor, note_proof, recently_proven
 from labeling.web.redirects import safe_url
 
+logger = logging.getLogger(__name__)
+
 _SIGN_IN, _JOIN, _CONFIRM = "sign in", "join", "confirm"
 
 
@@ -45,8 +49,8 @@ def to_provider(request: HttpRequest) -> HttpResponse:
 @require_GET
 def confirm_at_provider(request: HttpRequest) -> HttpResponse:
     """Off to the provider, which is to ask for a proof even of somebody who is signed in there."""
-    fresh = {"prompt": "login", "max_age": "0"}
-    return _go(request, _CONFIRM, wanted=safe_url(request, request.GET.get("next", "")), auth_params=fresh)
+    wanted = safe_url(request, request.GET.get("next", ""))
+    return _go(request, _CONFIRM, wanted=wanted, prompt="login", max_age="60")
 
 
 @access.signed_in
@@ -94,9 +98,10 @@ def leave_provider(request: HttpRequest) -> HttpResponse:
 
 def came_back(request: HttpRequest, sociallogin: Any) -> HttpResponse:
     """The provider has said who it is. Called by labeling.accounts.allauth_adapters."""
-    purpose, wanted = (sociallogin.state.get("data") or {}).get("purpose"), sociallogin.state.get("next", "")
+    kept, wanted = sociallogin.state.get("data") or {}, sociallogin.state.get("next", "")
+    purpose = kept.get("purpose")
     try:
-        claims = single_sign_on.read_claims(sociallogin.account.extra_data)
+        claims = single_sign_on.read_claims(sociallogin.account.extra_data, nonce=kept.get("nonce", ""))
         if purpose == _SIGN_IN:
             return _sign_in(request, claims, wanted)
         user = access.person(request)
@@ -113,6 +118,8 @@ def failed(request: HttpRequest, *, exception: Exception | None = None, error: A
     """The way through the provider was broken off, by the person, by it or by the network."""
     if error == "cancelled":
         return redirect("sign_in")
+    cause = (exception.__cause__ or exception) if exception else error
+    logger.warning("single sign-on failed: %r", cause)
     if isinstance(exception, RequestException | ValueError | KeyError):
         sentence = _("%(name)s did not answer as it should. Try again; if it stays so, tell an admin.")
     else:
@@ -134,10 +141,14 @@ def _confirm(request: HttpRequest, user: User, claims: Claims, wanted: str) -> H
     return redirect(safe_url(request, wanted) or settings.LOGIN_REDIRECT_URL)
 
 
-def _go(request: HttpRequest, purpose: str, *, wanted: str, **how: Any) -> HttpResponse:
-    provider = _provider(request)
+def _go(request: HttpRequest, purpose: str, *, wanted: str, **how: str) -> HttpResponse:
+    """Off to the provider. What the session keeps for the way back binds the answer to this browser and question."""
+    provider, nonce = _provider(request), secrets.token_urlsafe(24)
+    kept = {"purpose": purpose, "nonce": nonce}
     try:
-        way: HttpResponse = provider.redirect(request, "login", next_url=wanted, data={"purpose": purpose}, **how)
+        way: HttpResponse = provider.redirect(
+            request, "login", next_url=wanted, data=kept, auth_params={**how, "nonce": nonce}
+        )
     except ImmediateHttpResponse as answer:
         return answer.response
     except (RequestException, ValueError, KeyError) as error:

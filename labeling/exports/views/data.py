@@ -17,6 +17,7 @@ from labeling.imports.forms import UploadForm
 from labeling.models import Export, Import, Project
 from labeling.web import access
 from labeling.web.access import ENGINEERS
+from labeling.web.proof import recently_proven
 
 MOST_SHOWN = 20  # of exports and of imports; labeling.projects.views.lists has all
 
@@ -28,6 +29,7 @@ def data(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @access.role_required(*ENGINEERS)
+@recently_proven
 @require_POST
 def new_export(request: HttpRequest, slug: str) -> HttpResponse:
     project = access.project_for(request, slug)

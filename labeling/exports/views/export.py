@@ -18,6 +18,7 @@ from labeling.exports.retractions import retractions_in
 from labeling.models import Export
 from labeling.web import access
 from labeling.web.access import ENGINEERS
+from labeling.web.proof import recently_proven
 
 CARD = "card.md"
 
@@ -75,6 +76,7 @@ def cancel_export(request: HttpRequest, slug: str, export_id: uuid.UUID) -> Http
 
 
 @access.role_required(*ENGINEERS)
+@recently_proven
 @require_safe
 def export_file(request: HttpRequest, slug: str, export_id: uuid.UUID, name: str) -> HttpResponseBase:
     """One file of a finished export; 404 for a name that is not in its manifest."""
