@@ -32,7 +32,7 @@ def check_production(**_: Any) -> list[CheckMessage]:
         found.append(
             Warning(
                 "PARLEY_BEHIND_PROXY is on and FORWARDED_ALLOW_IPS is not set: if the proxy is not believed, everybody"
-                " has its address, and twenty wrong passwords keep everybody out.",
+                " has its address, and is slowed down with whoever guesses there.",
                 hint="Set FORWARDED_ALLOW_IPS to the address that the proxy connects from.",
                 id="parley.W003",
             )
@@ -51,6 +51,26 @@ def check_production(**_: Any) -> list[CheckMessage]:
                 "FORWARDED_ALLOW_IPS is set and PARLEY_BEHIND_PROXY is off: what it names can claim any address.",
                 hint="Unset FORWARDED_ALLOW_IPS where no proxy is in front, else set PARLEY_BEHIND_PROXY=1.",
                 id="parley.W004",
+            )
+        )
+    if settings.OIDC_ISSUER.startswith("http://") and settings.PRODUCTION:
+        found.append(
+            Warning(
+                "PARLEY_OIDC_ISSUER is reached over plain HTTP: whoever sits between can sign in as anybody.",
+                hint="Use the provider's https address.",
+                id="parley.W011",
+            )
+        )
+    if (
+        settings.OIDC_ISSUER
+        and settings.OIDC_NEW_PEOPLE == "anyone"
+        and not (settings.OIDC_DOMAINS or settings.OIDC_GROUPS)
+    ):
+        found.append(
+            Warning(
+                "PARLEY_OIDC_NEW_PEOPLE is anyone: everybody whom the provider knows gets an account.",
+                hint="Set PARLEY_OIDC_DOMAINS or PARLEY_OIDC_GROUPS, unless the provider knows only your people.",
+                id="parley.W012",
             )
         )
     return found
@@ -84,6 +104,23 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 id="parley.E005",
             )
         )
+    if settings.OIDC_ISSUER and not (settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET):
+        found.append(
+            Error(
+                "PARLEY_OIDC_ISSUER is set without PARLEY_OIDC_CLIENT_ID and PARLEY_OIDC_CLIENT_SECRET.",
+                hint="Set both to what the provider gave.",
+                id="parley.E011",
+            )
+        )
+    for network in settings.SHARED_ADDRESSES:
+        if not _names_a_proxy(network):
+            found.append(
+                Error(
+                    f"PARLEY_SHARED_ADDRESSES names {network!r}: must be an address or a network, not all there are.",
+                    hint="Write 203.0.113.7 or 203.0.113.0/24; separate several by commas.",
+                    id="parley.E012",
+                )
+            )
     store = settings.PARLEY_STORE
     if store.exists() and not os.access(store, os.R_OK | os.W_OK | os.X_OK):
         found.append(

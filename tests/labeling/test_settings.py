@@ -78,6 +78,10 @@ def test_production_refuses_a_short_secret_key() -> None:
         ({"PARLEY_ENV": "development"}, "parley.W001"),
         ({"PARLEY_BEHIND_PROXY": "1"}, "parley.W003"),
         ({"FORWARDED_ALLOW_IPS": "192.0.2.1"}, "parley.W004"),
+        ({"PARLEY_OIDC_ISSUER": "http://id.example", "PARLEY_OIDC_NEW_PEOPLE": "anyone"}, "parley.W011"),
+        ({"PARLEY_OIDC_ISSUER": "https://id.example", "PARLEY_OIDC_NEW_PEOPLE": "anyone"}, "parley.W012"),
+        ({"PARLEY_OIDC_ISSUER": "https://id.example"}, "parley.E011"),
+        ({"PARLEY_SHARED_ADDRESSES": "everywhere"}, "parley.E012"),
         *(
             ({"PARLEY_BEHIND_PROXY": "1", "FORWARDED_ALLOW_IPS": wrong}, "parley.E004")
             for wrong in ("*", "192.0.2.1,::/0", "proxy.example.org", "192.0.2.1 192.0.2.2")
@@ -113,6 +117,7 @@ def test_a_wrong_value_names_its_variable() -> None:
         (lambda: environment.integer("PARLEY_TESTED", default=1, low=1, high=9), "10"),
         (lambda: environment.integer("PARLEY_TESTED", default=1), "1.5"),
         (lambda: environment.choice("PARLEY_TESTED", default="a", choices=("a", "b")), "c"),
+        (lambda: environment.names("PARLEY_TESTED", choices=("a", "b")), "c"),
     ],
 )
 def test_a_reader_refuses_what_it_cannot_read(reader: object, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
