@@ -101,7 +101,7 @@ class ForgottenForm(forms.Form):
     )
 
 
-class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+class ChosenPasswordForm(SetPasswordForm):
     """A password that somebody chooses by a link."""
 
     def __init__(self, user: User, *args: object, **kwargs: object) -> None:
@@ -212,7 +212,7 @@ class NewPersonForm(forms.Form):
     email = forms.EmailField(
         label=_("E-mail"),
         required=False,
-        help_text=_("Of an invitation. Empty: a password is generated instead, or a link made."),
+        help_text=_("An invitation for this address, mailed where mail goes out. Empty: a password is generated."),
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     by_link = forms.BooleanField(

@@ -16,7 +16,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 from labeling.accounts import devices
 from labeling.models import Session
-from labeling.models.sessions import DEVICE_KEY, LONGEST_AGENT
+from labeling.models.accounts.sessions import DEVICE_KEY, LONGEST_AGENT
 from labeling.web.proof import PROVEN_AT
 
 PRECISION = timedelta(minutes=1)  # or a person at work would write their row at every request

@@ -34,7 +34,8 @@ class SecondFactorError(ValueError):
 
 def factors_of(user: User) -> QuerySet[Authenticator]:
     """The app and the passkeys of a person, oldest first."""
-    return Authenticator.objects.filter(user_id=user.pk, type__in=TYPES).order_by("created_at", "pk")
+    rows: QuerySet[Authenticator] = Authenticator.objects.filter(user_id=user.pk, type__in=TYPES)
+    return rows.order_by("created_at", "pk")
 
 
 def has_second_factor(user: User) -> bool:
@@ -101,12 +102,12 @@ def new_recovery_codes(user: User) -> list[str]:
             raise SecondFactorError(_("Set an app or a passkey up first; recovery codes stand in for one."))
         Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.RECOVERY_CODES).delete()
         AuditEvent.note("make recovery codes", user, by=user)
-        return RecoveryCodes.activate(user).generate_codes()
+        return list(RecoveryCodes.activate(user).generate_codes())
 
 
 def passkey_creation(user: User) -> dict[str, Any]:
     """What a browser is asked for to make a passkey that lets in by itself."""
-    return webauthn.begin_registration(user, True)
+    return dict(webauthn.begin_registration(user, True))
 
 
 def add_passkey(user: User, *, name: str, credential: dict[str, Any]) -> list[str]:
@@ -129,7 +130,7 @@ def add_passkey(user: User, *, name: str, credential: dict[str, Any]) -> list[st
 
 def passkey_request(user: User | None) -> dict[str, Any]:
     """What a browser is asked for to sign with a passkey: of this person, or of whoever comes."""
-    return webauthn.begin_authentication(user)
+    return dict(webauthn.begin_authentication(user))
 
 
 def accept_passkey(credential: dict[str, Any], *, of: User | None) -> User:
@@ -190,7 +191,7 @@ def _is_fresh_code(app: Authenticator, code: str) -> bool:
 def _first_recovery_codes(user: User) -> list[str]:
     if Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.RECOVERY_CODES).exists():
         return []
-    return RecoveryCodes.activate(user).generate_codes()
+    return list(RecoveryCodes.activate(user).generate_codes())
 
 
 def _lock(user: User) -> None:

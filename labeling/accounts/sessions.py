@@ -1,4 +1,4 @@
-"""Ending sessions: one's own, and those of others for an admin. What a session is, labeling.models.sessions knows."""
+"""Ending sessions: one's own, and those of others for an admin. Their rows are in labeling.models.accounts.sessions."""
 
 from django.db import transaction
 from django.db.models import QuerySet

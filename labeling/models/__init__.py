@@ -3,7 +3,8 @@
 Rows are the truth; a message on the broker is only a hint to look at a row.
 """
 
-from labeling.models.account_links import AccountLink
+from labeling.models.accounts.links import AccountLink
+from labeling.models.accounts.sessions import Session
 from labeling.models.adjudications import Adjudication, ReturnedRanking, SeenOrders
 from labeling.models.audit import AuditEvent, Report
 from labeling.models.comments import Comment
@@ -36,7 +37,6 @@ from labeling.models.safety.appeals import Appeal
 from labeling.models.safety.filters import Filter, FilterRules, Screening, Withheld
 from labeling.models.safety.labels import DrawnText, Label
 from labeling.models.safety.reports import Case, CaseVector, FollowUp, Probe
-from labeling.models.sessions import Session
 from labeling.models.snippets import Snippet
 from labeling.models.thumbs import Thumb
 from labeling.models.tokens import ApiAnswer, ApiToken

@@ -54,7 +54,7 @@ def is_recent(request: HttpRequest) -> bool:
     allowed = timedelta(minutes=settings.CONFIRM_MINUTES)
     if request.method not in ("GET", "HEAD"):
         allowed += TIME_TO_SEND
-    return time.time() - request.session.get(PROVEN_AT, 0) < allowed.total_seconds()
+    return bool(time.time() - request.session.get(PROVEN_AT, 0) < allowed.total_seconds())
 
 
 def note_proof(request: HttpRequest, *, second_factor: bool) -> None:

@@ -145,12 +145,11 @@ def _go(request: HttpRequest, purpose: str, *, wanted: str, **how: str) -> HttpR
     """Off to the provider. What the session keeps for the way back binds the answer to this browser and question."""
     provider, nonce = _provider(request), secrets.token_urlsafe(24)
     kept = {"purpose": purpose, "nonce": nonce}
+    way: HttpResponse
     try:
-        way: HttpResponse = provider.redirect(
-            request, "login", next_url=wanted, data=kept, auth_params={**how, "nonce": nonce}
-        )
+        way = provider.redirect(request, "login", next_url=wanted, data=kept, auth_params={**how, "nonce": nonce})
     except ImmediateHttpResponse as answer:
-        return answer.response
+        way = answer.response
     except (RequestException, ValueError, KeyError) as error:
         return failed(request, exception=error)
     return way

@@ -1,12 +1,17 @@
 """A company's OpenID provider (Canaille) in a process of its own: with people, groups and one client, given as JSON.
 
-Run as a program it prints its port and serves until it is ended. It knows nothing of Parley.
+It has a virtual environment of its own as well, made once for all runs in the folder of temporary files: Canaille puts
+a package `tests` beside itself, which would hide ours. Run as a program it prints its port and serves until it is
+ended. It knows nothing of Parley.
 """
 
+import fcntl
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +20,31 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 PASSWORD = "the password at the company"
+_REQUIREMENTS = Path(__file__).with_suffix(".txt")
+
+
+def interpreter() -> Path | None:
+    """The Python that has Canaille; made first if it is missing, which takes a minute. None if it cannot be made."""
+    version = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"parley-oidc-provider-{os.getuid()}-{version}"
+    python, is_whole = folder / "bin" / "python", folder / "whole"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of processes that test beside each other, one makes it
+        if not is_whole.exists():
+            commands = ([sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "-r", _REQUIREMENTS])
+            for command in commands:
+                if subprocess.run(command, capture_output=True, check=False).returncode:
+                    return None
+            is_whole.touch()
+    return python
 
 
 @contextmanager
-def providing(*, people: dict[str, str], groups: dict[str, list[str]], **client: Any) -> Iterator[str]:
+def providing(python: Path, *, people: dict[str, str], groups: dict[str, list[str]], **client: Any) -> Iterator[str]:
     """The issuer of a provider with these people (name and address), groups and client."""
     given = json.dumps({"people": people, "groups": groups, "client": client})
     program = subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(Path(__file__)), given],
+        [python, "-W", "ignore", str(Path(__file__)), given],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

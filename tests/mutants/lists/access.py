@@ -14,7 +14,6 @@ _snippets_races = platform_planter("accounts/snippets.py", "accounts/test_races.
 _own_snippets = platform_planter("web/access.py", "accounts/test_snippets.py")
 _todays_work = platform_planter("quality/todays_work.py", "quality/test_todays_work.py")
 _users = platform_planter("accounts/users.py", "accounts/test_users.py")
-_guessing = platform_planter("accounts/guessing.py", "accounts/test_guessing.py")
 _idempotency = platform_planter("api/idempotency.py", f"{DOOR}::test_the_same_write_under_one_key_is_done_once")
 _projects = platform_planter("api/projects.py", f"{DOOR}::test_a_token_of_one_project_finds_no_other")
 _begun = platform_planter(
@@ -103,11 +102,6 @@ MUTANTS = [
         "two admins who demote each other at once leave none",
         "User.objects.select_for_update().filter(admin",
         "User.objects.filter(admin",
-    ),
-    _guessing(
-        "guesses do not begin a new window",
-        "THEN 1 ELSE f.num_failures + 1 END",
-        "THEN f.num_failures ELSE f.num_failures + 1 END",
     ),
     unnoted(_users, "a change of role leaves no audit event", "change role"),
     _users_races(

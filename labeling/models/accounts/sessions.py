@@ -60,14 +60,15 @@ class SessionStore(db.SessionStore):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        return Session(session_key=self._get_or_create_session_key(), **self._columns(data))
+        key = self._get_or_create_session_key()  # type: ignore[attr-defined]
+        return Session(session_key=key, **self._columns(data))
 
     def save(self, must_create: bool = False) -> None:  # noqa: FBT001 (Django's own signature)
         """As Django's, but of a row that is there only what the session says is written: not when it began."""
         if self.session_key is None or must_create:
             super().save(must_create)
             return
-        columns = self._columns(self._get_session())
+        columns = self._columns(self._get_session())  # type: ignore[attr-defined]
         if not Session.objects.filter(session_key=self.session_key).update(**columns):
             raise UpdateError
 

@@ -1,0 +1,1 @@
+"""How accounts are opened: sessions, and links that open one once."""
