@@ -93,6 +93,7 @@ urlpatterns = [
     path("account/tokens/<uuid:token_id>/revoke/", api_tokens.revoke, name="revoke_token"),
     path("account/address/prove/", account_links.prove_address, name="prove_address"),
     path("account/confirm/", confirm.confirm, name="confirm"),
+    path("account/confirm/form/", confirm.held_form, name="held_form"),
     path("account/confirm/passkey/", confirm.confirm_by_passkey, name="confirm_by_passkey"),
     path("account/confirm/provider/", single_sign_on.confirm_at_provider, name="confirm_at_provider"),
     path("account/provider/join/", single_sign_on.join_provider, name="join_provider"),

@@ -19,6 +19,8 @@ from labeling.web.redirects import safe_url
 
 PROVEN_AT = "proven_at"  # in a session: when its person last gave a password, a code or a passkey, in seconds
 SECOND_FACTOR = "second_factor"  # in a session: that they gave a code or a passkey
+HELD_FORM = "held_form"  # in a session: a form that was sent too late, until its person has confirmed who they are
+LARGEST_HELD_FORM = 20_000  # characters; a larger one is to be filled in again
 TIME_TO_SEND = timedelta(minutes=15)  # more for a form than for its page, so that what is filled in can be sent
 
 View = Callable[..., Any]
@@ -64,7 +66,18 @@ def note_proof(request: HttpRequest, *, second_factor: bool) -> None:
         request.session[SECOND_FACTOR] = True
 
 
+def _hold_form(request: HttpRequest) -> None:
+    """Keep what was sent in the session: its page would not have it any more. Files are not kept."""
+    values = [
+        (name, value) for name, entries in request.POST.lists() if name != "csrfmiddlewaretoken" for value in entries
+    ]
+    if not request.FILES and sum(len(str(value)) for _name, value in values) <= LARGEST_HELD_FORM:
+        request.session[HELD_FORM] = {"url": request.get_full_path(), "values": values}
+
+
 def _to_confirm(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        _hold_form(request)
     came_from = urlsplit(request.headers.get("Referer", ""))
     back = request.get_full_path() if request.method == "GET" else f"{came_from.path}?{came_from.query}".rstrip("?")
     url = reverse("confirm", query={"next": safe_url(request, back) or reverse("home")})

@@ -2,10 +2,11 @@
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling.accounts import second_factor, single_sign_on
 from labeling.accounts.forms import ConfirmForm, PasskeyForm
@@ -13,7 +14,7 @@ from labeling.accounts.guessing import SignInRefused, check_code, check_password
 from labeling.accounts.second_factor import SecondFactorError
 from labeling.models import AuditEvent, User
 from labeling.web import access
-from labeling.web.proof import before_second_factor, note_proof
+from labeling.web.proof import HELD_FORM, before_second_factor, note_proof
 from labeling.web.redirects import safe_url
 
 
@@ -59,7 +60,26 @@ def confirm_by_passkey(request: HttpRequest) -> HttpResponse:
 def _confirmed(request: HttpRequest, user: User, *, second_factor: bool) -> HttpResponse:
     note_proof(request, second_factor=second_factor)
     AuditEvent.note("confirm", user, by=user, second_factor=second_factor)
-    return redirect(_wanted(request) or settings.LOGIN_REDIRECT_URL)
+    return redirect(after_confirming(request, _wanted(request)))
+
+
+@access.signed_in
+@before_second_factor
+@never_cache
+@require_GET
+def held_form(request: HttpRequest) -> HttpResponse:
+    """A form that was sent too late, to be sent again with one button. It is shown once."""
+    held = request.session.pop(HELD_FORM, None)
+    if held is None:
+        return redirect(settings.LOGIN_REDIRECT_URL)
+    return render(request, "labeling/accounts/held_form.html", {"held": held})
+
+
+def after_confirming(request: HttpRequest, wanted: str) -> str:
+    """The address to go to: the form that was held up, or the page that was wanted, if it is safe."""
+    if HELD_FORM in request.session:
+        return reverse("held_form")
+    return safe_url(request, wanted) or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def _page(request: HttpRequest, user: User, form: ConfirmForm, *, problem: str = "") -> HttpResponse:

@@ -24,6 +24,7 @@ from requests import RequestException
 from labeling.accounts import entering, single_sign_on
 from labeling.accounts.allauth_adapters import PROVIDER
 from labeling.accounts.single_sign_on import Claims, SignOnRefused
+from labeling.accounts.views.confirm import after_confirming
 from labeling.models import AuditEvent, User
 from labeling.web import access
 from labeling.web.proof import before_second_factor, note_proof, recently_proven
@@ -138,7 +139,7 @@ def _confirm(request: HttpRequest, user: User, claims: Claims, wanted: str) -> H
         raise SignOnRefused(_("That was somebody else, or the provider asked for no proof just now."))
     note_proof(request, second_factor=claims.has_second_factor)
     AuditEvent.note("confirm", user, by=user, second_factor=claims.has_second_factor)
-    return redirect(safe_url(request, wanted) or settings.LOGIN_REDIRECT_URL)
+    return redirect(after_confirming(request, wanted))
 
 
 def _go(request: HttpRequest, purpose: str, *, wanted: str, **how: str) -> HttpResponse:

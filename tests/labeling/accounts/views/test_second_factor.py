@@ -192,6 +192,14 @@ def test_a_form_that_was_opened_in_time_can_still_be_sent(alice: User) -> None:
     answer = browser.post(reverse("tokens"), token, headers={"Referer": "http://testserver/account/tokens/"})
     assert answer["Location"] == "/account/confirm/?next=%2Faccount%2Ftokens%2F"
     assert alice.api_tokens.count() == 1
+    answer = browser.post(reverse("confirm"), {"password": PASSWORD, "next": "/account/tokens/"})
+    page = page_of(browser, answer["Location"])
+    held = re.findall(r'<input type="hidden" name="(token-\w+)" value="([^"]*)">', page)
+    assert dict(held) == {"token-name": "nightly", "token-scopes": "read", "token-life": "7"}
+    assert 'action="/account/tokens/"' in page
+    browser.post(reverse("tokens"), dict(held))
+    assert alice.api_tokens.count() == 2
+    assert browser.get(reverse("held_form"))["Location"] == "/", "it is shown once"
 
 
 def test_by_a_setting_of_0_nothing_is_to_be_confirmed(alice: User, settings: Any) -> None:
