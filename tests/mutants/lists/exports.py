@@ -171,8 +171,8 @@ MUTANTS = [
     _files("files of an unfinished export are served", "if export.state != Export.State.DONE:", "if False:"),
     _views(
         "a trainer may download",
-        f"{_ENGINEERS}@require_safe\ndef export_file(",
-        f"{_ANYBODY}@require_safe\ndef export_file(",
+        f"{_ENGINEERS}@recently_proven\n@require_safe\ndef export_file(",
+        f"{_ANYBODY}@recently_proven\n@require_safe\ndef export_file(",
     ),
     _views(
         "a trainer may cancel",
@@ -181,8 +181,8 @@ MUTANTS = [
     ),
     _data(
         "a trainer may export",
-        f"{_ENGINEERS}@require_POST\ndef new_export(",
-        f"{_ANYBODY}@require_POST\ndef new_export(",
+        f"{_ENGINEERS}@recently_proven\n@require_POST\ndef new_export(",
+        f"{_ANYBODY}@recently_proven\n@require_POST\ndef new_export(",
     ),
     _in("forms", "views/test_export")(
         "another project's export is compared with", "filter(project=export.project_id, kind", "filter(kind"

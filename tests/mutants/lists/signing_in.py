@@ -26,7 +26,11 @@ MUTANTS = [
         "    if False:\n        return {f",
     ),
     _guessing("a name is counted from everywhere", '"name:{name}@{network}": FAILURES', '"name:{name}@": FAILURES'),
-    _guessing("a shared address is one person's", "FAILURES_PER_SHARED_ADDRESS if is_shared(address) else", ""),
+    _guessing(
+        "a shared address is one person's",
+        'address:{network}": FAILURES_PER_SHARED_ADDRESS if is_shared(address) else FAILURES',
+        'address:{network}": FAILURES',
+    ),
     _guessing("many at once are all tried", " OR f.num_failures < %(limit)s", " OR f.num_failures < 1000"),
     _guessing(
         "the codes of a person are guessed for ever",
