@@ -11,11 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling.accounts import links
+from labeling.accounts.users import AccountError
 from labeling.models import AccountLink, AuditEvent, User
 from labeling.periodic import CHORES
 from labeling.tasks import mail_link
 from records.names import MAIL_LINK
 from tests.labeling.factories import PASSWORD, make_user
+from tests.labeling.overlapping import overlap
 from tests.labeling.signed_in import as_user, page_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
@@ -107,6 +109,7 @@ def test_who_asks_learns_nothing_and_writes_to_nobody_else(sent: Sent) -> None:
     names = ("alice", "typed@example.org", "bob", "vera", "nobody", "dora")
     assert len({ask(name, sent) for name in names}) == 1
     assert [message.to for message in mail.outbox] == [["dora@example.org"]]
+    assert [link.user for link in AccountLink.objects.all()] == [known]
     for _ in range(links.MOST_ALIVE + 2):
         ask("dora", sent)
     assert AccountLink.objects.filter(user=known).count() == len(mail.outbox) == links.MOST_ALIVE
@@ -144,6 +147,22 @@ def test_a_link_to_an_address_that_was_changed_since_proves_nothing() -> None:
     assert Client().post(link_in(mail.outbox[0].body)).status_code == 410
     alice.refresh_from_db()
     assert alice.proven_email == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_use_a_link_at_once_one_does() -> None:
+    alice = make_user(username="alice")
+    _link, secret = links.make_link(alice, purpose=AccountLink.Purpose.PASSWORD, by=None)
+    first, second = links.find_link(secret), links.find_link(secret)
+    assert first
+    assert second
+    with pytest.raises(AccountError, match="used already"):
+        overlap(
+            lambda: links.use_for_password(first, password=NEW),
+            lambda: links.use_for_password(second, password="somebody else's choice"),
+        )
+    alice.refresh_from_db()
+    assert alice.check_password(NEW)
 
 
 def test_an_old_link_is_dead_and_swept() -> None:
