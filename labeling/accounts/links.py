@@ -128,8 +128,10 @@ def forget_old_links() -> int:
 
 
 def _use(link: AccountLink, *, is_vouched_for: bool = False) -> None:
-    used = AccountLink.objects.alive().filter(pk=link.pk).update(used_at=timezone.now())
-    if not used:
+    # Conditions on this row alone: one on the account would be a subquery, which a second request that has waited for
+    # this one would not look at again. Closing an account ends its links by their own time.
+    now = timezone.now()
+    if not AccountLink.objects.filter(pk=link.pk, used_at=None, expires_at__gt=now).update(used_at=now):
         raise AccountError(_("This link was used already, or is too old."))
     AuditEvent.note("use account link", link.user, by=link.user, purpose=link.purpose)
     if link.email and (link.is_mailed or is_vouched_for):

@@ -75,8 +75,8 @@ MUTANTS = [
     ),
     _links(
         "a link is used twice",
-        "AccountLink.objects.alive().filter(pk=link.pk).update(used_at=",
-        "AccountLink.objects.filter(pk=link.pk).update(used_at=",
+        "filter(pk=link.pk, used_at=None, expires_at__gt=now)",
+        "filter(pk=link.pk, expires_at__gt=now)",
     ),
     _links("an address that somebody typed gets the mail", '.exclude(proven_email="")', ""),
     _links("a link that was handed over proves an address", "(link.is_mailed or is_vouched_for)", "True"),
