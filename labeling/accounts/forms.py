@@ -101,11 +101,11 @@ class ForgottenForm(forms.Form):
     )
 
 
-class ChosenPasswordForm(SetPasswordForm):
+class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
     """A password that somebody chooses by a link."""
 
     def __init__(self, user: User, *args: object, **kwargs: object) -> None:
-        super().__init__(user, *args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(user, *args, **kwargs)
         self.fields["new_password1"].help_text = _("At least 12 characters, and nothing that others would guess.")
         self.fields["new_password2"].label = _("The new password again")
 

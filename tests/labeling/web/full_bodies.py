@@ -36,6 +36,14 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
     sft = {"epochs": 2, "batch_size": 16, "lr": 0.1, "seed": 0, "output_name": "a-new-one"}
     return {
         "sign_in": {"username": "adam", "password": "x", "next": "/", "time_zone": "UTC"},
+        "second_step": {"code": "123456"},
+        "passkey_sign_in": {"credential": "{}", "next": "/", "time_zone": "UTC"},
+        "forgotten_password": {"name": "adam"},
+        "account_link": {"new_password1": "x", "new_password2": "y"},
+        "confirm": {"password": "x", "code": "", "next": "/"},
+        "confirm_by_passkey": {"credential": "{}", "next": "/"},
+        "set_up_app": {"code": "123456"},
+        "add_passkey": {"credential": "{}", "name": "n"},
         "account": {"display_name": "A", "email": "a@example.org", "time_zone": "UTC", "language": "en"},
         "theme": {"theme": "dark", "next": "/"},
         "tour_seen": {"name": "rank"},

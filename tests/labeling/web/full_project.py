@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from labeling import exports, models
+from labeling.accounts.links import make_link
 from labeling.imports import uploads
 from labeling.models import Comparison, Lease, Project, User
 from labeling.preview import chatting, door, samples
@@ -139,7 +141,7 @@ def make_full_project() -> FullProject:
         "withdrawal_id": withdrawal.id, "adjudication_id": waiting.id,
         "snippet_id": models.Snippet.objects.create(owner=adam, name="Bot", text="You are a patient helper.").id,
         "attempt": 1,
-    } | contest_ids(project, by=adam)  # fmt: skip
+    } | contest_ids(project, by=adam) | _ways_in(adam)  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         name: {"dialogue_id": chat.id, "run_id": chat_run.id}
         for name in ("chat_dialogue", "say", "regenerate", "stop_answer", "choose_answer")
@@ -312,3 +314,15 @@ def _make_adjudication(comparison: Comparison, *, by: User, state: str) -> model
 def _name(pattern: URLPattern) -> str:
     assert pattern.name is not None
     return pattern.name
+
+
+def _ways_in(adam: User) -> dict[str, Any]:
+    """A link, another session and a second factor of Adam's."""
+    later = timezone.now() + timedelta(days=1)
+    session = models.Session.objects.create(session_key="another", expire_date=later, user=adam)
+    return {
+        "secret": make_link(adam, purpose="password", by=None)[1],
+        "session_id": session.id,
+        "factor_id": TOTP.activate(adam, generate_totp_secret()).instance.pk,
+        "provider_id": "oidc",
+    }
