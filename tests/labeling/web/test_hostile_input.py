@@ -21,7 +21,7 @@ from tests.labeling.web.hostile import BODIES, HEADERS, TEXTS, cursors, encoded,
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "sent", "quick_passwords")]
 # Sessions, wrong passwords, and when a token was last used: written whatever becomes of a request.
-COUNTS = {"django_session", "labeling_signinfailures", "labeling_apitoken"}
+COUNTS = {"labeling_session", "labeling_signinfailures", "labeling_apitoken"}
 API_QUERY = ("cursor", "limit", "topic", "state", "name")  # what its lists read
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
