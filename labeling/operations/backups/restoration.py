@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from labeling.models import ApiToken, AuditEvent, Project, Ranking
+from labeling.models import ApiToken, AuditEvent, Project, Ranking, Session
 from labeling.operations.backups.dump import DUMP_FILE, STORE, read_facts
 from labeling.operations.backups.programs import BackupError, finished, program, start
 from records.manifest import MANIFEST, flush, sha256_of, verify_directory

@@ -97,7 +97,7 @@ def test_a_backup_comes_back_whole_elsewhere_and_replaces_only_when_told(
         cursor.execute(RANKINGS)
         before = cursor.fetchall()
     assert elsewhere.ask(RANKINGS) == before
-    assert elsewhere.ask("SELECT count(*) FROM django_session") == [(0,)]
+    assert elsewhere.ask("SELECT count(*) FROM labeling_session") == [(0,)]
     assert elsewhere.ask("SELECT verb FROM labeling_auditevent ORDER BY id DESC LIMIT 1") == [("restore backup",)]
     verify_directory(elsewhere.store / "exports" / "e-1")
     assert (elsewhere.store / "exports" / "e-1" / ERASED_FILE).exists()

@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0036_feedback_contests'),
+        ('labeling', '0039_attempts_under_way'),
         ('sessions', '0001_initial'),
     ]
 
