@@ -49,7 +49,7 @@ def test_what_was_asked_to_be_left_out_warns_of_nothing() -> None:
     left_out = {"other_split": 50, "beyond_max_records": 90, "beyond_most_prompts": 7}
     assert len(sentences(EXPORT, "prompts", {"to answer": 3}, left_out)) == 1
     _, (said, _is_loud) = sentences(EXPORT, "prompts", {"to answer": 3}, {**left_out, "too_long": 1})
-    assert "1 of 4 prompts" in warning, "and does not drown what was not"
+    assert "1 of 4 prompts" in said, "and does not drown what was not"
 
 
 def test_a_warning_reaches_the_jobs_page_and_the_first_process_alone_speaks(
