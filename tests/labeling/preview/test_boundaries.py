@@ -1,5 +1,6 @@
 """Who may open what around a preview: every address as a visitor, as a stranger, and as those who work here."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.labeling.web.full_project import addresses, make_full_project
 
 pytestmark = pytest.mark.django_db
 
-ELSEWHERE = {"sign_in", "live", "ready"}  # public, and no business of a preview
+ELSEWHERE = {"sign_in", "live", "ready", "metrics"}  # public, and no business of a preview
 DOOR = {"preview_page", "preview_terms", "preview_sign_up", "preview_sign_in", "preview_sent", "preview_open"}
 CONTESTS = {"challenges", "challenge", "enter_challenge", "entry", "withdraw_entry", "object_to_results"}
 
@@ -86,7 +87,7 @@ def test_a_visitor_is_in_no_list_of_people_and_no_project() -> None:
 
 def test_a_token_of_a_visitor_opens_nothing() -> None:
     vera = make_visitor(make_preview())
-    _token, text = make_token(owner=vera, name="t", scopes=["read"], life=users.FAILURE_WINDOW)
+    _token, text = make_token(owner=vera, name="t", scopes=["read"], life=timedelta(hours=1))
     assert find_token(text) is None
     User.objects.filter(pk=vera.pk).update(role="trainer")
     assert find_token(text) is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 import requests
@@ -72,7 +72,7 @@ class Traveller:
             if answer.status_code == 200:
                 said = {"login": self.name} if "/login" in url else {"password": PASSWORD}
                 answer = self.there.post(url, data=said, allow_redirects=False, timeout=20)
-            url = requests.compat.urljoin(url, answer.headers["Location"])
+            url = urljoin(url, answer.headers["Location"])
             if url.startswith(HERE):
                 return url.removeprefix(HERE)
         raise AssertionError(f"no way back from {url}")
