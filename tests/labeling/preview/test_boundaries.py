@@ -20,6 +20,11 @@ from tests.labeling.web.full_project import addresses, make_full_project
 pytestmark = pytest.mark.django_db
 
 ELSEWHERE = {"sign_in", "live", "ready", "metrics"}  # public, and no business of a preview
+# How members come in: open to whoever has not, and nothing there says who has an account.
+MEMBERS_DOORS = {
+    "second_step", "passkey_sign_in", "passkey_challenge", "forgotten_password", "account_link", "to_provider",
+    "leave_provider", "openid_connect_callback",
+}  # fmt: skip
 DOOR = {"preview_page", "preview_terms", "preview_sign_up", "preview_sign_in", "preview_sent", "preview_open"}
 CONTESTS = {"challenges", "challenge", "enter_challenge", "entry", "withdraw_entry", "object_to_results"}
 
@@ -49,6 +54,8 @@ def test_every_address_as_a_visitor_and_as_a_stranger() -> None:
             fits = {(who, method): {200, 302, 405, 422} if who == "visitor" else closed for who, method in seen}
         elif url.startswith("/api/"):
             fits = dict.fromkeys(seen, {200} if url.endswith("openapi.json") else {401, 404})
+        elif name in MEMBERS_DOORS:
+            fits = dict.fromkeys(seen, {200, 302, 400, 403, 404, 405, 422})
         elif name in CONTESTS:
             open_to = {"visitor": {200, 302, 404, 405, 422}, "stranger": {200, 302, 405}}
             fits = {(who, method): open_to[who] for who, method in seen}
