@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from labeling import environment
+
 
 class NoSpan:
     """What there is to write to where nothing is traced."""
@@ -34,7 +36,7 @@ def span(name: str, **attributes: Any) -> Iterator[Any]:
 @lru_cache(maxsize=1)
 def _tracer() -> Any:
     """The process's tracer, which sends in a thread of its own. A missing library is an error, not silence."""
-    if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+    if not environment.text("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource

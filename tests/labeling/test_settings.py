@@ -153,7 +153,7 @@ def test_every_variable_that_is_read_is_on_the_page_of_settings_and_no_other() -
     read = set()
     for package in ("labeling", "sampler", "training", "rewardmodel", "policy", "language", "records", "parley"):
         for path in (CHECKOUT / package).rglob("*.py"):
-            names = r"[\"'](PARLEY_[A-Z_]+|DATABASE_URL|REDIS_URL|FORWARDED_ALLOW_IPS)[\"']"
+            names = r"[\"'](PARLEY_[A-Z_]+|DATABASE_URL|REDIS_URL|FORWARDED_ALLOW_IPS|OTEL_EXPORTER_OTLP_ENDPOINT)[\"']"
             read |= set(re.findall(names, path.read_text()))
     for path in CHECKOUT.glob("docker-compose*.yml"):
         read |= set(re.findall(r"\$\{(\w+)", path.read_text()))
