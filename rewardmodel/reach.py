@@ -33,9 +33,8 @@ def reach_of(network: nn.Module) -> Reach:
     kinds = set(getattr(config, "layer_types", None) or ())
     if kinds - _KNOWN_LAYERS:
         return Reach(0, 0)
-    limits: list[int | None] = [
-        original - 1 for original, _ in _moving_positions(config)
-    ]  # where a shorter one would start it over
+    # One token short of where a shorter row would start the positions over.
+    limits: list[int | None] = [original - 1 for original, _ in _moving_positions(config)]
     if not kinds or "sliding_attention" in kinds:
         limits += [getattr(config, name, None) for name in _WINDOWS]
     if not kinds or "chunked_attention" in kinds:

@@ -131,7 +131,7 @@ MUTANTS = [
     ),
     _reach(
         "positions that move with the length do not keep from packing",
-        "limits = [original - 1 for original, _ in _moving_positions(config)]",
+        "limits: list[int | None] = [original - 1 for original, _ in _moving_positions(config)]",
         "limits = []",
     ),
     _reach(
