@@ -18,6 +18,7 @@ from labeling.accounts.users import TOURS
 from labeling.models import ApiToken, Project, User
 from labeling.web.form_fields import ProseField
 from labeling.web.navigation import BREAK_AFTER
+from labeling.web.storable import InputRefused, read_json
 
 THEMES = (("", _("Colours of this device")), ("light", _("Light")), ("dark", _("Dark")))
 LIFETIMES = ((7, _("a week")), (30, _("a month")), (90, _("three months")), (365, _("a year")))
@@ -28,6 +29,8 @@ SCOPES = (
     (ApiToken.Scope.PROMOTE.value, _("Promote policies")),
     (ApiToken.Scope.PEOPLE.value, _("Open and close accounts, as an admin")),
 )
+
+_LONGEST_CREDENTIAL = 20_000  # characters: an answer of a passkey with its certificates has a few thousand
 
 
 def _time_zones() -> list[tuple[str, str]]:
@@ -80,10 +83,13 @@ class ConfirmForm(forms.Form):
 class PasskeyForm(forms.Form):
     """What a browser answers with a passkey; the page's script fills it in."""
 
-    credential = forms.JSONField(widget=forms.HiddenInput)
+    credential = forms.CharField(widget=forms.HiddenInput, max_length=_LONGEST_CREDENTIAL)
 
     def clean_credential(self) -> dict[str, Any]:
-        credential = self.cleaned_data["credential"]
+        try:
+            credential = read_json(self.cleaned_data["credential"])
+        except InputRefused as refused:
+            raise ValidationError(_("That is no answer of a passkey.")) from refused
         if not isinstance(credential, dict):
             raise ValidationError(_("That is no answer of a passkey."))
         return credential

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from labeling.models import Delivery, Project, User, Webhook
 from tests.browser.screenshots import look_at
 
-URL = "https://203.0.113.9/a-long-way-to-a-hook/of-the-nightly-training-of-the-team?project=bread"
+URL = "https://hooks.invalid/a-long-way-to-a-hook/of-the-nightly-training-of-the-team?project=bread"
 
 
 def test_a_webhook_is_added_its_log_read_and_closed(

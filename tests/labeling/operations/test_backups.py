@@ -75,10 +75,13 @@ class Elsewhere:
 def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     name = f"restored_{os.getpid()}"
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")  # files are made and flushed, beside whatever else the machine does
         cursor.execute(f"CREATE DATABASE {name}")
     yield Elsewhere(name, tmp_path / "other-store")
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        cursor.execute("RESET statement_timeout")
 
 
 RANKINGS = "SELECT id::text, tiers::text, seconds, trainer_id FROM labeling_ranking ORDER BY id"
