@@ -33,7 +33,9 @@ def prepare(
     celery.bootsteps.StartStopStep, kombu.utils.json.loads and redis.Redis.from_url.
     """
     url = redis_url or environment_redis_url()
-    app.conf.update(celery_settings(url))
+    # Orders to workers (`celery inspect`, `celery control`) go to those of one app: who may send them to the workers of
+    # models need not be able to shut down the platform's.
+    app.conf.update(celery_settings(url) | {"control_exchange": app.main})
     app.steps["consumer"].add(dropping_step(step, loads))
 
     def begin(sender: Any, **_: object) -> None:

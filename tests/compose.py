@@ -8,7 +8,13 @@ from typing import Any
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-NEEDED = {"PARLEY_SECRET_KEY": "k" * 50, "PARLEY_ALLOWED_HOSTS": "parley.example.org", "POSTGRES_PASSWORD": "secret"}
+NEEDED = {
+    "PARLEY_SECRET_KEY": "k" * 50,
+    "PARLEY_ALLOWED_HOSTS": "parley.example.org",
+    "POSTGRES_PASSWORD": "secret",
+    "REDIS_PASSWORD": "brokersecret",
+    "REDIS_MODEL_PASSWORD": "modelsecret",
+}
 # The innermost one: between its braces there is no other.
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?:(:?)([-?])([^{}]*))?\}")
 
