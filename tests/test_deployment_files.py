@@ -89,7 +89,7 @@ def test_only_the_web_side_is_told_of_the_database() -> None:
 
 def test_no_secret_has_a_default() -> None:
     text = (CHECKOUT / "docker-compose.yml").read_text()
-    for secret in ("PARLEY_SECRET_KEY", "POSTGRES_PASSWORD", "PARLEY_ALLOWED_HOSTS"):
+    for secret in compose.NEEDED:
         uses = re.findall(r"\$\{" + secret + r"([^}]*)\}", text)
         assert uses, secret
         assert all(use.startswith(":?") for use in uses), secret
