@@ -7,7 +7,7 @@ PACKAGES := records charts language sampler rewardmodel contentfilter policy tra
 TYPED := manage.py $(PACKAGES) tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz mutants demo check bench clean
+.PHONY: help setup run test fuzz mutants demo check bench containers sbom clean
 
 help:
 	@echo "make run     serve the platform at http://127.0.0.1:8000 (PARLEY_PORT=8001 for another port)"
@@ -17,6 +17,8 @@ help:
 	@echo "make demo    the whole loop, unattended (RANKINGS=oasst_trees.jsonl.gz for real human rankings)"
 	@echo "make check   format, lint, types, contracts, migrations, deployment, advisories"
 	@echo "make bench   benchmarks, one JSON line each (ONLY=queue for one group)"
+	@echo "make containers  build both images and run the production from them (root on Debian; no Docker needed)"
+	@echo "make sbom    a list of every package in .venv, as CycloneDX, to var/sbom.json"
 	@echo "make setup   only set up what is missing; make clean removes what was set up (not var/)"
 
 setup: $(READY)
@@ -56,6 +58,15 @@ check: $(READY)
 	DATABASE_URL=postgresql://parley:none@localhost/parley REDIS_URL=redis://localhost/0 \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 	@.ci/audit $(BIN)/pip-audit
+
+containers: $(READY)
+	@.ci/containers
+
+# What is installed, with versions and licences; of an image, run it in the image's own environment.
+sbom: $(READY)
+	@mkdir -p var
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o var/sbom.json $(BIN)/python
+	@echo "parley: var/sbom.json"
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache parley.egg-info

@@ -224,7 +224,7 @@ def test_the_pins_name_no_index_and_no_local_build() -> None:
 
 
 def test_every_target_of_make_is_understood() -> None:
-    for target in ("run", "test", "demo", "check", "bench", "setup", "clean", "help"):
+    for target in ("run", "test", "demo", "check", "bench", "containers", "sbom", "setup", "clean", "help"):
         subprocess.run(["make", "--dry-run", target], cwd=CHECKOUT, check=True, capture_output=True)
 
 
@@ -242,7 +242,7 @@ def test_make_refuses_an_old_python(tmp_path: Path) -> None:
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.parametrize("script", [".ci/run", ".ci/audit"])
+@pytest.mark.parametrize("script", [".ci/run", ".ci/audit", ".ci/containers"])
 def test_a_script_stops_at_the_first_failure_and_can_be_started(script: str) -> None:
     path = CHECKOUT / script
     assert "set -euo pipefail" in path.read_text()
