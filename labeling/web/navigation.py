@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from labeling.models import Project, User
+from labeling.web.version import running_version
 
 BREAK_AFTER = 50  # minutes of work before a break is spoken of, unless the person chose others
 
@@ -37,6 +38,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "tours": " ".join(user.preferences.get("tours", ())),
         "navigation_projects": Project.objects.visible_to(user).current().order_by("name"),
         "navigation_links": _project_links(user, slug) if slug else _general_links(user),
+        "version": running_version() if user.role != User.Role.VISITOR else "",
     }
 
 
