@@ -1,7 +1,9 @@
 # Two images: `web` has Django and no torch, `model` has torch and no Django.
 #   docker build --target web -t parley-web . && docker build --target model -t parley-model .
 
-FROM python:3.11-slim-bookworm AS base
+# Another base, or this one to the byte: --build-arg BASE=python:3.11-slim-bookworm@sha256:…
+ARG BASE=python:3.11-slim-bookworm
+FROM ${BASE} AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/parley \
     PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PARLEY_VAR=/var/parley PARLEY_STORE=/var/parley/store PARLEY_STATIC=/parley/static
@@ -11,10 +13,11 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /var/parley parley 
     && chown -R parley /var/parley
 WORKDIR /parley
 # What the images are made of comes before the code, so that a change of code installs nothing anew.
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt requirements.web.lock README.md ./
 
 FROM base AS web
-RUN pip install -c constraints.txt ".[web]"
+# Every file by its hash; then Parley itself, by the setuptools among them.
+RUN pip install --require-hashes -r requirements.web.lock && pip install --no-deps --no-build-isolation ".[web]"
 COPY manage.py ./
 COPY records records
 COPY charts charts

@@ -223,6 +223,15 @@ def test_the_pins_name_no_index_and_no_local_build() -> None:
     assert (pins()["celery"], pins()["kombu"]) == ("5.6.3", "5.6.2")
 
 
+def test_what_the_web_image_is_made_of_is_all_there_by_its_hash_and_as_it_is_pinned() -> None:
+    text = re.sub(r"^#.*$", "", (CHECKOUT / "requirements.web.lock").read_text(), flags=re.MULTILINE)
+    locked = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+) \\$", text, re.M)}
+    assert locked == {name: pins()[name] for name in locked}
+    assert set(_closure(EXTRAS["web"])) <= set(locked)
+    assert len(re.findall(r"==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", text)) == len(locked) > 50
+    assert not re.search(r"^\s*-(?!-hash=)|://", text, re.MULTILINE)  # no index, no folder
+
+
 def test_every_target_of_make_is_understood() -> None:
     for target in ("run", "test", "demo", "check", "bench", "containers", "sbom", "setup", "clean", "help"):
         subprocess.run(["make", "--dry-run", target], cwd=CHECKOUT, check=True, capture_output=True)
