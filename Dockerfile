@@ -13,9 +13,10 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /var/parley parley 
     && chown -R parley /var/parley
 WORKDIR /parley
 # What the images are made of comes before the code, so that a change of code installs nothing anew.
-COPY pyproject.toml constraints.txt requirements.web.lock README.md ./
+COPY pyproject.toml constraints.txt README.md ./
 
 FROM base AS web
+COPY requirements.web.lock ./
 # Every file by its hash; then Parley itself, by the setuptools among them.
 RUN pip install --require-hashes -r requirements.web.lock && pip install --no-deps --no-build-isolation ".[web]"
 COPY manage.py ./

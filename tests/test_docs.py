@@ -9,7 +9,7 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[1]
 LABELING = CHECKOUT / "labeling"
 PACKAGES = [path.parent.name for path in CHECKOUT.glob("*/__init__.py")]
-PAGES = sorted([*CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md"])
+PAGES = sorted([*CHECKOUT.glob("docs/**/*.md"), *(CHECKOUT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))])
 _NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)\)")
@@ -92,7 +92,7 @@ def test_the_readme_is_short_and_its_tree_is_the_tree() -> None:
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     assert len(text.split()) <= 600
     listed = set(re.findall(r"^(\w+)/ ", text, flags=re.MULTILINE))
-    present = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")} | {"tests", "docs"}
+    present = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")} | {"tests", "docs", "deploy"}
     assert listed == present
 
 

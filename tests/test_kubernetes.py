@@ -63,7 +63,9 @@ def test_every_pod_is_closed() -> None:
 
 
 def test_every_lasting_pod_is_watched_and_pages_by_the_addresses_for_it() -> None:
-    for name in PODS.keys() - {"migrate", "bundled-model"}:
+    lasting = PODS.keys() - {"migrate", "bundled-model"}
+    assert len(lasting) == len(programs()) + 1
+    for name in lasting:
         assert "livenessProbe" in container_of(name), name
     web = container_of("web")
     assert web["livenessProbe"]["httpGet"]["path"] == "/health/live/"
@@ -88,6 +90,7 @@ def test_every_secret_and_map_that_is_named_is_there_and_holds_no_secret_of_anyb
         for source in container_of(name).get("envFrom", []):
             assert next(iter(source.values()))["name"] in there, name
     secrets = [one["stringData"] for one in MANIFESTS if one["kind"] == "Secret"]
+    assert len(secrets) == 3
     assert all("change-me" in value for secret in secrets for value in secret.values())
 
 
