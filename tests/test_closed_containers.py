@@ -1,4 +1,4 @@
-"""Containers are closed: no right of root's, nothing to write to but what is named, a limit of memory, exact versions."""
+"""Containers are closed: no right of root's, nowhere to write but where it is named, bounded memory, exact versions."""
 
 import re
 from pathlib import Path

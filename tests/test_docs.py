@@ -9,7 +9,9 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[1]
 LABELING = CHECKOUT / "labeling"
 PACKAGES = [path.parent.name for path in CHECKOUT.glob("*/__init__.py")]
-PAGES = sorted([*CHECKOUT.glob("docs/**/*.md"), *(CHECKOUT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))])
+PAGES = sorted(
+    [*CHECKOUT.glob("docs/**/*.md"), *(CHECKOUT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))]
+)
 _NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)\)")

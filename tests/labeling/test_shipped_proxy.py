@@ -67,7 +67,7 @@ def port(django_db_setup: None, django_db_blocker: object, tmp_path_factory: pyt
         yield found
 
 
-class proxied:  # noqa: N801 (read as a word, as `serving` is)
+class proxied:
     def __init__(self, upstream: int, folder: Path, **variables: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -55,7 +55,9 @@ def test_the_application_adds_to_the_audit_and_changes_nothing_of_it(
 ) -> None:
     event = AuditEvent.note("rename", project, by=alice)
     columns = "at, by_id, verb, subject_type, subject_id, detail"
-    again = f"INSERT INTO labeling_auditevent ({columns}) SELECT {columns} FROM labeling_auditevent WHERE id = {event.id}"
+    again = (
+        f"INSERT INTO labeling_auditevent ({columns}) SELECT {columns} FROM labeling_auditevent WHERE id = {event.id}"
+    )
     say(APPLICATION, again)
     assert say(APPLICATION, "SELECT count(*) FROM labeling_auditevent WHERE verb = 'rename'") == [(2,)]
     way_past = "SET parley.audit_maintenance = 'on'; "
