@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -134,7 +135,8 @@ def test_a_worker_of_models_does_all_its_work_as_the_user_model(broker: Broker, 
         asker = broker.app("sampler", "model")
         assert wait_until(lambda: asker.control.ping(["sample@test"], timeout=1), seconds=30)
         with asker.connection_for_read() as connection:
-            connection.default_channel.qos.restore_visible()  # what a worker does now and then for lost messages
+            channel: Any = connection.default_channel
+            channel.qos.restore_visible()  # what a worker does now and then for lost messages
     finally:
         worker.terminate()
         worker.wait(timeout=30)
