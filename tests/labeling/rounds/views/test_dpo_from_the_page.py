@@ -44,8 +44,9 @@ def test_a_job_from_the_page_becomes_a_policy_that_can_be_compared(
     }  # fmt: skip
     assert erins_browser.post(url("start_training"), sent).status_code == 302
     job = TrainingJob.objects.get()
-    assert send_job(job.id)
+    send_job(job.id)  # unless the end of the request has sent it
     job.refresh_from_db()
+    assert (job.state, job.attempt) == (TrainingJob.State.SENT, 1)
 
     result = run_job(request_of(job), store=store, reporter=Heard())
 
