@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import redis
 from django.conf import settings
 
 from labeling import environment
-from labeling.celery import app
 from labeling.demo.polling import Show, StepFailed, follow
 from labeling.embedded import processes
+from records.presence import living
 
 CONFIGURATION = Path(__file__).parents[1] / "supervisord.conf"
 WORKERS = ("web", "exports", "deliveries", "sample", "train")  # the names of their Celery nodes
@@ -40,11 +41,12 @@ def running_workers() -> Iterator[None]:
 
 
 def await_workers(show: Show) -> None:
-    """Wait until every worker answers a ping over the broker. Raises StepFailed that names the folder of logs."""
+    """Wait until every worker has said over the broker that it lives. Raises StepFailed that names the folder of logs."""
     answered: set[str] = set()
 
     def progress() -> tuple[float, str]:
-        answered.update(name.partition("@")[0] for reply in app.control.ping(timeout=1.0) or () for name in reply)
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=3) as client:
+            answered.update(one.worker.name.partition("@")[0] for one in living(client))
         missing = [name for name in WORKERS if name not in answered]
         return 1.0 - len(missing) / len(WORKERS), f"waiting for {', '.join(missing)}" if missing else ""
 

@@ -31,7 +31,8 @@ class Web:
         self.url = url
         self.redis = redis.Redis.from_url(url, decode_responses=True)
         self.app = Celery("web", set_as_current=False)
-        self.app.conf.update(celery_settings(url))
+        # Workers hear what is asked of their own app: the platform has no say over the model side.
+        self.app.conf.update(celery_settings(url) | {"control_exchange": "sampler"})
 
     def send(self, request: SampleRequest | dict[str, Any], *, run_id: str = "", priority: int = 0) -> None:
         values = request if isinstance(request, dict) else encode(request)
