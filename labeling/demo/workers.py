@@ -41,7 +41,7 @@ def running_workers() -> Iterator[None]:
 
 
 def await_workers(show: Show) -> None:
-    """Wait until every worker has said over the broker that it lives. Raises StepFailed that names the folder of logs."""
+    """Wait until every worker has said that it lives. Raises StepFailed that names the folder of logs."""
     answered: set[str] = set()
 
     def progress() -> tuple[float, str]:
