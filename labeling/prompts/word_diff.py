@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from rapidfuzz.distance import LCSseq
+
+ChangeKind = Literal["kept", "removed", "added"]
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 MOST_LINES = 8_000  # of both texts together
@@ -26,7 +28,7 @@ class Change:
     """A part of two texts of which one became the other."""
 
     text: str
-    kind: Literal["kept", "removed", "added"]
+    kind: ChangeKind
 
 
 def word_differences(one: str, other: str) -> tuple[list[Segment], list[Segment]]:
@@ -49,15 +51,7 @@ def word_changes(before: str, after: str) -> list[Change] | None:
     old, new = _WORD.findall(before), _WORD.findall(after)
     if len(old) + len(new) > MOST_WORDS:
         return None
-    changes: list[Change] = []
-    done = 0, 0
-    for block in LCSseq.editops(old, new).as_matching_blocks():
-        changes += [
-            Change("".join(old[done[0] : block.a]), "removed"),
-            Change("".join(new[done[1] : block.b]), "added"),
-            Change("".join(old[block.a : block.a + block.size]), "kept"),
-        ]
-        done = block.a + block.size, block.b + block.size
+    changes = [Change("".join(parts), kind) for parts, kind in _runs(old, new)]
     return [change for change in changes if change.text]
 
 
@@ -72,13 +66,17 @@ def line_changes(before: str, after: str) -> list[Change]:
     if len(old) + len(new) > MOST_LINES:
         removed, added = _surplus(old, new), _surplus(new, old)
         return [Change(line, "removed") for line in removed] + [Change(line, "added") for line in added]
-    changes: list[Change] = []
+    return [Change(line, kind) for lines, kind in _runs(old, new) if kind != "kept" for line in lines]
+
+
+def _runs(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Sequence[str], ChangeKind]]:
+    """What was removed, added and kept, in the order of reading, with as much kept as can be; runs may be empty."""
     done = 0, 0
     for block in LCSseq.editops(old, new).as_matching_blocks():
-        changes += [Change(line, "removed") for line in old[done[0] : block.a]]
-        changes += [Change(line, "added") for line in new[done[1] : block.b]]
+        yield old[done[0] : block.a], "removed"
+        yield new[done[1] : block.b], "added"
+        yield old[block.a : block.a + block.size], "kept"
         done = block.a + block.size, block.b + block.size
-    return changes
 
 
 def _surplus(lines: Sequence[str], others: Sequence[str]) -> list[str]:

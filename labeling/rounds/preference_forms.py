@@ -164,6 +164,17 @@ class RlooForm(RolloutForm):
     )
 
 
+def _price_of_kl() -> forms.FloatField:
+    """β of DPO and KTO: the weight of the log ratio to the start in an implicit reward."""
+    return forms.FloatField(
+        label=_("Price of KL (β)"),
+        min_value=1e-3,
+        max_value=100,
+        initial=0.1,
+        help_text=_("The larger, the nearer the policy stays to its start."),
+    )
+
+
 class DpoForm(TrainingForm):
     job_kind = TrainingJob.Kind.DPO
     suffix = "dpo"
@@ -174,13 +185,7 @@ class DpoForm(TrainingForm):
 
     demonstrations = None  # type: ignore[assignment]
     lr = learning_rate(3e-5)
-    beta = forms.FloatField(
-        label=_("Price of KL (β)"),
-        min_value=1e-3,
-        max_value=100,
-        initial=0.1,
-        help_text=_("The larger, the nearer the policy stays to its start."),
-    )
+    beta = _price_of_kl()
     epochs = passes(1, most=20)
     batch_size = whole(_("Rankings per step"), 16, most=4096)
     max_records = limit(_("Rankings, at most"))
@@ -214,13 +219,7 @@ class KtoForm(TrainingForm):
 
     demonstrations = None  # type: ignore[assignment]
     lr = learning_rate(1.5e-4)
-    beta = forms.FloatField(
-        label=_("Price of KL (β)"),
-        min_value=1e-3,
-        max_value=100,
-        initial=0.1,
-        help_text=_("The larger, the nearer the policy stays to its start."),
-    )
+    beta = _price_of_kl()
     epochs = passes(1, most=20)
     batch_size = whole(_("Thumbs per step"), 16, most=4096)
     max_records = limit(_("Thumbs, at most"))

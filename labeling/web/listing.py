@@ -105,13 +105,7 @@ def listing(
     search: Callable[[QuerySet[Any], str], QuerySet[Any]] | None = None,
 ) -> Listing:
     """The page that `given`, the parameters of the URL's query, asks for. The first order is the default."""
-    asked: dict[str, str] = {}
-    words = given.get("q", "").strip()[:LONGEST_WORDS]
-    if search is not None and words:
-        rows, asked["q"] = search(rows, words), words
-    for one in filters:
-        if (value := given.get(one.name, "")) in dict(one.choices):
-            rows, asked[one.name] = one.apply(rows, value), value
+    rows, asked = narrowed(given, rows, filters=filters, search=search)
     is_narrowed = bool(asked)
     order = next((one for one in orders if one.name == given.get("order")), orders[0])
     if order is not orders[0]:
@@ -125,12 +119,30 @@ def listing(
     return Listing(
         rows=shown,
         controls=[*(_control(one, asked) for one in filters), *_order_control(orders, order)],
-        words=words if search is not None else None,
+        words=asked.get("q", "") if search is not None else None,
         next_query="?" + urlencode({**asked, "after": after}) if after else "",
         first_query="?" + urlencode(asked),
         is_first=cursor is None,
         is_narrowed=is_narrowed,
     )
+
+
+def narrowed(
+    given: Mapping[str, str],
+    rows: QuerySet[Any],
+    *,
+    filters: Sequence[ListFilter] = (),
+    search: Callable[[QuerySet[Any], str], QuerySet[Any]] | None = None,
+) -> tuple[QuerySet[Any], dict[str, str]]:
+    """The rows that fit what `given` chooses, on all pages, and those of its parameters that were understood."""
+    asked: dict[str, str] = {}
+    words = given.get("q", "").strip()[:LONGEST_WORDS]
+    if search is not None and words:
+        rows, asked["q"] = search(rows, words), words
+    for one in filters:
+        if (value := given.get(one.name, "")) in dict(one.choices):
+            rows, asked[one.name] = one.apply(rows, value), value
+    return rows, asked
 
 
 def _control(one: ListFilter, asked: Mapping[str, str]) -> Control:

@@ -1,7 +1,7 @@
 """The audit, newest first: who changed what and when, narrowed and downloaded. Admins only; the download is audited."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from labeling.models import AuditEvent, Project, User
 from labeling.web import access
 from labeling.web.file_streams import in_its_form
-from labeling.web.listing import ListFilter, Listing, Order, by_days, listing
+from labeling.web.listing import ListFilter, Order, by_days, listing, narrowed
 
 _ORDERS = (
     Order(name="newest", label=_("newest first"), columns=("-id",)),
@@ -25,7 +25,8 @@ _ROWS_AT_ONCE = 2000  # of a download, in memory
 @require_GET
 def audit(request: HttpRequest) -> HttpResponse:
     """A page of events. A search finds names of people, and the beginning of what was done or of whose id it was."""
-    context = {"section": "audit", "listing": _found(request.GET), "query": request.GET.urlencode()}
+    found = listing(request.GET, _rows(), orders=_ORDERS, filters=_filters(), search=_search)
+    context = {"section": "audit", "listing": found, "query": request.GET.urlencode()}
     return render(request, "labeling/operations/audit.html", context)
 
 
@@ -33,28 +34,14 @@ def audit(request: HttpRequest) -> HttpResponse:
 @require_GET
 def download_audit(request: HttpRequest) -> StreamingHttpResponse:
     """All events that the page would show, one JSON object a line, oldest first, under the same parameters."""
-    narrowed = {name: request.GET[name] for name in request.GET if name not in ("after", "order")}
-    rows = _narrowed(narrowed).order_by("id")
+    rows, asked = narrowed(request.GET, _rows(), filters=_filters(), search=_search)
     by = access.person(request)
-    AuditEvent.note("download audit", by, by=by, narrowed=narrowed)
+    AuditEvent.note("download audit", by, by=by, narrowed=asked)
     response = StreamingHttpResponse(
-        in_its_form(request, _lines(rows)), content_type="application/jsonl; charset=utf-8"
+        in_its_form(request, _lines(rows.order_by("id"))), content_type="application/jsonl; charset=utf-8"
     )
     response["Content-Disposition"] = 'attachment; filename="audit.jsonl"'
     return response
-
-
-def _found(given: Mapping[str, str]) -> Listing:
-    return listing(given, _rows(), orders=_ORDERS, filters=_filters(), search=_search)
-
-
-def _narrowed(given: Mapping[str, str]) -> QuerySet[AuditEvent]:
-    rows = _rows()
-    for one in _filters():
-        if (value := given.get(one.name, "")) in dict(one.choices):
-            rows = one.apply(rows, value)
-    words = given.get("q", "").strip()
-    return _search(rows, words) if words else rows
 
 
 def _rows() -> QuerySet[AuditEvent]:
