@@ -7,7 +7,6 @@ estimate advantages; train policy and value model on them in minibatches; log; s
 GPUs: torchrun --nproc-per-node GPUS -m policy.ppo, which shares out every update.
 """
 
-import sys
 import time
 from dataclasses import replace
 from typing import Any
@@ -18,30 +17,28 @@ from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
 from language.commandline import run
 from language.optimization import build_adamw, build_schedule
-from language.progress import Progress, begin_stage
+from language.progress import Progress
 from language.repeating import keep_options
 from language.seeds import derived_seed
 from language.stop_ids import hidden_ids
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy import objective
 from policy.averaging import WeightAverage
-from policy.inputs import require_processes
 from policy.learner import PolicyLearner
 from policy.looks import look
-from policy.material import Material, load_material, require_context
+from policy.material import Material, require_context
 from policy.metrics import mean_of_steps, nothing_ended, peak_memory_mb, rollout_metrics, time_metrics
 from policy.minibatches import Learners, Targets, plan_epochs, take_step
 from policy.ppo_config import PpoConfig, require_options
 from policy.prompts import draw
-from policy.publishing import publish_policy, require_place, require_room, run_identity
+from policy.publishing import require_room
 from policy.rollout import collect_rollouts, measure_rollouts, require_finite_rollouts
+from policy.rollout_program import begin, publish
 from policy.sharing import ALONE, Sharing
 from policy.value import ValueLearner
-from policy.watch import looks_of
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import load_reward_model, start_reward_model
-from rewardmodel.processes import Processes
-from rewardmodel.publishing import STATES, directory_sha256
+from rewardmodel.publishing import STATES
 
 # What the progress line shows of an update.
 _SHOWN = ("reward", "score", "kl", "completion_tokens", "seconds")
@@ -50,48 +47,16 @@ _SHOWN = ("reward", "score", "kl", "completion_tokens", "seconds")
 def main(config: PpoConfig) -> None:
     """Read everything and refuse what is wrong; only then train and publish."""
     require_options(config)
-    begin_stage("loading")
-    sharing = Sharing(Processes())
-    require_processes(config, sharing.count)
-    torch.manual_seed(config.seed)
-    device = sharing.device(config.device)
-    material = load_material(config, device)
-    start = {"name": config.policy.name, "sha256": directory_sha256(config.policy)}
-    hashes = {part: source["sha256"] for part, source in {"start": start, **material.made_from}.items()}
-    identity = run_identity(config, **hashes)
-    if not require_place(config.out, config.work_directory, identity, resume=config.resume):
-        print(f"{config.out} is already published by this run", file=sys.stderr)
+    begun = begin(config)
+    if begun is None:
         return
-    learners = build_learners(config, device, longest_prompt=material.prompts.longest)
-    if sharing.is_main:
+    learners = build_learners(config, begun.device, longest_prompt=begun.material.prompts.longest)
+    if begun.sharing.is_main:
         keep_options(config, program="policy.ppo")
     require_room(config.work_directory, [learners.policy.model, learners.value.model])
-    outcome = train(learners, material, config, identity, sharing)
-    if not sharing.is_main:
-        return
-    looks = looks_of(outcome["looks"])
-    facts = {
-        "name": config.out.name,
-        "method": "ppo",
-        "start": start,
-        "made_from": material.made_from,
-        "run": identity,
-        "num_processes": sharing.count,
-        "num_records": len(material.prompts.prompts),
-        "left_out": material.prompts.left_out,
-        "metrics": {"updates": float(config.updates), **outcome["metrics"]},
-        "watch": [{"update": one.update, **one.metrics(looks[0])} for one in looks],
-    }
-    begin_stage("publishing")
-    publish_policy(
-        config.out,
-        config.work_directory,
-        model=learners.policy.model,
-        base=config.policy,
-        trainable=config.trainable,
-        tokenizer=material.tokenizer,
-        facts=facts,
-    )
+    outcome = train(learners, begun.material, config, begun.identity, begun.sharing)
+    if begun.sharing.is_main:
+        publish(config, begun, method="ppo", model=learners.policy.model, outcome=outcome)
 
 
 def train(
