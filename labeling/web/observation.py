@@ -16,7 +16,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
-from prometheus_client import Counter, Histogram
+from prometheus_client import Histogram
 
 from labeling.web import tracing
 
@@ -30,7 +30,6 @@ _SECONDS = Histogram(
     ("view", "method", "status"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
 )
-_FAILED = Counter("parley_requests_failed", "Requests that were answered 500 or above.", ("view",))
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -79,8 +78,6 @@ def _observed(request: HttpRequest) -> Iterator[_Seen]:
             span.set_attribute("http.response.status_code", seen.response.status_code)
         seen.response["X-Request-ID"] = request_id.get()
         _SECONDS.labels(view, method, _class_of(seen.response.status_code)).observe(time.perf_counter() - started)
-        if seen.response.status_code >= 500:
-            _FAILED.labels(view).inc()
     finally:
         request_id.reset(token)
 
