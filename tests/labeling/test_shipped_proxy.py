@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -131,6 +132,20 @@ def test_an_upload_as_large_as_the_platform_takes_passes_and_a_larger_one_does_n
     upload = "/p/sky/data/imports/new/"
     assert sent(port, upload, 4 * MIB, told=told) == 200
     assert sent(port, upload, 5 * MIB, told=told) == 413
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_body_that_the_proxy_stops_is_too_large_even_if_the_platform_has_not_answered(
+    told: bool, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(20)
+        with proxied(silent.getsockname()[1], tmp_path, PARLEY_UPLOAD_MB="4") as port, ThreadPoolExecutor() as pool:
+            status = pool.submit(sent, port, "/p/sky/data/imports/new/", 5 * MIB, told=told)
+            with silent.accept()[0] as wire:
+                while not status.done():
+                    wire.recv(65536)
+            assert status.result() == 413
 
 
 @pytest.mark.parametrize("path", ["/health/live/", "/stream/three/"])
