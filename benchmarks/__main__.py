@@ -17,6 +17,7 @@ GROUPS = (
     "evaluation",
     "day",
     "preview",
+    "load",
     "screening",
 )
 

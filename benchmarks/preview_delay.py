@@ -34,7 +34,7 @@ _ANSWER = ["The", "sky", "is", "blue", "today.", "It", "was", "grey", "before", 
 
 def figures() -> Iterator[Figure]:
     """preview.trainer_delay."""
-    with platform() as var, _stub() as port, _workers(var, port):
+    with platform() as var, stub_server() as port, workers_beside(var, port):
         crowd = _Crowd(port)
         crowd.first_word()  # loads the filter
         ratios, alone, beside = [], [], []
@@ -142,7 +142,7 @@ def _until(fact: Any) -> None:
 
 
 @contextmanager
-def _workers(var: Path, port: int) -> Iterator[None]:
+def workers_beside(var: Path, port: int) -> Iterator[None]:
     """A web worker and a sample worker, as `manage.py run` starts them; their logs are in `var`."""
     from labeling import embedded
 
@@ -170,7 +170,7 @@ def _workers(var: Path, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def _stub() -> Iterator[int]:
+def stub_server() -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
