@@ -1,20 +1,24 @@
 """Receiving request bodies, with limits on their size and on how slowly they may arrive.
 
 labeling.asgi reads every body through here, before any view, session or token is looked at. Refusals: 413 for a body
-that is too large, 408 for one that stops arriving, 503 if the bodies on disk take all the space that they may.
+that is too large, 408 for one that stops arriving, 503 if the bodies on disk take all the space that they may, or
+there is none.
 Knows URL paths, no views.
 """
 
 import re
 import time
 from asyncio import timeout
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any, ClassVar, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.http import parse_cookie
+
+from labeling.web.outages import DISK_IS_FULL
 
 FORM_SLACK = 64 * 2**10  # bytes that a form has beside its largest field: names, boundaries, the CSRF token
 _NO_BODY_BYTES = 2**10  # bytes allowed where no view reads a body
@@ -88,21 +92,25 @@ class Body:
         self._file = SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 (closed by `close`)
 
     def add(self, piece: bytes) -> None:
-        """Store one more piece. Raises BodyRefused if the bodies on disk would take too much space."""
+        """Store one more piece. Raises BodyRefused if there is no room for it."""
         num_bytes = self.num_bytes + len(piece)
         if num_bytes > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
             self._count_on_disk(num_bytes)
-        self._file.write(piece)
+        with _refusing_on_a_full_disk():
+            self._file.write(piece)
         self.num_bytes = num_bytes
 
     def rewind(self) -> None:
-        self._file.seek(0)
+        """Back to the beginning; what was not on disk yet is written now. Raises BodyRefused."""
+        with _refusing_on_a_full_disk():
+            self._file.seek(0)
 
     def read(self, num_bytes: int) -> bytes:
         return self._file.read(num_bytes)
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take is written once more, to no avail
+            self._file.close()
         Body.on_disk -= self._counted
         self._counted = 0
 
@@ -114,6 +122,17 @@ class Body:
         self._counted = num_bytes
 
 
+@contextmanager
+def _refusing_on_a_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_IS_FULL:
+            raise
+        what_to_do = "Send it again later; an admin must make room first."
+        raise BodyRefused(503, what="The server's disk is full.", what_to_do=what_to_do) from error
+
+
 async def read_body(scope: dict[str, Any], receive: Any) -> Body:
     """Receive the whole body, rewound; the caller closes it. Raises BodyRefused, and RequestAborted on a disconnect."""
     limit = limit_for(scope)
@@ -123,10 +142,10 @@ async def read_body(scope: dict[str, Any], receive: Any) -> Body:
     body = Body()
     try:
         await _receive_all(body, receive, limit)
+        body.rewind()
     except BaseException:
         body.close()
         raise
-    body.rewind()
     return body
 
 

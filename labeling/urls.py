@@ -44,6 +44,8 @@ from labeling.web import health
 from labeling.webhooks import views as webhooks_views
 from labeling.withdrawals.views import affected, forward, withdrawals
 
+handler500 = "labeling.api.errors.unhandled_error"
+
 _PERSON = "people/<uuid:user_id>/"
 _PERSONS_SESSION = f"{_PERSON}sessions/<uuid:session_id>/"
 _PERSONS_TOKEN = f"{_PERSON}tokens/<uuid:token_id>/"

@@ -1,6 +1,7 @@
 """Errors of the API, all in one JSON form: where, what, and what to do."""
 
 import logging
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from labeling.rankings.mending import MendedMeanwhile
 from labeling.rankings.submission import AssignmentError
 from labeling.rounds.errors import RoundError
 from labeling.rounds.training_inputs import JobError
+from labeling.web import outages
 from labeling.web.storable import InputRefused, NotJson
 from labeling.webhooks.deliveries import WebhookError
 from labeling.withdrawals.batches import WithdrawalError
@@ -80,6 +82,13 @@ def explain_errors(api: NinjaAPI) -> None:
         api.exception_handler(refusal)(_refused)
 
 
+def unhandled_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: what no operation met, as where a token cannot be looked up, is told in the API's form."""
+    if request.path.startswith("/api/"):
+        return _internal_error(request, sys.exc_info()[1])
+    return outages.unhandled_error(request)
+
+
 def _role_missing(request: HttpRequest, error: Any) -> HttpResponse:
     what_to_do = "Use a token of somebody whose role allows it; an admin can change roles."
     return response_of(
@@ -130,5 +139,11 @@ def _overtaken(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _internal_error(request: HttpRequest, error: Any) -> HttpResponse:
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    if outages.is_outage(error):
+        headers = {"Retry-After": str(outages.RETRY_AFTER_SECONDS)}
+        what_to_do = "Send it again in a moment, under the same Idempotency-Key if it has one."
+        return response_of(
+            ApiError(503, where=request.path, what=outages.sentence(), what_to_do=what_to_do, headers=headers)
+        )
     what_to_do = "Try again; if it stays, an admin finds the reason in the log of the web server."
     return response_of(ApiError(500, where=request.path, what="Parley made a mistake here.", what_to_do=what_to_do))

@@ -67,7 +67,11 @@ export class Keeper {
     const sent = this.draft;
     this.own.add(canonical(sent));
     const answer = await post(this.urls.draft, { draft: sent, version: this.version, seconds: this.secondsActive });
-    if (answer === null) return this.showState("offline");
+    if (answer === null || answer.status >= 500) {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.isClosed || this.isSending || this.save(), LONGEST_WAIT);
+      return this.showState("offline");
+    }
     if (answer.status === 401 || answer.status === 403) return this.showState("signed-out");
     const body = await answer.json();
     if (body.own && !this.isSending) {
