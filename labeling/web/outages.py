@@ -15,11 +15,16 @@ from django.utils.translation import gettext as _
 RETRY_AFTER_SECONDS = 5  # about what a killed database takes to come back
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room, none for us, or a file may not grow further
 
-# Classes of SQLSTATE (PostgreSQL, appendix A) that say nothing against the statement: connection exceptions, rollbacks
-# that a second try may be spared, insufficient resources (disk full, too many connections), lock not available,
-# operator intervention (shutting down, timed out), system errors. A lost connection has no code at all.
-_CLASSES = ("08", "40", "53", "55", "57", "58")
-_READ_ONLY = "25006"  # a standby, or a server that was told to take no more
+# Codes (PostgreSQL, appendix A), or their classes, that say nothing against the statement. A lost connection has none.
+_CODES = (
+    "08",  # connection exceptions
+    "25006",  # read only: a standby, or a server that was told to take no more
+    "40",  # rolled back for another's sake; a second try may be spared
+    "53",  # insufficient resources: disk full, too many connections
+    "55P03",  # a lock was not to be had in time
+    "57",  # operator intervention: shutting down, timed out
+    "58",  # system errors
+)
 
 
 def unhandled_error(request: HttpRequest) -> HttpResponse:
@@ -45,7 +50,7 @@ def is_outage(error: BaseException | None) -> bool:
     code: Any = getattr(error.__cause__, "pgcode", None)
     if code is None:
         return isinstance(error, OperationalError | InterfaceError)
-    return bool(code.startswith(_CLASSES) or code == _READ_ONLY)
+    return bool(code.startswith(_CODES))
 
 
 def sentence() -> str:
