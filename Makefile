@@ -7,7 +7,7 @@ PACKAGES := records charts language sampler rewardmodel contentfilter policy tra
 TYPED := manage.py $(PACKAGES) tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz mutants demo check bench containers sbom clean
+.PHONY: help setup run test fuzz mutants demo check bench chaos containers sbom clean
 
 help:
 	@echo "make run     serve the platform at http://127.0.0.1:8000 (PARLEY_PORT=8001 for another port)"
@@ -17,6 +17,7 @@ help:
 	@echo "make demo    the whole loop, unattended (RANKINGS=oasst_trees.jsonl.gz for real human rankings)"
 	@echo "make check   format, lint, types, contracts, migrations, deployment, advisories"
 	@echo "make bench   benchmarks, one JSON line each (ONLY=queue for one group)"
+	@echo "make chaos   a long storm of faults over a platform of its own (ARGS='--faults 60 --acknowledged 10000')"
 	@echo "make containers  build both images and run the production from them (root on Debian; no Docker needed)"
 	@echo "make sbom    a list of every package in .venv, as CycloneDX, to var/sbom.json"
 	@echo "make setup   only set up what is missing; make clean removes what was set up (not var/)"
@@ -44,6 +45,9 @@ demo: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)")
+
+chaos: $(READY)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 # The values for check --deploy are made up on the spot: it asks whether production's settings are sound.
 check: $(READY)

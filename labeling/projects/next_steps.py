@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -72,7 +72,7 @@ def project_statuses(projects: Sequence[Project], *, user: User) -> dict[Any, Pr
     waiting = Dialogue.objects.awaiting_review_by(user).filter(project__in=ids)
     for pk, num in waiting.values("project").annotate(num=Count("pk")).values_list("project", "num"):
         found[pk].num_to_review = num
-    held = Lease.objects.filter(trainer=user, state=Lease.State.OPEN, expires_at__gt=timezone.now())
+    held = Lease.objects.filter(trainer=user, state=Lease.State.OPEN, expires_at__gt=Now())
     for pk in held.filter(comparison__project__in=ids).values_list("comparison__project", flat=True):
         found[pk].holds_lease = True
     waiting_here = Comparison.objects.rankable_by(user).filter(project=OuterRef("pk"))

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
@@ -238,8 +239,10 @@ def withdrawal_for(request: HttpRequest, withdrawal_id: uuid.UUID, *, slug: str)
 
 
 def own_lease(request: HttpRequest, lease_id: uuid.UUID, *, slug: str) -> Lease:
-    """A lease that this person holds or held, in a project that they are still a member of."""
+    """A lease that this person holds or held, in a project that they are still a member of, with its `time_left`."""
     leases = Lease.objects.select_related("comparison__project__policy").filter(comparison__project__slug=slug)
+    # By the database's clock, which set its end: that of this machine may be an hour off.
+    leases = leases.annotate(time_left=F("expires_at") - Now())
     visible = Q() if person(request).is_admin else Q(comparison__project__memberships__user=person(request))
     return get_object_or_404(leases.filter(visible), id=lease_id, trainer=person(request))
 

@@ -43,6 +43,7 @@ import django
 django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
+call_command("collectstatic", interactive=False, verbosity=0)
 from benchmarks.platform import sign_in
 from benchmarks.queue import filled_project
 from labeling.models import Membership, Project, User

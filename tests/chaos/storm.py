@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,7 +18,7 @@ from labeling.embedded.processes import wait_until
 from tests.chaos.checker import check
 from tests.chaos.faults import FAULTS, is_up
 from tests.chaos.services import Services, answers
-from tests.chaos.trainers import Told, Trainer
+from tests.chaos.trainers import Sent, Told, Trainer
 
 FAULT_SECONDS = 3.0  # of one that lasts
 REST_SECONDS = 1.0  # between the end of one and the next, at least: a storm in which nobody is acknowledged shows less
@@ -35,6 +35,7 @@ class Report:
     untrue: Counter[str]
     wrong: dict[str, list[str]]
     acknowledged_at: list[float] = field(repr=False)
+    sent: list[Sent] = field(repr=False)
 
     @property
     def is_sound(self) -> bool:
@@ -81,9 +82,13 @@ def storm(
     acknowledged: int,
     clients: int = 8,
     seconds: float = 600.0,
+    before: Sequence[Sent] = (),
     say: Callable[[str], None] = lambda _line: None,
 ) -> Report:
-    """The faults in turn, evenly over the acknowledgements, until there are as many as asked for, or time is over."""
+    """The faults in turn, evenly over the acknowledgements, until there are as many as asked for, or time is over.
+
+    `before` is what was sent to this platform earlier.
+    """
     told, stop, began = Told(), threading.Event(), time.monotonic()
     people = [
         Trainer(who, slug, list(platform.ports.values()), told, seed=number)
@@ -119,10 +124,10 @@ def storm(
     assert all(wait_until(lambda p=port: answers(p), seconds=RECOVERY_SECONDS) for port in platform.ports.values())
     connection = platform.connect()
     with connection.cursor() as cursor:
-        wrong = check(cursor, told.sent)
+        wrong = check(cursor, [*before, *told.sent])
     connection.close()
     moments, kept = sorted(told.acknowledged_at), sum(one.is_kept for one in told.sent)
-    return Report(len(moments), kept, took, faults, told.outages, told.untrue, wrong, moments)
+    return Report(len(moments), kept, took, faults, told.outages, told.untrue, wrong, moments, told.sent)
 
 
 def drawn_faults(num: int, *, seed: int) -> list[str]:

@@ -106,7 +106,7 @@ def note_it_again(one: Sent) -> None:
     ("plant", "found"),
     [
         (delete_one, {"lost", "law broken"}),
-        (double_one, {"doubled", "over-assigned", "law broken"}),
+        (double_one, {"doubled", "over-assigned", "law broken", "not in the audit once"}),
         (give_one_too_many, {"never sent", "over-assigned", "law broken", "not in the audit once"}),
         (turn_one_round, {"changed"}),
         (forget_a_place, {"law broken"}),

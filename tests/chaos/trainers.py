@@ -111,7 +111,8 @@ class Trainer:
         try:
             if self.connection is None:
                 self.connection = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=_PATIENCE)
-            headers = {"Cookie": self.who.cookies, "X-CSRFToken": self.who.token, "Accept": "application/json"}
+            accepted = "text/html" if method == "GET" else "application/json"
+            headers = {"Cookie": self.who.cookies, "X-CSRFToken": self.who.token, "Accept": accepted}
             body = None if values is None else json.dumps(values)
             self.connection.request(method, path, body, headers | {"Content-Type": "application/json"})
             answer = self.connection.getresponse()
