@@ -168,6 +168,8 @@ class _Crowd:
 
     def claim_submit(self, used: "_Processors") -> Figure:
         waits = sorted(self.seconds["claim"] + self.seconds["submit"])
+        if not waits:
+            raise RuntimeError(f"nothing was claimed or submitted in {SECONDS} s; what went wrong: {dict(self.wrong)}")
         return Figure(
             name="load.claim_submit_p99_ms",
             value=1000 * _quantile(waits, 0.99),

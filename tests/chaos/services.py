@@ -218,7 +218,8 @@ def services(*, projects: list[tuple[str, int, int]], trainers: int) -> Iterator
 
 
 def answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as wire:
+    """Whether pages can be served. Patient: a look at the migrations costs seconds of a busy machine."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
         wire.sendall(b"GET /health/ready/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         return wire.recv(64).startswith(b"HTTP/1.1 200")
     return False
