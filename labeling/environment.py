@@ -72,6 +72,18 @@ def pairs(name: str, *, choices: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def days(name: str, *, least: dict[str, int]) -> dict[str, int]:
+    """Numbers of days by kind, `drafts=365, visits=90`. `least` has every kind, and the fewest days of each."""
+    found: dict[str, int] = {}
+    for entry in listed(name):
+        kind, _equals, value = (part.strip() for part in entry.partition("="))
+        _require_choice(name, kind, tuple(least))
+        if not value.isdecimal() or int(value) < least[kind]:
+            raise ImproperlyConfigured(f"{name}: {entry!r} must be written {kind}=DAYS, of {least[kind]} days or more.")
+        found[kind] = int(value)
+    return found
+
+
 def path(name: str, *, default: Path) -> Path:
     """An absolute path; a relative one is relative to the checkout."""
     return (CHECKOUT / Path(text(name, default=str(default))).expanduser()).resolve()

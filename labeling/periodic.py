@@ -13,6 +13,7 @@ from labeling.models import Project
 from labeling.preview import door, erasure, limits, mail
 from labeling.prompts import near_duplicates
 from labeling.rankings import assignment, corrections
+from labeling.retention import people, rules
 from labeling.rounds import evaluations, training_jobs
 from labeling.safety import cases, follow_ups, shadow
 from labeling.sampling import comparisons, recovery, thumbs_down
@@ -58,6 +59,8 @@ CHORES: dict[str, Callable[[], int]] = {
     "reports to be embedded": _in_each_project(cases.ask_for_vectors),
     "visitors' uses settled": limits.sweep,
     "erasures finished": erasure.sweep,
+    "people's erasures gone on with": people.sweep,
+    "kept for long enough": rules.forget,
     "links of doors forgotten": door.forget_links,
     "caught mail forgotten": mail.forget_caught,
     "sign-in failures forgotten": guessing.forget_old_failures,

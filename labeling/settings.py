@@ -155,6 +155,12 @@ IDLE_MINUTES = environment.integer("PARLEY_IDLE_MINUTES", default=3 * 24 * 60)  
 CONFIRM_MINUTES = environment.integer("PARLEY_CONFIRM_MINUTES", default=30)  # 0: nothing is to be confirmed
 _ROLES = ("trainer", "reviewer", "engineer", "admin")
 REQUIRE_SECOND_FACTOR = environment.names("PARLEY_REQUIRE_SECOND_FACTOR", choices=_ROLES)
+# How long what is kept, in days (labeling.retention.rules); a kind that is not named is kept for ever. Withheld texts
+# must outlast the half year in which somebody may appeal, and what the audit says of today the next audit of the books.
+KEEP_DAYS = environment.days(
+    "PARLEY_KEEP_DAYS",
+    least={"drafts": 30, "chats": 30, "visits": 1, "suggestions": 30, "withheld": 190, "audit": 365},
+)
 SHARED_ADDRESSES = environment.names("PARLEY_SHARED_ADDRESSES")  # addresses and networks of many people
 
 # Sign-in through a provider by OpenID Connect (labeling.accounts.single_sign_on). Without an issuer there is none.

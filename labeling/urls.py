@@ -33,6 +33,7 @@ from labeling.projects.views import guidelines, home, lists, project
 from labeling.prompts import views as prompts_views
 from labeling.quality.views import acceptance, disagreements, notes, own_work, quality
 from labeling.rankings.views import adjudications, changes, corrections, practice, ranking, references
+from labeling.retention import views as retention_views
 from labeling.rounds.views import evaluations, job_logs, leaderboard, model_files, models, rounds, runs
 from labeling.safety.views import appeals, filter_quality, filters, labels, rules, screenings
 from labeling.safety.views import reports as safety_reports
@@ -117,6 +118,7 @@ urlpatterns = [
     # People.
     path("people/", people.people, name="people"),
     path("people/<uuid:user_id>/", person.person_access, name="person_access"),
+    path("people/<uuid:user_id>/erase/", retention_views.erase_person, name="erase_person"),
     path("people/<uuid:user_id>/link/", person.make_password_link, name="make_password_link"),
     path("people/<uuid:user_id>/sessions/end/", person.end_persons_sessions, name="end_persons_sessions"),
     path(f"{_PERSONS_SESSION}end/", person.end_persons_session, name="end_persons_session"),

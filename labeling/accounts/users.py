@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from labeling.accounts.api_tokens import revoke_all_tokens
 from labeling.accounts.sessions import end_sessions
-from labeling.models import AccountLink, AuditEvent, Membership, Project, User
+from labeling.models import AccountLink, AuditEvent, Membership, PersonErasure, Project, User
 
 FIRST_ACCOUNTS = (
     ("admin", User.Role.ADMIN),
@@ -154,6 +154,8 @@ def set_active(user: User, *, active: bool, by: User) -> int:
         _locked_with_admins(user)
         if not active:
             _require_another_admin(user)
+        elif PersonErasure.objects.filter(person=user).exists():
+            raise AccountError(_("This person was erased. There is nobody to open the account for."))
         user.is_active = active
         user.save(update_fields=["is_active"])
         AuditEvent.note("open account" if active else "close account", user, by=by)

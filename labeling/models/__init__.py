@@ -3,6 +3,7 @@
 Rows are the truth; a message on the broker is only a hint to look at a row.
 """
 
+from labeling.models.accounts.erasures import PersonErasure
 from labeling.models.accounts.links import AccountLink
 from labeling.models.accounts.sessions import Session
 from labeling.models.adjudications import Adjudication, ReturnedRanking, SeenOrders
@@ -86,6 +87,7 @@ __all__ = [
     "MixturePart",
     "Objection",
     "PassedPrompt",
+    "PersonErasure",
     "Policy",
     "PracticeRanking",
     "Preview",

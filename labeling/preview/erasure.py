@@ -1,4 +1,5 @@
-"""Erasing what a visitor wrote, chose and was answered: for good, in every place, also while answers are sampled.
+"""Erasing dialogues and all that was made of them: for good, in every place, also while answers are sampled; and a
+visitor with all that they wrote, chose and were answered. Of those who work here labeling.retention erases the rest.
 
 Within one transaction the rows go; then the broker's streams and waiting messages, and the ids of erased records are
 put beside frozen exports. A sweep does the last two again until nothing can come back. The visitor's account stays as
@@ -6,9 +7,12 @@ a row without address and name, for the audit, which holds no words.
 """
 
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
+from itertools import chain
+from math import inf
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +23,7 @@ from labeling.exports.lookup import key_of_row
 from labeling.exports.retractions import mark_erased
 from labeling.jobs import dispatch
 from labeling.models import (
+    Adjudication,
     AuditEvent,
     CaughtMail,
     Comparison,
@@ -57,14 +62,53 @@ def erase_dialogue(dialogue: Dialogue, *, by: User) -> None:
     erase_dialogues(Dialogue.objects.filter(id=dialogue.id), by=by)
 
 
-def erase_dialogues(dialogues: QuerySet[Dialogue], *, by: User) -> int:
-    """Erase these dialogues of one visitor, some at a time; returns how many. What is done stays done if it ends."""
+def erase_dialogues(dialogues: QuerySet[Dialogue], *, by: User, until: float = inf, is_asked: bool = True) -> int:
+    """Erase these dialogues of the person `by`, some at a time; returns how many. What is done stays done if it ends.
+
+    `until` is the time.monotonic() at which no further batch is begun. Without `is_asked` the audit says that Parley
+    did it, and not its author.
+    """
     num = 0
-    while batch := list(dialogues.filter(author=by).order_by("id")[:BATCH]):
+    while time.monotonic() < until and (batch := list(dialogues.filter(author=by).order_by("id")[:BATCH])):
         for project in {one.project_id: one.project for one in batch}.values():
-            _erase_batch(project, [one for one in batch if one.project_id == project.id], by=by)
+            of_project = [one for one in batch if one.project_id == project.id]
+            _erase_batch(project, of_project, by=by, noted_by=by if is_asked else None)
         num += len(batch)
     return num
+
+
+def made_of(own: QuerySet[Dialogue]) -> tuple[list[Any], list[Any]]:
+    """The ids of all dialogues that hold words of these, themselves included, and of all comparisons that do.
+
+    Others go on from a dialogue, branch it, or write a better answer while they rank what was made of it: theirs begin
+    with its words. A comparison holds them as its prompt, or as one of its completions.
+    """
+    prompts = Prompt.objects.filter(visitors__dialogue__in=own)
+    reached: set[Any] = set()
+    found = Dialogue.objects.filter(_begins_with(own, prompts))
+    while new := set(_ids(found)) - reached:
+        reached |= new
+        ranked = Q(lease__comparison__dialogue__in=new) | Q(lease__comparison__message__dialogue__in=new)
+        found = Dialogue.objects.filter(Q(branched_from__in=new) | ranked)
+    held = Q(completions__message__dialogue__in=reached)
+    asked = Q(dialogue__in=reached) | Q(message__dialogue__in=reached)
+    comparisons = {
+        key for held in (asked, held, Q(prompt__in=prompts)) for key in _ids(Comparison.objects.filter(held))
+    }
+    comparisons |= set(_ids(Comparison.objects.filter(family__in=comparisons)))
+    return sorted(reached), sorted(comparisons)
+
+
+def erase_comparisons(project: Project, comparisons: QuerySet[Comparison], *, by: User) -> None:
+    """Erase these comparisons, all of one project, with what was ranked and sampled of them."""
+    with transaction.atomic():
+        ids = _ids(comparisons)
+        runs = SamplingRun.objects.filter(comparison__in=ids)
+        list(runs.select_for_update(of=("self",)).order_by("id"))
+        frozen = [[], ids, _ids(runs), []]
+        erasure = Erasure.objects.create(project=project, user=by, is_whole=True, record_keys=_record_keys(*frozen))
+        _delete(*frozen, by=by)
+        transaction.on_commit(partial(clean_up, erasure), robust=True)
 
 
 def erase_visitor(user: User) -> None:
@@ -83,37 +127,32 @@ def erase_visitor(user: User) -> None:
         Consent.objects.in_force().filter(user=user).update(withdrawn_at=Now())
         AuditEvent.note("erase account", locked, by=locked)
     erase_dialogues(Dialogue.objects.all(), by=user)
-    _erase_left_behind(user)
+    erase_left_behind(user)
 
 
 def sweep() -> int:
     """Finish erasures: what a worker wrote late, and exports that were being made meanwhile; returns how many."""
     begun = Erasure.objects.filter(finished_at=None).select_related("project")
     for erasure in begun:
-        _clean_up(erasure)
+        clean_up(erasure)
     abandoned = User.objects.filter(role=User.Role.VISITOR, is_active=False, dialogues__isnull=False).distinct()
     for user in abandoned.filter(username__startswith="erased-"):  # the request that erased it was cut off
         erase_dialogues(Dialogue.objects.all(), by=user)
     return len(begun)
 
 
-def _erase_batch(project: Project, batch: list[Dialogue], *, by: User) -> None:
+def _erase_batch(project: Project, batch: list[Dialogue], *, by: User, noted_by: User | None) -> None:
     with transaction.atomic():
         locked = User.objects.select_for_update(no_key=True).get(pk=by.pk)
         own = Dialogue.objects.filter(id__in=[one.id for one in batch])
         list(own.select_for_update(of=("self",)).order_by("id"))
         limits.settle(VisitorUse.objects.filter(run__dialogue__in=own))
         prompts = Prompt.objects.filter(visitors__dialogue__in=own)
-        # Trainers' dialogues that begin with such a prompt begin with the visitor's words.
-        reached = Dialogue.objects.filter(_dialogues_reached(own, prompts))
-        comparisons = Comparison.objects.filter(
-            Q(dialogue__in=reached) | Q(message__dialogue__in=reached) | Q(prompt__in=prompts)
-        )
-        comparisons = Comparison.objects.filter(Q(id__in=_ids(comparisons)) | Q(family__in=_ids(comparisons)))
+        reached, comparisons = made_of(own)
         runs = SamplingRun.objects.filter(Q(dialogue__in=reached) | Q(comparison__in=comparisons))
         # As a result that arrives locks them: runs before comparisons.
         list(SamplingRun.objects.filter(id__in=_ids(runs)).select_for_update(of=("self",)).order_by("id"))
-        frozen = [_ids(one) for one in (reached, comparisons, runs, prompts)]
+        frozen = [reached, comparisons, _ids(runs), _ids(prompts)]
         erasure = Erasure.objects.create(
             project=project,
             user=by,
@@ -123,20 +162,21 @@ def _erase_batch(project: Project, batch: list[Dialogue], *, by: User) -> None:
             stream_keys=[stream_key(str(one.id), attempt) for one in runs for attempt in range(one.attempt + 2)],
         )
         _delete(*frozen, by=by)
-        AuditEvent.note("erase dialogues", erasure, by=by, num=len(batch))
+        AuditEvent.note("erase dialogues", erasure, by=noted_by, num=len(batch))
         transaction.on_commit(partial(_stop, [str(one) for one in frozen[2]]), robust=True)
-        transaction.on_commit(partial(_clean_up, erasure), robust=True)
+        transaction.on_commit(partial(clean_up, erasure), robust=True)
 
 
-def _dialogues_reached(own: QuerySet[Dialogue], prompts: QuerySet[Prompt]) -> Q:
+def _begins_with(own: QuerySet[Dialogue], prompts: QuerySet[Prompt]) -> Q:
+    """Trainers' dialogues that begin with a prompt that a visitor's turn was made into, too."""
     begun = Q(prompt__in=prompts)
     return Q(id__in=own) | begun | Q(branched_from__prompt__in=prompts) | Q(lease__comparison__prompt__in=prompts)
 
 
 def _record_keys(dialogues: list[Any], comparisons: list[Any], _runs: list[Any], prompts: list[Any]) -> dict[str, Any]:
-    rankings = Ranking.objects.filter(comparison__in=comparisons)
+    ordered = (rows.objects.filter(comparison__in=comparisons) for rows in (Ranking, Adjudication))
     made: dict[str, Iterable[Any]] = {
-        Export.Kind.RANKINGS: rankings,
+        Export.Kind.RANKINGS: chain(*ordered),
         Export.Kind.DEMONSTRATIONS: Dialogue.objects.filter(id__in=dialogues),
         Export.Kind.PROMPTS: Prompt.objects.filter(id__in=prompts),
         Export.Kind.THUMBS: Thumb.objects.filter(message__dialogue__in=dialogues),
@@ -166,8 +206,8 @@ def _delete(dialogues: list[Any], comparisons: list[Any], runs: list[Any], promp
     Dialogue.objects.filter(id__in=dialogues).delete()
 
 
-def _erase_left_behind(user: User) -> None:
-    """What else is of this person alone: their sessions end with the account, and uses hold no words."""
+def erase_left_behind(user: User) -> None:
+    """What else is of this person alone: reports, thumbs, entries of contests. Uses hold no words."""
     safety_erasure.erase_words_of(user)
     for erase in ERASERS_ABOVE:
         erase(user)
@@ -181,7 +221,8 @@ def _stop(run_ids: list[str]) -> None:
     dispatch.forget_messages(run_ids)
 
 
-def _clean_up(erasure: Erasure) -> None:
+def clean_up(erasure: Erasure) -> None:
+    """Take what is erased out of the broker, and mark exports that hold it."""
     dispatch.forget_streams(erasure.stream_keys)
     mark_erased(erasure.project, erasure.record_keys)
     being_made = (Export.State.WAITING, Export.State.RUNNING)

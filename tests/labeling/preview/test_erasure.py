@@ -1,15 +1,12 @@
 """Erasing: planted strings in every place, one of them while an answer is sampled, and then none is found anywhere."""
 
-import json
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection
 from django.urls import reverse
 
 from labeling import exports
@@ -41,10 +38,12 @@ from records.lines import read_json_lines
 from records.manifest import verify_directory
 from records.names import stream_key
 from tests.labeling.factories import make_dialogue, make_prompt, make_user
+from tests.labeling.planted import NAMES, found_in_broker, found_in_database, none_planted, planted
 from tests.labeling.preview.material import chat, choice, make_pair, make_visitor
 from tests.labeling.signed_in import as_user
 
 EMAIL = "planted-email@example.org"
+__all__ = ["none_planted"]  # used by every test here
 
 
 @pytest.fixture
@@ -57,55 +56,6 @@ def vera(preview: Preview) -> User:
     user = make_visitor(preview, email=EMAIL, training=True)
     User.objects.filter(pk=user.pk).update(display_name=planted(), preferences={"note": planted()}, topics=[planted()])
     return User.objects.get(pk=user.pk)
-
-
-_NAMES: list[str] = []
-
-
-def planted() -> str:
-    """A string that stands in one place only."""
-    _NAMES.append(f"planted-{uuid.uuid4().hex}")
-    return _NAMES[-1]
-
-
-@pytest.fixture(autouse=True)
-def none_planted() -> Iterator[None]:
-    _NAMES.clear()
-    yield
-    _NAMES.clear()
-
-
-def found_in_database() -> dict[str, list[str]]:
-    """The planted strings in any column of any table, by their table and column."""
-    found: dict[str, list[str]] = {}
-    wanted = [*_NAMES, EMAIL]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
-            " AND data_type IN ('text', 'character varying', 'json', 'jsonb', 'ARRAY', 'character')"
-        )
-        for table, column in cursor.fetchall():
-            cursor.execute(
-                f'SELECT one FROM unnest(%s::text[]) one WHERE EXISTS (SELECT FROM "{table}"'
-                f' WHERE position(one IN "{column}"::text) > 0)',
-                [wanted],
-            )
-            if rows := [row[0] for row in cursor.fetchall()]:
-                found[f"{table}.{column}"] = rows
-    return found
-
-
-def found_in_broker(broker: redis.Redis) -> list[str]:
-    """The planted strings in any stream or message."""
-    import base64
-
-    texts = [repr(key) for key in broker.scan_iter()]
-    for key in broker.scan_iter(_type="stream"):
-        texts.append(repr(broker.xrange(key)))
-    for key in broker.scan_iter(_type="list"):
-        for raw in broker.lrange(key, 0, -1):
-            texts.append(raw.decode() + base64.b64decode(json.loads(raw)["body"]).decode())
-    return [name for name in _NAMES if any(name in text for text in texts)]
 
 
 def plant_everywhere(preview: Preview, vera: User, broker: redis.Redis) -> Dialogue:
@@ -178,15 +128,15 @@ def test_of_forty_planted_strings_none_is_left_in_the_database_or_the_broker(
 ) -> None:
     waiting = plant_everywhere(preview, vera, broker)
     late = list(waiting.sampling_runs.all())
-    assert len(_NAMES) >= 40
-    assert set(_NAMES) <= {one for ones in found_in_database().values() for one in ones} | set(found_in_broker(broker))
+    assert len(NAMES) >= 40
+    assert set(NAMES) <= {one for ones in found_in_database().values() for one in ones} | set(found_in_broker(broker))
     assert len(found_in_broker(broker)) >= 3  # two streams, and requests that wait
     gone = as_user(vera).post(reverse("delete_mine", args=(preview.slug,)))
     assert gone["Location"] == reverse("preview_page", args=(preview.slug,))
     assert [run for run in late if _is_taken(run)] == []  # what comes late finds no run
     broker.xadd(stream_key(str(late[0].pk), late[0].attempt), {"index": 0, "text": planted()})
     erasure.sweep()
-    assert (found_in_database(), found_in_broker(broker)) == ({}, [])
+    assert (found_in_database(EMAIL), found_in_broker(broker)) == ({}, [])
     stub = User.objects.get(pk=vera.pk)
     assert (stub.is_active, stub.email, str(stub)[:7]) == (False, "", "erased-")
     assert AuditEvent.objects.filter(by=stub, verb="erase account").exists()
