@@ -211,6 +211,7 @@ urlpatterns = [
     path("p/<slug:slug>/data/webhooks/", webhooks_views.webhooks, name="webhooks"),
     path(_WEBHOOK, webhooks_views.webhook, name="webhook"),
     path(f"{_WEBHOOK}close/", webhooks_views.close, name="close_webhook"),
+    path(f"{_WEBHOOK}rotate/", webhooks_views.rotate, name="rotate_webhook"),
     path(f"{_WEBHOOK}retry/", webhooks_views.retry, name="retry_webhook"),
     path("p/<slug:slug>/data/imports/", lists.imports, name="imports"),
     path("p/<slug:slug>/data/imports/new/", imports_views.new_import, name="new_import"),

@@ -46,6 +46,16 @@ def close_webhook(request: HttpRequest, slug: str, webhook_id: UUID) -> Any:
     return found
 
 
+@router.post("/projects/{slug}/webhooks/{webhook_id}/rotate", response=schemas.AddedWebhook)
+@scope_required(WRITE)
+@access.role_required(*ENGINEERS)
+def rotate_secret(request: HttpRequest, slug: str, webhook_id: UUID) -> Any:
+    """Give a webhook a new secret, which only this response contains; the old one signs too for 24 hours."""
+    found = access.webhook_for(request, webhook_id, slug=slug)
+    deliveries.rotate_secret(found, by=access.person(request))
+    return found
+
+
 @router.get("/projects/{slug}/webhooks/{webhook_id}/deliveries", response=Page[schemas.Delivery])
 @scope_required(READ)
 @access.role_required(*ENGINEERS)

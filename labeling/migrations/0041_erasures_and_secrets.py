@@ -1,4 +1,4 @@
-"""Erasures of people who work here."""
+"""Erasures of people who work here; the secret of a webhook that a new one took the place of."""
 
 import django.db.models.deletion
 from django.conf import settings
@@ -12,6 +12,16 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='webhook',
+            name='old_secret',
+            field=models.CharField(blank=True, db_default='', max_length=80),
+        ),
+        migrations.AddField(
+            model_name='webhook',
+            name='old_secret_until',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
         migrations.CreateModel(
             name='PersonErasure',
             fields=[

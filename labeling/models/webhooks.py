@@ -1,5 +1,6 @@
 """Webhooks of a project, and their deliveries."""
 
+import base64
 import secrets
 import uuid
 
@@ -11,8 +12,11 @@ from labeling.models.projects import Project
 
 
 def new_secret() -> str:
-    """The key that deliveries are signed with. It is stored in the clear, since signing needs the key itself."""
-    return f"whsec_{secrets.token_urlsafe(32)}"
+    """The key that deliveries are signed with, as Standard Webhooks writes one: 32 bytes in base64.
+
+    It is stored in the clear, since signing needs the key itself.
+    """
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 class Webhook(models.Model):
@@ -29,6 +33,8 @@ class Webhook(models.Model):
     url = models.CharField(max_length=500)
     events = models.JSONField(default=list)
     secret = models.CharField(max_length=80, default=new_secret)
+    old_secret = models.CharField(max_length=80, blank=True, db_default="")  # signs too, until then
+    old_secret_until = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True, blank=True)

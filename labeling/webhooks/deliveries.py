@@ -4,10 +4,11 @@ A delivery is a row. Claiming it postpones its due time, so an attempt that dies
 may therefore get the same delivery twice, and recognises it by its id.
 """
 
-import hashlib
+import base64
 import hmac
 import json
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from labeling.jobs import dispatch
 from labeling.models import AuditEvent, Delivery, Project, User, Webhook
+from labeling.models.webhooks import new_secret
 from labeling.webhooks import outbound_http
 from labeling.webhooks.outbound_http import OutboundError
 from records.names import DELIVER
@@ -27,6 +29,7 @@ from records.names import DELIVER
 MOST_PER_PROJECT = 20
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 1800, 7200, 21600))  # after each attempt
 KEPT = timedelta(days=30)
+OVERLAP = timedelta(hours=24)  # for which two secrets sign: time to tell every receiver of the new one
 AT_ONCE = 2  # attempts at one webhook: the threads of all are few, and a silent address keeps each for long
 ATTEMPT = timedelta(seconds=outbound_http.LONGEST_SECONDS + 15)  # at most: the request, and looking its host up
 _IN_TURN = timedelta(seconds=5)  # until a delivery is looked at again whose webhook was busy
@@ -129,10 +132,37 @@ def sweep_deliveries() -> int:
     return len(due)
 
 
-def signature(secret: str, body: str, *, at: int) -> str:
-    """HMAC-SHA256 over the time and the body, so that neither can be altered and an old delivery cannot be replayed."""
-    digest = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
+def rotate_secret(webhook: Webhook, *, by: User) -> None:
+    """Give an open webhook a new secret; for OVERLAP deliveries are signed with the one before, too."""
+    with transaction.atomic():
+        locked = Webhook.objects.select_for_update().get(id=webhook.id)
+        if locked.closed_at is not None:
+            raise WebhookError(_("A closed webhook is told nothing."))
+        webhook.old_secret, webhook.secret = locked.secret, new_secret()
+        webhook.old_secret_until = timezone.now() + OVERLAP
+        webhook.save(update_fields=["secret", "old_secret", "old_secret_until"])
+        AuditEvent.note("rotate secret of webhook", webhook, by=by, url=webhook.url)
+
+
+def signatures(delivery_id: Any, body: str, *, at: int, secrets: Iterable[str]) -> str:
+    """The header `webhook-signature`: an HMAC-SHA256 of id, time and body with each secret (Standard Webhooks 1.0).
+
+    None of the three can be altered, and an old delivery cannot be replayed. A receiver accepts any one of them.
+    """
+    signed = f"{delivery_id}.{at}.{body}".encode()
+    macs = (hmac.digest(_key_of(secret), signed, "sha256") for secret in secrets)
+    return " ".join(f"v1,{base64.b64encode(mac).decode()}" for mac in macs)
+
+
+def _key_of(secret: str) -> bytes:
+    # Not strict: secrets of before were in another alphabet of base64, of which verifiers pass over what is not theirs.
+    return base64.b64decode(secret.removeprefix("whsec_") + "==")
+
+
+def _secrets_of(webhook: Webhook) -> list[str]:
+    """The secrets that sign now, the newest first."""
+    is_old_alive = webhook.old_secret_until is not None and webhook.old_secret_until > timezone.now()
+    return [webhook.secret, *([webhook.old_secret] if is_old_alive else [])]
 
 
 def _claim(delivery_id: Any) -> Delivery | None:
@@ -160,12 +190,14 @@ def _claim(delivery_id: Any) -> Delivery | None:
 
 def _post(delivery: Delivery) -> tuple[int | None, str]:
     """The status of the answer, None if there was none, and what went wrong."""
+    at = int(time.time())
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Parley",
         "Parley-Event": delivery.event,
-        "Parley-Delivery": str(delivery.id),
-        "Parley-Signature": signature(delivery.webhook.secret, delivery.body, at=int(time.time())),
+        "webhook-id": str(delivery.id),
+        "webhook-timestamp": str(at),
+        "webhook-signature": signatures(delivery.id, delivery.body, at=at, secrets=_secrets_of(delivery.webhook)),
     }
     try:
         status = outbound_http.post(delivery.webhook.url, delivery.body.encode(), headers)

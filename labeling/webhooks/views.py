@@ -12,7 +12,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling.models import Project, Webhook
 from labeling.web import access
 from labeling.web.access import ENGINEERS
-from labeling.webhooks.deliveries import WebhookError, add_webhook, close_webhook, delivery_counts, retry_deliveries
+from labeling.webhooks.deliveries import (
+    WebhookError,
+    add_webhook,
+    close_webhook,
+    delivery_counts,
+    retry_deliveries,
+    rotate_secret,
+)
 from labeling.webhooks.forms import WebhookForm, event_labels
 
 PAGE = 50
@@ -40,12 +47,14 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def webhook(request: HttpRequest, slug: str, webhook_id: uuid.UUID) -> HttpResponse:
     """The deliveries of one webhook and how the address answered, newest first."""
-    found = access.webhook_for(request, webhook_id, slug=slug)
+    return _page(request, access.webhook_for(request, webhook_id, slug=slug))
+
+
+def _page(request: HttpRequest, found: Webhook, *, is_rotated: bool = False) -> HttpResponse:
     found.event_labels = event_labels(found.events)  # type: ignore[attr-defined]
     page = Paginator(found.deliveries.all(), PAGE).get_page(request.GET.get("page"))
-    return render(
-        request, "labeling/webhooks/webhook.html", {**_context(found.project), "webhook": found, "page": page}
-    )
+    context = {**_context(found.project), "webhook": found, "page": page, "is_rotated": is_rotated}
+    return render(request, "labeling/webhooks/webhook.html", context)
 
 
 @access.role_required(*ENGINEERS)
@@ -54,6 +63,19 @@ def close(request: HttpRequest, slug: str, webhook_id: uuid.UUID) -> HttpRespons
     close_webhook(access.webhook_for(request, webhook_id, slug=slug), by=access.person(request))
     messages.success(request, _("It is told nothing more."))
     return redirect("webhooks", slug)
+
+
+@access.role_required(*ENGINEERS)
+@require_POST
+def rotate(request: HttpRequest, slug: str, webhook_id: uuid.UUID) -> HttpResponse:
+    """A new secret, which is in this response only; the old one signs too for a day."""
+    found = access.webhook_for(request, webhook_id, slug=slug)
+    try:
+        rotate_secret(found, by=access.person(request))
+    except WebhookError as error:
+        messages.error(request, str(error))
+        return redirect("webhook", slug, webhook_id)
+    return _page(request, found, is_rotated=True)
 
 
 @access.role_required(*ENGINEERS)

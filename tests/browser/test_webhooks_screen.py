@@ -31,6 +31,9 @@ def test_a_webhook_is_added_its_log_read_and_closed(
     expect(page.get_by_text("It answered 503.")).to_be_visible()
     page.get_by_text("export.ready").first.click()
     look_at(page, "webhook", keep_screenshot)
+    page.get_by_role("button", name="New secret").click()
+    expect(page.locator("output.password")).not_to_have_text(webhook.secret)
+    look_at(page, "webhook-rotated", keep_screenshot)
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_text("No address is told of anything yet.")).to_be_visible()
 
