@@ -40,7 +40,8 @@ class Comparison:
 
     `num_characters[i]` is the length of completion i's text, the same whatever the tokenizer. `adjudicated` are the
     indices of rankings that are no trainer's, but settle what trainers ranked differently. `strengths[r]` says how much
-    better each tier of ranking r but the last is than the next; it is empty where that was not said.
+    better each tier of ranking r but the last is than the next; it is empty where that was not said. `weights[r]` is
+    how much ranking r counts (rewardmodel.trainer_weights); where all count alike it is empty.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Comparison:
     tiers: tuple[tuple[int, ...], ...]
     adjudicated: frozenset[int] = frozenset()
     strengths: tuple[tuple[int, ...], ...] = ()
+    weights: tuple[float, ...] = ()
 
     @property
     def num_tokens(self) -> int:
@@ -88,6 +90,7 @@ class RankingPairs:
     tier_gaps: Int[Tensor, " pairs"]
     strengths: Int[Tensor, " pairs"]
     probabilities: Float[Tensor, " pairs"]
+    weights: Float[Tensor, " rankings"]
     num_rankings: int
 
 
@@ -223,6 +226,7 @@ def pairs_of(
     gaps: list[int] = []
     strengths: list[int] = []
     probabilities: list[float] = []
+    weights: list[float] = []
     offset = num_rankings = 0
     for comparison in comparisons:
         for found in [_merged_pairs(comparison)] if soft_labels else _certain_pairs(comparison):
@@ -232,10 +236,11 @@ def pairs_of(
             strengths += [strength for _, _, _, _, strength in found]
             owners += [num_rankings] * len(found)
             num_rankings += 1
+        weights += [1.0] if soft_labels else comparison.weights or [1.0] * len(comparison.tiers)
         offset += len(comparison.completion_ids)
     columns = [torch.tensor(column, dtype=torch.long, device=device) for column in (pairs, owners, gaps, strengths)]
-    chances = torch.tensor(probabilities, dtype=torch.float32, device=device)
-    return RankingPairs(columns[0].reshape(-1, 2), columns[1], columns[2], columns[3], chances, num_rankings)
+    chances, shares = (torch.tensor(one, dtype=torch.float32, device=device) for one in (probabilities, weights))
+    return RankingPairs(columns[0].reshape(-1, 2), columns[1], columns[2], columns[3], chances, shares, num_rankings)
 
 
 def _certain_pairs(comparison: Comparison) -> list[list[tuple[int, int, float, int, int]]]:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -12,6 +12,7 @@ from rewardmodel.comparisons import Comparison, tokenize_comparison, tokenize_ra
 from rewardmodel.data import DataError, Source, load_demonstrations, load_rankings
 from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.splits import SplitBy
+from rewardmodel.trainer_weights import CannotWeigh, TrainerWeights, weigh_trainers
 
 # References that the normalisation averages over: the mean is then known to a twentieth of a deviation.
 NUM_REFERENCES = 512
@@ -34,6 +35,8 @@ class Material:
     split_by: SplitBy = "prompt"
     num_other_split: int = 0
     """Rankings of split test, which nothing here looks at."""
+    trainer_weights: TrainerWeights | None = None
+    """How much each training ranking counts; None where all count alike."""
 
 
 def load_material(
@@ -46,6 +49,7 @@ def load_material(
     split_by: SplitBy = "prompt",
     seed: int,
     max_records: int = 0,
+    weighs_trainers: bool = False,
 ) -> Material:
     """Read and tokenize everything. Raises DataError or RecordError where training could not be honest."""
     data = load_rankings(path, validation_fraction=validation_fraction, split_by=split_by)
@@ -59,10 +63,11 @@ def load_material(
         raise DataError(f"{data.source.path}: no ranking fits {max_tokens} tokens; raise --max-tokens")
     fitting = set().union(*(comparison.ranking_ids for comparison in tokenized.comparisons))
     used = tuple(ranking for ranking in training if ranking.id in fitting)
+    weights = _weights(data.source, used) if weighs_trainers else None
     answers, sha256 = _demonstrated(demonstrations) if demonstrations else (best_completions(used), None)
     return Material(
         source=data.source,
-        comparisons=tokenized.comparisons,
+        comparisons=tokenized.comparisons if weights is None else _weighed(tokenized.comparisons, weights),
         training=used,
         validation=data.of_split("validation"),
         references=_references(answers, tokenizer, max_tokens=max_tokens, seed=seed),
@@ -73,6 +78,7 @@ def load_material(
         validation_fraction=validation_fraction,
         split_by=split_by,
         num_other_split=len(data.of_split("test")),
+        trainer_weights=weights,
     )
 
 
@@ -83,6 +89,19 @@ def best_completions(rankings: Sequence[Ranking]) -> list[tuple[tuple[Message, .
         best = next(completion for completion in ranking.completions if completion.id in ranking.tiers[0])
         answers.append((ranking.messages, best.content))
     return answers
+
+
+def _weights(source: Source, rankings: Sequence[Ranking]) -> TrainerWeights:
+    try:
+        return weigh_trainers(rankings)
+    except CannotWeigh as error:
+        raise DataError(f"{source.path}: {error}") from None
+
+
+def _weighed(comparisons: Sequence[Comparison], weights: TrainerWeights) -> tuple[Comparison, ...]:
+    return tuple(
+        replace(one, weights=tuple(weights.by_ranking[ranking] for ranking in one.ranking_ids)) for one in comparisons
+    )
 
 
 def _demonstrated(path: Path) -> tuple[list[tuple[tuple[Message, ...], str]], str]:

@@ -79,6 +79,7 @@ def data_facts(material: Material) -> dict[str, Any]:
         "num_prompts_cut": material.num_prompts_cut,
         "left_out": {name: count for name, count in material.left_out.items() if count},
         "trainer_kinds": dict(Counter(ranking.trainer_kind for ranking in material.training)),
+        "trainer_weights": material.trainer_weights.facts() if material.trainer_weights else None,
     }
 
 

@@ -75,6 +75,7 @@ def main(config: TrainConfig) -> None:
         split_by=config.split_by,
         seed=config.seed,
         max_records=config.max_records,
+        weighs_trainers=config.weigh_trainers,
     )
     say_what_was_read(material, config)
     identity = run_identity(config, material)
@@ -138,13 +139,14 @@ class Learner:
     def losses(
         self, scores: Float[Tensor, " completions"], piece: Sequence[Comparison], pairs: RankingPairs
     ) -> Float[Tensor, " rankings"]:
-        """The loss of each ranking; with soft labels, of each comparison."""
+        """The loss of each ranking times its weight; with soft labels, of each comparison."""
         margin = self.config.margin_per_tier * pairs.tier_gaps.to(scores.dtype)
         if self.length_expert is not None:
             margin = margin - self.length_expert.logits(piece, pairs.pairs).to(scores)
-        return ranking_losses(
+        losses = ranking_losses(
             scores, pairs.pairs, pairs.ranking_of_pair, pairs.num_rankings, margin, pairs.probabilities.to(scores)
         )
+        return losses * pairs.weights.to(losses)
 
 
 def train(

@@ -46,6 +46,8 @@ class TrainConfig(KeepsWork):
     """Longest prompt and completion together, in tokens; 0 is the model's context."""
     soft_labels: bool = False
     """Merge the rankings of one comparison into a probability per pair, and count the comparison once."""
+    weigh_trainers: bool = False
+    """Count each ranking by how well its trainer ranks (rewardmodel.trainer_weights); needs three who shared work."""
     length_debias: bool = False
     """Learn only what length alone does not explain (rewardmodel.debiasing)."""
     microbatch_tokens: int = 2048
@@ -91,6 +93,8 @@ def require_options(config: TrainConfig) -> None:
         raise OptionError(f"{' and '.join(chosen)} exclude one another; choose one")
     if config.soft_labels and config.margin_per_tier:
         raise OptionError("--soft-labels and --margin-per-tier exclude one another: merged rankings have no tiers")
+    if config.soft_labels and config.weigh_trainers:
+        raise OptionError("--soft-labels and --weigh-trainers exclude one another: merged rankings have no trainer")
     require_positive(config, "epochs", "batch_size", "lr", "microbatch_tokens", "save_every", "lora_rank")
     require_not_negative(config, "max_records", "max_steps")
     require_share(config, "validation_fraction")

@@ -72,6 +72,7 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
         "margin_per_tier": float,
         "evaluate_every": int,
         "soft_labels": bool,
+        "weigh_trainers": bool,
         "length_debias": bool,
         "probe": bool,
         "checkpoint_activations": bool,
