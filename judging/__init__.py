@@ -5,6 +5,16 @@ programs compute them anew from an export, so that both are made alike and neith
 """
 
 from judging.abilities import Abilities, Ability, fit_abilities
+from judging.agreement import Agreement, JudgeAgreement, PeopleAgreement, people_agreement
 from judging.weak_orders import WeakOrder
 
-__all__ = ["Abilities", "Ability", "WeakOrder", "fit_abilities"]
+__all__ = [
+    "Abilities",
+    "Ability",
+    "Agreement",
+    "JudgeAgreement",
+    "PeopleAgreement",
+    "WeakOrder",
+    "fit_abilities",
+    "people_agreement",
+]
