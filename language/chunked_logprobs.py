@@ -61,6 +61,13 @@ def chunking(model: nn.Module, num_tokens: int) -> Unembedding | None:
     return found if found is not None and _known[model] else None
 
 
+def known_unembedding(model: nn.Module) -> Unembedding | None:
+    """What `chunking` would find for many tokens, found out now."""
+    if not hasattr(getattr(model, "config", None), "get_text_config"):
+        return None
+    return chunking(model, MOST_LOGITS + 1)
+
+
 def chunked_logprobs(
     unembedding: Unembedding,
     hidden: Float[Tensor, "tokens hidden"],

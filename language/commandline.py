@@ -60,6 +60,14 @@ def run(command: Callable[[Config], None], config_class: type[Config], *, shares
             f"the device is out of memory: {str(error).splitlines()[0]}; lower --microbatch-tokens or use --lora",
             status=MAY_PASS,
         )
+    except RuntimeError as error:
+        if not _is_lost_process(error):
+            raise
+        fail(
+            f"another process of this run has ended, and its own last line says why ({str(error).splitlines()[0]}); "
+            f"all of them end, and {_going_on(config_class)}",
+            status=MAY_PASS,
+        )
     except OSError as error:
         fail(_explain(error), status=MAY_PASS)
 
@@ -105,8 +113,9 @@ def require_one_process(program: str) -> None:
 
 
 def fail(message: str, *, status: int = NEEDS_OTHER_SETTINGS) -> None:
-    """Say in one line what went wrong and exit with this status."""
-    end("error: " + message, status=status)
+    """Say in one line what went wrong, of several processes in which, and exit with this status."""
+    rank = f"process {os.environ.get('RANK', 0)} of {num_started()}: " if num_started() > 1 else ""
+    end(f"error: {rank}{message}", status=status)
 
 
 def end(message: str, *, status: int) -> None:
@@ -152,6 +161,14 @@ def _explain(error: OSError) -> str:
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         return f"the disk is full ({error}); free some space, then go on with --resume"
     return str(error)
+
+
+def _is_lost_process(error: RuntimeError) -> bool:
+    """Whether a sum over processes, or another word to them, failed because one of them is no longer there."""
+    said = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "recvBytes", "sendBytes")
+    return isinstance(error, torch.distributed.DistError) or (
+        num_started() > 1 and any(words in str(error) for words in said)
+    )
 
 
 def _going_on(config_class: type[object]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import PreTrainedModel
 
 
@@ -21,8 +22,16 @@ def wrap_with_lora(model: PreTrainedModel, *, rank: int = 16, alpha: int | None 
 @contextmanager
 def without_adapter(model: PeftModel) -> Iterator[PeftModel]:
     """Inside, `model` is what it was before training: the reference policy at no cost of memory."""
-    with model.disable_adapter():
+    adapters = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    # Not peft's own way, which has the adapters require no gradients meanwhile: of a network that is shared out among
+    # processes, the weights that are gathered for this pass would keep that for the passes to come.
+    for module in adapters:
+        module._disable_adapters = True
+    try:
         yield model
+    finally:
+        for module in adapters:
+            module._disable_adapters = False
 
 
 def merge_lora(model: PeftModel) -> PreTrainedModel:

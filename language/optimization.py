@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -71,4 +72,8 @@ def clip_gradients(modules: nn.Module | Iterable[nn.Module], *, max_norm: float)
     """Clip the gradients of the trained parameters to `max_norm` together; returns the norm before."""
     modules = [modules] if isinstance(modules, nn.Module) else list(modules)
     trained = {p: None for module in modules for p in module.parameters() if p.grad is not None}
-    return float(torch.nn.utils.clip_grad_norm_(list(trained), max_norm))
+    norm = torch.nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
+    if isinstance(norm, DTensor):  # of gradients that are shared out among processes: a part until it is asked for
+        norm = norm.full_tensor()
+    torch.nn.utils.clip_grads_with_norm_(list(trained), max_norm, norm)
+    return float(norm)

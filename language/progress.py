@@ -27,7 +27,7 @@ class Progress:
     Work worth `before` units was done by an earlier count of the same run. Metrics named in `called` are shown by other
     names, so that a reader knows which data they are of.
 
-    Use as a context manager.
+    Use as a context manager. Of several processes of one run one `tells`; the others keep silent.
 
     Lines and file entries are written at most every `line_seconds` and `file_seconds`; the first, the last
     and every message are always written.
@@ -47,7 +47,9 @@ class Progress:
         stream: io.TextIOBase | None = None,
         line_seconds: float = 10.0,
         file_seconds: float = 1.0,
+        tells: bool = True,
     ) -> None:
+        self._tells = tells
         self.total = max(total, 1)
         self.done, self.after, self.before = done, after, before
         self.description, self.unit = description, unit
@@ -58,7 +60,7 @@ class Progress:
         self._line_due = self._file_due = 0.0
         self._said: set[str] = set()
         self._called = called or {}
-        self._bar = self._open_bar() if self._stream.isatty() else None
+        self._bar = self._open_bar() if self._tells and self._stream.isatty() else None
         self._report(None)
 
     @property
@@ -97,6 +99,8 @@ class Progress:
         return tqdm(total=self.total, initial=self.done, desc=self.description, unit=f" {self.unit}", file=self._stream)
 
     def _report(self, message: str | None) -> None:
+        if not self._tells:
+            return
         now = time.monotonic()
         if message or now >= self._line_due:
             self._line_due = now + self._line_seconds

@@ -3,7 +3,8 @@
 Each state is a directory of its own that appears by one rename with a manifest of hashes: weights,
 optimizer, schedule, random states and counters are always of the same step. Damaged directories are
 passed over for the one before. Parameters that are not trained are not written; the run loads them
-from their own checkpoint again.
+from their own checkpoint again. Of networks that are shared out among processes each writes its parts, and
+any number of processes, one as well, goes on from what any other number wrote.
 """
 
 import json
@@ -11,7 +12,8 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from language.parallel.sharing import ALONE, Sharing
+from language.parallel.stored import are_parts, read_parts, shapes_of, write_parts
 from records.manifest import ManifestError, publish_directory, verify_directory
 
 _PREFIX = "state-"
@@ -53,47 +57,116 @@ class TrainingState:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def save_training_state(directory: str | os.PathLike[str], state: TrainingState, *, keep: int = 2) -> Path:
+def save_training_state(
+    directory: str | os.PathLike[str], state: TrainingState, *, keep: int = 2, sharing: Sharing = ALONE
+) -> Path:
     """Publish `state` as a directory named by its step; keep the newest `keep` (at least 2).
 
-    Raises OSError (disk full, no permission) with every earlier state untouched.
+    All processes of a run call it. The main one writes what each has whole; what is shared out all write, and the main
+    one publishes once all have written. Raises OSError (disk full, no permission) with every earlier state untouched.
     """
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    _sweep(directory)
     target = directory / f"{_PREFIX}{state.step:010d}"
-    staging = directory / f"tmp-{os.getpid()}-{target.name}"
+    tensors, values = _collect(state)
+    if are_parts(tensors.values()):
+        _save_together(target, tensors, values, sharing, step=state.step)
+    elif sharing.is_main:
+        with _staging(target) as staging:
+            save_file(tensors, staging / _TENSORS)
+            _publish(staging, target, values, step=state.step)
+    if sharing.is_main:
+        for old in _saved(directory)[max(keep, 2) :]:
+            _discard(old)
+    return target
+
+
+@contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """A folder to write a state in; what killed runs left of theirs is removed before, and this one afterwards."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
+    staging = target.with_name(f"tmp-{os.getpid()}-{target.name}")
     try:
         staging.mkdir()
-        tensors, values = _collect(state)
-        save_file(tensors, staging / _TENSORS)
-        (staging / _COUNTERS).write_text(json.dumps(values, allow_nan=True), encoding="utf-8")
-        publish_directory(staging, target, kind="training_state", step=state.step)
+        yield staging
     except SafetensorError as error:
         raise OSError(f"{target}: cannot be written: {error}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    for old in _saved(directory)[max(keep, 2) :]:
-        _discard(old)
-    return target
 
 
-def load_latest_training_state(directory: str | os.PathLike[str], state: TrainingState) -> bool:
+def _publish(staging: Path, target: Path, values: Mapping[str, Any], *, step: int) -> None:
+    (staging / _COUNTERS).write_text(json.dumps(values, allow_nan=True), encoding="utf-8")
+    publish_directory(staging, target, kind="training_state", step=step)
+
+
+def _save_together(
+    target: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any], sharing: Sharing, *, step: int
+) -> None:
+    """Every process writes its parts; the main one makes the folder before and renames it after."""
+    with _staging(target) if sharing.is_main else nullcontext() as own:
+        staging = sharing.from_main(own)
+        assert staging is not None
+        write_parts(staging, tensors)  # returns, or fails, in all processes alike
+        if sharing.is_main:
+            _publish(staging, target, values, step=step)
+    sharing.from_main(None)  # none goes on before the state is there
+
+
+def load_latest_training_state(
+    directory: str | os.PathLike[str], state: TrainingState, *, sharing: Sharing = ALONE
+) -> bool:
     """Load the newest undamaged state into the objects of `state`; False where there is none.
 
-    Raises TrainingStateError where it was saved by a run with another `run`, or by other modules.
+    It may have been saved by another number of processes; all processes of this run call it. Raises TrainingStateError
+    where it was saved by a run with another `run`, or by other modules.
     """
-    for saved in _saved(Path(directory)):
+    saved = sharing.from_main(_newest_sound(Path(directory)) if sharing.is_main else None)
+    if saved is None:
+        return False
+    values = json.loads((saved / _COUNTERS).read_text(encoding="utf-8"))
+    _require_same_run(saved, values["run"], _as_json(state.run))
+    live = {key: own for name, module in state.modules.items() for key, own in _keyed(name, module).items()}
+    if (saved / _TENSORS).exists() and not are_parts(live.values()):
+        tensors = load_file(saved / _TENSORS)
+    else:
+        tensors = _room_for(state, live, saved)
+        read_parts(saved, tensors)
+    _restore(state, tensors, values, saved)
+    return True
+
+
+def _newest_sound(directory: Path) -> Path | None:
+    """The newest state of which every byte is as it was written."""
+    for saved in _saved(directory):
         try:
             verify_directory(saved)
         except ManifestError as error:
             print(f"passing over a damaged state: {error}", file=sys.stderr)
             continue
-        values = json.loads((saved / _COUNTERS).read_text(encoding="utf-8"))
-        _require_same_run(saved, values["run"], _as_json(state.run))
-        _restore(state, load_file(saved / _TENSORS), values, saved)
-        return True
-    return False
+        return saved
+    return None
+
+
+def _room_for(state: TrainingState, live: Mapping[str, Tensor], saved: Path) -> dict[str, Tensor]:
+    """Empty tensors for what was saved, cut as the live ones are: those that a process is to hold in part."""
+    owners = {
+        f"optimizer/{name}/{index}": parameter
+        for name, optimizer in state.optimizers.items()
+        for index, parameter in enumerate(own for group in optimizer.param_groups for own in group["params"])
+    }
+    room: dict[str, Tensor] = {}
+    for key, (shape, dtype) in shapes_of(saved).items():
+        like = live.get(key, owners.get(key.rpartition("/")[0]))
+        if like is not None and like.shape == shape:
+            room[key] = torch.empty_like(like.detach(), dtype=dtype)
+        else:
+            room[key] = torch.empty(shape, dtype=dtype)
+    return room
+
+
+def _keyed(name: str, module: nn.Module) -> dict[str, Tensor]:
+    return {f"module/{name}/{key}": tensor for key, tensor in _trained_tensors(module).items()}
 
 
 def _saved(directory: Path) -> list[Path]:
@@ -127,7 +200,7 @@ def _collect(state: TrainingState) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "optimizers": {},
     }
     for name, module in state.modules.items():
-        tensors |= {f"module/{name}/{key}": tensor for key, tensor in _trained_tensors(module).items()}
+        tensors |= _keyed(name, module)
     for name, optimizer in state.optimizers.items():
         held, values["optimizers"][name] = _split(optimizer.state_dict())
         tensors |= {f"optimizer/{name}/{key}": tensor for key, tensor in held.items()}

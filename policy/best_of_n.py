@@ -22,10 +22,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm, load_tokenizer
-from language.commandline import Precision, resolve_device, run
+from language.commandline import Precision, run
 from language.generation import default_dtype, sample
 from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, require_positive
+from language.parallel import Sharing, begin_sharing
 from language.progress import Progress
 from language.reading import say_read
 from language.repeating import keep_options, kept_options
@@ -127,11 +128,12 @@ def best_of_n_mean(picking: Float[Tensor, " samples"], judged: Float[Tensor, " s
     return mean
 
 
-def main(config: BestOfNConfig, *, share_after: float = 0.02) -> None:
-    """Sample and score prompt after prompt, then publish samples and curve.
+def main(config: BestOfNConfig, *, share_after: float = 0.02, sharing: Sharing | None = None) -> None:
+    """Sample and score prompt after prompt, then publish samples and curve; several processes take turns at prompts.
 
-    `share_after` is what comes after the sampling, as a multiple of it.
+    `share_after` is what comes after the sampling, as a multiple of it; `sharing` is of a run that this is a part of.
     """
+    sharing = sharing or begin_sharing()
     require_positive(config, "num_samples", "max_new_tokens", "max_prompt_tokens", "temperature")
     tokenizer = load_tokenizer(config.policy)
     prompts = load_prompts(config.prompts, tokenizer, max_tokens=config.max_prompt_tokens, split=config.split)
@@ -150,9 +152,13 @@ def main(config: BestOfNConfig, *, share_after: float = 0.02) -> None:
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
-    scored = begin_or_resume(config.work_directory, identity, resume=config.resume)
-    keep_options(config, program="policy.best_of_n")
-    device = resolve_device(config.device)
+    sharing.require_members(len(chosen), f"prompts of {config.prompts}")
+    scored: list[ScoredSamples] = []
+    if sharing.is_main:
+        scored = begin_or_resume(config.work_directory, identity, resume=config.resume)
+        keep_options(config, program="policy.best_of_n")
+    scored = sharing.from_main(scored)
+    device = sharing.device(config.device)
     model = load_causal_lm(config.policy, dtype=default_dtype(device), device=device)
     judges = [
         load_judge(path, device, missing_end_score=config.missing_end_score, precision=config.precision)
@@ -160,13 +166,33 @@ def main(config: BestOfNConfig, *, share_after: float = 0.02) -> None:
         if path is not None
     ]
     after = share_after * len(chosen)
-    with Progress(len(chosen), description="best of n", unit="prompts", done=len(scored), after=after) as progress:
-        for index, prompt in enumerate(chosen[len(scored) :], start=len(scored)):
-            completions = sample_completions(model, tokenizer, prompt, index, config)
-            scores = [judge.scores([(prompt, completions)])[0] for judge in judges]
-            scored.append(ScoredSamples(prompt.id, completions, scores[0], scores[1] if scores[1:] else ()))
-            append_line(config.work_directory / SAMPLES_FILE, scored[-1])
-            progress.advance(1)
+    with Progress(
+        len(chosen),
+        description="best of n",
+        unit="prompts",
+        done=len(scored),
+        after=after,
+        tells=sharing.is_main,
+    ) as progress:
+        while len(scored) < len(chosen):
+            turn = list(enumerate(chosen))[len(scored) : len(scored) + sharing.count]
+            own = []
+            for index, prompt in sharing.of(turn):
+                completions = sample_completions(model, tokenizer, prompt, index, config)
+                scores = [judge.scores([(prompt, completions)])[0] for judge in judges]
+                own.append(ScoredSamples(prompt.id, completions, scores[0], scores[1] if scores[1:] else ()))
+            for found in sharing.interleave(own):
+                scored.append(found)
+                if sharing.is_main:
+                    append_line(config.work_directory / SAMPLES_FILE, found)
+                progress.advance(1)
+    if sharing.is_main:
+        publish_curve(config, scored, identity)
+    sharing.from_main(None)  # of a larger run, whose other processes go on from what is published here
+
+
+def publish_curve(config: BestOfNConfig, scored: Sequence[ScoredSamples], identity: Mapping[str, Any]) -> None:
+    """Publish samples and curve, and say the curve."""
     curve = make_curve(scored, seed=config.seed)
     publish(config, scored, curve, identity)
     print(f"{config.split} split of {config.prompts}, {len(scored)} prompts")
@@ -270,4 +296,4 @@ def publish(
 
 
 if __name__ == "__main__":
-    run(main, BestOfNConfig)
+    run(main, BestOfNConfig, shares_work=True)

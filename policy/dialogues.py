@@ -19,6 +19,7 @@ from language.batching import length_buckets, pad_right
 from language.chat import render_dialogue
 from language.chunked_logprobs import chunked_logprobs, chunking
 from language.logprobs import token_logprobs
+from language.parallel import within
 from policy.packing import attending_by_span, pack_row, packs
 from records import Demonstration, RecordError, read_jsonl
 from records.names import DEMONSTRATIONS_FILE
@@ -138,11 +139,15 @@ def _packed_nlls(model: nn.Module, dialogues: Sequence[TokenizedDialogue]) -> Fl
     is_target = torch.tensor([flag for dialogue in dialogues for flag in dialogue.learnt], device=device)
     targets = is_target.nonzero().squeeze(1)
     if unembedding := chunking(model, len(targets)):
-        with attending_by_span(unembedding.trunk):
-            states: Tensor = unembedding.trunk(
-                input_ids=row.input_ids, position_ids=row.position_ids, use_cache=False, layout=row.layout
-            ).last_hidden_state
-        return -chunked_logprobs(unembedding, states[0, targets - 1], row.input_ids[0, targets])
+
+        def by_chunks() -> Tensor:
+            with attending_by_span(unembedding.trunk):
+                states: Tensor = unembedding.trunk(
+                    input_ids=row.input_ids, position_ids=row.position_ids, use_cache=False, layout=row.layout
+                ).last_hidden_state
+            return -chunked_logprobs(unembedding, states[0, targets - 1], row.input_ids[0, targets])
+
+        return within(model, by_chunks)
     with attending_by_span(model):
         logits: Tensor = model(
             input_ids=row.input_ids,
@@ -162,8 +167,12 @@ def _padded_nlls(model: nn.Module, dialogues: Sequence[TokenizedDialogue]) -> Fl
     is_predictor = flags.input_ids[:, 1:].bool()
     inputs = {"attention_mask": batch.attention_mask, "position_ids": batch.position_ids, "use_cache": False}
     if unembedding := chunking(model, int(is_predictor.any(dim=0).sum()) * len(dialogues)):
-        states: Tensor = unembedding.trunk(input_ids=batch.input_ids, **inputs).last_hidden_state
-        return -chunked_logprobs(unembedding, states[:, :-1][is_predictor], batch.input_ids[:, 1:][is_predictor])
+
+        def by_chunks() -> Tensor:
+            states: Tensor = unembedding.trunk(input_ids=batch.input_ids, **inputs).last_hidden_state
+            return -chunked_logprobs(unembedding, states[:, :-1][is_predictor], batch.input_ids[:, 1:][is_predictor])
+
+        return within(model, by_chunks)
     # Columns in which some row has a target: the others cost no unembedding.
     columns = is_predictor.any(dim=0).nonzero().squeeze(1)
     logits: Tensor = model(input_ids=batch.input_ids, **inputs, logits_to_keep=columns).logits

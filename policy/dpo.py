@@ -17,6 +17,7 @@ from torch import Tensor
 
 from language.checkpoints import load_tokenizer
 from language.commandline import run
+from language.parallel import Sharing
 from language.progress import begin_stage
 from policy.dpo_config import DpoConfig, require_options
 from policy.preference_loop import Figures, Network, Sums
@@ -68,9 +69,9 @@ class Dpo:
         """Rankings: each weighs the same, whatever the number of its pairs."""
         return sum(len(comparison.tiers) for comparison in batch)
 
-    def begin(self, model: Network, batch: Sequence[Comparison]) -> float:
+    def begin(self, model: Network, batch: Sequence[Comparison], sharing: Sharing) -> float:
         """Nothing: a ranking's loss hangs on its own completions alone."""
-        del model, batch
+        del model, batch, sharing
         return 0.0
 
     def losses(self, model: Network, piece: Sequence[Comparison], begun: float) -> tuple[Tensor, Sums]:
@@ -141,4 +142,4 @@ def pair_sums(
 
 
 if __name__ == "__main__":
-    run(main, DpoConfig)
+    run(main, DpoConfig, shares_work=True)

@@ -20,7 +20,9 @@ from language.checkpoints import load_tokenizer
 from language.commandline import Precision
 from language.cpu_linears import pack_linears
 from language.options import OptionError, require_not_negative
+from language.parallel import ALONE, Sharing
 from policy.objective import Ensemble, ensemble_scores
+from policy.placing import place_scorer
 from policy.shared_prompt import PromptGroups
 from policy.value import completion_scores, require_same_tokens
 from rewardmodel.model import Backbone, RewardModel, load_reward_model
@@ -117,18 +119,28 @@ def find_members(options: EnsembleOptions, tokenizer: PreTrainedTokenizerBase) -
 
 
 def load_ensemble(
-    options: EnsembleOptions, *, dtype: torch.dtype, device: torch.device, precision: Precision
+    options: EnsembleOptions,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    precision: Precision,
+    sharing: Sharing = ALONE,
 ) -> RewardEnsemble:
     """The further reward models, frozen, and the rule."""
     further = tuple(
-        load_frozen(path, dtype=dtype, device=device, precision=precision) for path in options.ensemble_rewards
+        load_frozen(path, dtype=dtype, device=device, precision=precision, sharing=sharing)
+        for path in options.ensemble_rewards
     )
     return RewardEnsemble(further, options.ensemble, options.ensemble_variance_coef)
 
 
-def load_frozen(directory: Path, *, dtype: torch.dtype, device: torch.device, precision: Precision) -> RewardModel:
-    """A reward model that only scores; in fp32 its linear layers are packed for the CPU."""
-    model = load_reward_model(directory, dtype=dtype, device=device).requires_grad_(False)
-    if precision == "fp32":
+def load_frozen(
+    directory: Path, *, dtype: torch.dtype, device: torch.device, precision: Precision, sharing: Sharing = ALONE
+) -> RewardModel:
+    """A reward model that only scores; in fp32 its linear layers are packed for the CPU where it is not shared out."""
+    where = sharing.loading_device(device)
+    model = load_reward_model(directory, dtype=dtype, device=where).requires_grad_(False)
+    if precision == "fp32" and not sharing.is_sharded:
         pack_linears(model.backbone)
+    place_scorer(sharing, model)
     return model

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from language.commandline import autocast
 from language.optimization import clip_gradients
+from language.parallel import ALONE, Sharing, weight_of
 from policy import objective
 from policy.dialogues import TokenizedDialogue
 from policy.ensembles import FrozenRewardModel
@@ -24,7 +25,6 @@ from policy.minibatches import Step, Totals, accumulate_shares, add_ptx_gradient
 from policy.rloo_config import RlooConfig
 from policy.rollout import Rollouts
 from policy.shared_prompt import completion_logprobs
-from policy.sharing import ALONE, Sharing
 from policy.stopping import require_finite
 
 
@@ -102,9 +102,10 @@ def add_gradients(
             with autocast(mask.device, config.precision):
                 logprobs = completion_logprobs(policy.model, rollouts.groups(rows), temperature=config.temperature)
         losses = completion_losses_of(logprobs, old_logprobs, ref_logprobs, mask, advantages, config)
-        loss = losses.sum() / totals.completions
+        loss = losses.sum() / totals.completions * weight_of(rows)
         loss.backward()  # type: ignore[no-untyped-call]
-
+        if not weight_of(rows):
+            continue
         log_ratios, acted = actions_of(logprobs.detach(), old_logprobs, mask, config)
         clipped = objective.is_policy_clipped(
             log_ratios,

@@ -19,6 +19,7 @@ from language.checkpoints import load_tokenizer
 from language.commandline import Precision, autocast
 from language.generation import Sampled, sample_batch
 from language.options import OptionError
+from language.parallel import ALONE, Sharing
 from language.stop_ids import STOPPED, decode_text
 from policy.prompts import TokenizedPrompt
 from records import Completion, SamplingParams
@@ -116,6 +117,24 @@ def sample_answers(
     return [
         (one, as_completion(one, tokenizer, f"{prompt.id}-0", policy, replace(params, seed=params.seed + index)))
         for index, (prompt, (one,)) in enumerate(zip(prompts, sampled, strict=True))
+    ]
+
+
+def sample_shares(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[TokenizedPrompt],
+    *,
+    params: SamplingParams,
+    sharing: Sharing = ALONE,
+) -> list[tuple[Sampled, Completion]]:
+    """What `sample_answers` says, with the prompts shared among processes; all of it on every one."""
+    own = sharing.span(len(prompts))
+    shifted = replace(params, seed=params.seed + own.start)
+    return [
+        answer
+        for part in sharing.gather(sample_answers(model, tokenizer, prompts[own], policy="", params=shifted))
+        for answer in part
     ]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from language.batching import seeded_order
 from language.checkpoints import load_tokenizer
 from language.commandline import run
+from language.parallel import Sharing, weight_of
 from language.progress import begin_stage
 from policy.kto_config import KtoConfig, require_options
 from policy.preference_loop import Figures, Network, Sums
@@ -76,7 +77,7 @@ class Kto:
         return len(batch)
 
     @torch.no_grad()
-    def begin(self, model: Network, batch: Sequence[TokenizedThumb]) -> float:
+    def begin(self, model: Network, batch: Sequence[TokenizedThumb], sharing: Sharing) -> float:
         """The reference point z₀ of the batch, whatever pieces it is forwarded in."""
 
         def ratios_of(pieces: list[list[TokenizedThumb]]) -> list[Tensor]:
@@ -84,11 +85,14 @@ class Kto:
             for piece in pieces:
                 asked = [Side(thumb, thumb.mismatched) for thumb in piece]
                 logprobs = sequence_logprobs(model, asked, precision=self.config.precision)
-                found.append(logprobs - self.references.of(piece, logprobs.device)[1::2])
+                if weight_of(piece):
+                    found.append((logprobs - self.references.of(piece, logprobs.device)[1::2]).cpu())
             return found
 
-        pieces = microbatches(batch, token_budget=self.config.microbatch_tokens)
-        return reference_point(torch.cat(in_smaller_pieces(ratios_of, pieces)))
+        budget = sharing.budget(self.config.microbatch_tokens, sum(thumb.num_tokens for thumb in batch))
+        pieces = sharing.pieces_of(microbatches(batch, token_budget=budget))
+        found = in_smaller_pieces(ratios_of, pieces, sharing=sharing)
+        return reference_point(torch.cat([ratios for part in sharing.gather(found) for ratios in part]))
 
     def losses(self, model: Network, piece: Sequence[TokenizedThumb], begun: float) -> tuple[Tensor, Sums]:
         """The sum of the thumbs' losses, and sums over those that are up and those that are down."""
@@ -157,4 +161,4 @@ class Side:
 
 
 if __name__ == "__main__":
-    run(main, KtoConfig)
+    run(main, KtoConfig, shares_work=True)

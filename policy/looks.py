@@ -1,5 +1,6 @@
 """The watch within a run: its looks are a part of the run's state, the best weights are kept, a stop is suggested."""
 
+from language.parallel import ALONE, Sharing
 from language.progress import Progress
 from language.training_state import TrainingState
 from policy.disagreements import write_disagreements
@@ -17,13 +18,18 @@ def look(
     config: RolloutConfig,
     state: TrainingState,
     progress: Progress,
+    sharing: Sharing = ALONE,
 ) -> dict[str, float]:
-    """What the watching reward model says of the policy now, and words where a stop is suggested; nothing unwatched."""
+    """What the watching reward model says of the policy now, and words where a stop is suggested; nothing unwatched.
+
+    All processes call it, and share the prompts.
+    """
     if material.watch is None:
         return {}
-    looks = [*looks_of(state.facts["looks"]), material.watch.look(policy, rewards, state.step)]
+    looks = [*looks_of(state.facts["looks"]), material.watch.look(policy, rewards, state.step, sharing)]
     state.facts["looks"] = facts_of(looks)
-    write_disagreements(config.work_directory, [(one.update, one.disagreements) for one in looks])
+    if sharing.is_main:
+        write_disagreements(config.work_directory, [(one.update, one.disagreements) for one in looks])
     keep_if_best(
         looks,
         policy,
@@ -31,6 +37,7 @@ def look(
         config.work_directory,
         base=config.policy,
         trainable=config.trainable,
+        sharing=sharing,
     )
     turned = has_turned(looks)
     if turned:

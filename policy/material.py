@@ -10,12 +10,14 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.options import OptionError, flag
+from language.parallel import ALONE, Sharing
 from language.reading import say_read
 from language.seeds import derived_seed
 from policy.dialogues import TokenizedDialogue, tokenize_dialogues
 from policy.ensembles import RewardEnsemble, load_ensemble
 from policy.inputs import Inputs, RolloutConfig, open_inputs
 from policy.judging import Judge, Scorer
+from policy.placing import place_scorer
 from policy.prompts import PromptSet, TokenizedPrompt, tokenize_prompts
 from policy.texts import tokenize_texts
 from policy.watch import Watch
@@ -36,7 +38,7 @@ class Material:
     made_from: dict[str, dict[str, str]]
 
 
-def load_material(config: RolloutConfig, device: torch.device) -> Material:
+def load_material(config: RolloutConfig, device: torch.device, sharing: Sharing = ALONE) -> Material:
     """Everything but the networks trained. Raises what `open_inputs` does, and RecordError."""
     inputs = open_inputs(config)
     tokenizer = inputs.tokenizer
@@ -59,13 +61,15 @@ def load_material(config: RolloutConfig, device: torch.device) -> Material:
         say_read(inputs.text.path, "pieces of text", {"to mix in": len(texts)})
         mixed_in += texts
     dtype = config.trainable.trunk_dtype(config.precision)
-    ensemble = load_ensemble(config, dtype=dtype, device=device, precision=config.precision)
+    ensemble = load_ensemble(config, dtype=dtype, device=device, precision=config.precision, sharing=sharing)
     require_context(config, prompts.longest, ensemble.trunks)
-    watch = load_watch(config, inputs, ensemble, device) if config.watch_reward is not None else None
+    watch = load_watch(config, inputs, ensemble, device, sharing) if config.watch_reward is not None else None
     return Material(prompts, mixed_in, tokenizer, watch, ensemble, inputs.made_from)
 
 
-def load_watch(config: RolloutConfig, inputs: Inputs, ensemble: RewardEnsemble, device: torch.device) -> Watch:
+def load_watch(
+    config: RolloutConfig, inputs: Inputs, ensemble: RewardEnsemble, device: torch.device, sharing: Sharing = ALONE
+) -> Watch:
     """The watching reward model and its prompts. DataError where no prompt is held out."""
     assert config.watch_reward is not None
     assert inputs.watch_tokenizer is not None
@@ -76,7 +80,8 @@ def load_watch(config: RolloutConfig, inputs: Inputs, ensemble: RewardEnsemble, 
     left_out = {**found.left_out, "beyond_most_prompts": len(found.prompts) - len(watched)}
     limit = f"--max-prompt-tokens {config.max_prompt_tokens}"
     say_read(inputs.watch_prompts.path, "prompts", {"to watch": len(watched)}, left_out, limit=limit)
-    reward_model = load_reward_model(config.watch_reward, device=device)
+    reward_model = load_reward_model(config.watch_reward, device=sharing.loading_device(device))
+    place_scorer(sharing, reward_model)
     judge = Judge(reward_model, inputs.watch_tokenizer, config.missing_end_score, config.precision)
     return replace(make_watch(config, judge, watched, inputs.tokenizer), ensemble=ensemble)
 

@@ -8,7 +8,7 @@ loss is a sum over the whole minibatch's tokens.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from language.commandline import autocast
 from language.optimization import clip_gradients
+from language.parallel import ALONE, Sharing, weight_of
 from language.seeds import derived_seed
 from policy import objective
 from policy.dialogues import TokenizedDialogue, cut_batch, target_nlls
@@ -29,7 +30,6 @@ from policy.ppo_config import PpoConfig
 from policy.prompts import draw
 from policy.rollout import Rollouts
 from policy.shared_prompt import completion_logprobs
-from policy.sharing import ALONE, Sharing
 from policy.stopping import in_smaller_pieces, require_finite
 from policy.value import ValueLearner, completion_values
 
@@ -124,8 +124,8 @@ def take_step(
         return add_gradients(learners, rollouts, targets, pieces, texts, config, totals=totals)
 
     metrics = accumulate_shares(accumulate, rollouts, step, text_budget=config.ptx_microbatch_tokens, sharing=sharing)
+    sharing.add_gradients(learners.policy.model, learners.value.model)
     for name, learner in (("grad_norm", learners.policy), ("value_grad_norm", learners.value)):
-        sharing.add_gradients(learner.model)
         metrics[name] = clip_gradients(learner.model, max_norm=config.max_grad_norm)
     prompt_ids = rollouts.prompt_ids([row for rows in step.minibatch for row in rows])
     for name in ("policy_loss", "value_loss", "grad_norm", "value_grad_norm"):
@@ -150,14 +150,13 @@ def accumulate_shares(
     texts = cut_batch(step.texts, token_budget=text_budget, packing=True) if step.texts else []
     totals = count_totals(rollouts, step.minibatch, texts)
 
-    def of_pieces(pieces: list[list[int | TokenizedDialogue]]) -> dict[str, float]:
+    def of_pieces(pieces: list[list[Any]]) -> dict[str, float]:
         rows = [cast(list[int], piece) for piece in pieces if isinstance(piece[0], int)]
         cut = [cast(list[TokenizedDialogue], piece) for piece in pieces if not isinstance(piece[0], int)]
         return accumulate(rows, cut, totals)
 
-    shares: list[list[int | TokenizedDialogue]] = [[*rows] for rows in sharing.of(step.minibatch)]
-    shares += [[*piece] for piece in sharing.of(texts)]
-    return join_pieces(sharing.gather(in_smaller_pieces(of_pieces, shares)))
+    shares: list[list[Any]] = [*sharing.pieces_of(step.minibatch), *sharing.pieces_of(texts)]
+    return join_pieces(sharing.gather(in_smaller_pieces(of_pieces, shares, sharing=sharing)))
 
 
 def add_gradients(
@@ -195,16 +194,18 @@ def add_gradients(
             with autocast(mask.device, config.precision):
                 logprobs = completion_logprobs(policy, groups, temperature=config.temperature)
         losses = objective.policy_losses(logprobs, old_logprobs, advantages, clip_range=config.clip_range)
-        policy_loss = objective.masked_mean(losses, mask, total=total)
+        policy_loss = objective.masked_mean(losses, mask, total=total) * weight_of(rows)
         policy_loss.backward()  # type: ignore[no-untyped-call]
 
         if (values := first_pass.take("value")) is None:
             with autocast(mask.device, config.precision):
                 values = completion_values(value, groups)
         losses = objective.value_losses(values, old_values, returns, clip_range=config.value_clip_range)
-        value_loss = objective.masked_mean(losses, mask, total=total)
+        value_loss = objective.masked_mean(losses, mask, total=total) * weight_of(rows)
         value_loss.backward()  # type: ignore[no-untyped-call]
 
+        if not weight_of(rows):
+            continue
         clipped = objective.is_policy_clipped(logprobs, old_logprobs, advantages, clip_range=config.clip_range)
         parts.append(piece_metrics(policy_loss, value_loss, logprobs, old_logprobs, clipped, mask, total=total))
     metrics = join_pieces(parts)
@@ -222,6 +223,6 @@ def add_ptx_gradient(
     tokens, as in SFT, is ours.
     """
     with autocast(policy.model.device, config.precision):
-        share = target_nlls(policy.model, piece, packing=True).sum() / total
+        share = target_nlls(policy.model, piece, packing=True).sum() / total * weight_of(piece)
     (config.ptx_coef * share).backward()  # type: ignore[no-untyped-call]
     return share.item()

@@ -18,12 +18,14 @@ from typing import Any
 import torch
 
 from language.checkpoints import load_tokenizer
-from language.commandline import Precision, resolve_device, run
+from language.commandline import Precision, run
 from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, require_positive
+from language.parallel import ALONE, Sharing, begin_sharing
 from language.repeating import keep_options, kept_options
 from policy.best_of_n import SAMPLES_FILE, BestOfNConfig, ScoredSamples, best_of_n_mean, kl_of_best_of
 from policy.best_of_n import main as sample_best_of_n
+from policy.inputs import require_processes
 from policy.judging import CommandJudge, Judge, Scorer, load_judge
 from policy.material import load_material, make_watch
 from policy.overoptimisation_report import report_html
@@ -117,14 +119,17 @@ def main(config: StudyConfig) -> None:
         raise PublishingError(f"{config.out} exists already; give another --out, or remove it")
     if config.work_directory.exists() and not config.resume:
         raise PublishingError(f"{config.work_directory} holds an earlier study; go on with --resume, or remove it")
-    device = resolve_device(config.device)
+    sharing = begin_sharing()
+    device = sharing.device(config.device)
     gold = gold_scorer(config, device)
     prompts = load_prompts(
         config.prompts, load_tokenizer(config.policy), max_tokens=config.max_prompt_tokens, split="validation"
     ).prompts[: config.max_prompts or None]
-    keep_options(config, program="policy.overoptimisation")
-    samples = sample_once(config)
-    gold_scores = score_samples(gold, samples, prompts)
+    sharing.require_members(len(prompts), f"validation prompts of {config.prompts}")
+    if sharing.is_main:
+        keep_options(config, program="policy.overoptimisation")
+    samples = sample_once(config, sharing)
+    gold_scores = score_samples(gold, samples, prompts, sharing)
     target = config.control_tokens or round(
         1.5 * mean(one.num_tokens or 0 for row in samples for one in row.completions)
     )
@@ -133,14 +138,15 @@ def main(config: StudyConfig) -> None:
         own = [row.scores for row in samples]  # by the first proxy, as they were sampled
         if reward != config.rewards[0]:
             # Not kept in a name: it would lie on the device through the training below.
-            own = score_samples(_proxy(config, reward, device), samples, prompts)
+            own = score_samples(_proxy(config, reward, device), samples, prompts, sharing)
         curves.append(curve_facts(reward.name, "best_of_n", pick(own, gold_scores)))
-        curves.append(curve_facts(reward.name, "ppo", train_points(config, reward, gold, prompts, device)))
+        curves.append(curve_facts(reward.name, "ppo", train_points(config, reward, gold, prompts, device, sharing)))
     lengths = [tuple(1 - abs((one.num_tokens or 0) / target - 1) for one in row.completions) for row in samples]
     curves.append(curve_facts(CONTROL, "best_of_n", pick(lengths, gold_scores)))
-    controlled = train_points(config, config.rewards[0], gold, prompts, device, length_only_tokens=target)
+    controlled = train_points(config, config.rewards[0], gold, prompts, device, sharing, length_only_tokens=target)
     curves.append(curve_facts(CONTROL, "ppo", controlled))
-    publish(config, {"settings": settings_of(config, len(prompts), target), "curves": curves})
+    if sharing.is_main:
+        publish(config, {"settings": settings_of(config, len(prompts), target), "curves": curves})
 
 
 def gold_scorer(config: StudyConfig, device: torch.device) -> Scorer:
@@ -154,7 +160,7 @@ def _proxy(config: StudyConfig, reward: Path, device: torch.device) -> Judge:
     return load_judge(reward, device, missing_end_score=-1.0, precision=config.precision)
 
 
-def sample_once(config: StudyConfig) -> list[ScoredSamples]:
+def sample_once(config: StudyConfig, sharing: Sharing) -> list[ScoredSamples]:
     """N completions of every validation prompt, sampled now or by the interrupted study, if it was this one."""
     out = config.work_directory / "samples"
     sample_best_of_n(
@@ -172,16 +178,19 @@ def sample_once(config: StudyConfig) -> list[ScoredSamples]:
             precision=config.precision,
             resume=True,
             device=config.device,
-        )
+        ),
+        sharing=sharing,
     )
     return list(read_jsonl(out / SAMPLES_FILE, ScoredSamples))
 
 
 def score_samples(
-    scorer: Scorer, samples: Sequence[ScoredSamples], prompts: Sequence[TokenizedPrompt]
+    scorer: Scorer, samples: Sequence[ScoredSamples], prompts: Sequence[TokenizedPrompt], sharing: Sharing = ALONE
 ) -> list[tuple[float, ...]]:
-    """Every sample's score, prompt by prompt."""
-    return scorer.scores([(prompt, row.completions) for prompt, row in zip(prompts, samples, strict=True)])
+    """Every sample's score, prompt by prompt; processes share the prompts."""
+    asked = [(prompt, row.completions) for prompt, row in zip(prompts, samples, strict=True)]
+    parts = sharing.gather(scorer.scores(asked[sharing.span(len(asked))]))
+    return [scores for part in parts for scores in part]
 
 
 def pick(proxy: Sequence[Sequence[float]], gold: Sequence[Sequence[float]]) -> list[Point]:
@@ -208,6 +217,7 @@ def train_points(
     gold: Scorer,
     prompts: tuple[TokenizedPrompt, ...],
     device: torch.device,
+    sharing: Sharing = ALONE,
     *,
     length_only_tokens: int = 0,
 ) -> list[Point]:
@@ -226,17 +236,24 @@ def train_points(
         **{field: getattr(config, field) for field in _SHARED},
         resume=True,
     )
-    return [_point_of(look) for look in train_looks(ppo, gold, prompts, device)]
+    return [_point_of(look) for look in train_looks(ppo, gold, prompts, device, sharing)]
 
 
-def train_looks(ppo: PpoConfig, gold: Scorer, prompts: tuple[TokenizedPrompt, ...], device: torch.device) -> list[Look]:
+def train_looks(
+    ppo: PpoConfig,
+    gold: Scorer,
+    prompts: tuple[TokenizedPrompt, ...],
+    device: torch.device,
+    sharing: Sharing = ALONE,
+) -> list[Look]:
     """PPO that `gold` watches over `prompts`: what it saw at the start, every --save-every updates and at the end."""
     torch.manual_seed(ppo.seed)
-    material = load_material(ppo, device)
-    learners = build_learners(ppo, device, longest_prompt=material.prompts.longest)
+    require_processes(ppo, sharing.count)
+    material = load_material(ppo, device, sharing)
+    learners = build_learners(ppo, device, longest_prompt=material.prompts.longest, sharing=sharing)
     watch = replace(make_watch(ppo, gold, prompts, material.tokenizer), ensemble=material.ensemble)
     material = replace(material, watch=watch)
-    outcome = train(learners, material, ppo, run_identity(ppo, reward=directory_sha256(ppo.reward)))
+    outcome = train(learners, material, ppo, run_identity(ppo, reward=directory_sha256(ppo.reward)), sharing)
     return looks_of(outcome["looks"])
 
 
@@ -313,4 +330,4 @@ def require_options(config: StudyConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main, StudyConfig)
+    run(main, StudyConfig, shares_work=True)

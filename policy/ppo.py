@@ -9,14 +9,17 @@ GPUs: torchrun --nproc-per-node GPUS -m policy.ppo, which shares out every updat
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
+from transformers import PreTrainedModel
 
+from language.activation_checkpointing import checkpoint_activations
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
 from language.commandline import run
 from language.optimization import build_adamw, build_schedule
+from language.parallel import ALONE, Sharing
 from language.progress import Progress
 from language.repeating import keep_options
 from language.seeds import derived_seed
@@ -34,7 +37,6 @@ from policy.prompts import draw
 from policy.publishing import require_room
 from policy.rollout import collect_rollouts, measure_rollouts, require_finite_rollouts
 from policy.rollout_program import begin, publish
-from policy.sharing import ALONE, Sharing
 from policy.value import ValueLearner
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import load_reward_model, start_reward_model
@@ -50,13 +52,14 @@ def main(config: PpoConfig) -> None:
     begun = begin(config)
     if begun is None:
         return
-    learners = build_learners(config, begun.device, longest_prompt=begun.material.prompts.longest)
+    learners = build_learners(
+        config, begun.device, longest_prompt=begun.material.prompts.longest, sharing=begun.sharing
+    )
     if begun.sharing.is_main:
         keep_options(config, program="policy.ppo")
     require_room(config.work_directory, [learners.policy.model, learners.value.model])
     outcome = train(learners, begun.material, config, begun.identity, begun.sharing)
-    if begun.sharing.is_main:
-        publish(config, begun, method="ppo", model=learners.policy.model, outcome=outcome)
+    publish(config, begun, method="ppo", model=learners.policy.model, outcome=outcome)
 
 
 def train(
@@ -67,12 +70,14 @@ def train(
     average = WeightAverage(policy.model) if config.ema_decay else None
     state = make_state(learners, average, config, identity)
     if config.resume:
-        load_latest_training_state(config.work_directory / STATES, state)
+        load_latest_training_state(config.work_directory / STATES, state, sharing=sharing)
     log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
     num_prompts = config.rollouts_per_update // config.completions_per_prompt
     after = config.updates / 50  # to merge, to write and to hash what is published
-    with Progress(config.updates, description="ppo", unit="updates", done=state.step, after=after) as progress:
-        if state.step == 0 and log and (seen := look(policy, value, material, config, state, progress)):
+    with Progress(
+        config.updates, description="ppo", unit="updates", done=state.step, after=after, tells=sharing.is_main
+    ) as progress:
+        if state.step == 0 and (seen := look(policy, value, material, config, state, progress, sharing)) and log:
             log.write({"step": 0, **seen})
         while state.step < config.updates:
             kl_coef = float(state.facts["kl_coef"])
@@ -153,8 +158,8 @@ def train(
             }
             state.step += 1
             is_kept = state.step % config.save_every == 0 or state.step == config.updates
-            if log and is_kept:
-                metrics |= look(policy, value, material, config, state, progress)
+            if is_kept:
+                metrics |= look(policy, value, material, config, state, progress, sharing)
             if log:
                 log.write({"step": state.step, **metrics})
             if metrics["unended_share"] == 1:
@@ -165,8 +170,8 @@ def train(
             learners.policy_schedule.step()
             learners.value_schedule.step()
             state.facts |= {"kl_coef": next_kl_coef(kl_coef, metrics["kl"], config), "metrics": metrics}
-            if log and is_kept:
-                save_training_state(config.work_directory / STATES, state)
+            if is_kept:
+                save_training_state(config.work_directory / STATES, state, sharing=sharing)
     if log:
         log.close()
     if average is not None:
@@ -182,19 +187,25 @@ def next_kl_coef(kl_coef: float, kl: float, config: PpoConfig) -> float:
     return objective.adapt_kl_coef(kl_coef, kl, target=config.kl_target, gain=gain)
 
 
-def build_learners(config: PpoConfig, device: torch.device, *, longest_prompt: int) -> Learners:
+def build_learners(
+    config: PpoConfig, device: torch.device, *, longest_prompt: int, sharing: Sharing = ALONE
+) -> Learners:
     """Both networks with what they start from. OptionError where rollouts do not fit one of them."""
     trainable = config.trainable
     dtype = trainable.trunk_dtype(config.precision)
-    start = load_causal_lm(config.policy, dtype=dtype, device=device)
-    reward_model = load_reward_model(config.reward, dtype=dtype, device=device)
+    where = sharing.loading_device(device)
+    start = load_causal_lm(config.policy, dtype=dtype, device=where)
+    reward_model = load_reward_model(config.reward, dtype=dtype, device=where)
     require_context(config, longest_prompt, [start, reward_model.backbone])
     value_start = None
     if config.value_init == "policy":
         seed = derived_seed(config.seed, "value head")
-        value_start = start_reward_model(config.policy, seed=seed, dtype=dtype, device=device)
-    policy = PolicyLearner(start, trainable, config.precision)
-    value = ValueLearner(reward_model, trainable, config.precision, start=value_start)
+        value_start = start_reward_model(config.policy, seed=seed, dtype=dtype, device=where)
+    if config.activation_checkpointing:
+        checkpoint_activations(start)
+        checkpoint_activations(cast(PreTrainedModel, (value_start or reward_model).backbone))
+    policy = PolicyLearner(start, trainable, config.precision, sharing=sharing)
+    value = ValueLearner(reward_model, trainable, config.precision, start=value_start, sharing=sharing)
     policy_optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
     value_optimizer = build_adamw(value.model, lr=config.value_lr, eps=config.adam_eps)
     return Learners(

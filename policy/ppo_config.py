@@ -12,6 +12,7 @@ from typing import Literal
 from language.commandline import Precision
 from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, flag, require_not_negative, require_positive, require_share
+from language.parallel import ShardingKind
 from language.seeds import derived_seed
 from policy.ensembles import require_ensemble
 from policy.learner import Trainable
@@ -141,6 +142,11 @@ class PpoConfig(KeepsWork):
     """Rank of the adapters."""
     train_last_layers: int = 0
     """Train only that many of the last layers of both networks; 0 trains all."""
+    activation_checkpointing: bool = False
+    """Compute each layer again on the way back instead of keeping it: less memory, a third more time."""
+    sharding: ShardingKind = "auto"
+    """How several processes (torchrun) share the run: replicate keeps whole networks in each, full shares them out
+    (FSDP); auto is replicate, and none where one is alone."""
     save_every: int = 10
     """Updates between resumable states."""
     resume: bool = False

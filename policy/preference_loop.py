@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.checkpoints import load_causal_lm
 from language.optimization import build_adamw, build_schedule, clip_gradients
+from language.parallel import ALONE, Sharing, weight_of
 from language.progress import Progress
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
 from policy.dpo_config import DpoConfig
@@ -53,8 +54,8 @@ class Method(Protocol[Member]):
     def count(self, batch: Sequence[Member]) -> int:
         """By what the sum of a batch's losses is divided."""
 
-    def begin(self, model: Network, batch: Sequence[Member]) -> float:
-        """A number of the batch as a whole that its pieces' losses hang on; without gradient."""
+    def begin(self, model: Network, batch: Sequence[Member], sharing: Sharing) -> float:
+        """A number of the batch as a whole that its pieces' losses hang on; without gradient, shared by processes."""
 
     def losses(self, model: Network, piece: Sequence[Member], begun: float) -> tuple[Tensor, Sums]:
         """The sum of a piece's losses, with gradient, and sums from which `figures` makes those of the batch."""
@@ -71,6 +72,7 @@ def train(
     tokenizer: PreTrainedTokenizerBase,
     *,
     description: str,
+    sharing: Sharing = ALONE,
 ) -> tuple[Figures, dict[str, Any]]:
     """Every epoch's batches, an optimizer step each; at an epoch's end the held-out figures, and the best is kept.
 
@@ -88,31 +90,37 @@ def train(
     state.facts = {"metrics": {}, "curve": []}
     states = config.work_directory / STATES
     if config.resume:
-        load_latest_training_state(states, state)
-    log = MetricsLog(config.work_directory, state.step)
-    with Progress(total_steps, description=description, done=state.step, after=1 + total_steps / 50) as progress:
+        load_latest_training_state(states, state, sharing=sharing)
+    log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
+    after = 1 + total_steps / 50
+    with Progress(
+        total_steps, description=description, done=state.step, after=after, tells=sharing.is_main
+    ) as progress:
         if state.step == 0:
-            figures = held_out_figures(model, method, config)
+            figures = held_out_figures(model, method, config, sharing)
             state.facts["start_loss"] = figures.get("validation_loss")
-            log.write({"step": 0, **figures})
+            if log:
+                log.write({"step": 0, **figures})
         while state.step < total_steps:
             epoch, batch = plan[state.step]
             lr = float(schedule.get_last_lr()[0])
-            metrics = take_step(model, optimizer, batch, method, config, state.step)
+            metrics = take_step(model, optimizer, batch, method, config, state.step, sharing)
             schedule.step()
             state.step += 1
             if state.step in ends or state.step == total_steps:
-                figures = held_out_figures(model, method, config)
+                figures = held_out_figures(model, method, config, sharing)
                 state.facts["curve"] += [{"epoch": epoch + 1, **figures}] if figures else []
                 if figures and best_epoch(state.facts["curve"]) == epoch + 1:
-                    _keep(model, tokenizer, config, epoch + 1)
+                    _keep(model, tokenizer, config, epoch + 1, sharing)
                 metrics |= figures
             state.facts["metrics"] |= metrics
-            log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
+            if log:
+                log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
             progress.advance(1, metrics)
             if state.step % config.save_every == 0 or state.step == total_steps:
-                save_training_state(states, state)
-    log.close()
+                save_training_state(states, state, sharing=sharing)
+    if log:
+        log.close()
     return _outcome(state, num_epochs=plan[total_steps - 1][0] + 1)
 
 
@@ -123,10 +131,14 @@ def take_step(
     method: Method[Member],
     config: DpoConfig | KtoConfig,
     step: int,
+    sharing: Sharing = ALONE,
 ) -> Figures:
-    """One optimizer step on one batch, in pieces that fit memory. TrainingStopped where a number is not finite."""
+    """One optimizer step on one batch, in pieces that fit memory; of several processes each takes its share of them.
+
+    TrainingStopped where a number is not finite.
+    """
     started = time.monotonic()
-    begun = method.begin(model, batch)
+    begun = method.begin(model, batch, sharing)
     count = method.count(batch)
 
     def accumulate(pieces: list[list[Member]]) -> Sums:
@@ -135,11 +147,15 @@ def take_step(
         for piece in pieces:
             loss, found = method.losses(model, piece, begun)
             require_finite(loss.item(), "the loss", [member.id for member in piece], step + 1)
-            (loss / count).backward()  # type: ignore[no-untyped-call]
-            _add(sums, {"loss": loss.item(), **found})
+            (loss / count * weight_of(piece)).backward()  # type: ignore[no-untyped-call]
+            if weight_of(piece):
+                _add(sums, {"loss": loss.item(), **found})
         return sums
 
-    sums = in_smaller_pieces(accumulate, microbatches(batch, token_budget=config.microbatch_tokens))
+    budget = sharing.budget(config.microbatch_tokens, sum(member.num_tokens for member in batch))
+    pieces = sharing.pieces_of(microbatches(batch, token_budget=budget))
+    sums = sharing.add_sums(in_smaller_pieces(accumulate, pieces, sharing=sharing))
+    sharing.add_gradients(model)
     norm = clip_gradients(model, max_norm=config.max_grad_norm)
     require_finite(norm, "the gradient's norm", [member.id for member in batch], step + 1)
     optimizer.step()
@@ -154,23 +170,31 @@ def take_step(
 
 
 @torch.no_grad()
-def held_out_figures(model: Network, method: Method[Member], config: DpoConfig | KtoConfig) -> Figures:
+def held_out_figures(
+    model: Network, method: Method[Member], config: DpoConfig | KtoConfig, sharing: Sharing = ALONE
+) -> Figures:
     """The same figures of all that is held out, as one batch; nothing where nothing is."""
     members = method.validation
     if not members:
         return {}
-    begun = method.begin(model, members)
-    sums: Sums = {}
-    for piece in microbatches(members, token_budget=config.microbatch_tokens):
+    begun = method.begin(model, members, sharing)
+    own: Sums = {}
+    for piece in sharing.pieces_of(microbatches(members, token_budget=config.microbatch_tokens)):
         loss, found = method.losses(model, piece, begun)
-        _add(sums, {"loss": loss.item(), **found})
+        if weight_of(piece):
+            _add(own, {"loss": loss.item(), **found})
+    sums = sharing.add_sums(own)
     figures = {"loss": sums["loss"] / method.count(members), **method.figures(sums, begun)}
     return {f"validation_{name}": value for name, value in figures.items()}
 
 
-def network_to_publish(model: Network, config: DpoConfig | KtoConfig, selection: Mapping[str, Any]) -> Network:
-    """The kept epoch's; where nothing was held out, the last."""
-    return model if selection["by"] == "last" else load_causal_lm(config.work_directory / BEST)
+def network_to_publish(
+    model: Network, config: DpoConfig | KtoConfig, selection: Mapping[str, Any], sharing: Sharing = ALONE
+) -> Network | None:
+    """The kept epoch's; where nothing was held out, the last. All processes call it; None where it does not publish."""
+    if selection["by"] == "last":
+        return sharing.whole_on_main(model)
+    return load_causal_lm(config.work_directory / BEST) if sharing.is_main else None
 
 
 def forget_kept(work: Path) -> None:
@@ -178,9 +202,13 @@ def forget_kept(work: Path) -> None:
     shutil.rmtree(work / BEST, ignore_errors=True)
 
 
-def _keep(model: Network, tokenizer: PreTrainedTokenizerBase, config: DpoConfig | KtoConfig, epoch: int) -> None:
+def _keep(
+    model: Network, tokenizer: PreTrainedTokenizerBase, config: DpoConfig | KtoConfig, epoch: int, sharing: Sharing
+) -> None:
     place = config.work_directory / BEST
-    keep_checkpoint(place, model, tokenizer, base=config.model, trainable=config.trainable, epoch=epoch)
+    whole = sharing.whole_on_main(model)
+    if whole is not None:
+        keep_checkpoint(place, whole, tokenizer, base=config.model, trainable=config.trainable, epoch=epoch)
 
 
 def _outcome(state: TrainingState, *, num_epochs: int) -> tuple[Figures, dict[str, Any]]:

@@ -7,13 +7,15 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from language.activation_checkpointing import checkpoint_activations
 from language.checkpoints import load_causal_lm
-from language.commandline import resolve_device
+from language.parallel import begin_sharing
 from language.progress import begin_stage, tell
 from language.reading import say_read
 from language.repeating import keep_options
 from policy.dpo_config import DpoConfig
 from policy.kto_config import KtoConfig
+from policy.placing import place
 from policy.preference_loop import Member, Method, forget_kept, network_to_publish, train
 from policy.publishing import publish_policy, require_place, require_room, run_identity
 from policy.selection import selection_sentence
@@ -47,17 +49,24 @@ def learn(
 ) -> None:
     """Ask the reference policy of all `members`, train by the method, publish; nothing where that was done already."""
     start = directory_sha256(config.model)
+    sharing = begin_sharing(config.sharding)
     identity = run_identity(config, data=lesson.source.sha256, start=start)
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
-    say_what_is_read(config, lesson)
-    keep_options(config, program=f"policy.{lesson.method}")
+    sharing.require_members(lesson.num_train, f"{lesson.records} to learn from in {config.data}")
+    sharing.require_members(config.batch_size, f"{lesson.records} of a batch (--batch-size)")
+    if sharing.is_main:
+        say_what_is_read(config, lesson)
+        keep_options(config, program=f"policy.{lesson.method}")
     dtype = config.trainable.trunk_dtype(config.precision)
-    network = load_causal_lm(config.model, dtype=dtype, device=resolve_device(config.device))
+    network = load_causal_lm(config.model, dtype=dtype, device=sharing.loading_device(sharing.device(config.device)))
     require_known_tokens(network, members, config.model)
+    if config.activation_checkpointing:
+        checkpoint_activations(network)
     learner = config.trainable.choose(network)
     require_room(config.work_directory, [learner], num_kept=1)
+    place(sharing, learner)
     begin_stage("reference")
     references = reference_logprobs(
         config.work_directory,
@@ -66,8 +75,14 @@ def learn(
         members,
         token_budget=config.microbatch_tokens,
         precision=config.precision,
+        sharing=sharing,
     )
-    metrics, selection = train(learner, method_of(references), config, identity, tokenizer, description=lesson.method)
+    metrics, selection = train(
+        learner, method_of(references), config, identity, tokenizer, description=lesson.method, sharing=sharing
+    )
+    published = network_to_publish(learner, config, selection, sharing)
+    if published is None:
+        return
     tell(selection_sentence(selection))
     begin_stage("publishing")
     facts: dict[str, Any] = {
@@ -76,6 +91,7 @@ def learn(
         "start": {"name": config.model.name, "sha256": start},
         "made_from": {lesson.records: {"name": config.data.name, "sha256": lesson.source.sha256}},
         "run": identity,
+        "num_processes": sharing.count,
         "num_records": lesson.num_train,
         "left_out": {**lesson.left_out, "tied_pairs": lesson.num_tied_pairs},
         "metrics": metrics,
@@ -84,7 +100,7 @@ def learn(
     publish_policy(
         config.out,
         config.work_directory,
-        model=network_to_publish(learner, config, selection),
+        model=published,
         base=config.model,
         trainable=config.trainable,
         tokenizer=tokenizer,

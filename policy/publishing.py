@@ -32,7 +32,10 @@ FACTS_FILE = "policy.json"
 _STATE_BYTES = 12
 
 # Options that may differ between the parts of an interrupted run. Data and models count by their hashes.
-_NOT_IDENTITY = {"out", "work", "resume", "device", "save_every", "ensemble_rewards"}
+_NOT_IDENTITY = {
+    *("out", "work", "resume", "device", "save_every", "ensemble_rewards"),
+    *("sharding", "activation_checkpointing"),
+}
 
 # Options that move the result only where there is an ensemble of reward models, whose members count by their hashes.
 _OF_AN_ENSEMBLE = {"ensemble", "ensemble_variance_coef"}

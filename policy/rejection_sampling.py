@@ -21,20 +21,23 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.chat import render_completion, render_prompt
-from language.checkpoints import load_causal_lm, load_tokenizer
-from language.commandline import resolve_device, run
+from language.checkpoints import load_tokenizer
+from language.commandline import run
+from language.parallel import ALONE, Sharing, begin_sharing
 from language.progress import begin_stage, tell
 from language.reading import say_read
 from language.repeating import keep_options
 from policy.best_of_n import SAMPLES_FILE, BestOfNConfig, ScoredSamples
 from policy.best_of_n import main as sample_best_of_n
 from policy.dialogues import DialogueSet, TokenizedDialogue, drawn_split
+from policy.learner import load_learner
 from policy.prompts import PromptSet, load_prompts
 from policy.publishing import publish_policy, require_place, require_room, run_identity
 from policy.rejection_sampling_config import RejectionSamplingConfig, require_options
 from policy.selection import forget_epochs_but, selection_sentence
-from policy.sft import Material, chosen_learner, num_kept, train
+from policy.sft import chosen_learner, num_kept, train
 from policy.sft_config import SftConfig
+from policy.sft_material import Material, require_members
 from records import Completion, Demonstration, Message, Prompt, read_jsonl, write_jsonl
 from rewardmodel.data import DataError
 from rewardmodel.publishing import PublishingError, directory_sha256
@@ -67,7 +70,8 @@ def main(config: RejectionSamplingConfig) -> None:
     """Read everything and refuse what is wrong; sample, choose, fine-tune, publish."""
     require_options(config)
     begin_stage("loading")
-    device = resolve_device(config.device)
+    sharing = begin_sharing(config.sharding)
+    device = sharing.device(config.device)
     tokenizer = load_tokenizer(config.policy)
     prompts = load_prompts(config.prompts, tokenizer, max_tokens=config.max_prompt_tokens)
     start = {"name": config.policy.name, "sha256": directory_sha256(config.policy)}
@@ -82,15 +86,28 @@ def main(config: RejectionSamplingConfig) -> None:
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
     require_no_samples(config)
-    keep_options(config, program="policy.rejection_sampling")
-    chosen = choose(sample(config), prompts, config)
+    if sharing.is_main:
+        keep_options(config, program="policy.rejection_sampling")
+    chosen = choose(sample(config, sharing), prompts, config, sharing)
     material = make_material(chosen, prompts, tokenizer, config, made_from)
     learning = learning_config(config)
+    require_members(material, learning, sharing)
     torch.manual_seed(config.seed)
-    dtype = config.trainable.trunk_dtype(config.precision)
-    learner = config.trainable.choose(load_causal_lm(config.policy, dtype=dtype, device=device))
+    learner = load_learner(
+        config.policy,
+        config.trainable,
+        config.precision,
+        device,
+        sharing,
+        activation_checkpointing=config.activation_checkpointing,
+    )
     require_room(config.work_directory, [learner], num_kept=num_kept(material, learning))
-    metrics, selection = train(learner, material, learning, identity, share_before=_SAMPLING / _LEARNING)
+    metrics, selection = train(
+        learner, material, learning, identity, share_before=_SAMPLING / _LEARNING, sharing=sharing
+    )
+    published = chosen_learner(learner, selection, learning, sharing)
+    if published is None:
+        return
     tell(selection_sentence(selection))
     facts = {
         "name": config.out.name,
@@ -98,17 +115,17 @@ def main(config: RejectionSamplingConfig) -> None:
         "start": start,
         "made_from": made_from,
         "run": identity,
+        "num_processes": sharing.count,
         "num_records": len(material.dialogues.train),
         "left_out": material.dialogues.left_out,
         "metrics": {**metrics, **chosen.metrics},
         "selection": selection,
     }
-    learner = chosen_learner(learner, selection, learning)
     begin_stage("publishing")
     publish_policy(
         config.out,
         config.work_directory,
-        model=learner,
+        model=published,
         base=config.policy,
         trainable=config.trainable,
         tokenizer=tokenizer,
@@ -129,7 +146,7 @@ def sample_places(config: RejectionSamplingConfig) -> tuple[Path, Path]:
     return config.work_directory / SAMPLES, config.work_directory / f"{SAMPLES}.work"
 
 
-def sample(config: RejectionSamplingConfig) -> list[ScoredSamples]:
+def sample(config: RejectionSamplingConfig, sharing: Sharing) -> list[ScoredSamples]:
     """N scored completions of every training prompt: sampled now, or by what was interrupted."""
     out, work = sample_places(config)
     sample_best_of_n(
@@ -144,11 +161,14 @@ def sample(config: RejectionSamplingConfig) -> list[ScoredSamples]:
             **{name: getattr(config, name) for name in (*_OF_SAMPLING, *_OF_BOTH)},
         ),
         share_after=_LEARNING / _SAMPLING,
+        sharing=sharing,
     )
     return list(read_jsonl(out / SAMPLES_FILE, ScoredSamples))
 
 
-def choose(samples: Sequence[ScoredSamples], prompts: PromptSet, config: RejectionSamplingConfig) -> Chosen:
+def choose(
+    samples: Sequence[ScoredSamples], prompts: PromptSet, config: RejectionSamplingConfig, sharing: Sharing = ALONE
+) -> Chosen:
     """The best answer to every prompt that has one, written to the work directory as demonstrations by a policy."""
     asked = {prompt.id: prompt.prompt for prompt in prompts.prompts}
     reasons: Counter[str] = Counter()
@@ -166,7 +186,8 @@ def choose(samples: Sequence[ScoredSamples], prompts: PromptSet, config: Rejecti
             f"{config.prompts}: not one of {len(samples)} prompts has a sample that ended within "
             f"{config.max_new_tokens} tokens; raise --max-new-tokens, or start from a policy that ends its answers"
         )
-    write_jsonl(config.work_directory / CHOSEN_FILE, demonstrations)
+    if sharing.is_main:
+        write_jsonl(config.work_directory / CHOSEN_FILE, demonstrations)
     sampled = [completion for row in samples for completion in row.completions]
     metrics = {
         "sampled_score": mean(mean(row.scores) for row in samples),
@@ -233,4 +254,4 @@ def learning_config(config: RejectionSamplingConfig) -> SftConfig:
 
 
 if __name__ == "__main__":
-    run(main, RejectionSamplingConfig)
+    run(main, RejectionSamplingConfig, shares_work=True)

@@ -13,10 +13,12 @@ from typing import Any
 
 import torch
 
+from language.activation_checkpointing import checkpoint_activations
 from language.chat import end_token_id
 from language.checkpoints import load_causal_lm
 from language.commandline import run
 from language.optimization import build_adamw, build_schedule
+from language.parallel import ALONE, Sharing
 from language.progress import Progress
 from language.repeating import keep_options
 from language.stop_ids import hidden_ids
@@ -34,7 +36,6 @@ from policy.publishing import require_room
 from policy.rloo_config import RlooConfig, require_options
 from policy.rollout import collect_rollouts, require_finite_rollouts, score_rollouts
 from policy.rollout_program import begin, publish
-from policy.sharing import ALONE, Sharing
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.publishing import STATES
 
@@ -48,13 +49,12 @@ def main(config: RlooConfig) -> None:
     begun = begin(config)
     if begun is None:
         return
-    learner = build_learner(config, begun.device, longest_prompt=begun.material.prompts.longest)
+    learner = build_learner(config, begun.device, longest_prompt=begun.material.prompts.longest, sharing=begun.sharing)
     if begun.sharing.is_main:
         keep_options(config, program="policy.rloo")
     require_room(config.work_directory, [learner.policy.model])
     outcome = train(learner, begun.material, config, begun.identity, begun.sharing)
-    if begun.sharing.is_main:
-        publish(config, begun, method="rloo", model=learner.policy.model, outcome=outcome)
+    publish(config, begun, method="rloo", model=learner.policy.model, outcome=outcome)
 
 
 def train(
@@ -64,12 +64,18 @@ def train(
     policy = learner.policy
     state = make_state(learner, identity)
     if config.resume:
-        load_latest_training_state(config.work_directory / STATES, state)
+        load_latest_training_state(config.work_directory / STATES, state, sharing=sharing)
     log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
     num_prompts = config.rollouts_per_update // config.completions_per_prompt
     after = config.updates / 50  # to merge, to write and to hash what is published
-    with Progress(config.updates, description="rloo", unit="updates", done=state.step, after=after) as progress:
-        if state.step == 0 and log and (seen := look(policy, learner.rewards, material, config, state, progress)):
+    with Progress(
+        config.updates, description="rloo", unit="updates", done=state.step, after=after, tells=sharing.is_main
+    ) as progress:
+        if (
+            state.step == 0
+            and (seen := look(policy, learner.rewards, material, config, state, progress, sharing))
+            and log
+        ):
             log.write({"step": 0, **seen})
         while state.step < config.updates:
             clock = [time.monotonic()]
@@ -137,8 +143,8 @@ def train(
             }
             state.step += 1
             is_kept = state.step % config.save_every == 0 or state.step == config.updates
-            if log and is_kept:
-                metrics |= look(policy, learner.rewards, material, config, state, progress)
+            if is_kept:
+                metrics |= look(policy, learner.rewards, material, config, state, progress, sharing)
             if log:
                 log.write({"step": state.step, **metrics})
             if metrics["unended_share"] == 1:
@@ -148,20 +154,25 @@ def train(
             # Save.
             learner.schedule.step()
             state.facts |= {"metrics": metrics}
-            if log and is_kept:
-                save_training_state(config.work_directory / STATES, state)
+            if is_kept:
+                save_training_state(config.work_directory / STATES, state, sharing=sharing)
     if log:
         log.close()
     return state.facts
 
 
-def build_learner(config: RlooConfig, device: torch.device, *, longest_prompt: int) -> GroupLearner:
+def build_learner(
+    config: RlooConfig, device: torch.device, *, longest_prompt: int, sharing: Sharing = ALONE
+) -> GroupLearner:
     """The policy with what it starts from, and the reward model. OptionError where rollouts do not fit one of them."""
     dtype = config.trainable.trunk_dtype(config.precision)
-    start = load_causal_lm(config.policy, dtype=dtype, device=device)
-    reward_model = load_frozen(config.reward, dtype=dtype, device=device, precision=config.precision)
+    where = sharing.loading_device(device)
+    start = load_causal_lm(config.policy, dtype=dtype, device=where)
+    reward_model = load_frozen(config.reward, dtype=dtype, device=device, precision=config.precision, sharing=sharing)
     require_context(config, longest_prompt, [start, reward_model.backbone])
-    policy = PolicyLearner(start, config.trainable, config.precision)
+    if config.activation_checkpointing:
+        checkpoint_activations(start)
+    policy = PolicyLearner(start, config.trainable, config.precision, sharing=sharing)
     optimizer = build_adamw(policy.model, lr=config.lr, eps=config.adam_eps)
     schedule = build_schedule(
         optimizer, kind=config.schedule, total_steps=config.updates, warmup_steps=config.warmup_updates

@@ -11,6 +11,7 @@ from typing import Literal
 from language.commandline import Precision
 from language.model_kinds import PolicyDirectory, RewardModelDirectory
 from language.options import KeepsWork, OptionError, flag, require_not_negative, require_positive
+from language.parallel import ShardingKind
 from language.seeds import derived_seed
 from policy.ensembles import require_ensemble
 from policy.learner import Trainable
@@ -121,6 +122,11 @@ class RlooConfig(KeepsWork):
     """Rank of the adapters."""
     train_last_layers: int = 0
     """Train only that many of the last layers; 0 trains all."""
+    activation_checkpointing: bool = False
+    """Compute each layer again on the way back instead of keeping it: less memory, a third more time."""
+    sharding: ShardingKind = "auto"
+    """How several processes (torchrun) share the run: replicate keeps whole networks in each, full shares them out
+    (FSDP); auto is replicate, and none where one is alone."""
     save_every: int = 10
     """Updates between resumable states."""
     resume: bool = False

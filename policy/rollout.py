@@ -17,13 +17,13 @@ from transformers import PreTrainedModel
 
 from language.commandline import Precision, autocast
 from language.generation import MOST_ROWS, Sampled, sample_batch
+from language.parallel import ALONE, Sharing, weight_of
 from language.stop_ids import shown_ids
 from policy.ensembles import ONE_REWARD_MODEL, RewardEnsemble, RewardSource
 from policy.first_pass import FirstPass
 from policy.learner import PolicyLearner, sampling_model
 from policy.prompts import TokenizedPrompt
 from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies
-from policy.sharing import ALONE, Sharing
 from policy.stopping import in_smaller_batches, in_smaller_pieces, require_finite
 from policy.value import ValueLearner, completion_values
 from records import SamplingParams
@@ -263,10 +263,12 @@ def over_rollouts(
         found = [function(rollouts.groups(rows)) for rows in cut]
         parts = [part if isinstance(part, tuple) else (part,) for part in found]
         columns = [torch.cat([_widen(part, rollouts) for part in column]) for column in zip(*parts, strict=True)]
-        sizes = [len(piece) for piece in sharing.of(pieces)]
+        sizes = [len(piece) for piece in shares]
         return list(zip(*(torch.split(column, sizes) for column in columns), strict=True))
 
-    own = in_smaller_pieces(run, sharing.of(pieces))
+    shares = sharing.pieces_of(pieces)
+    found = in_smaller_pieces(run, shares, sharing=sharing)
+    own = [parts for parts, piece in zip(found, shares, strict=True) if weight_of(piece)]
     if sharing.count > 1:  # a tensor on another process's GPU is not to be opened there
         own = [tuple(part.cpu() for part in parts) for parts in own]
     whole = sharing.interleave(own)

@@ -11,14 +11,13 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from language.parallel import Sharing, begin_sharing
 from language.progress import begin_stage
 from policy.inputs import RolloutConfig, require_processes
 from policy.material import Material, load_material
 from policy.publishing import publish_policy, require_place, run_identity
-from policy.sharing import Sharing
 from policy.watch import looks_of
 from records.types import TrainingKind
-from rewardmodel.processes import Processes
 from rewardmodel.publishing import directory_sha256
 
 
@@ -36,11 +35,11 @@ class Begun:
 def begin(config: RolloutConfig) -> Begun | None:
     """Read everything and refuse what is wrong; None where this very run is published already."""
     begin_stage("loading")
-    sharing = Sharing(Processes())
+    sharing = begin_sharing(config.sharding)
     require_processes(config, sharing.count)
     torch.manual_seed(config.seed)
     device = sharing.device(config.device)
-    material = load_material(config, device)
+    material = load_material(config, device, sharing)
     start = {"name": config.policy.name, "sha256": directory_sha256(config.policy)}
     hashes = {part: source["sha256"] for part, source in {"start": start, **material.made_from}.items()}
     identity = run_identity(config, **hashes)
@@ -58,7 +57,13 @@ def publish(
     model: PreTrainedModel | PeftModel,
     outcome: dict[str, Any],
 ) -> None:
-    """Publish the trained policy with its lineage, the last update's metrics and all looks; by the main process."""
+    """Publish the trained policy with its lineage, the last update's metrics and all looks.
+
+    All processes call it: each has a part of what the main one publishes.
+    """
+    whole = begun.sharing.whole_on_main(model)
+    if whole is None:
+        return
     material, looks = begun.material, looks_of(outcome["looks"])
     facts = {
         "name": config.out.name,
@@ -76,7 +81,7 @@ def publish(
     publish_policy(
         config.out,
         config.work_directory,
-        model=model,
+        model=whole,
         base=config.policy,
         trainable=config.trainable,
         tokenizer=material.tokenizer,

@@ -17,7 +17,8 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.commandline import Precision
-from policy.judging import Judge, sample_answers
+from language.parallel import ALONE, Sharing
+from policy.judging import Judge, sample_shares
 from policy.learner import sampling_model
 from policy.prompts import TokenizedPrompt
 from records import SamplingParams
@@ -35,13 +36,18 @@ class Examination:
     params: SamplingParams
     precision: Precision
 
-    def score(self, model: PreTrainedModel | PeftModel) -> float:
-        """The mean score of one answer to each prompt."""
-        answers = sample_answers(
-            sampling_model(model, precision=self.precision), self.tokenizer, self.prompts, policy="", params=self.params
+    def score(self, model: PreTrainedModel | PeftModel, sharing: Sharing = ALONE) -> float:
+        """The mean score of one answer to each prompt; processes share the prompts."""
+        answers = sample_shares(
+            sampling_model(model, precision=self.precision),
+            self.tokenizer,
+            self.prompts,
+            params=self.params,
+            sharing=sharing,
         )
         asked = [(prompt, [completion]) for prompt, (_, completion) in zip(self.prompts, answers, strict=True)]
-        return mean(score for (score,) in self.judge.scores(asked))
+        parts = sharing.gather(self.judge.scores(asked[sharing.span(len(asked))]))
+        return mean(score for part in parts for (score,) in part)
 
 
 def epoch_directory(work: Path, epoch: int) -> Path:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from language.commandline import Precision, autocast
 from language.options import OptionError
+from language.parallel import ALONE, Sharing, weight_of
 from policy.shared_prompt import PromptGroups, completion_logprobs
 from policy.stopping import in_smaller_pieces
 from rewardmodel.comparisons import microbatches
@@ -80,6 +81,7 @@ def reference_logprobs(
     *,
     token_budget: int,
     precision: Precision,
+    sharing: Sharing = ALONE,
 ) -> ReferenceLogprobs:
     """What `model`, which is still the start, says of the members; from `directory` where that is kept under `key`.
 
@@ -91,10 +93,13 @@ def reference_logprobs(
         count += len(member.completion_ids)
     digest = _digest(key, members)
     path = directory / REFERENCE_FILE
-    values = _read(path, digest, count)
+    values = sharing.from_main(_read(path, digest, count) if sharing.is_main else None)
     if values is None:
-        values = _compute(model, members, starts, count, token_budget=token_budget, precision=precision)
-        _write(path, values, digest)
+        values = _compute(
+            model, members, starts, count, token_budget=token_budget, precision=precision, sharing=sharing
+        )
+        if sharing.is_main:
+            _write(path, values, digest)
     return ReferenceLogprobs(values, starts)
 
 
@@ -118,18 +123,20 @@ def _compute(
     *,
     token_budget: int,
     precision: Precision,
+    sharing: Sharing,
 ) -> Float[Tensor, " completions"]:
-    values = torch.full((count,), torch.nan)
+    values = torch.zeros(count)  # of which each process fills in its share
 
     def fill(pieces: list[list[Answered]]) -> None:
         for piece in pieces:
             found = sequence_logprobs(model, piece, precision=precision).float().cpu()
-            for member in piece:
+            for member in piece if weight_of(piece) else ():
                 own, found = found[: len(member.completion_ids)], found[len(member.completion_ids) :]
                 values[starts[member.id] :][: len(own)] = own
 
-    in_smaller_pieces(fill, microbatches(members, token_budget=token_budget))
-    return values
+    pieces = sharing.pieces_of(microbatches(members, token_budget=token_budget))
+    in_smaller_pieces(fill, pieces, sharing=sharing)
+    return sharing.add_up(values)
 
 
 def _digest(key: dict[str, Any], members: Sequence[Answered]) -> str:

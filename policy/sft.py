@@ -11,29 +11,24 @@ Defaults are of the second. It prints no loss mask; ours is the assistant's toke
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from language.checkpoints import load_causal_lm, load_tokenizer
-from language.commandline import autocast, resolve_device, run
+from language.checkpoints import load_causal_lm
+from language.commandline import autocast, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
-from language.options import OptionError
+from language.parallel import ALONE, Sharing, begin_sharing, weight_of
 from language.progress import Progress, begin_stage, tell
-from language.reading import say_read
 from language.repeating import keep_options
-from language.seeds import derived_seed
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
-from policy.dialogues import DialogueSet, TokenizedDialogue, cut_batch, load_dialogues, target_nlls
-from policy.judging import load_judge
-from policy.mixture import Mixture, load_mixture, members_of_epoch
-from policy.prompts import TokenizedPrompt, load_prompts, prompts_of
+from policy.dialogues import TokenizedDialogue, cut_batch, target_nlls
+from policy.learner import load_learner
+from policy.mixture import members_of_epoch
 from policy.publishing import keep_checkpoint, publish_policy, require_place, require_room, run_identity
 from policy.selection import (
-    Examination,
     best_epoch,
     epoch_directory,
     forget_epochs_but,
@@ -41,33 +36,13 @@ from policy.selection import (
     selection_sentence,
 )
 from policy.sft_config import SftConfig, require_options
+from policy.sft_material import Material, load_material, require_members
 from policy.stopping import in_smaller_pieces, require_finite
-from records import SamplingParams
-from rewardmodel.limits import BEYOND, at_most
 from rewardmodel.metrics import TRAINING_FIGURES, MetricsLog
 from rewardmodel.publishing import STATES, directory_sha256
 
 # What is shown of every epoch beside what it was selected by.
 _CURVES = ("selection_score", "validation_loss")
-
-# The score of an answer without an end token, as in PPO (LMHP, N+).
-MISSING_END_SCORE = -1.0
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a run reads: dialogues, what is mixed in, how epochs are selected, and the lineage of all."""
-
-    tokenizer: PreTrainedTokenizerBase
-    dialogues: DialogueSet
-    mixture: Mixture | None
-    examination: Examination | None
-    made_from: dict[str, dict[str, str]]
-
-    @property
-    def num_per_epoch(self) -> int:
-        """Dialogues of one epoch, mixed-in ones included."""
-        return len(self.dialogues.train) + (self.mixture.per_epoch if self.mixture else 0)
 
 
 def main(config: SftConfig) -> None:
@@ -75,37 +50,49 @@ def main(config: SftConfig) -> None:
     require_options(config)
     begin_stage("loading")
     torch.manual_seed(config.seed)
-    device = resolve_device(config.device)
+    sharing = begin_sharing(config.sharding)
+    device = sharing.device(config.device)
     material = load_material(config, device)
+    require_members(material, config, sharing)
     start = directory_sha256(config.model)
     hashes = {part: source["sha256"] for part, source in material.made_from.items()}
     identity = run_identity(config, data=hashes.pop("demonstrations"), start=start, **hashes)
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
-    keep_options(config, program="policy.sft")
-    dtype = config.trainable.trunk_dtype(config.precision)
-    learner = config.trainable.choose(load_causal_lm(config.model, dtype=dtype, device=device))
+    if sharing.is_main:
+        keep_options(config, program="policy.sft")
+    learner = load_learner(
+        config.model,
+        config.trainable,
+        config.precision,
+        device,
+        sharing,
+        activation_checkpointing=config.activation_checkpointing,
+    )
     require_room(config.work_directory, [learner], num_kept=num_kept(material, config))
-    metrics, selection = train(learner, material, config, identity)
+    metrics, selection = train(learner, material, config, identity, sharing=sharing)
     facts = {
         "name": config.out.name,
         "method": "sft",
         "start": {"name": config.model.name, "sha256": start},
         "made_from": material.made_from,
         "run": identity,
+        "num_processes": sharing.count,
         "num_records": len(material.dialogues.train),
         "left_out": material.dialogues.left_out,
         "metrics": metrics,
         "selection": selection,
     }
+    chosen = chosen_learner(learner, selection, config, sharing)
+    if chosen is None:
+        return
     tell(selection_sentence(selection))
-    learner = chosen_learner(learner, selection, config)
     begin_stage("publishing")
     publish_policy(
         config.out,
         config.work_directory,
-        model=learner,
+        model=chosen,
         base=config.model,
         trainable=config.trainable,
         tokenizer=material.tokenizer,
@@ -123,66 +110,16 @@ def num_kept(material: Material, config: SftConfig) -> int:
 
 
 def chosen_learner(
-    learner: PreTrainedModel | PeftModel, selection: dict[str, Any], config: SftConfig
-) -> PreTrainedModel | PeftModel:
-    """The model of the chosen epoch: the one that was kept, or the live one where the last was chosen."""
+    learner: PreTrainedModel | PeftModel, selection: dict[str, Any], config: SftConfig, sharing: Sharing = ALONE
+) -> PreTrainedModel | PeftModel | None:
+    """The model of the chosen epoch: the one that was kept, or the live one where the last was chosen.
+
+    All processes call it; those that do not publish get None.
+    """
     epoch, by = selection["published_epoch"], selection["by"]
     if by == "last" or (by == "held-out loss" and epoch == len(selection["curve"])):
-        return learner
-    return load_causal_lm(epoch_directory(config.work_directory, epoch))
-
-
-def load_material(config: SftConfig, device: torch.device) -> Material:
-    """Tokenizer, dialogues, mixture and examination. Raises DataError, RecordError or OptionError."""
-    tokenizer = load_tokenizer(config.model)
-    dialogues = load_dialogues(
-        config.data, tokenizer, max_tokens=config.max_tokens, validation_fraction=config.validation_fraction
-    )
-    learnt = at_most(dialogues.train, config.max_records, id_of=lambda dialogue: dialogue.id)
-    if beyond := len(dialogues.train) - len(learnt):
-        dialogues = replace(dialogues, train=learnt, left_out={**dialogues.left_out, BEYOND: beyond})
-    limit = f"--max-tokens {config.max_tokens}"
-    used = {"to learn from": len(dialogues.train), "held out": len(dialogues.validation)}
-    say_read(config.data, "dialogues", used, dialogues.left_out, limit=limit)
-    made_from = {"demonstrations": {"name": config.data.name, "sha256": dialogues.source.sha256}}
-    mixture = examination = None
-    if config.mix_data is not None:
-        mixture = load_mixture(
-            config.mix_data,
-            tokenizer,
-            per_epoch=round(config.mix_ratio * len(dialogues.train)),
-            max_tokens=config.max_tokens,
-            held_out=dialogues.held_out,
-        )
-        say_read(config.mix_data, "dialogues", {"to mix in": len(mixture.dialogues)}, mixture.left_out, limit=limit)
-        made_from["mixed_in"] = {"name": config.mix_data.name, "sha256": mixture.source.sha256}
-    if config.select_reward is not None:
-        prompts = tuple(prompts_of(dialogues.held_out, tokenizer, max_tokens=config.max_tokens))
-        if config.select_prompts is not None:
-            chosen = load_prompts(config.select_prompts, tokenizer, max_tokens=config.max_tokens, split="validation")
-            made_from["selection_prompts"] = {"name": config.select_prompts.name, "sha256": chosen.source.sha256}
-            say_read(config.select_prompts, "prompts", {"held out": len(chosen.prompts)}, chosen.left_out, limit=limit)
-            prompts = chosen.prompts
-        examination = load_examination(config, prompts, tokenizer, device)
-        reward = config.select_reward
-        made_from["selecting_reward_model"] = {"name": reward.name, "sha256": directory_sha256(reward)}
-    return Material(tokenizer, dialogues, mixture, examination, made_from)
-
-
-def load_examination(
-    config: SftConfig, prompts: tuple[TokenizedPrompt, ...], tokenizer: PreTrainedTokenizerBase, device: torch.device
-) -> Examination:
-    """The selecting reward model with its prompts. OptionError where there is none."""
-    assert config.select_reward is not None
-    if not prompts:
-        raise OptionError(
-            f"{config.data}: no validation dialogue to take prompts from for --select-reward; "
-            "give --select-prompts, or a higher --validation-fraction"
-        )
-    judge = load_judge(config.select_reward, device, missing_end_score=MISSING_END_SCORE, precision=config.precision)
-    seed = derived_seed(config.seed, "selection")
-    params = SamplingParams(max_new_tokens=config.select_max_new_tokens, seed=seed)
-    return Examination(judge, prompts[: config.select_max_prompts or None], tokenizer, params, config.precision)
+        return sharing.whole_on_main(learner)
+    return load_causal_lm(epoch_directory(config.work_directory, epoch)) if sharing.is_main else None
 
 
 def train(
@@ -192,6 +129,7 @@ def train(
     identity: dict[str, Any],
     *,
     share_before: float = 0.0,
+    sharing: Sharing = ALONE,
 ) -> tuple[dict[str, int | float], dict[str, Any]]:
     """The loop: every epoch's batches in seeded order, an optimizer step each.
 
@@ -207,16 +145,23 @@ def train(
     states = config.work_directory / STATES
     state.facts = {"metrics": {}, "curve": []}
     if config.resume:
-        load_latest_training_state(states, state)
-    log = MetricsLog(config.work_directory, state.step)
+        load_latest_training_state(states, state, sharing=sharing)
+    log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
     before, after = share_before * total_steps, 1 + total_steps / 50
     with Progress(
-        total_steps, description="sft", done=state.step, after=after, before=before, called=TRAINING_FIGURES
+        total_steps,
+        description="sft",
+        done=state.step,
+        after=after,
+        before=before,
+        called=TRAINING_FIGURES,
+        tells=sharing.is_main,
     ) as progress:
         if state.step == 0:
-            state.facts["metrics"] = validate(model, dialogues.validation, config)
+            state.facts["metrics"] = validate(model, dialogues.validation, config, sharing)
             state.facts["start_loss"] = state.facts["metrics"].get("validation_loss")
-            log.write({"step": 0, **state.facts["metrics"]})
+            if log:
+                log.write({"step": 0, **state.facts["metrics"]})
         members: list[TokenizedDialogue] = []
         while state.step < total_steps:
             epoch, position = divmod(state.step, steps_per_epoch)
@@ -224,22 +169,24 @@ def train(
                 members = members_of_epoch(dialogues.train, material.mixture, seed=config.seed, epoch=epoch)
             batch = members[position * config.batch_size : (position + 1) * config.batch_size]
             lr = float(schedule.get_last_lr()[0])
-            metrics = take_step(model, optimizer, batch, config, state.step)
+            metrics = take_step(model, optimizer, batch, config, state.step, sharing)
             schedule.step()
             state.step += 1
             ended = state.step % steps_per_epoch == 0 or state.step == total_steps
             if ended:
-                metrics |= validate(model, dialogues.validation, config)
+                metrics |= validate(model, dialogues.validation, config, sharing)
             if ended and material.examination is not None:
-                metrics |= examine(model, material, config, epoch + 1, progress)
+                metrics |= examine(model, material, config, epoch + 1, progress, sharing)
             state.facts["metrics"] |= metrics
             if ended:
-                end_epoch(model, material, config, state, progress, is_last=state.step == total_steps)
-            log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
+                end_epoch(model, material, config, state, progress, sharing, is_last=state.step == total_steps)
+            if log:
+                log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
             progress.advance(1, metrics)
             if state.step % config.save_every == 0 or state.step == total_steps:
-                save_training_state(states, state)
-    log.close()
+                save_training_state(states, state, sharing=sharing)
+    if log:
+        log.close()
     num_epochs = -(-total_steps // steps_per_epoch)
     selection = selection_facts(state.facts["curve"], num_epochs=num_epochs, start_loss=state.facts.get("start_loss"))
     published = state.facts.get("published", state.facts["metrics"])
@@ -252,6 +199,7 @@ def end_epoch(
     config: SftConfig,
     state: TrainingState,
     progress: Progress,
+    sharing: Sharing = ALONE,
     *,
     is_last: bool,
 ) -> None:
@@ -269,26 +217,37 @@ def end_epoch(
     if best_epoch(curve) == epoch:
         state.facts["published"] = dict(metrics)
         if material.examination is None and not is_last:
-            forget_epochs_but(config.work_directory, best_before)
-            keep_epoch(model, material, config, epoch)
+            if sharing.is_main:
+                forget_epochs_but(config.work_directory, best_before)
+            keep_epoch(model, material, config, epoch, sharing)
 
 
 def examine(
-    model: PreTrainedModel | PeftModel, material: Material, config: SftConfig, epoch: int, progress: Progress
+    model: PreTrainedModel | PeftModel,
+    material: Material,
+    config: SftConfig,
+    epoch: int,
+    progress: Progress,
+    sharing: Sharing = ALONE,
 ) -> dict[str, int | float]:
     """Keep what the model is at an epoch's end, and score its answers."""
     assert material.examination is not None
-    keep_epoch(model, material, config, epoch)
-    score = material.examination.score(model)
+    keep_epoch(model, material, config, epoch, sharing)
+    score = material.examination.score(model, sharing)
     progress.say(f"epoch {epoch}: score {score:.3f} on {len(material.examination.prompts)} validation prompts")
     return {"selection_score": score}
 
 
-def keep_epoch(model: PreTrainedModel | PeftModel, material: Material, config: SftConfig, epoch: int) -> None:
-    """Keep what the model is at an epoch's end in the work directory."""
+def keep_epoch(
+    model: PreTrainedModel | PeftModel, material: Material, config: SftConfig, epoch: int, sharing: Sharing = ALONE
+) -> None:
+    """Keep what the model is at an epoch's end in the work directory. All processes call it."""
+    whole = sharing.whole_on_main(model)
+    if whole is None:
+        return
     keep_checkpoint(
         epoch_directory(config.work_directory, epoch),
-        model,
+        whole,
         material.tokenizer,
         base=config.model,
         trainable=config.trainable,
@@ -302,8 +261,9 @@ def take_step(
     dialogues: Sequence[TokenizedDialogue],
     config: SftConfig,
     step: int,
+    sharing: Sharing = ALONE,
 ) -> dict[str, int | float]:
-    """One optimizer step on one batch, in pieces that fit memory."""
+    """One optimizer step on one batch, in pieces that fit memory; of several processes each takes its share of them."""
     started = time.monotonic()
     total = sum(dialogue.num_targets for dialogue in dialogues)
 
@@ -311,8 +271,11 @@ def take_step(
         optimizer.zero_grad(set_to_none=True)
         return sum(add_gradient(model, piece, total, config, step) for piece in pieces)
 
-    pieces = cut_batch(dialogues, token_budget=config.microbatch_tokens, packing=config.packing)
-    loss = in_smaller_pieces(accumulate, pieces)
+    budget = sharing.budget(config.microbatch_tokens, sum(len(dialogue.token_ids) for dialogue in dialogues))
+    pieces = sharing.pieces_of(cut_batch(dialogues, token_budget=budget, packing=config.packing))
+    share = in_smaller_pieces(accumulate, pieces, sharing=sharing)
+    loss = sharing.add_up(torch.tensor(share, dtype=torch.float64)).item()
+    sharing.add_gradients(model)
     norm = clip_gradients(model, max_norm=config.max_grad_norm)
     require_finite(norm, "the gradient's norm", [dialogue.id for dialogue in dialogues], step + 1)
     optimizer.step()
@@ -332,7 +295,7 @@ def add_gradient(
 ) -> float:
     """Add one piece's share of the batch's gradient; returns its share of the loss."""
     with autocast(model.device, config.precision):
-        share = target_nlls(model, piece, packing=config.packing).sum() / total
+        share = target_nlls(model, piece, packing=config.packing).sum() / total * weight_of(piece)
     require_finite(share.item(), "the loss", [dialogue.id for dialogue in piece], step + 1)
     share.backward()  # type: ignore[no-untyped-call]
     return share.item()
@@ -340,18 +303,21 @@ def add_gradient(
 
 @torch.no_grad()
 def validate(
-    model: PreTrainedModel | PeftModel, dialogues: Sequence[TokenizedDialogue], config: SftConfig
+    model: PreTrainedModel | PeftModel,
+    dialogues: Sequence[TokenizedDialogue],
+    config: SftConfig,
+    sharing: Sharing = ALONE,
 ) -> dict[str, int | float]:
     """The mean loss over every target of the validation dialogues; nothing where there are none."""
     if not dialogues:
         return {}
     total = sum(dialogue.num_targets for dialogue in dialogues)
     loss = 0.0
-    for piece in cut_batch(dialogues, token_budget=config.microbatch_tokens, packing=config.packing):
+    for piece in sharing.pieces_of(cut_batch(dialogues, token_budget=config.microbatch_tokens, packing=config.packing)):
         with autocast(model.device, config.precision):
-            loss += target_nlls(model, piece, packing=config.packing).sum().item() / total
-    return {"validation_loss": loss}
+            loss += target_nlls(model, piece, packing=config.packing).sum().item() / total * weight_of(piece)
+    return {"validation_loss": sharing.add_up(torch.tensor(loss, dtype=torch.float64)).item()}
 
 
 if __name__ == "__main__":
-    run(main, SftConfig)
+    run(main, SftConfig, shares_work=True)

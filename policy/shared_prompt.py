@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from language.batching import Batch, pad_prompts_and_responses
 from language.chunked_logprobs import chunked_logprobs, chunked_logprobs_and_entropies, chunking
 from language.logprobs import entropy, response_logits, token_logprobs
+from language.parallel import within
 from policy.packing import attending_by_span, pack_row, packs
 from rewardmodel.packing import PackedRow
 from rewardmodel.reach import alike, forget_lengths, rejoin
@@ -95,8 +96,12 @@ class PromptGroups:
 def completion_logprobs(model: nn.Module, groups: PromptGroups, *, temperature: float) -> Float[Tensor, "rows length"]:
     """log π of every completion token given all before it, nats; 0 at padding."""
     if unembedding := chunking(model, len(groups.token_ids)):
-        states = _states_before(unembedding.trunk, groups)
-        return _widen(chunked_logprobs(unembedding, states, groups.token_ids, temperature=temperature), groups.mask)
+
+        def by_chunks() -> Tensor:
+            states = _states_before(unembedding.trunk, groups)
+            return _widen(chunked_logprobs(unembedding, states, groups.token_ids, temperature=temperature), groups.mask)
+
+        return within(model, by_chunks)
     logits = completion_logits(model, groups)
     return _widen(token_logprobs(logits, groups.token_ids, temperature=temperature), groups.mask)
 
@@ -106,13 +111,17 @@ def completion_logprobs_and_entropies(
 ) -> tuple[Float[Tensor, "rows length"], Float[Tensor, "rows length"]]:
     """The same, and the entropy of the distribution that each token was drawn from, nats, without gradients."""
     if unembedding := chunking(model, len(groups.token_ids)):
-        states, token_ids = _states_before(unembedding.trunk, groups), groups.token_ids
-        with torch.no_grad():
-            found = chunked_logprobs_and_entropies(unembedding, states, token_ids, temperature=temperature)
-        if torch.is_grad_enabled():  # to be trained from too: the chunks are computed again in its backward pass
-            trained = chunked_logprobs(unembedding, states, token_ids, temperature=temperature)
-            return _widen(trained, groups.mask), _widen(found[1], groups.mask)
-        return _widen(found[0], groups.mask), _widen(found[1], groups.mask)
+
+        def by_chunks() -> tuple[Tensor, Tensor]:
+            states, token_ids = _states_before(unembedding.trunk, groups), groups.token_ids
+            with torch.no_grad():
+                found = chunked_logprobs_and_entropies(unembedding, states, token_ids, temperature=temperature)
+            if torch.is_grad_enabled():  # to be trained from too: the chunks are computed again in its backward pass
+                trained = chunked_logprobs(unembedding, states, token_ids, temperature=temperature)
+                return _widen(trained, groups.mask), _widen(found[1], groups.mask)
+            return _widen(found[0], groups.mask), _widen(found[1], groups.mask)
+
+        return within(model, by_chunks)
     logits = completion_logits(model, groups)
     logprobs = token_logprobs(logits, groups.token_ids, temperature=temperature)
     return _widen(logprobs, groups.mask), _widen(entropy(logits.detach(), temperature=temperature), groups.mask)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 
+from language.parallel import ALONE, Sharing
 from rewardmodel.stopping import OutOfMemory, TrainingStopped
 
 _NAMED = 8  # records named in a message; enough to find the batch
@@ -23,11 +24,14 @@ def require_finite(value: float, name: str, record_ids: Sequence[str], step: int
         )
 
 
-def in_smaller_pieces(action: Callable[[list[list[Member]]], Outcome], pieces: list[list[Member]]) -> Outcome:
+def in_smaller_pieces(
+    action: Callable[[list[list[Member]]], Outcome], pieces: list[list[Member]], *, sharing: Sharing = ALONE
+) -> Outcome:
     """`action(pieces)`; where memory runs out, again from its beginning with every piece in halves.
 
     The same mathematics in smaller forward passes. `action` must be repeatable: it begins by clearing the
-    gradients it accumulates. Raises OutOfMemory where not even pieces of one member fit.
+    gradients it accumulates. Raises OutOfMemory where not even pieces of one member fit, and at once where networks
+    are shared out: the other processes wait in the middle of a layer for this one's part, and cannot begin again.
     """
     while True:
         try:
@@ -35,6 +39,12 @@ def in_smaller_pieces(action: Callable[[list[list[Member]]], Outcome], pieces: l
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
+            if sharing.is_sharded:
+                raise OutOfMemory(
+                    f"process {sharing.rank} is out of memory on pieces of up to {max(map(len, pieces))} sequences; "
+                    "with --sharding full no process can begin again by itself; lower --microbatch-tokens or "
+                    "--microbatch-size, give --activation-checkpointing or more processes, and go on with --resume"
+                ) from error
             halves = [half for piece in pieces for half in _halve(piece)]
             if len(halves) == len(pieces):
                 raise OutOfMemory(

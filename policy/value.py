@@ -20,7 +20,9 @@ from language.chat import render_dialogue
 from language.commandline import Precision
 from language.lora import without_adapter
 from language.options import OptionError
+from language.parallel import ALONE, Sharing
 from policy.learner import Trainable, frozen_copy, frozen_start
+from policy.placing import place_scorer
 from policy.shared_prompt import PromptGroups, completion_states
 from records import Message
 from rewardmodel.model import RewardModel
@@ -36,17 +38,20 @@ class ValueLearner:
         precision: Precision = "fp32",
         *,
         start: RewardModel | None = None,
+        sharing: Sharing = ALONE,
     ) -> None:
         self.model = start or reward_model
         self.model.backbone = trainable.choose(cast(PreTrainedModel, self.model.backbone))
         self.model.head.requires_grad_(True)
         if start is not None:
             self._start = reward_model.requires_grad_(False).eval()
-            return
-        trunk = self.model.backbone
-        if not trainable.lora_rank:
-            trunk = frozen_start(trunk, trainable, precision)
-        self._start = RewardModel(trunk, frozen_copy(self.model.head), reward_model.facts)
+        else:
+            trunk = self.model.backbone
+            if not trainable.lora_rank:
+                trunk = frozen_start(trunk, trainable, precision, sharing)
+            self._start = RewardModel(trunk, frozen_copy(self.model.head), reward_model.facts)
+        for model in (self.model, self._start):
+            place_scorer(sharing, model)
 
     @contextmanager
     def as_reward_model(self) -> Iterator[RewardModel]:

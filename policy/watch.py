@@ -16,10 +16,11 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from language.commandline import Precision, autocast
+from language.parallel import ALONE, Sharing
 from policy.beyond_length import expected_by_length
 from policy.disagreements import Disagreement, largest_disagreements
 from policy.ensembles import ONE_REWARD_MODEL, RewardEnsemble, RewardSource
-from policy.judging import Asked, Judge, Scorer, repeated_share, sample_answers
+from policy.judging import Asked, Judge, Scorer, repeated_share, sample_shares
 from policy.learner import PolicyLearner, Trainable, sampling_model
 from policy.objective import kl_of_logits, length_scores
 from policy.prompts import TokenizedPrompt
@@ -85,25 +86,36 @@ class Watch:
     length_only_tokens: int = 0  # of a control, whose scores are its lengths'
     ensemble: RewardEnsemble = ONE_REWARD_MODEL  # the reward models beside the first that the run is trained on
 
-    def look(self, policy: PolicyLearner, rewards: RewardSource, update: int) -> Look:
-        """Answer every prompt and have both reward models read the answers."""
-        answers = sample_answers(
+    def look(self, policy: PolicyLearner, rewards: RewardSource, update: int, sharing: Sharing = ALONE) -> Look:
+        """Answer every prompt and have both reward models read the answers.
+
+        Processes share the prompts. What networks that are shared out say of the answers all ask together, of them all.
+        """
+        answers = sample_shares(
             sampling_model(policy.model, precision=self.precision),
             self.tokenizer,
             self.prompts,
-            policy="",
             params=self.params,
+            sharing=sharing,
         )
         asked = [(prompt, [completion]) for prompt, (_, completion) in zip(self.prompts, answers, strict=True)]
         token_ids = [sampled.token_ids for sampled, _ in answers]
         lengths = list(map(len, token_ids))
-        scores = self._scores(rewards, asked, lengths)
-        held_out_scores = [score for (score,) in self.judge.scores(asked)]
+        own = slice(None) if sharing.is_sharded else sharing.span(len(asked))
+        read = (
+            self._scores(rewards, asked[own], lengths[own]),
+            [score for (score,) in self.judge.scores(asked[own])],
+            [self._kl(policy, prompt, ids) for prompt, ids in zip(self.prompts[own], token_ids[own], strict=True)],
+        )
+        parts = [read] if sharing.is_sharded else sharing.gather(read)
+        scores, held_out_scores, kls = (
+            [value for part in column for value in part] for column in zip(*parts, strict=True)
+        )
         return Look(
             update=update,
             scores=scores,
             held_out_scores=held_out_scores,
-            kl=mean(self._kl(policy, prompt, ids) for prompt, ids in zip(self.prompts, token_ids, strict=True)),
+            kl=mean(kls),
             lengths=lengths,
             ended=[completion.finish_reason == "stop" for _, completion in answers],
             repeated_share=float(mean(map(repeated_share, token_ids))),
@@ -112,6 +124,8 @@ class Watch:
 
     def _scores(self, rewards: RewardSource, asked: Sequence[Asked], lengths: Sequence[int]) -> list[float]:
         """What the run is trained on: the reward models', or the control's."""
+        if not asked:
+            return []  # more processes than prompts
         if self.length_only_tokens:
             mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
             return [float(score) for score in length_scores(mask, self.length_only_tokens)]
@@ -170,11 +184,15 @@ def keep_if_best(
     *,
     base: Path,
     trainable: Trainable,
+    sharing: Sharing = ALONE,
 ) -> None:
     """Publish the policy in the work directory where its look is the best so far, in place of the one before."""
     best = best_look(looks)
-    if best is looks[-1]:
-        keep_checkpoint(work / BEST, policy.model, tokenizer, base=base, trainable=trainable, update=best.update)
+    if best is not looks[-1]:
+        return
+    whole = sharing.whole_on_main(policy.model)
+    if whole is not None:
+        keep_checkpoint(work / BEST, whole, tokenizer, base=base, trainable=trainable, update=best.update)
 
 
 def looks_of(facts: Sequence[dict[str, Any]]) -> list[Look]:

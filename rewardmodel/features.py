@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from language.parallel import ALONE, Sharing, weight_of
 from rewardmodel.comparisons import Comparison, microbatches
 from rewardmodel.model import RewardModel
 from rewardmodel.scoring import states_of
@@ -32,7 +33,13 @@ class States:
 
 
 def load_states(
-    directory: Path, key: str, model: RewardModel, comparisons: Sequence[Comparison], *, token_budget: int
+    directory: Path,
+    key: str,
+    model: RewardModel,
+    comparisons: Sequence[Comparison],
+    *,
+    token_budget: int,
+    sharing: Sharing = ALONE,
 ) -> States:
     """From `directory` where an earlier run with the same `key` left them; else computed, and left there."""
     starts, count = {}, 0
@@ -40,11 +47,13 @@ def load_states(
         starts[comparison.id] = count
         count += len(comparison.completion_ids)
     path = directory / STATES_FILE
-    values = _read(path, key, count)
+    values = sharing.from_main(_read(path, key, count) if sharing.is_main else None)
     if values is None:
-        values = _compute(model, comparisons, starts, count, token_budget=token_budget)
+        values = _compute(model, comparisons, starts, count, token_budget=token_budget, sharing=sharing)
+        if not sharing.is_main:
+            return States(values, starts)
         directory.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}")  # every process of a shared run comes here
+        part = path.with_name(f"{path.name}.{os.getpid()}")
         try:
             save_file({"states": values}, part, metadata={"key": key})
             part.replace(path)
@@ -55,15 +64,21 @@ def load_states(
 
 @torch.no_grad()
 def _compute(
-    model: RewardModel, comparisons: Sequence[Comparison], starts: dict[str, int], count: int, *, token_budget: int
+    model: RewardModel,
+    comparisons: Sequence[Comparison],
+    starts: dict[str, int],
+    count: int,
+    *,
+    token_budget: int,
+    sharing: Sharing,
 ) -> Float[Tensor, "completions hidden"]:
-    values = torch.empty(count, model.head.in_features)
-    for piece in microbatches(comparisons, token_budget=token_budget):
+    values = torch.zeros(count, model.head.in_features)  # of which each process fills in its share
+    for piece in sharing.pieces_of(microbatches(comparisons, token_budget=token_budget)):
         found = states_of(model, piece).float().cpu()
-        for comparison in piece:
+        for comparison in piece if weight_of(piece) else ():
             own, found = found[: len(comparison.completion_ids)], found[len(comparison.completion_ids) :]
             values[starts[comparison.id] :][: len(own)] = own
-    return values
+    return sharing.add_up(values)
 
 
 def _read(path: Path, key: str, count: int) -> Float[Tensor, "completions hidden"] | None:

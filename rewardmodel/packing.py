@@ -6,17 +6,18 @@ and itself, nothing else. K completions then cost prompt + Σ completions tokens
 completion), without padding; scores and gradients equal those of separate forwards to rounding.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import AttentionInterface
 
+from language.activation_checkpointing import attending
 from language.batching import pad_right
 from rewardmodel.comparisons import Comparison
 from rewardmodel.model import Backbone, RewardModel, last_states
@@ -206,21 +207,6 @@ def shares_prompts(model: RewardModel, comparisons: Sequence[Comparison]) -> boo
     return model.shares_prompts
 
 
-def checkpoint_activations(model: RewardModel) -> None:
-    """Keep no layer's activations for the backward pass; each is computed again when its turn comes.
-
-    By then the row's attention would no longer be the one in force, so it is put back for the recomputing.
-    """
-    backbone = cast(PreTrainedModel, model.backbone)
-
-    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _attending(backbone, backbone.config._attn_implementation)
-
-    enable = cast(Any, backbone).gradient_checkpointing_enable  # not typed
-    enable({"use_reentrant": False, "context_fn": contexts})
-    backbone.train()  # transformers checkpoints in training mode only; there is no dropout to wake
-
-
 def _compute_dtype(tensor: Tensor) -> torch.dtype:
     """What autocast would compute in. Rotary positions leave fp32 queries behind; cast once, not in every span."""
     kind = tensor.device.type
@@ -245,18 +231,7 @@ def _multiplied_attention(
 
 def _attending_by_span(backbone: Backbone) -> AbstractContextManager[None]:
     # The name is in no table of mask functions, so transformers makes no mask and hands None through.
-    return _attending(backbone, _ATTENTION)
-
-
-@contextmanager
-def _attending(backbone: Backbone, implementation: str) -> Iterator[None]:
-    config = backbone.config
-    before = config._attn_implementation
-    config._attn_implementation = implementation
-    try:
-        yield
-    finally:
-        config._attn_implementation = before
+    return attending(backbone, _ATTENTION)
 
 
 @torch.no_grad()

@@ -69,6 +69,11 @@ def rejoin(found: Sequence[Tensor], groups: Sequence[Sequence[int]], sizes: Sequ
     return torch.cat([parts[index] for index in range(len(sizes))])
 
 
+def positions_move(network: nn.Module) -> bool:
+    """Whether rotary positions change with the longest sequence of a batch."""
+    return bool(list(_moving_positions(_text_config(network))))
+
+
 def forget_lengths(network: nn.Module) -> None:
     """Have dynamic rotary positions follow the next batch alone, and not the longest that ever was."""
     if any(is_dynamic for _, is_dynamic in _moving_positions(_text_config(network))):

@@ -40,7 +40,7 @@ def stopping_without_memory(batch: Sequence[Comparison], step: int) -> Iterator[
         num_tokens = sum(comparison.num_tokens for comparison in batch)
         raise OutOfMemory(
             f"step {step + 1}: out of memory on {num_tokens} tokens of {_rankings(batch)}; lower --microbatch-tokens, "
-            "or use --max-tokens, --lora or --train-last-layers, and go on with --resume"
+            "or use --max-tokens, --activation-checkpointing, --lora or --train-last-layers, and go on with --resume"
         ) from error
 
 

@@ -3,27 +3,30 @@
 Batches of whole rankings in seeded order, each completion forwarded once, the mean over pairs within a
 ranking and over rankings; then normalisation, figures on the validation split, and one published
 directory. Killed at any moment, --resume goes on to bit-identical weights (CPU, same threads). On several
-GPUs: torchrun --nproc-per-node GPUS -m rewardmodel.train, which shares out every batch.
+GPUs: torchrun --nproc-per-node GPUS -m rewardmodel.train, which shares out every batch (docs/sharding.md).
 """
 
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers import PreTrainedModel
 
+from language.activation_checkpointing import checkpoint_activations
 from language.checkpoints import load_tokenizer
 from language.commandline import autocast, run
 from language.optimization import build_adamw, build_schedule, clip_gradients
+from language.parallel import ALONE, Sharing, begin_sharing, weight_of
 from language.progress import Progress, begin_stage
 from language.reading import say_read
 from language.repeating import keep_options
 from language.training_state import TrainingState, load_latest_training_state, save_training_state
-from rewardmodel.comparisons import Comparison, RankingPairs, batches, pairs_of
+from rewardmodel.comparisons import Comparison, RankingPairs, batches, microbatches, pairs_of
 from rewardmodel.debiasing import LengthExpert, fit_length_expert
 from rewardmodel.evaluate import NUM_CORRUPTED, evaluate_rankings, summarise
 from rewardmodel.evaluation import Evaluation, validation_figures
@@ -34,9 +37,8 @@ from rewardmodel.material import Material, load_material
 from rewardmodel.metrics import TRAINING_FIGURES, MetricsLog
 from rewardmodel.model import RewardModel, context_of, start_reward_model
 from rewardmodel.normalisation import normalise
-from rewardmodel.packing import checkpoint_activations
 from rewardmodel.parameters import choose_parameters, merge_adapters
-from rewardmodel.processes import Processes
+from rewardmodel.placing import place_reward_model, whole_reward_model
 from rewardmodel.publishing import STATES, directory_sha256, is_published, make_facts, publish, require_room
 from rewardmodel.scoring import scores_of
 from rewardmodel.statistics import correctness
@@ -54,7 +56,8 @@ _NOT_IDENTITY = {
     "device",
     "save_every",
     "evaluate_every",
-    "checkpoint_activations",
+    "activation_checkpointing",
+    "sharding",
 }
 
 
@@ -62,10 +65,11 @@ def main(config: TrainConfig) -> None:
     """Read everything and refuse what is wrong; only then train, normalise, evaluate, publish."""
     require_options(config)
     begin_stage("loading")
-    processes = Processes()
+    sharing = begin_sharing(config.sharding)
     torch.manual_seed(config.seed)
     tokenizer = load_tokenizer(config.model)
-    model = start_reward_model(config.model, seed=config.seed, device=processes.device(config.device))
+    where = sharing.loading_device(sharing.device(config.device))
+    model = start_reward_model(config.model, seed=config.seed, device=where)
     material = load_material(
         config.data,
         tokenizer,
@@ -82,10 +86,12 @@ def main(config: TrainConfig) -> None:
     if is_published(config.out, identity, may_be=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return
-    if processes.is_main:
+    sharing.require_members(len(material.comparisons), f"comparisons to learn from in {config.data}")
+    sharing.require_members(config.batch_size, "comparisons of a batch (--batch-size)")
+    if sharing.is_main:
         keep_options(config, program="rewardmodel.train")
-    if config.checkpoint_activations:
-        checkpoint_activations(model)
+    if config.activation_checkpointing:
+        checkpoint_activations(cast(PreTrainedModel, model.backbone))
     choose_parameters(
         model,
         lora_rank=config.lora_rank if config.lora else None,
@@ -93,10 +99,10 @@ def main(config: TrainConfig) -> None:
         head_only=config.probe,
     )
     require_room(config.work_directory, model)
+    place_reward_model(sharing, model)
     expert = fit_length_expert(material.comparisons) if config.length_debias else None
-    learner = Learner(
-        config, processes, expert, cache_states(model, material, identity, config) if config.probe else None
-    )
+    states = cache_states(model, material, identity, config, sharing) if config.probe else None
+    learner = Learner(config, sharing, expert, states)
     train(
         model,
         material.comparisons,
@@ -105,9 +111,10 @@ def main(config: TrainConfig) -> None:
         lambda: validate(model, tokenizer, material, config, num_corrupted=0),
         after=steps_after(material, config),
     )
-    if not processes.is_main:
+    whole = whole_reward_model(sharing, model)
+    if whole is None:
         return
-    model.eval()
+    model = whole.eval()
     begin_stage("normalising")
     merge_adapters(model)
     with autocast(model.device, config.precision):
@@ -116,7 +123,7 @@ def main(config: TrainConfig) -> None:
     evaluation = validate(model, tokenizer, material, config, num_corrupted=NUM_CORRUPTED)
     begin_stage("publishing")
     facts = make_facts(config.out.name, config.model.name, identity, material, normalisation, evaluation)
-    facts["num_processes"] = processes.count
+    facts["num_processes"] = sharing.count
     publish(config.out, config.work_directory, model, tokenizer, facts, evaluation)
     if evaluation is not None:
         print(f"validation split of {config.data}")
@@ -128,7 +135,7 @@ class Learner:
     """What a step needs besides model and batch. `states` are those of a frozen trunk, where only the head learns."""
 
     config: TrainConfig
-    processes: Processes = field(default_factory=Processes)
+    sharing: Sharing = ALONE
     length_expert: LengthExpert | None = None
     states: States | None = None
 
@@ -162,7 +169,7 @@ def train(
 
     `judge` evaluates the model as it is, where that is asked for along the way.
     """
-    config, is_main = learner.config, learner.processes.is_main
+    config, sharing = learner.config, learner.sharing
     plan = [
         batches(comparisons, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
         for epoch in range(config.epochs)
@@ -175,10 +182,15 @@ def train(
     state = TrainingState({"model": model}, {"adam": optimizer}, {"lr": schedule}, run=identity)
     states = config.work_directory / STATES
     if config.resume:
-        load_latest_training_state(states, state)
-    log = MetricsLog(config.work_directory, state.step) if is_main else None
+        load_latest_training_state(states, state, sharing=sharing)
+    log = MetricsLog(config.work_directory, state.step) if sharing.is_main else None
     with Progress(
-        total_steps, description="reward model", done=state.step, after=after, called=TRAINING_FIGURES
+        total_steps,
+        description="reward model",
+        done=state.step,
+        after=after,
+        called=TRAINING_FIGURES,
+        tells=sharing.is_main,
     ) as progress:
         for epoch in range(state.epoch, config.epochs):
             state.epoch = epoch
@@ -188,17 +200,19 @@ def train(
                 schedule.step()
                 state.step += 1
                 state.position += 1
-                if log is None:
-                    continue
-                log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
                 progress.advance(1, metrics)
-                if config.evaluate_every and state.step % config.evaluate_every == 0:
-                    log.board(state.step, validation_figures(judge()))
+                if log:
+                    log.write({"step": state.step, "epoch": epoch, "lr": lr, **metrics})
+                is_due = config.evaluate_every and state.step % config.evaluate_every == 0
+                if is_due and (log or sharing.is_sharded):  # what is shared out only all together can ask
+                    figures = validation_figures(judge())
+                    if log:
+                        log.board(state.step, figures)
                 if state.step % config.save_every == 0 and state.step < total_steps:
-                    save_training_state(states, state)
+                    save_training_state(states, state, sharing=sharing)
             state.epoch, state.position = epoch + 1, 0
-        if log is not None:
-            save_training_state(states, state)
+        save_training_state(states, state, sharing=sharing)
+        if log:
             log.close()
 
 
@@ -221,26 +235,29 @@ def take_step(
 
     Of several processes each takes its share of the pieces, and the gradients are added up.
     """
-    config, processes = learner.config, learner.processes
+    config, sharing = learner.config, learner.sharing
     started = time.monotonic()
     num_rankings = sum(1 if config.soft_labels else len(comparison.tiers) for comparison in batch)
     totals = torch.zeros(3, dtype=torch.float64)  # loss, pairs in order, pairs
     optimizer.zero_grad(set_to_none=True)
-    for piece in processes.share(batch, token_budget=config.microbatch_tokens):
+    budget = sharing.budget(config.microbatch_tokens, sum(comparison.num_tokens for comparison in batch))
+    for piece in sharing.pieces_of(microbatches(batch, token_budget=budget)):
         pairs = pairs_of(piece, model.device, soft_labels=config.soft_labels)
         with stopping_without_memory(piece, step):
             with autocast(model.device, config.precision):
                 scores = learner.scores(model, piece)
-            share = learner.losses(scores, piece, pairs).sum() / num_rankings
-            if processes.count == 1:
+            share = learner.losses(scores, piece, pairs).sum() / num_rankings * weight_of(piece)
+            if sharing.count == 1:
                 require_finite(share.item(), "the loss", piece, step)
             share.backward()  # type: ignore[no-untyped-call]
+        if not weight_of(piece):
+            continue
         found = scores.detach()
         right = correctness(found[pairs.pairs[:, 0]] - found[pairs.pairs[:, 1]])
         totals += torch.tensor([share.item(), float(right.sum()), len(right)], dtype=torch.float64)
-    loss, right_pairs, num_pairs = processes.add_up(totals).tolist()
+    loss, right_pairs, num_pairs = sharing.add_up(totals).tolist()
     require_finite(loss, "the loss", batch, step)  # of all processes alike, so that none waits for another
-    processes.add_gradients(model)
+    sharing.add_gradients(model)
     norm = clip_gradients(model, max_norm=config.max_grad_norm)
     require_finite(norm, "the gradient's norm", batch, step)
     optimizer.step()
@@ -282,12 +299,19 @@ def say_what_was_read(material: Material, config: TrainConfig) -> None:
         say_read(config.demonstrations, "demonstrations", {"to normalise over": len(material.references)})
 
 
-def cache_states(model: RewardModel, material: Material, identity: dict[str, Any], config: TrainConfig) -> States:
+def cache_states(
+    model: RewardModel, material: Material, identity: dict[str, Any], config: TrainConfig, sharing: Sharing = ALONE
+) -> States:
     """The states of all comparisons under the untrained trunk, from an earlier run's file where that fits."""
     key = f"{identity['base']}/{identity['data']}/{config.max_tokens}/{config.precision}"
     with autocast(model.device, config.precision):
         return load_states(
-            config.work_directory, key, model, material.comparisons, token_budget=config.microbatch_tokens
+            config.work_directory,
+            key,
+            model,
+            material.comparisons,
+            token_budget=config.microbatch_tokens,
+            sharing=sharing,
         )
 
 

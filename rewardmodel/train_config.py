@@ -6,6 +6,7 @@ from pathlib import Path
 from language.commandline import Precision
 from language.model_kinds import ModelDirectory
 from language.options import KeepsWork, OptionError, require_not_negative, require_positive, require_share
+from language.parallel import ShardingKind
 from rewardmodel.publishing import STATES
 from rewardmodel.splits import SplitBy
 
@@ -66,8 +67,11 @@ class TrainConfig(KeepsWork):
     """Train only that many of the last layers and the head; 0 trains all."""
     probe: bool = False
     """Train the head alone, on hidden states computed once and kept in the work directory; wants --lr near 1e-3."""
-    checkpoint_activations: bool = False
+    activation_checkpointing: bool = False
     """Compute each layer again on the way back instead of keeping it: less memory, a third more time."""
+    sharding: ShardingKind = "auto"
+    """How several processes (torchrun) share the run: replicate keeps whole networks in each, full shares them out
+    (FSDP); auto is replicate, and none where one is alone."""
     save_every: int = 20
     """Optimizer steps between resumable states."""
     evaluate_every: int = 0

@@ -17,6 +17,8 @@ _SHARED: dict[str, type] = {
     "lora": bool,
     "lora_rank": int,
     "train_last_layers": int,
+    "activation_checkpointing": bool,
+    "sharding": str,
     "save_every": int,
     "device": str,
 }
@@ -75,7 +77,6 @@ OPTIONS: dict[TrainingKind, dict[str, type]] = {
         "weigh_trainers": bool,
         "length_debias": bool,
         "probe": bool,
-        "checkpoint_activations": bool,
         "max_tokens": int,
         "split_by": str,
     },

@@ -24,7 +24,6 @@ from policy.rollout import Rollouts, ScoredRollouts, collect_rollouts, score_rol
 from records import verify_directory
 from records.metrics import MEASURED, RESULT
 from rewardmodel.stopping import TrainingStopped
-from tests.launching import start
 from tests.policy.factories import write_prompts
 from tests.policy.outcomes import metrics_of, weights_of
 from tests.policy.updates import CPU, dying_after, gradients
@@ -252,22 +251,3 @@ def test_minibatches_hold_whole_prompts_where_they_can(config: RlooConfig) -> No
     _, rollouts, _ = begin(config)
     plan = plan_epoch(rollouts, minibatch_size=8, microbatch_size=4, seed=0, update=0, epoch=0)
     assert [len({row // 4 for piece in minibatch for row in piece}) for minibatch in plan] == [2, 2]
-
-
-@pytest.mark.chaos
-def test_two_processes_end_with_the_weights_of_one(config: RlooConfig, tmp_path: Path) -> None:
-    outs = {}
-    for count in (1, 2):
-        outs[count] = tmp_path / f"rloo-{count}"
-        options: list[object] = ["--policy", config.policy, "--reward", config.reward, "--prompts", config.prompts]
-        options += ["--out", outs[count], "--updates", "2", "--rollouts-per-update", "24", "--device", "cpu"]
-        options += ["--completions-per-prompt", "4", "--minibatch-size", "12", "--microbatch-size", "4"]
-        options += ["--max-new-tokens", "8", "--lr", "1e-3", "--warmup-updates", "0"]
-        ended = start("policy.rloo", options, processes=count)
-        assert ended.returncode == 0, ended.stderr
-        assert json.loads((outs[count] / "policy.json").read_text())["num_processes"] == count
-    one, two = (load_file(out / "model.safetensors") for out in outs.values())
-    before = load_file(config.policy / "model.safetensors")
-    for name, weight in one.items():
-        assert (two[name] - weight).abs().max() < 2e-5, name
-    assert max(float((before[name] - weight).abs().max()) for name, weight in one.items()) > 1e-3

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from language.activation_checkpointing import checkpoint_activations
 from language.checkpoints import load_tokenizer
 from language.options import OptionError
 from records import write_jsonl
@@ -18,10 +19,8 @@ from rewardmodel.debiasing import LengthExpert, fit_length_expert
 from rewardmodel.features import STATES_FILE, load_states
 from rewardmodel.loss import merge_rankings, pair_loss
 from rewardmodel.model import RewardModel, start_reward_model
-from rewardmodel.packing import checkpoint_activations
 from rewardmodel.train import Learner, main, take_step
 from rewardmodel.train_config import TrainConfig
-from tests.launching import start
 from tests.rewardmodel.factories import make_ranking, make_toy_rankings
 
 
@@ -37,7 +36,7 @@ def config(tiny_policy: Path, tmp_path: Path) -> TrainConfig:
 def step_once(config: TrainConfig, *, checkpointed: bool = False) -> tuple[float, torch.Tensor, RewardModel]:
     model = start_reward_model(config.model, seed=0)
     if checkpointed:
-        checkpoint_activations(model)
+        checkpoint_activations(model.backbone)
     comparisons = tokenize_rankings(make_toy_rankings(6), load_tokenizer(config.model), max_tokens=512).comparisons
     metrics = take_step(
         model,
@@ -150,7 +149,7 @@ def test_checkpointed_activations_change_no_gradient(config: TrainConfig, monkey
 
 
 def test_checkpointing_and_lora_go_together(config: TrainConfig) -> None:
-    main(replace(config, checkpoint_activations=True, lora=True, lora_rank=4))
+    main(replace(config, activation_checkpointing=True, lora=True, lora_rank=4))
     assert (config.out / "manifest.json").exists()
 
 
@@ -203,26 +202,3 @@ def test_a_probe_learns_what_the_whole_step_would_teach_the_head(config: TrainCo
         take_step(model, torch.optim.SGD(model.head.parameters(), lr=0.0), list(comparisons), learner, 0)
         gradients.append(model.head.weight.grad.clone())
     assert torch.allclose(*gradients, atol=1e-5)
-
-
-@pytest.mark.chaos
-def test_two_processes_end_with_the_weights_of_one(config: TrainConfig, tmp_path: Path) -> None:
-    outs = {}
-    for count in (1, 2):
-        outs[count] = tmp_path / f"rm-{count}"
-        options: list[object] = ["--data", config.data, "--model", config.model, "--out", outs[count], "--lr", "1e-3"]
-        options += ["--batch-size", "16", "--device", "cpu", "--max-grad-norm", "0.5"]
-        ended = start("rewardmodel.train", options, processes=count)
-        assert ended.returncode == 0, ended.stderr
-        assert json.loads((outs[count] / "reward_model.json").read_text())["num_processes"] == count
-    one, two = (load_file(out / "model.safetensors") for out in outs.values())
-    before = load_file(config.model / "model.safetensors")
-    assert len(one) == len(two) > len(before)
-    for name, weight in one.items():
-        assert torch.allclose(two[name], weight, atol=2e-5), name
-        if name in before:
-            assert (before[name] - weight).abs().max() > 1e-3, name
-    losses = [
-        [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()] for out in outs.values()
-    ]
-    assert losses[0] == pytest.approx(losses[1], abs=1e-5)

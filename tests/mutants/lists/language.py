@@ -195,6 +195,20 @@ MUTANTS = [
     _states("the place in the epoch is lost", 'values["epoch"], values["position"]', 'values["epoch"], 0'),
     _states("facts of before the resumption stay", "    state.facts.clear()\n", ""),
     _states("a buffer is not kept", "    return {**trained, **buffers}", "    return trained"),
+    _in(
+        "parallel/idle",
+        "parallel/test_sharing.py",
+        "pieces that only keep step weigh as others",
+        "return 0.0 if isinstance(piece, Idle) else 1.0",
+        "return 1.0",
+    ),
+    _in(
+        "parallel/idle",
+        "parallel/test_sharing.py",
+        "plans are not filled up",
+        "    missing = -(-len(pieces) // count) - len(own)\n",
+        "    missing = 0\n",
+    ),
     _in("lora", "test_lora.py", "adapters have dropout", "lora_dropout=0.0", "lora_dropout=0.1"),
     _in("lora", "test_lora.py", "adapters weigh half", "alpha or 2 * rank", "alpha or rank"),
     _in(

@@ -21,7 +21,7 @@ def _reach(fault: str, before: str, after: str) -> Mutant:
 
 
 def _sharing(test: str, fault: str, before: str, after: str) -> Mutant:
-    return _in("sharing", f"test_sharing.py::{test}", fault, before, after)
+    return Mutant("language/parallel/sharing.py", fault, ((before, after),), (f"tests/policy/{test}",))
 
 
 def _shared_prompt(fault: str, before: str, after: str) -> Mutant:
@@ -171,22 +171,22 @@ MUTANTS = [
         "def over_rollouts",
     ),
     _sharing(
-        "test_two_sample_and_measure_what_one_would",
+        "test_sharing.py::test_two_sample_and_measure_what_one_would",
         "every process has the first one's share",
         "members[self.rank :: self.count]",
         "members[:: self.count]",
     ),
     _sharing(
-        "test_two_sample_and_measure_what_one_would",
+        "test_sharing.py::test_two_sample_and_measure_what_one_would",
         "shares are joined in another order",
         "for index in range(longest) for part in parts if",
         "for part in parts for index in range(longest) if",
     ),
     _sharing(
-        "test_two_processes_end_with_the_weights_of_one",
+        "test_shared_runs.py",
         "gradients are not added up",
-        "            self.processes.add_gradients(model)\n",
-        "            pass\n",
+        "        gradient.copy_(summed.view_as(gradient))\n",
+        "        pass\n",
     ),
     _shared_prompt(
         "entropies ignore the temperature",

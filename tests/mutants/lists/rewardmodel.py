@@ -179,13 +179,6 @@ MUTANTS = [
         "",
     ),
     _in(
-        "processes",
-        "test_processes.py",
-        "processes share pieces",
-        "return pieces[self.rank :: self.count]",
-        "return pieces[: len(pieces) // self.count + 1]",
-    ),
-    _in(
         "features",
         "test_options.py::test_states_that_another_trunk_left_are_not_taken",
         "states of another trunk are taken",
