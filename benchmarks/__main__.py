@@ -19,6 +19,7 @@ GROUPS = (
     "preview",
     "load",
     "screening",
+    "scale",
 )
 
 

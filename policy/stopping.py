@@ -41,7 +41,7 @@ def in_smaller_pieces(
                 raise
             if sharing.is_sharded:
                 raise OutOfMemory(
-                    f"process {sharing.rank} is out of memory on pieces of up to {max(map(len, pieces))} sequences; "
+                    f"out of memory on pieces of up to {max(map(len, pieces))} sequences; "
                     "with --sharding full no process can begin again by itself; lower --microbatch-tokens or "
                     "--microbatch-size, give --activation-checkpointing or more processes, and go on with --resume"
                 ) from error

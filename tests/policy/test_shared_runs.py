@@ -103,3 +103,16 @@ def test_a_run_of_two_goes_on_in_one_and_again_in_two(folder: Path) -> None:
     assert distance(weights(config.out), weights(straight.out)) < TOLERANCE
     logged = (config.out / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in logged] == [0, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.cuda
+@pytest.mark.chaos
+def test_two_gpus_end_near_the_weights_of_one_cpu(folder: Path) -> None:
+    """A GPU rounds otherwise, and PPO and RLOO sample by it: of these only that they run is told."""
+    ended = start("tests.policy.shared_runs", [folder, "cuda"], processes=2)
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    for way in ("replicate", "full"):
+        for name in ("sft", "reward", "dpo"):
+            assert distance(weights(folder / "cuda" / way / name), weights(folder / "alone" / name)) < 2e-4
+        for name in ("ppo", "rloo"):
+            verify_directory(folder / "cuda" / way / name)

@@ -126,7 +126,7 @@ def test_options_become_flags(store: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"epoch": 2}, "'epoch' is not an option of a sft job; options are batch_size, "),
+        ({"epoch": 2}, "'epoch' is not an option of a sft job; options are activation_checkpointing, "),
         ({"margin_per_tier": 1.0}, "'margin_per_tier'"),
         ({"epochs": 1.5}, "it must be a whole number"),
         ({"epochs": True}, "it must be a whole number"),
