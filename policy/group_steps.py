@@ -4,7 +4,7 @@ There is one network, and one number a completion to learn from. Minibatches and
 (`policy.minibatches`), and so gradients are the same however a minibatch is cut and shared among processes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -47,6 +47,16 @@ class GroupTargets:
     advantages: Float[Tensor, " rows"]
     first_pass: FirstPass = field(default_factory=FirstPass)
     """The forward of all rows in one piece that waits to be trained from."""
+    weights: Float[Tensor, "rows length"] | None = None
+    """What each token counts in GRPO where another program sampled it."""
+
+    def weighted(self, weights: Tensor | float) -> "GroupTargets":
+        """The same where another program sampled: importance weights of completions, of tokens, or of none."""
+        if isinstance(weights, float):
+            return self
+        if weights.ndim == 1:
+            return replace(self, advantages=weights * self.advantages)
+        return replace(self, weights=weights)
 
 
 def take_step(
@@ -101,7 +111,8 @@ def add_gradients(
         if (logprobs := targets.first_pass.take("policy")) is None:
             with autocast(mask.device, config.precision):
                 logprobs = completion_logprobs(policy.model, rollouts.groups(rows), temperature=config.temperature)
-        losses = completion_losses_of(logprobs, old_logprobs, ref_logprobs, mask, advantages, config)
+        weights = None if targets.weights is None else rollouts.take(targets.weights, rows)
+        losses = completion_losses_of(logprobs, old_logprobs, ref_logprobs, mask, advantages, config, weights)
         loss = losses.sum() / totals.completions * weight_of(rows)
         loss.backward()  # type: ignore[no-untyped-call]
         if not weight_of(rows):
@@ -128,6 +139,7 @@ def completion_losses_of(
     mask: Bool[Tensor, "rows length"],
     advantages: Float[Tensor, " rows"],
     config: RlooConfig,
+    weights: Float[Tensor, "rows length"] | None = None,
 ) -> Float[Tensor, " rows"]:
     """The loss of each completion, as Ahmadian et al. or as Shao et al. printed it."""
     if config.advantage == "group-normalised":
@@ -139,6 +151,7 @@ def completion_losses_of(
             advantages,
             clip_range=config.clip_range,
             kl_coef=config.kl_coef,
+            weights=weights,
         )
     log_ratios = objective.completion_log_ratios(logprobs, old_logprobs, mask)
     return objective.completion_losses(log_ratios, advantages, clip_range=config.clip_range)

@@ -25,6 +25,7 @@ def rollout_metrics(
 def scored_metrics(measured: ScoredRollouts, *, rewards: Float[Tensor, " rows"]) -> dict[str, float]:
     """What any update's rollouts were like; `rewards` are of whole completions."""
     rollouts, mask = measured.rollouts, measured.rollouts.mask
+    gaps = (measured.logprobs - rollouts.sampled_logprobs)[mask].abs()
     numbers = {
         "score": measured.scores.mean(),
         "reward": rewards.mean(),
@@ -33,7 +34,9 @@ def scored_metrics(measured: ScoredRollouts, *, rewards: Float[Tensor, " rows"])
         "entropy": masked_mean(measured.entropies, mask),
         "completion_tokens": mask.sum(dim=1).float().mean(),
         "unended_share": 1 - rollouts.ended.float().mean(),
-        "sampler_gap": (measured.logprobs - rollouts.sampled_logprobs)[mask].abs().max(),
+        "sampler_gap": gaps.max(),
+        "sampler_gap_mean": gaps.mean(),
+        "sampler_kl": masked_mean(kl_k3(rollouts.sampled_logprobs, measured.logprobs), mask),
     }
     if measured.member_scores is not None:
         numbers["score_deviation"] = measured.member_scores.std(dim=0, correction=0).mean()

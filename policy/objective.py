@@ -8,7 +8,8 @@ Sources: IG = InstructGPT (Ouyang et al. 2022, arXiv 2203.02155); ZG = Ziegler e
 (arXiv 1909.08593); LMHP = openai/lm-human-preferences, `train_policy.py`; GAE = Schulman et al.
 2015 (arXiv 1506.02438); PPO = Schulman et al. 2017 (arXiv 1707.06347); KLA = Schulman 2020,
 "Approximating KL divergence"; AH = Ahmadian et al. 2024 (RLOO, arXiv 2402.14740); DSM = Shao et al. 2024
-(DeepSeekMath: GRPO, arXiv 2402.03300); CO = Coste et al. 2023 (arXiv 2310.02743).
+(DeepSeekMath: GRPO, arXiv 2402.03300); CO = Coste et al. 2023 (arXiv 2310.02743); IMPALA = Espeholt et al. 2018
+(arXiv 1802.01561); TIS = Yao et al. 2025, "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training".
 """
 
 from typing import Literal
@@ -159,6 +160,17 @@ def is_policy_clipped(
     return -advantages * ratio.clamp(1 - clip_range, 1 + clip_range) > -advantages * ratio
 
 
+def truncated_importance_weights(
+    logprobs: Float[Tensor, "*shape"], sampled_logprobs: Float[Tensor, "*shape"], *, cap: float
+) -> Float[Tensor, "*shape"]:
+    """min(π_old/μ, cap): what a sample of μ counts where the policy is π_old (IMPALA §4.1, ρ_t; TIS).
+
+    μ is the policy as another program computes it, `sampled_logprobs`. Not negative, so that of a clipped loss, times
+    it, one may as well multiply the advantage. The cap bounds the variance, at the price of a bias.
+    """
+    return torch.exp(logprobs - sampled_logprobs).clamp(max=cap)
+
+
 def penalised_scores(
     scores: Float[Tensor, " batch"],
     logprobs: Float[Tensor, "batch length"],
@@ -223,12 +235,15 @@ def group_relative_losses(
     *,
     clip_range: float,
     kl_coef: float,
+    weights: Float[Tensor, "batch length"] | None = None,
 ) -> Float[Tensor, " batch"]:
     """(1/|y|)·Σ_t [max(−A·ρ_t, −A·clip(ρ_t, 1−ε, 1+ε)) + β·k3_t] of every completion (DSM Eq. 3 and 4, as a loss).
 
-    ρ_t = π/π_old of one token; k3_t is of the policy as it is trained, so the KL has a gradient here.
+    ρ_t = π/π_old of one token; k3_t is of the policy as it is trained, so the KL has a gradient here. `weights`
+    multiply the first term alone.
     """
     clipped = policy_losses(logprobs, old_logprobs, advantages[:, None].expand_as(logprobs), clip_range=clip_range)
+    clipped = clipped if weights is None else weights * clipped
     losses = clipped + kl_coef * kl_k3(logprobs, ref_logprobs)
     return sum_over_tokens(losses, mask) / mask.sum(dim=1)
 

@@ -37,6 +37,7 @@ from policy.prompts import draw
 from policy.publishing import require_room
 from policy.rollout import collect_rollouts, measure_rollouts, require_finite_rollouts
 from policy.rollout_program import begin, publish
+from policy.rollout_source import LOCAL_ENGINE, RolloutSource
 from policy.value import ValueLearner
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import load_reward_model, start_reward_model
@@ -58,12 +59,17 @@ def main(config: PpoConfig) -> None:
     if begun.sharing.is_main:
         keep_options(config, program="policy.ppo")
     require_room(config.work_directory, [learners.policy.model, learners.value.model])
-    outcome = train(learners, begun.material, config, begun.identity, begun.sharing)
+    outcome = train(learners, begun.material, config, begun.identity, begun.sharing, begun.source)
     publish(config, begun, method="ppo", model=learners.policy.model, outcome=outcome)
 
 
 def train(
-    learners: Learners, material: Material, config: PpoConfig, identity: dict[str, Any], sharing: Sharing = ALONE
+    learners: Learners,
+    material: Material,
+    config: PpoConfig,
+    identity: dict[str, Any],
+    sharing: Sharing = ALONE,
+    source: RolloutSource = LOCAL_ENGINE,
 ) -> dict[str, Any]:
     """The loop. Leaves in the policy what is to be published; returns the last update's metrics and all looks."""
     policy, value = learners.policy, learners.value
@@ -93,6 +99,8 @@ def train(
                 hidden_ids=hidden_ids(material.tokenizer),
                 precision=config.precision,
                 sharing=sharing,
+                source=source,
+                update=state.step,
             )
             clock.append(time.monotonic())
 
@@ -128,10 +136,13 @@ def train(
             advantages, returns = objective.estimate_advantages(
                 rewards, measured.values, rollouts.mask, discount=config.discount, gae_lambda=config.gae_lambda
             )
+            if config.whiten_advantages:
+                advantages = objective.whiten(advantages, rollouts.mask)
+            weights = source.weights(measured.logprobs, rollouts.sampled_logprobs, rollouts.mask, update=state.step)
             targets = Targets(
                 old_logprobs=measured.logprobs,
                 old_values=measured.values,
-                advantages=objective.whiten(advantages, rollouts.mask) if config.whiten_advantages else advantages,
+                advantages=weights * advantages,
                 returns=returns,
                 first_pass=measured.first_pass,
             )

@@ -11,18 +11,19 @@ from typing import Literal
 
 from language.commandline import Precision
 from language.model_kinds import PolicyDirectory, RewardModelDirectory
-from language.options import KeepsWork, OptionError, flag, require_not_negative, require_positive, require_share
+from language.options import OptionError, flag, require_not_negative, require_positive, require_share
 from language.parallel import ShardingKind
 from language.seeds import derived_seed
 from policy.ensembles import require_ensemble
 from policy.learner import Trainable
 from policy.objective import Ensemble
+from policy.rollout_options import SampledElsewhere, require_server_options
 from records import SamplingParams
 from records.ppo_sizes import COMPLETIONS_PER_PROMPT, MAX_PROMPT_TOKENS, MICROBATCH_SIZE, size_problems
 
 
 @dataclass(frozen=True)
-class PpoConfig(KeepsWork):
+class PpoConfig(SampledElsewhere):
     """PPO from prompts, a policy and a reward model. IG marks what InstructGPT printed."""
 
     policy: PolicyDirectory
@@ -189,3 +190,4 @@ def require_options(config: PpoConfig) -> None:
     require_not_negative(config, "watch_max_prompts", "length_only_tokens", "max_records")
     require_share(config, "ema_decay")
     require_ensemble(config)
+    require_server_options(config)

@@ -35,10 +35,14 @@ _STATE_BYTES = 12
 _NOT_IDENTITY = {
     *("out", "work", "resume", "device", "save_every", "ensemble_rewards"),
     *("sharding", "activation_checkpointing"),
+    *("rollouts", "rollouts_folder", "rollouts_max_gap", "rollouts_patience"),
 }
 
 # Options that move the result only where there is an ensemble of reward models, whose members count by their hashes.
 _OF_AN_ENSEMBLE = {"ensemble", "ensemble_variance_coef"}
+
+# Options that move the result only where a server samples. Which one does not: a run may move to another.
+_OF_A_SERVER = {"rollouts_weight_cap"}
 
 
 def run_identity(config: Any, **hashes: str | None) -> dict[str, Any]:
@@ -47,6 +51,8 @@ def run_identity(config: Any, **hashes: str | None) -> dict[str, Any]:
     moving = {name: value for name, value in set_limits(options.items()).items() if name not in _NOT_IDENTITY}
     if not options.get("ensemble_rewards"):
         moving = {name: value for name, value in moving.items() if name not in _OF_AN_ENSEMBLE}
+    if not options.get("rollouts"):
+        moving = {name: value for name, value in moving.items() if name not in _OF_A_SERVER}
     return {name: value for name, value in moving.items() if not isinstance(value, Path)} | hashes
 
 

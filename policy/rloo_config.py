@@ -10,12 +10,13 @@ from typing import Literal
 
 from language.commandline import Precision
 from language.model_kinds import PolicyDirectory, RewardModelDirectory
-from language.options import KeepsWork, OptionError, flag, require_not_negative, require_positive
+from language.options import OptionError, flag, require_not_negative, require_positive
 from language.parallel import ShardingKind
 from language.seeds import derived_seed
 from policy.ensembles import require_ensemble
 from policy.learner import Trainable
 from policy.objective import Ensemble
+from policy.rollout_options import SampledElsewhere, require_server_options
 from records import SamplingParams
 from records.ppo_sizes import MAX_PROMPT_TOKENS, MICROBATCH_SIZE, size_problems
 
@@ -23,7 +24,7 @@ Advantage = Literal["leave-one-out", "group-normalised"]
 
 
 @dataclass(frozen=True)
-class RlooConfig(KeepsWork):
+class RlooConfig(SampledElsewhere):
     """RLOO, or GRPO, from prompts, a policy and a reward model: no value model, several completions a prompt."""
 
     policy: PolicyDirectory
@@ -172,3 +173,4 @@ def require_options(config: RlooConfig) -> None:
         raise OptionError("--watch-prompts needs --watch-reward, which scores the answers")
     require_not_negative(config, "watch_max_prompts", "length_only_tokens", "max_records", "kl_coef", "clip_range")
     require_ensemble(config)
+    require_server_options(config)

@@ -16,15 +16,16 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
 from language.commandline import Precision, autocast
-from language.generation import MOST_ROWS, Sampled, sample_batch
+from language.generation import Sampled
 from language.parallel import ALONE, Sharing, weight_of
 from language.stop_ids import shown_ids
 from policy.ensembles import ONE_REWARD_MODEL, RewardEnsemble, RewardSource
 from policy.first_pass import FirstPass
-from policy.learner import PolicyLearner, sampling_model
+from policy.learner import PolicyLearner
 from policy.prompts import TokenizedPrompt
+from policy.rollout_source import LOCAL_ENGINE, RolloutSource, Wanted
 from policy.shared_prompt import PromptGroups, completion_logprobs, completion_logprobs_and_entropies
-from policy.stopping import in_smaller_batches, in_smaller_pieces, require_finite
+from policy.stopping import in_smaller_pieces, require_finite
 from policy.value import ValueLearner, completion_values
 from records import SamplingParams
 
@@ -106,25 +107,25 @@ def collect_rollouts(
     hidden_ids: frozenset[int],
     precision: Precision,
     sharing: Sharing = ALONE,
+    source: RolloutSource = LOCAL_ENGINE,
+    update: int = 0,
 ) -> Rollouts:
     """Sample from the policy as it is, temperature only; of several processes each its share of the prompts.
 
     Any narrowing of the distribution (top-k, top-p) would bias the KL estimate (method reference §4.4 row 5).
     """
     assert params.top_p == 1.0 and params.top_k == 0, "rollouts are pure samples"  # noqa: PT018
-    first, last = (len(prompts) * place // sharing.count for place in (sharing.rank, sharing.rank + 1))
-    sampler = sampling_model(model, precision=precision)
-    own = in_smaller_batches(
-        lambda most_rows: sample_batch(
-            sampler,
-            [prompt.token_ids for prompt in prompts[first:last]],
-            num_completions=num_completions,
-            params=replace(params, seed=params.seed + first * num_completions),
-            end_token_id=end_token_id,
-            most_rows=most_rows,
-        ),
-        MOST_ROWS,
+    span = sharing.span(len(prompts))
+    wanted = Wanted(
+        prompts[span],
+        update=update,
+        num_completions=num_completions,
+        params=replace(params, seed=params.seed + span.start * num_completions),
+        end_token_id=end_token_id,
+        precision=precision,
+        sharing=sharing,
     )
+    own = source.sample(model, wanted)
     sampled = [completions for part in sharing.gather(own) for completions in part]
     return arrange(prompts, sampled, end_token_id=end_token_id, hidden_ids=hidden_ids, device=model.device)
 

@@ -16,6 +16,7 @@ from language.progress import begin_stage
 from policy.inputs import RolloutConfig, require_processes
 from policy.material import Material, load_material
 from policy.publishing import publish_policy, require_place, run_identity
+from policy.rollout_source import RolloutSource, open_source
 from policy.watch import looks_of
 from records.types import TrainingKind
 from rewardmodel.publishing import directory_sha256
@@ -30,6 +31,7 @@ class Begun:
     material: Material
     start: dict[str, str]
     identity: dict[str, Any]
+    source: RolloutSource
 
 
 def begin(config: RolloutConfig) -> Begun | None:
@@ -46,7 +48,8 @@ def begin(config: RolloutConfig) -> Begun | None:
     if not require_place(config.out, config.work_directory, identity, resume=config.resume):
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return None
-    return Begun(sharing, device, material, start, identity)
+    source = open_source(config, identity, material.tokenizer, longest_prompt=material.prompts.longest)
+    return Begun(sharing, device, material, start, identity, source)
 
 
 def publish(

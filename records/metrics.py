@@ -112,6 +112,10 @@ _PPO = {
     "sampler_gap": Metric(
         "Sampler against trainer", "training", "nats", "Largest difference of a token's log-probability between them."
     ),
+    "sampler_gap_mean": Metric("Sampler against trainer, mean", "training", "nats", "The same, mean over tokens."),
+    "sampler_kl": Metric(
+        "KL of sampler to trainer", "training", "nats per token", "Of what was sampled; 0 but for rounding, k3."
+    ),
     "ptx_loss": Metric("Loss of text mixed in", "training", "nats per token", "Only where the mix is on."),
     "grad_norm": Metric("Norm of the policy's gradient", "training", "", "Before clipping, mean over steps."),
     "value_grad_norm": Metric("Norm of the values' gradient", "training", "", "Before clipping, mean over steps."),

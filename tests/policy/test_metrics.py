@@ -40,6 +40,8 @@ def test_the_numbers_of_rollouts_are_sums_over_tokens_and_means_over_rollouts() 
             "unended_share": 0.5,
             "explained_variance": 1.0,
             "sampler_gap": 0.25,
+            "sampler_gap_mean": 0.05,  # of one token in five
+            "sampler_kl": 0.006805,  # (e^0.25 - 1 - 0.25) / 5
         },
         abs=1e-6,
     )
