@@ -10,6 +10,7 @@ from records import TrainingRequest
 from records.types import TrainingKind
 from training.options import FURTHER_PATHS, OPTIONS
 
+ROLLOUTS = "PARLEY_TRAIN_ROLLOUTS"
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,40}")
 MODULES: dict[TrainingKind, str] = {
@@ -25,6 +26,7 @@ MODULES: dict[TrainingKind, str] = {
 _SAMPLING: frozenset[TrainingKind] = frozenset(
     {"ppo", "rloo", "rejection_sampling"}
 )  # prompts are answered, and scored
+_BY_A_SERVER: frozenset[TrainingKind] = frozenset({"ppo", "rloo"})
 _IN_ONE_GO: frozenset[TrainingKind] = frozenset({"filter"})  # minutes long: they keep no state, and begin anew
 
 _NAMES = {bool: "true or false", str: "a word", int: "a whole number", float: "a number"}
@@ -46,6 +48,7 @@ def command(request: TrainingRequest, *, store: Path, work: Path) -> list[str]:
     inputs = _inputs(request, store)
     flags = [part for name, path in inputs.items() for part in (f"--{name.replace('_', '-')}", str(path))]
     flags += _ensemble(request, store)
+    flags += _rollouts(request.kind)
     out = inside(store, request.out_path)
     options = [_flag(request.kind, name, value) for name, value in sorted(request.options.items())]
     module = MODULES[request.kind]
@@ -103,6 +106,12 @@ def _ensemble(request: TrainingRequest, store: Path) -> list[str]:
     if "ensemble" not in OPTIONS[request.kind]:
         raise RequestError(f"a {request.kind} job takes no further reward models; only ppo and rloo do")
     return ["--ensemble-rewards", *(str(_present(store, relative)) for relative in request.ensemble_paths)]
+
+
+def _rollouts(kind: TrainingKind) -> list[str]:
+    """The server that samples rollouts for this worker's jobs, if it has one: its environment's to say, not a row's."""
+    address = os.environ.get(ROLLOUTS, "").strip()
+    return ["--rollouts", address] if address and kind in _BY_A_SERVER else []
 
 
 def _present(store: Path, relative: str) -> Path:

@@ -28,8 +28,11 @@ from records import (
 )
 from records.manifest import MANIFEST, sha256_of
 from records.names import NEEDS_OTHER_SETTINGS
+from training import launching
 from training.commands import NotInStore, RequestError, command, inside, job_folder, with_parent_watchdog
+from training.launching import NoLauncher
 from training.locking import JobLock, Overtaken, exclusive
+from training.parent_watchdog import STATUS_FILE
 from training.reporting import Reporter
 
 logger = logging.getLogger(__name__)
@@ -50,9 +53,10 @@ def run_job(
     try:
         folder = job_folder(store, request.job_id)
         arguments = command(request, store=store, work=folder / "work")
+        launcher = launching.launcher(request.kind)
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / "lock", request.attempt) as lock:
-            failure = _follow(request, arguments, folder, lock, reporter, is_stopping)
+            failure = _follow(request, arguments, folder, lock, reporter, is_stopping, launcher)
         result = _ended(request, store, failure)
     except Stopped:
         reporter.released(request)
@@ -63,7 +67,7 @@ def run_job(
     except RequestError as problem:
         is_lasting = not isinstance(problem, NotInStore)
         result = _failed(request, Failure(str(problem), needs_other_settings=is_lasting))
-    except OSError as problem:
+    except (NoLauncher, OSError) as problem:
         result = _failed(request, Failure(str(problem)))
     reporter.result(result)
     return result
@@ -88,35 +92,38 @@ def _follow(
     lock: JobLock,
     reporter: Reporter,
     is_stopping: Callable[[], bool],
+    launcher: list[str] | None = None,
 ) -> Failure | None:
-    """Run the command, pass on what it says of itself, and return what went wrong, if anything did.
+    """Run the command, by the launcher where there is one, pass on what it says of itself, and return what went wrong.
 
     Raises Stopped, once the trainer is gone, where this worker is to stop.
     """
     progress_path = folder / f"attempt-{request.attempt}.progress.jsonl"
     log_path = folder / f"attempt-{request.attempt}.log"
+    status_path = folder / f"attempt-{request.attempt}.status"
     progress_path.unlink(missing_ok=True)
+    status_path.unlink(missing_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            with_parent_watchdog(arguments),
+            launching.launched(launcher, arguments) if launcher else with_parent_watchdog(arguments),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
             pass_fds=[lock.fileno()],
-            env={**os.environ, "PARLEY_PROGRESS_FILE": str(progress_path)},
+            env={**os.environ, "PARLEY_PROGRESS_FILE": str(progress_path), STATUS_FILE: str(status_path)},
         )
         lock.hand_over(process.pid)
         try:
             cancelled = _watch(request, process, progress_path, reporter, is_stopping)
         finally:
-            _end(process)
+            _end(process, grace=launching.GRACE_SECONDS if launcher else GRACE_SECONDS)
     if cancelled:
         return Failure("cancelled")
     if process.returncode == 0:
         return None
-    said = _what_it_said(process.returncode, log_path)
-    return Failure(said, needs_other_settings=process.returncode == NEEDS_OTHER_SETTINGS)
+    status = launching.exit_status(process.returncode, status_path)
+    return Failure(_what_it_said(status, log_path), needs_other_settings=status == NEEDS_OTHER_SETTINGS)
 
 
 def _watch(
@@ -157,14 +164,14 @@ def _newest(before: TrainingProgress, path: Path) -> TrainingProgress:
     return before
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]", *, grace: float) -> None:
     """Leave nothing running: ask, wait, insist."""
     if process.poll() is not None:
         return
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:
-        process.wait(timeout=GRACE_SECONDS)
+        process.wait(timeout=grace)
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -179,6 +186,8 @@ def _what_it_said(code: int, log_path: Path) -> str:
         return f"the trainer was killed by {name}{hint}. Its log is {log_path}"
     lines = [line.strip() for line in log_path.read_text(encoding="utf-8", errors="replace").splitlines()]
     told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    if not told and (killed := launching.killed_process("\n".join(lines))):
+        return f"{killed}; its machine may be out of memory. The log is {log_path}"
     said = (told or [line for line in lines if any(map(str.isalnum, line))] or ["the trainer said nothing"])[-1]
     return f"{said[:2000]} (exit status {code}; log: {log_path.name})"
 

@@ -1,6 +1,7 @@
 """A trainer that learns nothing and does at once what its data says, in place of one that would have to load torch."""
 
 import json
+import os
 import signal
 import sys
 from itertools import pairwise
@@ -10,12 +11,16 @@ from records import publish_directory
 
 
 def main(arguments: list[str]) -> int:
-    """`publish`, `publish nothing`, `refuse`, `lack memory`, or `wait` to be ended."""
+    """`publish`, `publish nothing`, `refuse`, `lack memory`, `wait` to be ended, or of several `die` as the last."""
     given = dict(pairwise(arguments))
     out = Path(given["--out"])
-    said = Path(given["--data"]).read_text()
-    if said == "wait":
+    said = Path(given.get("--data") or given["--prompts"]).read_text()
+    if said == "die" and int(os.environ["RANK"]) == int(os.environ["WORLD_SIZE"]) - 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if said in ("wait", "die"):
         signal.pause()
+    if os.environ.get("RANK", "0") != "0":
+        return 0 if said.startswith("publish") else signal.pause() or 0
     if said == "refuse":
         print("error: this data cannot be learnt from")
         return 2

@@ -155,11 +155,24 @@ def test_no_path_leaves_the_store(store: Path, path: str) -> None:
 @pytest.mark.parametrize("kind", list(MODULES))
 def test_the_allow_list_is_what_the_trainer_knows_but_for_paths(kind: TrainingKind) -> None:
     ours = {"data", "model", "policy", "reward", "prompts", "out", "work", "resume", "ptx_text", "harmless", "licences"}
+    ours |= {"rollouts", *(f"rollouts_{name}" for name in ("folder", "weight_cap", "max_gap", "patience"))}
     hints = get_type_hints(CONFIGS[kind])
     assert hints.pop("ensemble_rewards", tuple[Path, ...]) == tuple[Path, ...], "named apart from the options"
     assert {name for name in FURTHER_PATHS[kind] if hints[name] == Path | None} == FURTHER_PATHS[kind]
     known = {name: hint for name, hint in hints.items() if name not in ours | FURTHER_PATHS[kind]}
     assert {name: str if get_origin(hint) is Literal else hint for name, hint in known.items()} == OPTIONS[kind]
+
+
+def test_a_server_that_samples_is_named_by_the_workers_environment(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_TRAIN_ROLLOUTS", "http://gpu9:8000")
+    for kind in ("ppo", "rloo"):
+        scored = line(store, kind=kind, reward_path="rewardmodels/r1")
+        assert scored[scored.index("--rollouts") + 1] == "http://gpu9:8000"
+    assert "--rollouts" not in line(store, kind="rejection_sampling", reward_path="rewardmodels/r1")
+    with pytest.raises(RequestError, match="'rollouts' is not an option"):
+        line(store, kind="ppo", reward_path="rewardmodels/r1", options={"rollouts": "elsewhere"})
 
 
 def test_the_watchdog_runs_the_very_same_command(store: Path) -> None:
