@@ -6,6 +6,7 @@ it is always under way. Callers sit on a Ticket; nothing they do can hold up the
 """
 
 import atexit
+import logging
 import threading
 import weakref
 from collections import deque
@@ -16,10 +17,12 @@ import torch
 from torch import nn
 
 from language.decoding import Row, RunningBatch
-from language.generation import MOST_ROWS, Sampled
+from language.generation import MOST_ROWS, ROWS, Sampled
 from language.lanes import Lane
 from language.prefixes import Prefixes
 from records import SamplingParams
+
+logger = logging.getLogger(__name__)
 
 
 class EngineError(RuntimeError):
@@ -242,6 +245,12 @@ class Engine:
             self._batch.release([row for ticket in back for row in ticket.rows])
             if kept:
                 self._most_rows = max(1, len(self._batch.rows))
+                logger.warning(
+                    "out of memory: %d completions at once from now on; %s=%d begins so",
+                    self._most_rows,
+                    ROWS,
+                    self._most_rows,
+                )
             for ticket in reversed(back):
                 ticket.retried = not kept
                 self._waiting[ticket.lane].appendleft(ticket)

@@ -6,6 +6,7 @@ gives the same tokens, in fp32 and in bf16. Elsewhere logits move in their last 
 rows beside them, about 1e-6 in fp32 and 1e-2 in bf16, and now and then a token falls on another side.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +15,12 @@ import torch
 from torch import nn
 
 from language.decoding import Row, RunningBatch
+from language.options import OptionError
 from records import SamplingParams
 from records.types import FinishReason
 
 MOST_ROWS = 64
+ROWS = "PARLEY_SAMPLER_ROWS"
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,19 @@ def sample_batch(
         if on_tokens is not None:
             _tell(groups, told, on_tokens)
     return [[_sampled(row) for row in rows] for rows in groups]
+
+
+def rows_at_once(default: int = MOST_ROWS) -> int:
+    """How many completions the engine samples at once, as the environment says. Raises OptionError on no number.
+
+    More rows share a token's reading of all weights, and each takes memory for its keys and values.
+    """
+    text = os.environ.get(ROWS, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise OptionError(f"{ROWS} is {text!r}; it must be a whole number of completions, at least 1")
+    return int(text)
 
 
 def default_dtype(device: str | torch.device) -> torch.dtype:

@@ -7,7 +7,6 @@ for again. What the trainer computes stays π_old; the server's log-probabilitie
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,8 +20,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from language.commandline import Precision
-from language.generation import MOST_ROWS, Sampled, sample_batch
+from language.generation import Sampled, rows_at_once, sample_batch
 from language.parallel import Sharing
+from language.progress import tell
 from language.stop_ids import stop_ids_of
 from policy import objective
 from policy.learner import bf16_copy, sampling_model
@@ -45,7 +45,7 @@ _PROBES = ("Hello, World! 12345", "Grüße, Ωμέγα, 你好 🙂", "  two  sp
 
 @dataclass(frozen=True)
 class Wanted:
-    """This process's prompts of an update. Completion i of prompt j has the seed `params.seed + j·K + i`, K a prompt."""
+    """This process's prompts of an update; completion i of prompt j, K each, has the seed `params.seed + j·K + i`."""
 
     prompts: Sequence[TokenizedPrompt]
     update: int
@@ -93,7 +93,7 @@ class LocalEngine:
                 end_token_id=wanted.end_token_id,
                 most_rows=most_rows,
             ),
-            MOST_ROWS,
+            rows_at_once(),
         )
 
     def weights(self, *_: object, **__: object) -> float:
@@ -145,7 +145,7 @@ class ServedEngine:
                     "server again, then go on with --resume"
                 )
             if wanted.sharing.is_main:
-                print(f"update {wanted.update + 1}: asking again: {problems[0]}", file=sys.stderr)
+                tell(f"update {wanted.update + 1}: asking again: {problems[0]}")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -6,7 +6,9 @@ from typing import TypeVar
 
 import torch
 
+from language.generation import ROWS
 from language.parallel import ALONE, Sharing
+from language.progress import tell
 from rewardmodel.stopping import OutOfMemory, TrainingStopped
 
 _NAMED = 8  # records named in a message; enough to find the batch
@@ -71,6 +73,7 @@ def in_smaller_batches(action: Callable[[int], Outcome], most_rows: int) -> Outc
                     "and go on with --resume"
                 ) from error
         most_rows //= 2
+        tell(f"out of memory while sampling: again, {most_rows} completions at a time; {ROWS}={most_rows} begins so")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

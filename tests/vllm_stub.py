@@ -1,4 +1,4 @@
-"""A server that speaks vLLM's protocol as rollouts use it, answering from our own engine; it fails as it is told to.
+"""A server that speaks vLLM's protocol as we use it, answering from our own engine; it fails as it is told to.
 
 With the same weights and seeds it samples the very tokens that the local engine would, so that a run by it can be held
 against one without. It is no vLLM: what vLLM computes otherwise, only a GPU can show.
@@ -19,10 +19,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from language.chat import end_token_id, render_prompt
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.cpu_linears import pack_linears
 from language.generation import sample
-from records import SamplingParams
+from language.stop_ids import decode_text
+from records import Message, SamplingParams
 
 
 class Refused(Exception):
@@ -94,6 +96,10 @@ class VllmStub:
         try:
             if self.key and door.headers.get("authorization") != f"Bearer {self.key}":
                 raise Refused(401, "invalid key")
+            if door.path == "/v1/chat/completions":
+                with self._turn:
+                    self._stream(door, body or {})
+                return
             answer, status = self._answer(door.path, body or {}), 200
         except Refused as refused:
             answer, status = {"error": {"message": str(refused)}}, refused.status
@@ -154,6 +160,28 @@ class VllmStub:
         if self.after_completions is not None:
             self.after_completions(self)
         return answer
+
+    def _stream(self, door: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        """A chat, in one event of text and one of counts, as of a model that is fast."""
+        self.asked.append(body)
+        tokenizer = load_tokenizer(self.serves)
+        messages = [Message(role=one["role"], content=one["content"]) for one in body["messages"]]
+        end = end_token_id(tokenizer)
+        asked = {**body, "prompt": render_prompt(tokenizer, messages), "stop_token_ids": [end]}
+        (choice,) = self._sampled(asked)["choices"]
+        logprobs = [{"logprob": one} for one in choice["logprobs"]["token_logprobs"]]
+        said = {
+            "index": 0,
+            "delta": {"content": decode_text(tokenizer, choice["token_ids"], {end})},
+            "finish_reason": choice["finish_reason"],
+            "logprobs": {"content": logprobs},
+        }
+        counted = {"choices": [], "usage": {"completion_tokens": len(logprobs)}}
+        door.send_response(200)
+        door.send_header("content-type", "text/event-stream")
+        door.end_headers()
+        for event in (json.dumps({"choices": [said]}), json.dumps(counted), "[DONE]"):
+            door.wfile.write(f"data: {event}\n\n".encode())
 
     def _sampled(self, body: dict[str, Any]) -> dict[str, Any]:
         pure = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}

@@ -1,5 +1,6 @@
 """The engine: requests of many threads in one batch, people first, nothing starved, nothing lost."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -204,7 +205,9 @@ def limited(model: PreTrainedModel, most_rows: int, error: Exception) -> None:
     model.register_forward_pre_hook(check, with_kwargs=True)
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(engine: Engine, model: PreTrainedModel) -> None:
+def test_out_of_memory_halves_the_batch_and_goes_on(
+    engine: Engine, model: PreTrainedModel, caplog: pytest.LogCaptureFixture
+) -> None:
     expected = {
         number: sample(model, PROMPTS[number], num_completions=2, end_token_id=NEVER,
                        params=SamplingParams(max_new_tokens=30, seed=number))
@@ -215,6 +218,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(engine: Engine, model: PreTr
     for number, ticket in enumerate(tickets):
         got = [completion.token_ids for completion in ticket.result()]
         assert got == [completion.token_ids for completion in expected[number]]
+    assert re.search(r"out of memory: (\d) completions at once from now on; PARLEY_SAMPLER_ROWS=\1 begins", caplog.text)
 
 
 @pytest.fixture
