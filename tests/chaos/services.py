@@ -34,7 +34,7 @@ LINES = {"web-1": "web", "web-2": "web", "worker": "web-worker", "beat": "beat"}
 JUMPING = ("web-1", "worker")  # whose clocks can be moved while they run
 _LOOK_SECONDS = 0.5  # between looks at the processes
 _WATCH_SECONDS = 2.0  # between looks at the servers, as `run` has it
-_UP_SECONDS = 120.0
+_UP_SECONDS = 300.0  # a busy machine takes minutes to import all of it four times
 
 # Filled in a process of its own, since Django's settings are read once a process.
 PREPARE = """

@@ -22,7 +22,7 @@ from tests.chaos.services import JUMPING, Services, answers, services
 from tests.chaos.storm import storm
 from tests.chaos.trainers import Sent, Told, Trainer
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 NEVER = threading.Event()
 PATIENCE = 60.0
