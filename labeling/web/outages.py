@@ -4,6 +4,7 @@ Uses neither: both pages stand by themselves.
 """
 
 import errno
+import os
 import sys
 from typing import Any
 
@@ -50,7 +51,8 @@ def is_outage(error: BaseException | None) -> bool:
     code: Any = getattr(error.__cause__, "pgcode", None)
     if code is None:
         return isinstance(error, OperationalError | InterfaceError)
-    return bool(code.startswith(_CODES))
+    # A limit on the size of files has no code of its own: an internal error, with the system's words.
+    return bool(code.startswith(_CODES)) or os.strerror(errno.EFBIG) in str(error)
 
 
 def sentence() -> str:
