@@ -10,7 +10,6 @@ import re
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +49,6 @@ class Trainer:
         self.who, self.slug, self.told = who, slug, told
         self.ports = ports[seed % len(ports) :] + ports[: seed % len(ports)]
         self.chance = random.Random(seed)
-        self.connection: http.client.HTTPConnection | None = None
 
     def work(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -108,22 +106,19 @@ class Trainer:
 
     def once(self, method: str, path: str, values: Any = None) -> tuple[int, str, str]:
         """Status, body and location; status 0 and the kind of error where there is no answer. Then the other port."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=_PATIENCE)
+        accepted = "text/html" if method == "GET" else "application/json"
+        headers = {"Cookie": self.who.cookies, "X-CSRFToken": self.who.token, "Accept": accepted}
+        body = None if values is None else json.dumps(values)
         try:
-            if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=_PATIENCE)
-            accepted = "text/html" if method == "GET" else "application/json"
-            headers = {"Cookie": self.who.cookies, "X-CSRFToken": self.who.token, "Accept": accepted}
-            body = None if values is None else json.dumps(values)
-            self.connection.request(method, path, body, headers | {"Content-Type": "application/json"})
-            answer = self.connection.getresponse()
+            connection.request(method, path, body, headers | {"Content-Type": "application/json"})
+            answer = connection.getresponse()
             return answer.status, answer.read().decode(), answer.getheader("Location") or ""
         except (OSError, http.client.HTTPException) as error:
-            with suppress(OSError):
-                if self.connection:
-                    self.connection.close()
-            self.connection = None
             self.ports = self.ports[1:] + self.ports[:1]
             return 0, type(error).__name__, ""
+        finally:
+            connection.close()  # a kept one might be closed by the server just before the next request
 
     def _keep_draft(self, board: str, sent: Sent, page: str, stop: threading.Event) -> None:
         facts = json.loads(page.split('<script id="ranking-facts" type="application/json">')[1].split("</script>")[0])
