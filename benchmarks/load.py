@@ -187,6 +187,7 @@ class _Crowd:
                 "ms (median, p95, p99, longest)": {
                     kind: [round(1000 * _quantile(sorted(took), share)) for share in (0.5, 0.95, 0.99, 1.0)]
                     for kind, took in sorted(self.seconds.items())
+                    if took
                 },
                 "share of one core": used.shares(),
                 "client": "asyncio on raw sockets, on the same cores; connections kept and shared, as by a proxy",
