@@ -246,6 +246,8 @@ urlpatterns = [
     path("models/leaderboard/", leaderboard.leaderboard, name="leaderboard"),
     path("models/<uuid:model_id>/", models.model, name="model"),
     path("models/<uuid:model_id>/download/", model_files.download_model, name="download_model"),
+    path("models/<uuid:model_id>/share/", models.share_model, name="share_model"),
+    path("models/<uuid:model_id>/share/<slug:slug>/revoke/", models.revoke_share, name="revoke_share"),
     path("models/<uuid:model_id>/beside/", model_files.compare_models, name="compare_models"),
     path("workers/", jobs_views.workers, name="workers"),
     # Quality.

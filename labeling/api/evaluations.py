@@ -34,7 +34,7 @@ def list_evaluations(request: HttpRequest, slug: str, place: Query[Place]) -> An
 def begin_evaluation(request: HttpRequest, slug: str, given: schemas.NewEvaluation) -> Any:
     """Let people judge policies against the project's, blind, in their ordinary queue."""
     project = access.project_for(request, slug)
-    found = {policy.id: policy for policy in Policy.objects.filter(id__in=given.policy_ids)}
+    found = {policy.id: policy for policy in Policy.objects.open_to(project).filter(id__in=given.policy_ids)}
     for place, policy_id in enumerate(given.policy_ids):
         if policy_id not in found:
             raise ApiError(

@@ -15,6 +15,7 @@ from labeling.models import ApiToken, Policy, Project, Round
 from labeling.rounds import promotion as rounds_promotion
 from labeling.web import access
 from labeling.web.access import ENGINEERS
+from labeling.web.permissions import model_access
 
 READ, PROMOTE = ApiToken.Scope.READ, ApiToken.Scope.PROMOTE
 router = Router()
@@ -89,7 +90,7 @@ def get_policy(request: HttpRequest, policy_id: UUID) -> Any:
 
 def _policies(request: HttpRequest) -> QuerySet[Policy]:
     """Policies that the owner may see; for a token of one project, those that were trained or used there."""
-    policies, bound = access.policies_for(request), token_of(request).project
+    policies, bound = model_access.policies_for(request), token_of(request).project
     if bound is None:
         return policies
     answered = Round.objects.filter(project=bound).values("policy")

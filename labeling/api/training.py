@@ -10,13 +10,14 @@ from labeling.api import loop_schemas as schemas
 from labeling.api.authentication import scope_required
 from labeling.api.errors import ApiError
 from labeling.api.pagination import NEWEST_FIRST, Page, Place, page_of
-from labeling.models import ApiToken, Project, RewardModel, TrainingJob
+from labeling.models import ApiToken, Project, TrainingJob
 from labeling.rounds import job_logs, training_jobs
 from labeling.rounds.forms import TRAINING_FORMS
 from labeling.rounds.log_downloads import log_response
 from labeling.rounds.training_form import TrainingForm
 from labeling.web import access
 from labeling.web.access import ENGINEERS
+from labeling.web.permissions import model_access
 
 READ, WRITE = ApiToken.Scope.READ, ApiToken.Scope.WRITE
 _ROWS = {  # fields of the form that choose a row, by the field of the request
@@ -35,7 +36,7 @@ router = Router()
 @access.role_required(*ENGINEERS)
 def list_reward_models(request: HttpRequest, place: Query[Place], name: str | None = None) -> Any:
     """The registry of reward models, newest first."""
-    found = RewardModel.objects.all()
+    found = model_access.reward_models_for(request)
     return page_of(found.filter(name=name) if name else found, place, order=NEWEST_FIRST)
 
 

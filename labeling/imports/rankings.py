@@ -163,7 +163,7 @@ def _store(project: Project, new: list[_Identified], source: str) -> None:
     comparisons = {one.comparison: one for one in new}
     present = set(Comparison.objects.filter(id__in=comparisons).values_list("id", flat=True))
     fresh = [one for identifier, one in comparisons.items() if identifier not in present]
-    policies = _policies(fresh)
+    policies = _policies(project, fresh)
     adjudicated, new = filter(_is_adjudicated, new), list(filterfalse(_is_adjudicated, new))
     num_rankings = Counter(one.comparison for one in new)
     _COMPARISONS.copy(_comparison_row(project, one, source, num_rankings[one.comparison]) for one in fresh)
@@ -206,10 +206,10 @@ def _adjudication(one: _Identified, source: str, now: datetime) -> Adjudication:
     )
 
 
-def _policies(identified: Iterable[_Identified]) -> dict[str, str]:
-    """Ids of registered policies by name. Only completions with sampling parameters are attributed to them."""
+def _policies(project: Project, identified: Iterable[_Identified]) -> dict[str, str]:
+    """Ids of the project's policies by name. Only completions with sampling parameters are attributed to them."""
     names = {completion.policy for one in identified for completion in one.completions if completion.policy}
-    found = Policy.objects.filter(name__in=names).values_list("name", "id") if names else []
+    found = Policy.objects.open_to(project).filter(name__in=names).values_list("name", "id") if names else []
     return {name: str(identifier) for name, identifier in found}
 
 

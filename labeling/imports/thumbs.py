@@ -40,7 +40,7 @@ def store_thumbs(project: Project, records: Sequence[ThumbRecord], *, source: st
     with transaction.atomic():
         lock_project(project)
         new = _new_among(project, by_key)
-        ours = _policies(new)
+        ours = _policies(project, new)
         now = timezone.now()
         _THUMBS.copy(
             (
@@ -58,7 +58,7 @@ def receive_thumb(project: Project, record: ThumbRecord, *, source: str, by: Use
 
     Raises ThumbConflict where another thumb has this id.
     """
-    values = _values(project, record, source=source, by=by, policies=_policies([record]))
+    values = _values(project, record, source=source, by=by, policies=_policies(project, [record]))
     known_by = {name: values.pop(name) for name in ("project_id", "outside_id")}
     with transaction.atomic():
         thumb, is_new = Thumb.objects.get_or_create(**known_by, defaults=values)
@@ -95,10 +95,10 @@ def _new_among(project: Project, by_key: dict[tuple[str, str], ThumbRecord]) -> 
     return [record for key, record in by_key.items() if key not in known]
 
 
-def _policies(records: Iterable[ThumbRecord]) -> dict[str, uuid.UUID]:
-    """Ids of the registered policies that these name."""
+def _policies(project: Project, records: Iterable[ThumbRecord]) -> dict[str, uuid.UUID]:
+    """Ids of the policies that these name and the project is open to."""
     names = {record.completion.policy for record in records if record.completion.policy}
-    return dict(Policy.objects.filter(name__in=names).values_list("name", "id")) if names else {}
+    return dict(Policy.objects.open_to(project).filter(name__in=names).values_list("name", "id")) if names else {}
 
 
 def _of_ours(record: ThumbRecord, policies: dict[str, uuid.UUID]) -> dict[str, uuid.UUID]:

@@ -82,7 +82,7 @@ def worker_groups(viewer: User) -> list[WorkerGroup] | None:
     found = _live_workers()
     if found is None:
         return None
-    shown = partial(_as_shown, policies=_policies(found), purposes=_purposes(found), jobs=_jobs(found, viewer))
+    shown = partial(_as_shown, policies=_policies(found, viewer), purposes=_purposes(found), jobs=_jobs(found, viewer))
     texts = {
         WEB_QUEUE: (
             _("Web workers"),
@@ -139,7 +139,7 @@ def _live_workers() -> list[Living] | None:
 def _as_shown(
     one: Living,
     *,
-    policies: dict[str, Policy],
+    policies: dict[str, Policy | None],
     purposes: dict[str, str],
     jobs: dict[str, tuple[TrainingJob, bool]],
 ) -> LivingWorker:
@@ -150,16 +150,25 @@ def _as_shown(
         device=worker.device,
         started_at=datetime.fromisoformat(worker.started_at),
         silent_seconds=one.silent_seconds,
-        policies=[(path, policies.get(path)) for path in reversed(worker.policies)],
+        policies=[_as_seen(path, policies) for path in reversed(worker.policies)],
         servers=worker.servers,
         runs=sorted(runs.items()),
         jobs=[jobs[job] for job in worker.running if job in jobs],
     )
 
 
-def _policies(found: Sequence[Living]) -> dict[str, Policy]:
+def _as_seen(path: str, policies: dict[str, Policy | None]) -> tuple[str, Policy | None]:
+    """The path and the policy there; of another project's neither, since the path holds its name."""
+    policy = policies.get(path)
+    return (path if policy is not None or path not in policies else str(_("one of another project"))), policy
+
+
+def _policies(found: Sequence[Living], viewer: User) -> dict[str, Policy | None]:
+    """The policies that workers have loaded, by path; None for those of other projects."""
     paths = {path for one in found for path in one.worker.policies}
-    return {policy.store_path: policy for policy in Policy.objects.filter(store_path__in=paths)}
+    loaded = Policy.objects.filter(store_path__in=paths)
+    seen = set(loaded.visible_to(viewer).values_list("pk", flat=True))
+    return {policy.store_path: policy if policy.pk in seen else None for policy in loaded}
 
 
 def _purposes(found: Sequence[Living]) -> dict[str, str]:

@@ -33,7 +33,7 @@ from labeling.models.public.previews import Preview, PreviewSample, PreviewTerms
 from labeling.models.public.visitors import Consent, DoorLink, Erasure, VisitorPrompt, VisitorUse
 from labeling.models.rankings import Comparison, Lease, Ranking, Rating
 from labeling.models.references import PracticeRanking, Reference
-from labeling.models.registry import Policy, RewardModel
+from labeling.models.registry import ModelShare, OwnedQuerySet, Policy, RewardModel
 from labeling.models.safety.appeals import Appeal
 from labeling.models.safety.filters import Filter, FilterRules, Screening, Withheld
 from labeling.models.safety.labels import DrawnText, Label
@@ -85,7 +85,9 @@ __all__ = [
     "Membership",
     "Message",
     "MixturePart",
+    "ModelShare",
     "Objection",
+    "OwnedQuerySet",
     "PassedPrompt",
     "PersonErasure",
     "Policy",

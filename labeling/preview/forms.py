@@ -8,7 +8,7 @@ from django.core import signing
 from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Policy, Preview, PreviewSample
+from labeling.models import Policy, Preview, PreviewSample, Project
 from labeling.web.form_fields import FormWithProblems, ProseField
 
 QUICKEST = 2.0  # seconds in which no person reads and fills the form
@@ -114,7 +114,9 @@ class PreviewForm(forms.ModelForm[Preview]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["second_policy"].empty_label = str(_("none"))  # type: ignore[attr-defined]
+        second: Any = self.fields["second_policy"]
+        second.empty_label = str(_("none"))
+        second.queryset = Policy.objects.open_to(self.instance.project).order_by("name")
 
     @property
     def groups(self) -> list[tuple[Any, Any, list[Any]]]:
@@ -135,8 +137,8 @@ class SampleForm(forms.Form):
     """A prompt for a sample: its two policies, and of how many answers each is chosen."""
 
     prompt = ProseField(rows=3, label=_("Prompt"), max_length=4000)
-    left = forms.ModelChoiceField(label=_("Left"), queryset=Policy.objects.order_by("name"))
-    right = forms.ModelChoiceField(label=_("Right"), queryset=Policy.objects.order_by("name"))
+    left = forms.ModelChoiceField(label=_("Left"), queryset=Policy.objects.none())
+    right = forms.ModelChoiceField(label=_("Right"), queryset=Policy.objects.none())
     chosen_from = forms.IntegerField(
         label=_("Answers to choose from"),
         min_value=1,
@@ -144,6 +146,12 @@ class SampleForm(forms.Form):
         initial=1,
         help_text=_("With 1 the answer stands as it comes; the page says it where one was chosen."),
     )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("left", "right"):
+            field: Any = self.fields[name]
+            field.queryset = Policy.objects.open_to(project).order_by("name")
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data

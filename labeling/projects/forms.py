@@ -187,7 +187,7 @@ class ProjectForm(forms.ModelForm[Project]):
         super().__init__(*args, **kwargs)
         policy = self.fields["policy"]
         assert isinstance(policy, forms.ModelChoiceField)
-        policy.queryset = Policy.objects.exclude(state=Policy.State.RETIRED).order_by("name")
+        policy.queryset = Policy.objects.open_to(self.instance).exclude(state=Policy.State.RETIRED).order_by("name")
         policy.empty_label = str(_("none yet"))
         self.initial["control_share"] = round(100 * self.instance.control_share, 1)
 

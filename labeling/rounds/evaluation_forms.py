@@ -47,7 +47,7 @@ class EvaluationForm(forms.Form):
         super().__init__(values, initial=initial)
         field = self.fields["candidates"]
         assert isinstance(field, forms.ModelMultipleChoiceField)
-        offered = Policy.objects.exclude(state=Policy.State.RETIRED).order_by("-created_at")
+        offered = Policy.objects.open_to(project).exclude(state=Policy.State.RETIRED).order_by("-created_at")
         field.queryset = offered.exclude(id=project.policy_id) if project.policy_id else offered
 
 

@@ -19,6 +19,7 @@ from labeling.rounds.policy_evaluation import (
     request_answers,
 )
 from labeling.sampling.runs import default_sampling
+from labeling.sampling.sharing import why_not_open
 from records import Message, decode
 
 NUM_PROMPTS = 40
@@ -45,6 +46,8 @@ def begin_evaluation(
         raise RoundError(reason)
     if project.policy is None or project.policy_id == policy.id:
         raise RoundError(_("There is no other policy to compare with."))
+    if why := why_not_open(project, policy):
+        raise RoundError(why)
     prompts = held_out_prompts(project, policy, num=num_prompts)
     if not prompts:
         raise RoundError(_("No prompt of the pool is held out; bring more prompts in first."))

@@ -19,6 +19,7 @@ from labeling.rounds.evaluation_requests import held_out_of_all
 from labeling.rounds.verdicts import judgements_of
 from labeling.sampling import runs as sampling_runs
 from labeling.sampling.comparisons import hash_number
+from labeling.sampling.sharing import why_not_open
 from labeling.statistics.sequential import Design, run_test
 from records import encode
 
@@ -50,6 +51,8 @@ def begin(
     if baseline is None:
         raise RoundError(_("There is no other policy to compare with."))
     _require_candidates(candidates, baseline)
+    if why := why_not_open(project, *candidates, baseline):
+        raise RoundError(why)
     prompts = held_out_of_all(project, [baseline, *candidates], num=min(num_prompts, MOST_PROMPTS))
     planned = len(prompts) * verdicts_per_pair
     if planned < FEWEST_JUDGEMENTS:

@@ -23,7 +23,7 @@ class SftForm(TrainingForm):
     max_steps = limit(_("Steps, at most"), _("Empty: all passes."))
     watching_model = forms.ModelChoiceField(
         label=_("Epoch chosen by"),
-        queryset=RewardModel.objects.all(),
+        queryset=RewardModel.objects.none(),  # what the project is open to: TrainingForm
         required=False,
         empty_label=_("none: by held-out loss"),
         help_text=_("The epoch whose answers to held-out prompts this reward model scores highest."),

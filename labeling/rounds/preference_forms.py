@@ -22,7 +22,7 @@ class SampledForm(TrainingForm):
 
     reward_model = forms.ModelChoiceField(
         label=_("Reward model"),
-        queryset=RewardModel.objects.all(),
+        queryset=RewardModel.objects.none(),  # what the project is open to: TrainingForm
         empty_label=None,
         error_messages={"required": _NO_REWARD_MODEL},
     )
@@ -88,7 +88,7 @@ class RolloutForm(SampledForm):
     kl_coef = forms.FloatField(label=_("Price of KL (β)"), min_value=0, max_value=10, initial=0.02)
     watching_model = forms.ModelChoiceField(
         label=_("Watched by"),
-        queryset=RewardModel.objects.all(),
+        queryset=RewardModel.objects.none(),  # what the project is open to: TrainingForm
         required=False,
         empty_label=_("none"),
         help_text=_("A reward model of other rankings; where its scores turn, a stop is suggested."),
@@ -99,7 +99,7 @@ class RolloutForm(SampledForm):
     weight_of_demonstrations = "ptx_coef"
     ensemble_models = forms.ModelMultipleChoiceField(
         label=_("Scored also by"),
-        queryset=RewardModel.objects.order_by("name"),
+        queryset=RewardModel.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Reward models of the same tokens beside the first; each takes its own memory."),
@@ -116,7 +116,7 @@ class RolloutForm(SampledForm):
 
     def __init__(self, *values: Any, **more: Any) -> None:
         super().__init__(*values, **more)
-        if RewardModel.objects.count() < 2:  # nothing to choose from
+        if not self.offers_several("ensemble_models"):  # nothing to choose from
             del self.fields["ensemble_models"], self.fields["ensemble"]
 
     def clean(self) -> dict[str, Any]:

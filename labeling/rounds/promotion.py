@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from labeling.models import AuditEvent, Candidate, Policy, Project, Promotion, Round, User, Webhook
 from labeling.rounds.errors import RoundError
 from labeling.rounds.verdicts import figures_of, judgements_of
+from labeling.sampling.sharing import why_not_open
 from labeling.webhooks.deliveries import announce
 from records.manifest import MANIFEST, sha256_of
 
@@ -44,6 +45,8 @@ def promote(policy: Policy, *, project: Project, by: User | None, reason: str = 
         before = project.policy
         if before is not None and before.id == policy.id:
             raise RoundError(_("%(name)s is this project's policy already.") % {"name": policy.name})
+        if why := why_not_open(project, policy):
+            raise RoundError(why)
         _require_files(policy)
         if not reason.strip() and (needed := why_reason(policy, project=project)):
             raise RoundError(needed)

@@ -76,7 +76,11 @@ class TrainingForm(forms.Form):
         self.fields["export"].error_messages["invalid_choice"] = _now(
             "Select a valid choice: a finished export of %(kind)s of this project, in the records format and not empty."
         ) % {"kind": wanted.label.lower()}
-        self._offer("policy", Policy.objects.exclude(state=Policy.State.RETIRED).exclude(store_path=""))
+        mine = Policy.objects.open_to(project)
+        self._offer("policy", mine.exclude(state=Policy.State.RETIRED).exclude(store_path=""))
+        for field in self.fields.values():
+            if isinstance(field, forms.ModelChoiceField) and getattr(field.queryset, "model", None) is RewardModel:
+                field.queryset = RewardModel.objects.open_to(project).order_by("name")
         if "demonstrations" in self.fields:
             demonstrations = project.exports.filter(kind=Export.Kind.DEMONSTRATIONS, state=Export.State.DONE)
             self._offer("demonstrations", demonstrations.filter(format="records", num_records__gt=0))
@@ -127,6 +131,11 @@ class TrainingForm(forms.Form):
         tuned = Policy.objects.filter(training_job__round=current, training_job__kind=TrainingJob.Kind.SFT)
         newest = tuned.order_by("-created_at").first() if current and self.job_kind != TrainingJob.Kind.SFT else None
         return newest.id if newest is not None else project.policy_id
+
+    def offers_several(self, name: str) -> bool:
+        field = self.fields[name]
+        assert isinstance(field, forms.ModelChoiceField)
+        return field.queryset is not None and field.queryset.count() > 1
 
     def _offers(self, name: str) -> bool:
         field = self.fields[name]

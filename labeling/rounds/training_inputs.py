@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from labeling.models import Export, Policy, Project, RewardModel, TrainingJob
+from labeling.sampling.sharing import why_not_open
 
 Kind = TrainingJob.Kind
 EXPORT_KINDS = {
@@ -61,6 +62,9 @@ def require_inputs(project: Project, kind: str, inputs: TrainingInputs) -> None:
         return
     if inputs.policy is None:
         raise JobError(_("Choose the policy to start from."))
+    models = (inputs.policy, inputs.reward_model, inputs.watching_model, *inputs.ensemble_models)
+    if why := why_not_open(project, *models):
+        raise JobError(why)
     if inputs.policy.backend != Policy.Backend.LOCAL:
         name = inputs.policy.name
         raise JobError(_("%(name)s runs on another server; only files can be trained.") % {"name": name})

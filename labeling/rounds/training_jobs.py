@@ -270,9 +270,9 @@ def _register(job: TrainingJob, result: TrainingResult) -> None:
     if job.kind == Kind.FILTER:
         model: Policy | RewardModel | Filter = _register_filter(job, made)
     elif job.kind == Kind.REWARD_MODEL:
-        model = RewardModel.objects.create(export=job.export, **made)
+        model = RewardModel.objects.create(export=job.export, project=job.project, **made)
     else:
-        model = Policy.objects.create(parent=job.policy, **made)
+        model = Policy.objects.create(parent=job.policy, project=job.project, **made)
     AuditEvent.note("register model", model, by=None, job=str(job.id), manifest_sha256=result.manifest_sha256)
 
 

@@ -107,7 +107,8 @@ def _followed(case: Case, row: FollowUp) -> CameOfIt:
 
 def _with_models(row: FollowUp, rows: Any, project: Project, **more: Any) -> CameOfIt:
     exports = [held.export for held in held_of(project, rows)]
-    models = Registry().models_after(*exports) if exports else []
+    after = Registry().models_after(*exports) if exports else []
+    models = [one for one in after if one.project_id in (None, project.pk)]  # others' are not theirs to see
     return CameOfIt(follow_up=row, exports=exports, models=models, **more)
 
 

@@ -36,7 +36,7 @@ class MixturePartForm(forms.Form):
         super().__init__(*args, **kwargs)
         policy = self.fields["policy"]
         assert isinstance(policy, forms.ModelChoiceField)
-        policy.queryset = Policy.objects.exclude(state=Policy.State.RETIRED).order_by("name")
+        policy.queryset = Policy.objects.open_to(project).exclude(state=Policy.State.RETIRED).order_by("name")
         self.fields["temperature"].widget.attrs["placeholder"] = project.temperature
         self.takes = ""  # how many completions of each comparison the part samples, in words
 

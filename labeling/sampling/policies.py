@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 
-from labeling.models import AuditEvent, Policy, User
+from labeling.models import AuditEvent, Policy, Project, User
 from records import verify_directory
 from records.manifest import MANIFEST, sha256_of
 
@@ -47,11 +47,20 @@ def register_policy(store_path: str, *, name: str | None = None, by: User | None
     return policy
 
 
-def register_server(name: str, *, kind: str, url: str, model: str, by: User | None = None, note: str = "") -> Policy:
+def register_server(
+    name: str,
+    *,
+    kind: str,
+    url: str,
+    model: str,
+    project: Project | None = None,
+    by: User | None = None,
+    note: str = "",
+) -> Policy:
     """Register a model on an OpenAI-compatible server; registering the same again returns the same policy.
 
-    Nothing is sent to the server. Which servers a worker may call, and with which key, is set in the worker's
-    environment. Raises PolicyError.
+    Without a project it is the platform's, which every project may use. Nothing is sent to the server. Which servers a
+    worker may call, and with which key, is set in the worker's environment. Raises PolicyError.
     """
     _require_name(name)
     if kind not in Policy.ServerKind.values:
@@ -62,7 +71,7 @@ def register_server(name: str, *, kind: str, url: str, model: str, by: User | No
     served = {"backend": Policy.Backend.OPENAI, "server_kind": kind, "server_url": url, "server_model": model}
     with transaction.atomic():
         policy, created = Policy.objects.get_or_create(
-            name=name, defaults={**served, "state": Policy.State.CANDIDATE, "note": note}
+            name=name, defaults={**served, "state": Policy.State.CANDIDATE, "note": note, "project": project}
         )
         if created:
             AuditEvent.note("register policy", policy, by=by, kind=kind, url=url, model=model)

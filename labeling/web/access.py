@@ -1,23 +1,17 @@
-"""Access control: one decorator for every view, and functions that fetch a row and authorise in one step.
+"""Access to rows: functions that fetch one and authorise in one step. Models have theirs in labeling.web.permissions.
 
-A missing row and a row that this person may not see both give 404, so that ids reveal nothing. Each decorator
-sets `view.access`, so that a test can walk the URL conf and find every view without one.
+A missing row and a row that this person may not see both give 404, so that ids reveal nothing. Who may open a view at
+all, the decorators of labeling.web.permissions.guards say; views have them from here.
 """
 
 import uuid
-from collections.abc import Callable
-from functools import wraps
-from inspect import iscoroutinefunction
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Now
-from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
-from django.utils.translation import gettext as _
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 
 from labeling.models import (
     Adjudication,
@@ -31,13 +25,11 @@ from labeling.models import (
     Import,
     Lease,
     Message,
-    Policy,
     PracticeRanking,
     Project,
     Prompt,
     Ranking,
     Reference,
-    RewardModel,
     SamplingRun,
     Snippet,
     Thumb,
@@ -46,61 +38,41 @@ from labeling.models import (
     Webhook,
     Withdrawal,
 )
-from labeling.web.proof import lacks_second_factor
+from labeling.web.permissions.guards import (
+    ENGINEERS,
+    FIGURE_READERS,
+    MEMBERS,
+    RANKERS,
+    REVIEWERS,
+    TRACERS,
+    WATCHERS,
+    WRITERS,
+    anyone_signed_in,
+    person,
+    public,
+    role_required,
+    signed_in,
+    visitor_required,
+)
 
-# The roles that may do each kind of work. A reviewer is also a trainer; an admin may do everything.
-WRITERS = (User.Role.TRAINER, User.Role.REVIEWER, User.Role.ADMIN)
-RANKERS = WRITERS
-REVIEWERS = (User.Role.REVIEWER, User.Role.ADMIN)
-WATCHERS = REVIEWERS
-ENGINEERS = (User.Role.ENGINEER, User.Role.ADMIN)
-MEMBERS = frozenset(role for role in User.Role.values if role != User.Role.VISITOR)
-FIGURE_READERS = (*REVIEWERS, User.Role.ENGINEER)  # of quality: who trains on rankings must see how good they are
-TRACERS = (User.Role.REVIEWER, User.Role.ENGINEER, User.Role.ADMIN)  # who may see what became of others' work
+__all__ = [  # what views have from labeling.web.permissions.guards by this name
+    "ENGINEERS",
+    "FIGURE_READERS",
+    "MEMBERS",
+    "RANKERS",
+    "REVIEWERS",
+    "TRACERS",
+    "WATCHERS",
+    "WRITERS",
+    "anyone_signed_in",
+    "person",
+    "public",
+    "role_required",
+    "signed_in",
+    "visitor_required",
+]
 
-View = Callable[..., Any]
 Row = TypeVar("Row", bound=Model)
-
-
-def public(view: View) -> View:
-    """Anyone may open this view, signed in or not."""
-    wrapped = login_not_required(view)
-    wrapped.access = "public"  # type: ignore[attr-defined]
-    return wrapped
-
-
-def signed_in(view: View) -> View:
-    """Anyone who works here and has signed in may open this view; a preview's visitors get 403."""
-    return _guarded(view, roles=MEMBERS, access="signed in")
-
-
-def anyone_signed_in(view: View) -> View:
-    """Whoever has signed in may open this view, a preview's visitors too."""
-    return _guarded(view, roles=frozenset(User.Role.values), access="anyone signed in")
-
-
-def visitor_required(view: View) -> View:
-    """Only visitors of the preview may open this view, and only its own: others are sent to its door, members get 403.
-
-    What is somebody else's is still to be kept from them by the `access` call that fetches it.
-    """
-    roles = frozenset((str(User.Role.VISITOR),))
-    return _guarded(view, roles=roles, access=("visitor",), door="preview_sign_in")
-
-
-def role_required(*roles: User.Role) -> Callable[[View], View]:
-    """Only people of these roles may open this view: others get 403, visitors are redirected to the sign-in page."""
-    if not roles:
-        raise ValueError("role_required needs at least one role")
-    names = frozenset(str(role) for role in roles)
-    return lambda view: _guarded(view, roles=names, access=tuple(sorted(names)))
-
-
-def person(request: HttpRequest) -> User:
-    """The signed-in person. 404 for a visitor, who cannot reach a guarded view anyway."""
-    if not isinstance(request.user, User):
-        raise Http404
-    return request.user
 
 
 def own_token(request: HttpRequest, token_id: uuid.UUID) -> ApiToken:
@@ -322,41 +294,6 @@ def webhook_for(request: HttpRequest, webhook_id: uuid.UUID, *, slug: str) -> We
     return get_object_or_404(_for_engineers(Webhook.objects.all(), request), id=webhook_id, project__slug=slug)
 
 
-def policy_for(request: HttpRequest, policy_id: uuid.UUID) -> Policy:
-    """A policy of the registry. Every engineer and admin may see all of them, whatever their projects."""
-    if not person(request).can_train_models:
-        raise Http404
-    return get_object_or_404(Policy.objects.select_related("training_job__export"), id=policy_id)
-
-
-def model_for(request: HttpRequest, model_id: uuid.UUID) -> Policy | RewardModel:
-    """A policy or reward model of the registry, which every engineer and admin may see."""
-    if not person(request).can_train_models:
-        raise Http404
-    related = ("training_job__export", "training_job__policy", "training_job__reward_model")
-    models = (rows.objects.select_related(*related).filter(id=model_id).first() for rows in (Policy, RewardModel))
-    found = next((model for model in models if model is not None), None)
-    if found is None:
-        raise Http404
-    return found
-
-
-def own_model_for(request: HttpRequest, model_id: uuid.UUID) -> Policy | RewardModel:
-    """A model whose weights this engineer may take away: one made in a project of theirs, or brought."""
-    found = model_for(request, model_id)
-    job = found.training_job
-    if job is not None and not Project.objects.visible_to(person(request)).filter(id=job.project_id).exists():
-        raise Http404
-    return found
-
-
-def policies_for(request: HttpRequest) -> QuerySet[Policy]:
-    """The policies that `policy_for` opens."""
-    if not person(request).can_train_models:
-        raise Http404
-    return Policy.objects.select_related("parent")
-
-
 def _readable(reader: User) -> Q:
     mine = Q(author=reader)
     allowed = mine | ~Q(state=Dialogue.State.DRAFT) if reader.can_review else mine
@@ -371,37 +308,3 @@ def _for_engineers(rows: QuerySet[Row], request: HttpRequest) -> QuerySet[Row]:
     if not person(request).can_train_models:
         raise Http404
     return _visible(rows, person(request))
-
-
-def _guarded(view: View, *, roles: frozenset[str], access: str | tuple[str, ...], door: str = "") -> View:
-    early = getattr(view, "before_second_factor", False)
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _denied(request, request.user, roles, door, early=early) or view(request, *args, **kwargs)
-
-    @wraps(view)
-    async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        denied = _denied(request, await request.auser(), roles, door, early=early)
-        return denied or await view(request, *args, **kwargs)
-
-    wrapped: Any = guarded_async if iscoroutinefunction(view) else guarded
-    wrapped.access = access
-    if door:  # it sends strangers there itself; the middleware would send them to where members sign in
-        wrapped = login_not_required(wrapped)
-    return wrapped  # type: ignore[no-any-return]
-
-
-def _denied(
-    request: HttpRequest, user: Any, roles: frozenset[str], door: str, *, early: bool
-) -> HttpResponseBase | None:
-    if not user.is_authenticated and door:
-        slug = request.resolver_match.kwargs["slug"] if request.resolver_match else ""
-        return redirect(door, slug)
-    if not user.is_authenticated:
-        return redirect_to_login(request.get_full_path())
-    if not early and lacks_second_factor(request, role=user.role):
-        return redirect("second_factor")
-    if user.role not in roles:
-        raise PermissionDenied(_("Your role does not open this page. An admin can change it."))
-    return None

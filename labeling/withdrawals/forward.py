@@ -47,8 +47,9 @@ def is_in_an_export(row: Ranking | Dialogue) -> bool:
 
 
 def visible_promotions(found: Forward, projects: list[Project]) -> Forward:
-    """Without the promotions in projects that the reader is not in."""
+    """Without the models and promotions of projects that the reader is not in."""
     ids = {project.id for project in projects}
+    found.steps[:] = [step for step in found.steps if step.model.project_id is None or step.model.project_id in ids]
     for step in found.steps:
         step.promotions[:] = [one for one in step.promotions if one.project_id in ids]
     return found

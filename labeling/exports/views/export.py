@@ -18,6 +18,7 @@ from labeling.exports.retractions import retractions_in
 from labeling.models import Export
 from labeling.web import access
 from labeling.web.access import ENGINEERS
+from labeling.web.permissions import model_access
 from labeling.web.proof import recently_proven
 
 CARD = "card.md"
@@ -27,16 +28,15 @@ CARD = "card.md"
 @require_GET
 def export(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
     found = access.export_for(request, export_id, slug=slug)
-    return render(request, "labeling/exports/export.html", {"section": "data", **_context(found)})
+    return render(request, "labeling/exports/export.html", {"section": "data", **_context(found, request)})
 
 
 @access.role_required(*ENGINEERS)
 @require_GET
 def export_state(request: HttpRequest, slug: str, export_id: uuid.UUID) -> HttpResponse:
     """The part of the page that changes while the export is built."""
-    return render(
-        request, "labeling/exports/_export_state.html", _context(access.export_for(request, export_id, slug=slug))
-    )
+    found = access.export_for(request, export_id, slug=slug)
+    return render(request, "labeling/exports/_export_state.html", _context(found, request))
 
 
 @access.role_required(*ENGINEERS)
@@ -84,15 +84,15 @@ def export_file(request: HttpRequest, slug: str, export_id: uuid.UUID, name: str
     return export_file_response(request, found, name, by=access.person(request))
 
 
-def _context(found: Export) -> dict[str, Any]:
-    files = files_of(found)
+def _context(found: Export, request: HttpRequest) -> dict[str, Any]:
+    files, seen = files_of(found), model_access.visible_models(request)
     return {
         "project": found.project,
         "export": found,
         "files": files,
         "is_missing": found.state == Export.State.DONE and not files,
         "card": _card(found) if files else "",
-        "models": Registry().models_after(found) if files else [],
+        "models": [one for one in Registry().models_after(found) if one.id in seen] if files else [],
         "taken_back": retractions_in(found) if files else None,
         "other_form": OtherExportForm(export=found) if files else None,
     }

@@ -49,7 +49,7 @@ def preview_samples(request: HttpRequest, slug: str) -> HttpResponse:
     """The samples, frozen or not, and the form for another."""
     project, preview = _preview_of(request, slug)
     both = {"left": project.policy_id, "right": preview.second_policy_id}
-    form = SampleForm(request.POST or None, initial=both)
+    form = SampleForm(request.POST or None, initial=both, project=project)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:

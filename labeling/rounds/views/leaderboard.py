@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -15,6 +16,7 @@ from labeling.statistics.paired_comparisons import elo
 from labeling.statistics.style_control import MEASURES
 from labeling.web import access
 from labeling.web.access import ENGINEERS
+from labeling.web.permissions import model_access
 
 
 @access.role_required(*ENGINEERS)
@@ -29,15 +31,15 @@ def leaderboard(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "board": board,
         "num_withdrawn": num_not_counted([chosen] if chosen else projects),
-        "rows": _rows(board),
+        "rows": _rows(board, model_access.policies_for(request)),
         "weights": [(measure, board.styled.weights[measure]) for measure in MEASURES] if board.styled else [],
         "fewest": FEWEST_VOTES,
     }
     return render(request, "labeling/rounds/leaderboard.html", context)
 
 
-def _rows(board: Leaderboard) -> list[dict[str, Any]]:
-    ids = dict(Policy.objects.filter(name__in=[one.policy for one in board.standings]).values_list("name", "id"))
+def _rows(board: Leaderboard, seen: QuerySet[Policy]) -> list[dict[str, Any]]:
+    ids = dict(seen.filter(name__in=[one.policy for one in board.standings]).values_list("name", "id"))
     return [
         {
             "standing": one,

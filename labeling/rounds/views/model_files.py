@@ -13,6 +13,7 @@ from labeling.rounds.model_files import members_of
 from labeling.web import access
 from labeling.web.access import ENGINEERS
 from labeling.web.file_streams import in_its_form
+from labeling.web.permissions import model_access
 from labeling.web.tar_stream import tar_length, tar_pieces
 
 
@@ -20,7 +21,7 @@ from labeling.web.tar_stream import tar_length, tar_pieces
 @require_GET
 def download_model(request: HttpRequest, model_id: uuid.UUID) -> StreamingHttpResponse:
     """The model's directory as a tar archive; 404 where its files are not whole in the store."""
-    model = access.own_model_for(request, model_id)
+    model = model_access.own_model_for(request, model_id)
     members = members_of(model)
     if not members:
         raise Http404
@@ -37,9 +38,9 @@ def download_model(request: HttpRequest, model_id: uuid.UUID) -> StreamingHttpRe
 @require_GET
 def compare_models(request: HttpRequest, model_id: uuid.UUID) -> HttpResponse:
     """This model beside the one of its sort that the query names."""
-    left = access.model_for(request, model_id)
+    left = model_access.model_for(request, model_id)
     try:
-        right = access.model_for(request, uuid.UUID(request.GET.get("with", "")))
+        right = model_access.model_for(request, uuid.UUID(request.GET.get("with", "")))
     except ValueError as error:
         raise Http404 from error
     if type(left) is not type(right):

@@ -26,6 +26,7 @@ from labeling.rounds.views.evaluations import word_of
 from labeling.rounds.withdrawn_judgements import with_withdrawn
 from labeling.web import access
 from labeling.web.access import ENGINEERS
+from labeling.web.permissions import model_access
 
 MOST_SHOWN = 30  # jobs and rounds; labeling.projects.views.lists has all jobs
 BESIDE_PPO = tuple(kind.value for kind in FROM_PREFERENCE if kind != Kind.PPO)
@@ -124,7 +125,7 @@ def retry_job(request: HttpRequest, slug: str, job_id: uuid.UUID) -> HttpRespons
 def compare_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> HttpResponse:
     """Evaluation of this policy against the project's on held-out prompts: request it, and watch the answers arrive."""
     project = access.project_for(request, slug)
-    policy = access.policy_for(request, policy_id)
+    policy = model_access.policy_for(request, policy_id, project=project)
     if request.method == "POST":
         try:
             begin_evaluation(project, policy, by=access.person(request))
@@ -142,7 +143,7 @@ def compare_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> Htt
 def promote_policy(request: HttpRequest, slug: str, policy_id: uuid.UUID) -> HttpResponse:
     """What people said of it, what promotion does, and the button; with a reason where people's word is missing."""
     project = access.project_for(request, slug)
-    policy = access.policy_for(request, policy_id)
+    policy = model_access.policy_for(request, policy_id, project=project)
     form = PromotionForm(request.POST if request.method == "POST" else None)
     if request.method == "GET" or not form.is_valid():
         return _promotion_page(request, project, policy, form)

@@ -24,6 +24,7 @@ from labeling.models import (
     Webhook,
 )
 from labeling.web import access
+from labeling.web.permissions import model_access
 from tests.labeling.exports.material import make_ranking
 from tests.labeling.factories import (
     CAST,
@@ -279,5 +280,5 @@ def test_what_belongs_to_another_project_is_not_found_in_this_one(project: Proje
 
 
 def test_the_registry_of_policies_is_for_those_who_train_models(project: Project, cast: dict[str, User]) -> None:
-    assert allowed(cast, access.policy_for, project.policy_id) == {"erin", "adam"}
-    assert allowed(cast, access.policies_for) == {"erin", "adam"}
+    assert allowed(cast, model_access.policy_for, project.policy_id, project=project) == {"erin", "adam"}
+    assert allowed(cast, model_access.policies_for) == {"erin", "adam"}

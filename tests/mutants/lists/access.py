@@ -136,7 +136,7 @@ MUTANTS = [
     _projects(
         "a token of one project promotes any policy",
         "get_object_or_404(_policies(request), id=promotion.policy_id)",
-        "get_object_or_404(access.policies_for(request), id=promotion.policy_id)",
+        "get_object_or_404(model_access.policies_for(request), id=promotion.policy_id)",
     ),
     _idempotency("the body is not compared", ".encode() + request.body)", ".encode())"),
     _begun(

@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant, planter, platform_planter, unnoted
 
-_boundaries = platform_planter("web/access.py", "preview/test_boundaries.py")
+_boundaries = platform_planter("web/permissions/guards.py", "preview/test_boundaries.py")
 _others = platform_planter("preview/lookup.py", "preview/test_chatting.py")
 _door = platform_planter("preview/door.py", "preview/test_door.py")
 _limits = platform_planter("preview/limits.py", "preview/test_limits.py")

@@ -18,7 +18,7 @@ _training_jobs = platform_planter("rounds/training_jobs.py", "rounds/test_traini
 _training_jobs_races = platform_planter("rounds/training_jobs.py", "rounds/test_races.py")
 _job_endings = platform_planter("rounds/training_jobs.py", "rounds/test_job_endings.py")
 _job_logs = platform_planter("rounds/job_logs.py", "rounds/views/test_job_logs.py")
-_model_files = platform_planter("web/access.py", "rounds/views/test_models.py")
+_model_files = platform_planter("web/permissions/model_access.py", "rounds/views/test_models.py")
 _run_table = platform_planter("rounds/run_table.py", "rounds/views/test_runs.py")
 _administration = platform_planter("projects/administration.py", "projects/test_administration.py")
 
@@ -41,8 +41,8 @@ MUTANTS = [
     _job_logs("a link in a job's folder is followed", " and not path.is_symlink()", ""),
     _model_files(
         "engineers of other projects take a model away",
-        "    if job is not None and not Project",
-        "    if job is None and not Project",
+        "return made_in is None or Project",
+        "return made_in is not None or Project",
     ),
     _run_table(
         "the accuracy of batches stands under held-out pairs",
