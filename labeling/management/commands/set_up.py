@@ -5,10 +5,10 @@ Every step is safe to repeat, so every start and every deployment may call it.
 
 from typing import Any
 
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from labeling.accounts.users import ensure_first_accounts
+from labeling.operations.migration import migrate_while_serving
 from labeling.projects.first_project import ensure_starting_project
 
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 (the tables are not there yet)
 
     def handle(self, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
+        migrate_while_serving(self.stderr.write)
         self._show(ensure_first_accounts())
         ensure_starting_project()
 
