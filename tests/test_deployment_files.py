@@ -330,3 +330,20 @@ def _closure(requirements: list[str]) -> Iterator[str]:
 
 def _applies(requirement: Requirement, extras: set[str]) -> bool:
     return requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
+
+
+def test_the_guide_puts_each_variable_where_its_container_reads_it() -> None:
+    """`.env` is for the Compose files: what they do not name reaches nobody. `platform.env` reaches all of web."""
+    guide = (CHECKOUT / "docs" / "operating.md").read_text(encoding="utf-8")
+    compose = "".join(path.read_text(encoding="utf-8") for path in CHECKOUT.glob("docker-compose*.yml"))
+    named = set(re.findall(r"\$\{(\w+)", compose))
+    files = {
+        name: re.findall(r"^(\w+)=", text, re.MULTILINE)
+        for name, text in re.findall(r"cat >(\S+) <<END\n(.*?)\nEND\n", guide, re.DOTALL)
+    }
+    assert set(files) == {".env", "platform.env"}
+    assert set(files[".env"]) - {"COMPOSE_FILE"} <= named
+    assert named.isdisjoint(files["platform.env"])
+    settings = (CHECKOUT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert [name for name in files["platform.env"] if f"`{name}`" not in settings] == []
+    assert compose.count("platform.env") == 1  # of what every container of the platform has in common
