@@ -12,6 +12,7 @@ from labeling.imports import uploads
 from labeling.models import Project
 from labeling.preview import door, erasure, limits, mail
 from labeling.prompts import near_duplicates
+from labeling.quality import judging
 from labeling.rankings import assignment, corrections
 from labeling.retention import people, rules
 from labeling.rounds import evaluations, training_jobs
@@ -53,6 +54,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "thumbs down compared": _in_each_project(thumbs_down.compare_thumbs_down),
     "reported prompts compared": _in_each_project(follow_ups.compare_reported),
     "policies decided on": _in_each_project(evaluations.decide),
+    "judging measured": judging.measure_due,
     "comparisons made": _in_each_project(comparisons.keep_ready),
     "prompts to be embedded": _in_each_project(near_duplicates.ask_for_vectors),
     "texts screened in shadow": shadow.ask,

@@ -25,7 +25,7 @@ from rewardmodel.corruption import measure_corruptions
 from rewardmodel.data import DataError, RankingSet, find_source, load_rankings
 from rewardmodel.evaluation import Evaluation, evaluate_scores, verdict
 from rewardmodel.model import RewardModel, context_of, load_reward_model
-from rewardmodel.report import left_out_facts, report_html
+from rewardmodel.report import left_out_facts, people_rows, report_html, show_agreement
 from rewardmodel.scoring import score_comparisons
 from rewardmodel.splits import HELD_OUT, SplitBy
 from rewardmodel.statistics import Estimate
@@ -187,9 +187,25 @@ def summarise(evaluation: Evaluation) -> str:
     if evaluation.trainers_agreement and evaluation.accuracy_beside_trainers:
         lines.append(f"other trainers agree    {_show(evaluation.trainers_agreement)}   the ceiling")
         lines.append(f"accuracy on those pairs {_show(evaluation.accuracy_beside_trainers)}")
+    lines += _beside_people(evaluation)
     for title, group in _groups(evaluation):
         lines += [f"{title}{key:<2} {_show(estimate)}   {estimate.num_pairs} pairs" for key, estimate in group.items()]
     return "\n".join(lines)
+
+
+def _beside_people(evaluation: Evaluation) -> list[str]:
+    """People, the model and length on the same votes; nothing where no comparison has several rankings."""
+    return (
+        [
+            "beside people, where several ranked the same (prompts and people resampled)",
+            *(
+                f"{name:<24}{show_agreement(found)}   {found.num_votes} votes of {found.num_people} people"
+                for name, found in people_rows(evaluation)
+            ),
+        ]
+        if evaluation.beside_people
+        else []
+    )
 
 
 def _groups(evaluation: Evaluation) -> list[tuple[str, dict[str, Estimate]]]:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from judging import PeopleAgreement, people_agreement
 from records import Ranking
 from rewardmodel.agreement import agreement_with_others
 from rewardmodel.comparisons import Comparison, pairs_of
@@ -26,6 +27,7 @@ from rewardmodel.statistics import (
     estimate_within_correlation,
     log_loss,
 )
+from rewardmodel.trainer_weights import completion_names, weak_orders
 
 # Chosen − rejected: where each bin of length differences ends, and its name. 30 is AlpacaEval's "as long".
 LENGTH_BINS = (
@@ -58,6 +60,10 @@ class Evaluation:
     """How often other trainers order a pair alike, where several ranked it: the ceiling. None where nobody did."""
     accuracy_beside_trainers: Estimate | None
     """accuracy on those very pairs."""
+    beside_people: PeopleAgreement | None
+    """The model and "the longer one wins" on the votes of comparisons that several people ranked, beside those people;
+    intervals draw prompts and people. None where no two people ordered the same pair.
+    """
     log_loss: float
     calibration_error: float
     calibration: list[CalibrationBin]
@@ -106,6 +112,7 @@ def evaluate_scores(
 
     `rankings` says who ranked and of which topic; what is not among them counts as unknown.
     """
+    rankings = list(rankings)
     comparisons = [comparison for comparison, _ in scored]
     scores = torch.tensor([score for _, row in scored for score in row], dtype=torch.float64)
     lengths = torch.tensor([n for member in comparisons for n in member.num_characters], dtype=torch.float64)
@@ -135,6 +142,7 @@ def evaluate_scores(
         when_shorter_is_better=where(pairs.length_gaps < 0),
         trainers_agreement=where(shared, pairs.agreements),
         accuracy_beside_trainers=where(shared),
+        beside_people=_beside_people(scored, rankings, seed),
         log_loss=log_loss(pairs.gaps),
         calibration_error=calibration_error(bins),
         calibration=bins,
@@ -175,6 +183,8 @@ def validation_figures(evaluation: Evaluation | None) -> dict[str, float]:
         elif isinstance(value, dict):
             for key, estimate in value.items():
                 flat |= _spread(f"{name}/{key}", estimate)
+        elif isinstance(value, PeopleAgreement):
+            flat |= _beside(value)
         elif isinstance(value, (int, float)):
             flat[name] = float(value)
     return {f"validation/{name}": value for name, value in flat.items() if value is not None}
@@ -182,6 +192,32 @@ def validation_figures(evaluation: Evaluation | None) -> dict[str, float]:
 
 def _spread(name: str, estimate: Estimate) -> dict[str, float | None]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _beside(people: PeopleAgreement) -> dict[str, float | None]:
+    found = {"two_people": people.of_two, "person_with_majority": people.with_majority}
+    found |= {f"{name}_with_majority": judge.with_majority for name, judge in people.judges.items()}
+    return {f"beside_people/{name}": agreement.value for name, agreement in found.items()}
+
+
+def _beside_people(
+    scored: Sequence[tuple[Comparison, Sequence[float]]], rankings: Sequence[Ranking], seed: int
+) -> PeopleAgreement | None:
+    """Of the comparisons that are scored; the same text twice in one comparison is scored alike."""
+    kept = {identifier for comparison, _ in scored for identifier in comparison.ranking_ids}
+    judged = [ranking for ranking in rankings if ranking.id in kept]
+    scores: dict[str, float] = {}
+    lengths: dict[str, float] = {}
+    by_comparison = {ranking.comparison_id: ranking for ranking in judged}
+    for comparison, values in scored:
+        ranking = by_comparison.get(comparison.id)
+        if ranking is None:
+            continue
+        names = completion_names(ranking)
+        for completion, score in zip(ranking.completions, values, strict=True):
+            scores[f"{comparison.id}/{names[completion.id]}"] = float(score)
+            lengths[f"{comparison.id}/{names[completion.id]}"] = float(len(completion.content))
+    return people_agreement(weak_orders(judged), {"model": scores, "longer": lengths}, seed=seed)
 
 
 def _scored_pairs(

@@ -5,6 +5,7 @@ from html import escape
 from math import exp
 
 from charts import Point, Series, Svg, line_chart
+from judging import Agreement
 from rewardmodel.evaluation import Evaluation, verdict
 from rewardmodel.page import figures, page, table
 from rewardmodel.statistics import CalibrationBin, Estimate
@@ -26,6 +27,10 @@ def report_html(evaluation: Evaluation, *, title: str, facts: Mapping[str, objec
         f"{evaluation.accuracy.num_prompts} prompts. In brackets: 95 % intervals, prompts resampled.</p>",
         table((name, str(value)) for name, value in facts.items()),
         _table("Figures", _main_rows(evaluation)),
+        _table(
+            "Beside people, where several ranked the same (prompts and people resampled)",
+            [(name, show_agreement(found), str(found.num_votes)) for name, found in people_rows(evaluation)],
+        ),
         figures(drawings(evaluation)),
         _table("A completion scores above its spoiled copy", _rows(evaluation.out_of_distribution)),
         *(_table(f"Accuracy: {name[0].lower()}{name[1:]}", _rows(group)) for name, group in groups),
@@ -37,6 +42,29 @@ def left_out_facts(left_out: Mapping[str, int], num_prompts_cut: int) -> dict[st
     """What a reader must know of what the figures are not of."""
     named = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(left_out.items()) if count)
     return {"rankings left out": named or "none", "prompts that lost their oldest turns to fit": str(num_prompts_cut)}
+
+
+def people_rows(evaluation: Evaluation) -> list[tuple[str, Agreement]]:
+    """What people, the model and length agree on, over the same votes; empty where no two people ordered a pair."""
+    people = evaluation.beside_people
+    if people is None:
+        return []
+    model, longer = people.judges["model"], people.judges["longer"]
+    return [
+        ("two people agree", people.of_two),
+        ("model with one person", model.with_one),
+        ("longer with one person", longer.with_one),
+        ("person with majority", people.with_majority),
+        ("model with majority", model.with_majority),
+        ("longer with majority", longer.with_majority),
+    ]
+
+
+def show_agreement(found: Agreement) -> str:
+    """The share with its interval."""
+    if found.low is None or found.high is None:
+        return f"{found.value:.3f} [one prompt or person: no interval]"
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def drawings(evaluation: Evaluation) -> list[Svg]:

@@ -79,15 +79,20 @@ def _has_trainer(ranking: Ranking) -> bool:
     return ranking.trainer is not None and ranking.adjudication is None
 
 
-def _places(ranking: Ranking) -> dict[str, int]:
-    tier_of = {identifier: tier for tier, members in enumerate(ranking.tiers) for identifier in members}
-    places: dict[str, int] = {}
+def completion_names(ranking: Ranking) -> dict[str, str]:
+    """What each completion of a ranking goes by in its weak order, by the completion's id."""
+    names: dict[str, str] = {}
     for completion in sorted(ranking.completions, key=lambda one: one.id):
         name = _hash(completion.content)
-        while name in places:  # the same text twice: two completions all the same
+        while name in names.values():  # the same text twice: two completions all the same
             name += "+"
-        places[name] = tier_of[completion.id]
-    return places
+        names[completion.id] = name
+    return names
+
+
+def _places(ranking: Ranking) -> dict[str, int]:
+    names = completion_names(ranking)
+    return {names[identifier]: tier for tier, members in enumerate(ranking.tiers) for identifier in members}
 
 
 def _hash(text: str) -> str:

@@ -25,6 +25,7 @@ from labeling.imports.formats import (
     rated,
     scored_texts,
     sharegpt,
+    votes,
 )
 from labeling.imports.messages import json_type_of
 from labeling.imports.reader import Entry, EntryReader, FileRefused, Refusal
@@ -40,6 +41,7 @@ FORMATS = (
     oasst.TREES,
     oasst.MESSAGES,
     hh.FORMAT,
+    votes.FORMAT,
     judged_pairs.FORMAT,
     scored_texts.FORMAT,
     helpsteer.FORMAT,
@@ -69,6 +71,7 @@ ALIASES = {
     "webgpt": "judged-pairs",
     "pku-saferlhf": "judged-pairs",
     "helpsteer3": "judged-pairs",
+    "llmfao": "votes",
     "dsp": "scored-texts",
     "ultrafeedback": "rated",
     "openai-dpo": "trl",

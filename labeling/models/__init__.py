@@ -14,6 +14,7 @@ from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt, P
 from labeling.models.evaluations import Candidate, Evaluation, Promotion
 from labeling.models.exports import Export
 from labeling.models.imports import Import
+from labeling.models.judging import JudgingFigures
 from labeling.models.mixtures import MOST_PARTS, MixturePart
 from labeling.models.people import Membership, SignInFailures, User
 from labeling.models.projects import GuidelineVersion, Project, Round
@@ -78,6 +79,7 @@ __all__ = [
     "FollowUp",
     "GuidelineVersion",
     "Import",
+    "JudgingFigures",
     "Juror",
     "Label",
     "Lease",

@@ -9,7 +9,9 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.models import Ranking, User
+from labeling.quality.judging import FEWEST, measure
 from tests.browser.screenshots import look_at
+from tests.judging.planted import planted_abilities, planted_orders
 from tests.labeling.factories import make_comparisons, make_project, make_user
 
 Keep = Callable[[Page, str], Path]
@@ -44,3 +46,31 @@ def test_an_engineer_follows_a_fall_of_agreement_to_its_boards(
     page.get_by_role("link", name="Next page").click()
     expect(page.get_by_text("6 of 6 pairs alike").first).to_be_visible()
     expect(page.locator("#id_trainer")).to_have_value(trainers[0].pseudonym)
+
+
+def test_a_reviewer_reads_how_well_people_judge(open_page: Callable[..., Page], keep_screenshot: Keep) -> None:
+    project = make_project(slug="judged", rankings_wanted=3)
+    trainers = {name: make_user(username=name, projects=[project]) for name in planted_abilities(3)}
+    orders = planted_orders(planted_abilities(3), seed=1, each=FEWEST, num_completions=3, at_once=3)
+    comparisons = make_comparisons(project=project, num=FEWEST, num_completions=3)
+    for order in orders:
+        comparison = comparisons[int(order.comparison)]
+        ids = [str(one.id) for one in comparison.completions.order_by("index")]
+        tiers = [
+            [ids[int(name)] for name, own in order.places.items() if own == tier]
+            for tier in sorted(set(order.places.values()))
+        ]
+        Ranking.objects.create(
+            comparison=comparison,
+            trainer=trainers[order.trainer],
+            submission_key=uuid.uuid4(),
+            tiers=tiers,
+            shown_order=ids,
+        )
+    project.comparisons.update(num_rankings=3)
+    measure(project)
+    rita = make_user(username="rita", role=User.Role.REVIEWER, projects=[project])
+    page = open_page("/p/judged/quality/", user=rita)
+    expect(page.get_by_role("heading", name="How well people judge")).to_be_visible()
+    expect(page.get_by_text(f"n = {FEWEST}").first).to_be_visible()
+    look_at(page, "judging", keep_screenshot, at="#judging")

@@ -37,6 +37,12 @@ def test_without_ties_it_is_placketts_and_luces() -> None:
     assert found == pytest.approx(math.log(expected))
 
 
+def test_each_completion_that_joins_a_tie_costs_the_same() -> None:
+    one = math.exp(-0.7)
+    expected = one**2 / (3 + 3 * one + one**2)
+    assert log_probability({0: 0, 1: 0, 2: 0}, (0.4, 0.4, 0.4), 1.5, -0.7) == pytest.approx(math.log(expected))
+
+
 def test_all_weak_orders_together_have_probability_one() -> None:
     orders = {tuple(sorted(set(given)).index(tier) for tier in given) for given in product(range(3), repeat=3)}
     assert len(orders) == 13

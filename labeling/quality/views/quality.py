@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 from labeling.dialogues.control_arm import arm_figures, has_control_arm
 from labeling.models import Project
 from labeling.quality.boards import FIGURES, PAGE, Board, boards_behind, shown
+from labeling.quality.judging import AgreementFigures, Judging, judging_of
 from labeling.quality.report import quality_figures
 from labeling.quality.selection import EVERYTHING, Selection, SelectionForm, name_of
 from labeling.rankings import adjudication as queue
@@ -27,13 +28,20 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
     form, selection = _selection(request, project)
     figures = quality_figures(project, selection)
     names_people = access.person(request).can_review
+    judging = judging_of(project)
+    judged = judging.trainers if judging else {}
     context = {
         "project": project,
         "section": "quality",
         "form": form,
         "selection": selection,
         "figures": figures,
-        "trainers": [(name_of(one.trainer, names_people=names_people), one) for one in figures.trainers],
+        "trainers": [
+            (name_of(one.trainer, names_people=names_people), one, judged.get(one.trainer.id))
+            for one in figures.trainers
+        ],
+        "judging": judging,
+        "agreements": _agreements(judging),
         "arms": arm_figures(project) if has_control_arm(project) else None,
         "num_cases": project.cases.open().count(),
     }
@@ -66,6 +74,14 @@ def boards(request: HttpRequest, slug: str, figure: str) -> HttpResponse:
         "boards": _blindly(request, project, shown(list(page), names_people=names_people)) if form.is_valid() else [],
     }
     return render(request, "labeling/quality/boards.html", context, status=200 if form.is_valid() else 422)
+
+
+def _agreements(judging: Judging | None) -> list[tuple[str, AgreementFigures]]:
+    """How far people agree, by whose rankings they are."""
+    if judging is None:
+        return []
+    rows = ((_("people of this project"), judging.people), (_("people in imported files"), judging.imported))
+    return [(name, row) for name, row in rows if row is not None]
 
 
 def _blindly(request: HttpRequest, project: Project, boards: list[Board]) -> list[Board]:

@@ -1,0 +1,28 @@
+"""How well a project's people judge, as a worker measured it last."""
+
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("labeling", "0040_who_gets_in")]
+    operations = [
+        migrations.CreateModel(
+            name="JudgingFigures",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("measured_at", models.DateTimeField()),
+                ("state", models.CharField(max_length=64)),
+                ("figures", models.JSONField(default=dict)),
+                (
+                    "project",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="judging_figures",
+                        to="labeling.project",
+                    ),
+                ),
+            ],
+            options={"verbose_name_plural": "judging figures"},
+        ),
+    ]
