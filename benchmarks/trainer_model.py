@@ -15,9 +15,10 @@ import os
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -97,7 +98,7 @@ def read_votes(path: Path) -> Iterator[Vote]:
                     yield Vote(f"{pair}/{number}", pair, row["prompt"], vote["worker"], row["x"], row["y"], outcome)
 
 
-def judge(votes: Sequence[Vote], split: str, fold: int, model: str, seed: int) -> dict[str, object]:
+def judge(votes: Sequence[Vote], split: str, fold: int, model: str, seed: int) -> dict[str, Any]:
     """Fit to all folds but one, and the log losses of that one by vote: of three outcomes, and of the order alone."""
     started = time.process_time()
     held_out = [vote for vote in votes if fold_of(vote, split, seed) == fold]
@@ -126,14 +127,14 @@ def fold_of(vote: Vote, split: str, seed: int) -> int:
     return int(hashlib.sha256(f"{seed}/{split}/{held}".encode()).hexdigest(), 16) % FOLDS
 
 
-def report(votes: Sequence[Vote], parts: Sequence[dict[str, object]], seed: int) -> dict[str, object]:
+def report(votes: Sequence[Vote], parts: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
     """Mean losses of each model and what each gains over the pooled one, with intervals."""
-    results: dict[str, object] = {}
+    results: dict[str, Any] = {}
     for split in SPLITS:
-        losses: defaultdict[str, dict[str, list[float | None]]] = defaultdict(dict)
+        losses: defaultdict[str, dict[str, list[Any]]] = defaultdict(dict)
         for part in parts:
-            if part["part"][0] == split:  # type: ignore[index]
-                losses[part["part"][2]] |= part["losses"]  # type: ignore[index, operator]
+            if part["part"][0] == split:
+                losses[part["part"][2]] |= part["losses"]
         whole = {name: {key: row[0] for key, row in found.items()} for name, found in losses.items()}
         orders = {name: {key: row[1] for key, row in found.items()} for name, found in losses.items()}
         whole[FREQUENCIES] = {key: row[2] for key, row in losses["pooled"].items()}
@@ -145,7 +146,7 @@ def report(votes: Sequence[Vote], parts: Sequence[dict[str, object]], seed: int)
     return results
 
 
-def _table(votes: Sequence[Vote], losses: dict[str, dict[str, float | None]], seed: int) -> dict[str, object]:
+def _table(votes: Sequence[Vote], losses: Mapping[str, Mapping[str, float | None]], seed: int) -> dict[str, Any]:
     """Of each model its mean loss, and the mean of what the pooled model loses more, with its interval."""
     rows = {}
     for name, found in losses.items():
@@ -191,7 +192,7 @@ def interval(values: Sequence[tuple[Vote, float]], seed: int) -> tuple[float, fl
     return quantile(means, 0.025), quantile(means, 0.975)
 
 
-def _lines(path: Path) -> list[dict[str, object]]:
+def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 

@@ -112,7 +112,6 @@ def evaluate_scores(
 
     `rankings` says who ranked and of which topic; what is not among them counts as unknown.
     """
-    rankings = list(rankings)
     comparisons = [comparison for comparison, _ in scored]
     scores = torch.tensor([score for _, row in scored for score in row], dtype=torch.float64)
     lengths = torch.tensor([n for member in comparisons for n in member.num_characters], dtype=torch.float64)
@@ -142,7 +141,7 @@ def evaluate_scores(
         when_shorter_is_better=where(pairs.length_gaps < 0),
         trainers_agreement=where(shared, pairs.agreements),
         accuracy_beside_trainers=where(shared),
-        beside_people=_beside_people(scored, rankings, seed),
+        beside_people=_beside_people(scored, list(known.values()), seed),
         log_loss=log_loss(pairs.gaps),
         calibration_error=calibration_error(bins),
         calibration=bins,

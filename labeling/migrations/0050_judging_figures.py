@@ -11,8 +11,9 @@ class Migration(migrations.Migration):
             name="JudgingFigures",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("measured_at", models.DateTimeField()),
-                ("state", models.CharField(max_length=64)),
+                ("looked_at", models.DateTimeField()),
+                ("measured_at", models.DateTimeField(blank=True, null=True)),
+                ("state", models.CharField(blank=True, max_length=64)),
                 ("figures", models.JSONField(default=dict)),
                 (
                     "project",

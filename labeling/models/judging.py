@@ -9,8 +9,9 @@ class JudgingFigures(models.Model):
     """The newest measurement of a project. `figures` is written and read by labeling.quality.judging alone."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="judging_figures")
-    measured_at = models.DateTimeField()
-    state = models.CharField(max_length=64)  # of the rankings that were measured; another is measured anew
+    looked_at = models.DateTimeField()  # whether there is anything new; a look counts all rankings, so it is rare
+    measured_at = models.DateTimeField(null=True, blank=True)  # None: there was nothing to measure yet
+    state = models.CharField(max_length=64, blank=True)  # of the rankings that were measured; another is measured anew
     figures = models.JSONField(default=dict)
 
     class Meta:

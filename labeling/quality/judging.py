@@ -52,7 +52,7 @@ class Judging:
 def judging_of(project: Project) -> Judging | None:
     """The newest measurement; None before the first."""
     kept = JudgingFigures.objects.filter(project=project).first()
-    if kept is None:
+    if kept is None or kept.measured_at is None:
         return None
     trainers = {
         UUID(identifier): JudgedWell(ability=Estimate(**one["ability"]), ties=Estimate(**one["ties"]))
@@ -67,19 +67,20 @@ def judging_of(project: Project) -> Judging | None:
 
 
 def measure_due() -> int:
-    """Measure one project whose rankings have changed, the one that waits longest; returns how many. A sweep's chore:
-    one at a time, since the others wait meanwhile.
+    """Look at one project, the one that waits longest, and measure it if its rankings have changed; returns how many
+    were measured. A sweep's chore: one at a time, since the others wait meanwhile.
     """
-    before = timezone.now() - _PAUSE
-    known = dict(JudgingFigures.objects.values_list("project", "state"))
-    recent = set(JudgingFigures.objects.filter(measured_at__gt=before).values_list("project", flat=True))
+    recent = JudgingFigures.objects.filter(looked_at__gt=timezone.now() - _PAUSE).values("project")
     waiting = Project.objects.current().exclude(pk__in=recent)
-    for project in waiting.order_by(F("judging_figures__measured_at").asc(nulls_first=True), "created_at"):
-        state = _state(project)
-        if state and known.get(project.pk) != state:
-            measure(project, state=state)
-            return 1
-    return 0
+    project = waiting.order_by(F("judging_figures__looked_at").asc(nulls_first=True), "created_at").first()
+    if project is None:
+        return 0
+    state = _state(project)
+    kept, _ = JudgingFigures.objects.update_or_create(project=project, defaults={"looked_at": timezone.now()})
+    if not state or kept.state == state:
+        return 0
+    measure(project, state=state)
+    return 1
 
 
 def measure(project: Project, *, state: str | None = None) -> None:
@@ -90,6 +91,7 @@ def measure(project: Project, *, state: str | None = None) -> None:
         defaults={
             "state": state if state is not None else _state(project),
             "measured_at": timezone.now(),
+            "looked_at": timezone.now(),
             "figures": {
                 "people": _agreement(people, lengths),
                 "imported": _agreement(imported, lengths),

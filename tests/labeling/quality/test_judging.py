@@ -98,9 +98,11 @@ def test_people_in_imported_files_are_kept_apart_and_the_simulated_trainer_is_le
 def test_it_is_measured_once_until_rankings_change_and_not_at_every_sweep(project: Project) -> None:
     alice, bob = (make_user(username=name, projects=[project]) for name in ("alice", "bob"))
     assert judging.measure_due() == 0  # nothing that two people ranked
+    assert judging.judging_of(project) is None
+    JudgingFigures.objects.update(looked_at=timezone.now() - timedelta(hours=1))
     rank(project, {alice: [[0], [1]], bob: [[0], [1]]})
     assert [judging.measure_due(), judging.measure_due()] == [1, 0]
     rank(project, {alice: [[0], [1]], bob: [[1], [0]]})
     assert judging.measure_due() == 0  # so soon after
-    JudgingFigures.objects.update(measured_at=timezone.now() - timedelta(hours=1))
+    JudgingFigures.objects.update(looked_at=timezone.now() - timedelta(hours=1))
     assert [judging.measure_due(), judging.measure_due()] == [1, 0]
