@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max
+from django.db.models import Count, F, Max, QuerySet
 from django.utils import timezone
 
 from judging import Ability, Agreement, PeopleAgreement, WeakOrder, fit_abilities, people_agreement
@@ -101,7 +101,7 @@ def measure(project: Project, *, state: str | None = None) -> None:
     )
 
 
-def _shared(project: Project) -> Any:
+def _shared(project: Project) -> QuerySet[Ranking]:
     """Whole orders of work that several people ranked."""
     return Ranking.objects.filter(
         comparison__project=project,
