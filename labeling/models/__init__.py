@@ -14,10 +14,9 @@ from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt, P
 from labeling.models.evaluations import Candidate, Evaluation, Promotion
 from labeling.models.exports import Export
 from labeling.models.imports import Import
-from labeling.models.judging import JudgingFigures
 from labeling.models.mixtures import MOST_PARTS, MixturePart
 from labeling.models.people import Membership, SignInFailures, User
-from labeling.models.projects import GuidelineVersion, Project, Round
+from labeling.models.projects import GuidelineVersion, JudgingFigures, Project, Round
 from labeling.models.public.challenges import (
     Challenge,
     ChallengeRules,

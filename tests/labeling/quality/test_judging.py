@@ -36,7 +36,7 @@ def rank(project: Project, orders: dict[User | str, list[list[int]]]) -> Compari
         )
         for trainer, tiers in orders.items()
     )
-    Comparison.objects.filter(pk=comparison.pk).update(num_rankings=len(orders))
+    Comparison.objects.filter(pk=comparison.pk).update(num_rankings=len(orders), prompt_sha256=uuid.uuid4().hex * 2)
     return comparison
 
 
