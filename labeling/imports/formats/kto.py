@@ -9,10 +9,9 @@ from typing import Any
 
 from labeling.imports.formats import Format, has_keys
 from labeling.imports.formats.chat import MESSAGE, read_messages, with_system
-from labeling.imports.formats.keys import keys
+from labeling.imports.formats.keys import THUMB_KEYS, keys, thumb_in
 from labeling.imports.formats.prompts import prompt_messages_of
 from labeling.imports.formats.sharegpt import TURN, read_turns
-from labeling.imports.formats.thumb_values import THUMB_KEYS, thumb_in
 from labeling.imports.messages import FormatError, optional_text, text_of
 from labeling.imports.reader import Entry
 from records import Completion, Message, Thumb

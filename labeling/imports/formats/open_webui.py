@@ -11,10 +11,9 @@ from typing import Any
 from labeling.imports.dates import moment_of, moment_of_seconds
 from labeling.imports.formats import Format, has_keys
 from labeling.imports.formats.chat import after_system
-from labeling.imports.formats.keys import Keys, keys, require_harmless, says_nothing, unread_keys
+from labeling.imports.formats.keys import Keys, keys, require_harmless, says_nothing, thumb_of, unread_keys
 from labeling.imports.formats.kto import policy_of, reason_in, thumb_on
 from labeling.imports.formats.ranking_tiers import trainer_name
-from labeling.imports.formats.thumb_values import thumb_of
 from labeling.imports.messages import FormatError, json_type_of, merge_consecutive, optional_text, role_of, text_of
 from labeling.imports.reader import Entry
 from records import Message, Thumb

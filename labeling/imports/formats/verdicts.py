@@ -1,6 +1,6 @@
 """Keys that mark an answer as bad (a thumb down, a reward of 0), so that it must not be learnt from.
 
-A demonstration is learnt from, so such a row is refused and the key named; some can come in as thumbs (thumb_values).
+A demonstration is learnt from, so such a row is refused and the key named; some can come in as thumbs (keys.thumb_in).
 Readers whose rows become demonstrations check here; formats whose ratings order several answers (rated, argilla) read
 them instead.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from labeling.imports.formats.thumb_values import THUMB_KEYS
+from labeling.imports.formats.keys import THUMB_KEYS
 from labeling.imports.messages import FormatError, json_type_of
 
 Rule = Callable[[Any], bool]  # whether this value marks the answer as bad
