@@ -19,6 +19,7 @@ from policy.inputs import Inputs, RolloutConfig, open_inputs
 from policy.judging import Judge, Scorer
 from policy.placing import place_scorer
 from policy.prompts import PromptSet, TokenizedPrompt, tokenize_prompts
+from policy.rollout_source import LOCAL_ENGINE, RolloutSource
 from policy.texts import tokenize_texts
 from policy.watch import Watch
 from records.ppo_sizes import length_problem
@@ -36,6 +37,8 @@ class Material:
     watch: Watch | None
     ensemble: RewardEnsemble
     made_from: dict[str, dict[str, str]]
+    source: RolloutSource = LOCAL_ENGINE
+    """Who samples rollouts."""
 
 
 def load_material(config: RolloutConfig, device: torch.device, sharing: Sharing = ALONE) -> Material:

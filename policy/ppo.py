@@ -37,7 +37,6 @@ from policy.prompts import draw
 from policy.publishing import require_room
 from policy.rollout import collect_rollouts, measure_rollouts, require_finite_rollouts
 from policy.rollout_program import begin, publish
-from policy.rollout_source import LOCAL_ENGINE, RolloutSource
 from policy.value import ValueLearner
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.model import load_reward_model, start_reward_model
@@ -59,17 +58,12 @@ def main(config: PpoConfig) -> None:
     if begun.sharing.is_main:
         keep_options(config, program="policy.ppo")
     require_room(config.work_directory, [learners.policy.model, learners.value.model])
-    outcome = train(learners, begun.material, config, begun.identity, begun.sharing, begun.source)
+    outcome = train(learners, begun.material, config, begun.identity, begun.sharing)
     publish(config, begun, method="ppo", model=learners.policy.model, outcome=outcome)
 
 
 def train(
-    learners: Learners,
-    material: Material,
-    config: PpoConfig,
-    identity: dict[str, Any],
-    sharing: Sharing = ALONE,
-    source: RolloutSource = LOCAL_ENGINE,
+    learners: Learners, material: Material, config: PpoConfig, identity: dict[str, Any], sharing: Sharing = ALONE
 ) -> dict[str, Any]:
     """The loop. Leaves in the policy what is to be published; returns the last update's metrics and all looks."""
     policy, value = learners.policy, learners.value
@@ -99,7 +93,7 @@ def train(
                 hidden_ids=hidden_ids(material.tokenizer),
                 precision=config.precision,
                 sharing=sharing,
-                source=source,
+                source=material.source,
                 update=state.step,
             )
             clock.append(time.monotonic())
@@ -138,7 +132,7 @@ def train(
             )
             if config.whiten_advantages:
                 advantages = objective.whiten(advantages, rollouts.mask)
-            weights = source.weights(measured.logprobs, rollouts.sampled_logprobs, rollouts.mask, update=state.step)
+            weights = material.source.weights(measured.logprobs, rollouts.sampled_logprobs, rollouts.mask, state.step)
             targets = Targets(
                 old_logprobs=measured.logprobs,
                 old_values=measured.values,

@@ -36,7 +36,6 @@ from policy.publishing import require_room
 from policy.rloo_config import RlooConfig, require_options
 from policy.rollout import collect_rollouts, require_finite_rollouts, score_rollouts
 from policy.rollout_program import begin, publish
-from policy.rollout_source import LOCAL_ENGINE, RolloutSource
 from rewardmodel.metrics import MetricsLog
 from rewardmodel.publishing import STATES
 
@@ -54,17 +53,12 @@ def main(config: RlooConfig) -> None:
     if begun.sharing.is_main:
         keep_options(config, program="policy.rloo")
     require_room(config.work_directory, [learner.policy.model])
-    outcome = train(learner, begun.material, config, begun.identity, begun.sharing, begun.source)
+    outcome = train(learner, begun.material, config, begun.identity, begun.sharing)
     publish(config, begun, method="rloo", model=learner.policy.model, outcome=outcome)
 
 
 def train(
-    learner: GroupLearner,
-    material: Material,
-    config: RlooConfig,
-    identity: dict[str, Any],
-    sharing: Sharing = ALONE,
-    source: RolloutSource = LOCAL_ENGINE,
+    learner: GroupLearner, material: Material, config: RlooConfig, identity: dict[str, Any], sharing: Sharing = ALONE
 ) -> dict[str, Any]:
     """The loop. Leaves in the policy what is to be published; returns the last update's metrics and all looks."""
     policy = learner.policy
@@ -96,7 +90,7 @@ def train(
                 hidden_ids=hidden_ids(material.tokenizer),
                 precision=config.precision,
                 sharing=sharing,
-                source=source,
+                source=material.source,
                 update=state.step,
             )
             clock.append(time.monotonic())
@@ -126,8 +120,8 @@ def train(
                 scores, scored.logprobs, scored.ref_logprobs, rollouts.mask, kl_coef=config.kl_coef
             )
             whole = config.advantage == "leave-one-out"  # what the loss has a ratio of: completions, or tokens
-            weights = source.weights(
-                scored.logprobs, rollouts.sampled_logprobs, rollouts.mask, update=state.step, whole=whole
+            weights = material.source.weights(
+                scored.logprobs, rollouts.sampled_logprobs, rollouts.mask, state.step, whole=whole
             )
             targets = GroupTargets(
                 old_logprobs=scored.logprobs,

@@ -4,7 +4,7 @@ Everything is read and refused before a network is built; what is published name
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from language.progress import begin_stage
 from policy.inputs import RolloutConfig, require_processes
 from policy.material import Material, load_material
 from policy.publishing import publish_policy, require_place, run_identity
-from policy.rollout_source import RolloutSource, open_source
+from policy.rollout_source import open_source
 from policy.watch import looks_of
 from records.types import TrainingKind
 from rewardmodel.publishing import directory_sha256
@@ -31,7 +31,6 @@ class Begun:
     material: Material
     start: dict[str, str]
     identity: dict[str, Any]
-    source: RolloutSource
 
 
 def begin(config: RolloutConfig) -> Begun | None:
@@ -49,7 +48,7 @@ def begin(config: RolloutConfig) -> Begun | None:
         print(f"{config.out} is already published by this run", file=sys.stderr)
         return None
     source = open_source(config, identity, material.tokenizer, longest_prompt=material.prompts.longest)
-    return Begun(sharing, device, material, start, identity, source)
+    return Begun(sharing, device, replace(material, source=source), start, identity)
 
 
 def publish(

@@ -68,8 +68,8 @@ class RolloutSource(Protocol):
         logprobs: Float[Tensor, "rows length"],
         sampled_logprobs: Float[Tensor, "rows length"],
         mask: Bool[Tensor, "rows length"],
-        *,
         update: int,
+        *,
         whole: bool = False,
     ) -> Tensor | float:
         """What each token counts in the policy's loss, or with `whole` each completion; 1 where the policy sampled.
@@ -154,8 +154,8 @@ class ServedEngine:
         logprobs: Float[Tensor, "rows length"],
         sampled_logprobs: Float[Tensor, "rows length"],
         mask: Bool[Tensor, "rows length"],
-        *,
         update: int,
+        *,
         whole: bool = False,
     ) -> Tensor | float:
         """As RolloutSource.weights: min(π_old/μ, --rollouts-weight-cap)."""

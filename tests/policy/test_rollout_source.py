@@ -1,6 +1,8 @@
 """PPO and RLOO whose rollouts a server samples: the same run as without, whatever becomes of the server meanwhile."""
 
+import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,16 +11,23 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from language.checkpoints import load_causal_lm, load_tokenizer
+from language.generation import Sampled
 from language.options import OptionError
-from policy import ppo, rollout_source
+from policy import objective, ppo, rollout_source
 from policy.minibatches import take_step
 from policy.ppo import main as run_ppo
 from policy.ppo_config import PpoConfig, require_options
+from policy.prompts import load_prompts
 from policy.rloo import main as run_rloo
 from policy.rloo_config import RlooConfig
-from policy.rollout_server import RolloutsError, ServerAway
+from policy.rollout_server import RolloutsError, RolloutServer, Served, ServerAway
+from policy.rollout_source import LOCAL_ENGINE, ServedEngine, Wanted
+from policy.sharing import ALONE, Sharing
+from records import SamplingParams
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.outcomes import metrics_of
+from tests.policy.test_sharing import two_seats
 from tests.policy.updates import dying_after
 from tests.tiny import build_tiny_policy
 from tests.vllm_stub import VllmStub
@@ -248,3 +257,58 @@ def test_options_of_a_server_contradict_having_none(config: PpoConfig, tmp_path:
         require_options(replace(config, rollouts_folder=tmp_path))
     with pytest.raises(OptionError, match="--rollouts-max-gap must be above 0"):
         require_options(replace(config, rollouts_max_gap=0.0))
+
+
+def engine_of(config: PpoConfig, stub: VllmStub) -> ServedEngine:
+    server = RolloutServer(stub.url, seconds=5.0)
+    return ServedEngine(config, config.policy, config.trainable, "run", server, Served("served", 512))
+
+
+def test_a_server_that_samples_otherwise_weighs_as_worked_by_hand(served: PpoConfig, stub: VllmStub) -> None:
+    """π_old/μ of three tokens is 1.5, 4 and a half, and of the two completions 6 and a half; at most 2 counts."""
+    ours = torch.tensor([[math.log(0.3), math.log(0.4)], [math.log(0.2), 99.0]])
+    theirs = torch.tensor([[math.log(0.2), math.log(0.1)], [math.log(0.4), -99.0]])
+    mask = torch.tensor([[True, True], [True, False]])
+    engine = engine_of(replace(served, rollouts_weight_cap=2.0, rollouts_max_gap=1.0), stub)
+    weights = engine.weights(ours, theirs, mask, update=0)
+    torch.testing.assert_close(torch.where(mask, weights, 0.0), torch.tensor([[1.5, 2.0], [0.5, 0.0]]))
+    torch.testing.assert_close(engine.weights(ours, theirs, mask, update=0, whole=True), torch.tensor([2.0, 0.5]))
+    assert engine_of(replace(served, rollouts_max_gap=1.0), stub).weights(ours, theirs, mask, update=0) == 1.0
+    # Their mean gap is (log 1.5 + log 4 + log 2) / 3 = 0.828.
+    with pytest.raises(TrainingStopped, match=r"step 8: .* differ by 0\.828 nats"):
+        engine_of(replace(served, rollouts_max_gap=0.8), stub).weights(ours, theirs, mask, update=7)
+
+
+def test_a_weight_multiplies_the_clipped_loss_and_no_kl() -> None:
+    new, old, ref = torch.tensor([[-1.0, -2.0]]), torch.tensor([[-1.5, -1.8]]), torch.tensor([[-1.1, -1.9]])
+    weights, mask = torch.tensor([[0.5, 2.0]]), torch.tensor([[True, True]])
+    advantages = torch.tensor([[1.0, -1.0]])
+    clipped = objective.policy_losses(new, old, advantages, clip_range=0.2)
+    weighed = objective.policy_losses(new, old, weights * advantages, clip_range=0.2)
+    torch.testing.assert_close(weighed, weights * clipped)
+    (loss,) = objective.group_relative_losses(
+        new, old, ref, mask, torch.tensor([1.0]), clip_range=0.2, kl_coef=0.1, weights=weights
+    )
+    # −1.2·0.5 (clipped) and −e^−0.2·2; k3 is e^−0.1 − 1 + 0.1 and e^0.1 − 1 − 0.1.
+    k3 = math.exp(-0.1) - 0.9 + math.exp(0.1) - 1.1
+    assert float(loss) == pytest.approx((-0.6 - 2 * math.exp(-0.2) + 0.1 * k3) / 2, abs=1e-6)
+
+
+def test_every_process_asks_for_its_share_and_the_first_gives_the_weights(served: PpoConfig, stub: VllmStub) -> None:
+    model = load_causal_lm(served.policy)
+    prompts = load_prompts(served.prompts, load_tokenizer(served.policy), max_tokens=100).prompts
+    params = SamplingParams(max_new_tokens=5, seed=3)
+    stub.faults.append("restart")
+
+    def share(seat: Sharing) -> list[list[Sampled]]:
+        first, last = (len(prompts) * place // 2 for place in (seat.rank, seat.rank + 1))
+        moved = replace(params, seed=params.seed + 2 * first)
+        return engine_of(served, stub).sample(model, Wanted(prompts[first:last], 0, 2, moved, 2, "fp32", seat))
+
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(share, two_seats()))
+    alone = LOCAL_ENGINE.sample(model, Wanted(prompts, 0, 2, params, 2, "fp32", ALONE))
+    assert [one.token_ids for part in parts for row in part for one in row] == [
+        one.token_ids for row in alone for one in row
+    ]
+    assert stub.loaded == ["run-0", "run-0"], "given once, and once more after the restart, by the first process alone"

@@ -140,7 +140,7 @@ def test_a_killed_worker_or_launcher_leaves_no_process(store: Path, killed: str)
     if killed == "launcher":
         os.killpg(group, signal.SIGKILL)
     worker.kill()
-    worker.wait()
+    assert worker.wait() == -signal.SIGKILL
     assert len(ranks) == 2
     assert not left_of(store)
 
