@@ -37,6 +37,7 @@ from rewardmodel.stopping import TrainingStopped
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _KEPT_VERSIONS = 2  # what a server that restarts may still be reading, and the newest
+_LEAST_SECONDS = 60.0  # a healthy server may be silent for so long: over weights, or over a long completion
 _MOST_SKEWS = 3  # a restart takes weights away once; a server that never holds what it is given would be asked for ever
 
 # Texts in which tokenizers differ: case, numbers, scripts, spaces, and the control tokens of common templates.
@@ -245,7 +246,7 @@ def open_source(
     """Who samples for this run. Raises RolloutsError, before anything is trained, where its server cannot."""
     if not config.rollouts:
         return LOCAL_ENGINE
-    server = RolloutServer(config.rollouts, seconds=config.rollouts_patience)
+    server = RolloutServer(config.rollouts, seconds=max(config.rollouts_patience, _LEAST_SECONDS))
     served = server.served()
     needed = longest_prompt + config.max_new_tokens
     if served.context < needed:

@@ -38,7 +38,7 @@ MUTANTS = [
     _jobs("a worker that stops follows its trainer to the end", "        if is_stopping():\n", "        if False:\n"),
     _jobs(
         "a full disk is taken for wrong settings",
-        "needs_other_settings=process.returncode == NEEDS_OTHER_SETTINGS",
+        "needs_other_settings=status == NEEDS_OTHER_SETTINGS",
         "needs_other_settings=process.returncode > 0",
     ),
     _jobs("what is not whole is reported as a policy", "        verify_directory(out)\n", "        out.stat()\n"),
