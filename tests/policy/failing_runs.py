@@ -50,7 +50,7 @@ def plant(fault: str) -> None:
     elif fault == "killed before the rename":
         states.publish_directory = planted(states.publish_directory, kill, call=2, rank="0")
     elif fault == "out of memory":
-        policy.sft.target_nlls = planted(policy.sft.target_nlls, run_out_of_memory, call=4, rank="1")
+        policy.sft.target_nlls = planted(policy.sft.target_nlls, run_out_of_memory, call=2, rank="1")
     else:
         raise ValueError(fault)
 
