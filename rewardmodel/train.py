@@ -114,7 +114,7 @@ def main(config: TrainConfig) -> None:
     whole = whole_reward_model(sharing, model)
     if whole is None:
         return
-    model = whole.eval()
+    model = whole.eval().to(sharing.device(config.device))  # from main memory, where its parts were put together
     begin_stage("normalising")
     merge_adapters(model)
     with autocast(model.device, config.precision):

@@ -1,5 +1,6 @@
 """One process of two dies or cannot go on: the run ends with words for a person, and its last state is whole."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -37,9 +38,9 @@ def test_a_process_that_is_killed_ends_the_run_and_leaves_the_last_state(
     ended = launch(fault, config)
     assert ended.returncode != 0
     survivor = 1 if fault == "killed before the rename" else 0
-    noticed = f"error: process {survivor} of 2: another process of this run has ended"
-    stopped = "ended by SIGTERM"  # where the launcher was quicker than the broken connection
-    assert noticed in ended.stderr or stopped in ended.stderr, ended.stderr
+    # The second where the launcher was quicker than the broken connection.
+    noticed = f"error: process {survivor} of 2: another process of this run has ended|ended by SIGTERM"
+    assert re.search(noticed, ended.stderr), ended.stderr
     assert "exitcode  : -9" in ended.stderr  # the launcher's report of the one that was killed
     assert "the same command with --resume goes on from the last saved state" in ended.stderr
     assert not config.out.exists()

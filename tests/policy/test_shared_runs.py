@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from records import verify_directory, write_jsonl
-from tests.launching import start
+from tests.launching import start_well
 from tests.policy.factories import QUESTIONS, make_demonstration, make_prompt, write_prompts
 from tests.policy.shared_runs import resumed, runs, until
 from tests.policy.verdicts import LIKED_ANSWER, thumbs_for
@@ -40,8 +40,7 @@ def folder(toy_policy: Path, toy_reward_model: Path, tmp_path_factory: pytest.Te
     write_jsonl(folder / "asked.jsonl", asked)
     for run, config in runs(folder, folder / "alone", "auto").values():
         run(config)
-    ended = start("tests.policy.shared_runs", [folder, "all"], processes=2)
-    assert ended.returncode == 0, ended.stderr[-4000:]
+    start_well("tests.policy.shared_runs", [folder, "all"], processes=2)
     return folder
 
 
@@ -95,8 +94,8 @@ def test_a_run_of_two_goes_on_in_one_and_again_in_two(folder: Path) -> None:
     until(4, config)
     assert [path.name for path in sorted(states.glob("state-*"))][-1] == "state-0000000004"
     assert (states / "state-0000000004" / "tensors.safetensors").exists()
-    ended = start("tests.policy.shared_runs", [folder, "end"], processes=2)
-    assert ended.returncode == 0, ended.stderr[-4000:]
+    start_well("tests.policy.shared_runs", [folder, "end"], processes=2)
+    assert json.loads((config.out / "policy.json").read_text())["num_processes"] == 2
     straight = resumed(folder, folder / "alone")
     run, _ = runs(folder, folder / "alone", "auto")["sft"]
     run(straight)
@@ -109,9 +108,9 @@ def test_a_run_of_two_goes_on_in_one_and_again_in_two(folder: Path) -> None:
 @pytest.mark.chaos
 def test_two_gpus_end_near_the_weights_of_one_cpu(folder: Path) -> None:
     """A GPU rounds otherwise, and PPO and RLOO sample by it: of these only that they run is told."""
-    ended = start("tests.policy.shared_runs", [folder, "cuda"], processes=2)
-    assert ended.returncode == 0, ended.stderr[-4000:]
+    start_well("tests.policy.shared_runs", [folder, "cuda"], processes=2)
     for way in ("replicate", "full"):
+        assert json.loads((folder / "cuda" / way / "sft" / "policy.json").read_text())["num_processes"] == 2
         for name in ("sft", "reward", "dpo"):
             assert distance(weights(folder / "cuda" / way / name), weights(folder / "alone" / name)) < 2e-4
         for name in ("ppo", "rloo"):
