@@ -128,7 +128,8 @@ def _orders(project: Project) -> tuple[list[WeakOrder], list[WeakOrder], dict[st
         .values("comparison_id", "comparison__prompt_sha256", "trainer_id", "outside_trainer", "tiers")[:NEWEST]
     )
     texts = _texts({ranking["comparison_id"] for ranking in rankings})
-    people, imported = [], []
+    people: list[WeakOrder] = []
+    imported: list[WeakOrder] = []
     lengths: dict[str, float] = {}
     for ranking in rankings:
         comparison = str(ranking["comparison_id"])

@@ -45,7 +45,7 @@ def within(network: nn.Module, function: Callable[[], Found]) -> Found:
 
 def layers_of(network: nn.Module) -> list[nn.Module]:
     """The members of the network's longest stack of layers; none where there is no stack."""
-    stacks = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
+    stacks: list[nn.ModuleList] = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
     return list(max(stacks, key=lambda stack: len(stack))) if stacks else []
 
 

@@ -238,5 +238,5 @@ def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
 
 def _take_back(work: Any, flat: Tensor, bucket: list[Tensor]) -> None:
     work.wait()
-    for gradient, summed in zip(bucket, flat.split([gradient.numel() for gradient in bucket]), strict=True):
+    for gradient, summed in zip(bucket, torch.split(flat, [gradient.numel() for gradient in bucket]), strict=True):
         gradient.copy_(summed.view_as(gradient))

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -41,16 +42,21 @@ def planted(function: Callable[..., Any], fault: Callable[[], None], *, call: in
     return faulty
 
 
+def replace(module: ModuleType, name: str, fault: Callable[[], None], *, rank: str) -> None:
+    """Have the second call of a function of the module fail in the process of that rank."""
+    setattr(module, name, planted(getattr(module, name), fault, call=2, rank=rank))
+
+
 def plant(fault: str) -> None:
     states = language.training_state
     if fault == "killed in a step":
-        policy.sft.clip_gradients = planted(policy.sft.clip_gradients, kill, call=2, rank="1")
+        replace(policy.sft, "clip_gradients", kill, rank="1")
     elif fault == "killed while writing its parts":
-        states.write_parts = planted(states.write_parts, kill, call=2, rank="1")
+        replace(states, "write_parts", kill, rank="1")
     elif fault == "killed before the rename":
-        states.publish_directory = planted(states.publish_directory, kill, call=2, rank="0")
+        replace(states, "publish_directory", kill, rank="0")
     elif fault == "out of memory":
-        policy.sft.target_nlls = planted(policy.sft.target_nlls, run_out_of_memory, call=2, rank="1")
+        replace(policy.sft, "target_nlls", run_out_of_memory, rank="1")
     else:
         raise ValueError(fault)
 

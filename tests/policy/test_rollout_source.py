@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.generation import Sampled
 from language.options import OptionError
+from language.parallel import ALONE, Sharing
 from policy import objective, ppo, rollout_source
 from policy.minibatches import take_step
 from policy.ppo import main as run_ppo
@@ -23,7 +24,6 @@ from policy.rloo import main as run_rloo
 from policy.rloo_config import RlooConfig
 from policy.rollout_server import RolloutsError, RolloutServer, Served, ServerAway
 from policy.rollout_source import LOCAL_ENGINE, ServedEngine, Wanted
-from policy.sharing import ALONE, Sharing
 from records import SamplingParams
 from rewardmodel.stopping import TrainingStopped
 from tests.policy.outcomes import metrics_of

@@ -21,6 +21,7 @@ from policy.ppo_config import PpoConfig
 from policy.prompts import load_prompts
 from policy.rollout import collect_rollouts
 from policy.sft_config import SftConfig
+from policy.sft_material import load_examination
 from records import write_jsonl
 from records.types import Split
 from tests.policy.factories import QUESTIONS, make_demonstration, make_prompt
@@ -109,7 +110,7 @@ def test_updates_a_watch_and_the_selection_of_an_epoch_have_seeds_of_their_own(
         seeds.append(material.make_watch(run, judge, (), tokenizer).params.seed)
         taught = SftConfig(data=Path(), model=config.policy, out=Path(), seed=seed, select_reward=toy_reward_model)
         prompts = load_prompts(config.prompts, tokenizer, max_tokens=100).prompts
-        seeds.append(sft.load_examination(taught, prompts, tokenizer, CPU).params.seed)
+        seeds.append(load_examination(taught, prompts, tokenizer, CPU).params.seed)
     # Completions that are sampled together take the seeds that follow.
     assert all(later - earlier > 10_000 for earlier, later in pairwise(sorted(seeds)))
 

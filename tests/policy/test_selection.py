@@ -11,7 +11,7 @@ import torch
 
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.options import OptionError
-from policy import sft
+from policy import sft, sft_material
 from policy.dialogues import DialogueSet, TokenizedDialogue, load_dialogues, tokenize_dialogue
 from policy.mixture import Mixture, beginning_of, load_mixture, members_of_epoch, read_dialogues
 from policy.selection import Examination, best_epoch, epoch_directory
@@ -191,7 +191,7 @@ def test_a_loss_that_is_no_number_is_no_best_and_of_equal_ones_the_first_is() ->
 
 def test_kept_epochs_count_in_the_room_that_a_run_needs(config: SftConfig, unjudged: SftConfig) -> None:
     for given, count in ((config, 3), (unjudged, 2), (replace(unjudged, epochs=1), 0)):
-        assert sft.num_kept(sft.load_material(given, torch.device("cpu")), given) == count
+        assert sft.num_kept(sft_material.load_material(given, torch.device("cpu")), given) == count
 
 
 # Mixing in.

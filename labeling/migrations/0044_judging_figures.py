@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeling", "0040_who_gets_in")]
+    dependencies = [("labeling", "0043_models_of_those_who_trained_them")]
     operations = [
         migrations.CreateModel(
             name="JudgingFigures",
