@@ -143,10 +143,8 @@ def _orders(project: Project) -> tuple[list[WeakOrder], list[WeakOrder], dict[st
             comparison=comparison,
             places=places,
         )
-        if ranking["trainer_id"] is not None:
-            people.append(order)
-        elif ranking["outside_trainer"]:
-            imported.append(order)
+        if order.trainer:
+            (people if ranking["trainer_id"] else imported).append(order)
     return people, imported, lengths
 
 

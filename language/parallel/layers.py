@@ -45,8 +45,8 @@ def within(network: nn.Module, function: Callable[[], Found]) -> Found:
 
 def layers_of(network: nn.Module) -> list[nn.Module]:
     """The members of the network's longest stack of layers; none where there is no stack."""
-    stacks: list[nn.ModuleList] = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
-    return list(max(stacks, key=lambda stack: len(stack))) if stacks else []
+    stacks = [list(module) for module in network.modules() if isinstance(module, nn.ModuleList)]
+    return max(stacks, key=len, default=[])
 
 
 def _shard_one(module: nn.Module, mesh: DeviceMesh) -> None:
