@@ -22,7 +22,9 @@ LAUNCHER = "PARLEY_TRAIN_LAUNCHER"
 PROGRAM, PYTHON = "{program}", "{python}"
 
 # Kinds whose programs share their work among processes; the others are started as one, whatever the launcher.
-SHARES_WORK: frozenset[TrainingKind] = frozenset({"reward_model", "ppo", "rloo"})
+SHARES_WORK: frozenset[TrainingKind] = frozenset(
+    {"sft", "reward_model", "ppo", "rloo", "dpo", "kto", "rejection_sampling"}
+)
 
 # torchrun asks its processes to end, and insists after 30 seconds; Slurm after 30 too (KillWait).
 GRACE_SECONDS = 45.0
