@@ -113,5 +113,5 @@ def test_more_workers_cost_no_more_queries(erins_browser: Client, django_assert_
     for most in (1, 6):
         for number in range(most):
             make_worker(f"sample@gpu{number}", policies=(f"policies/{number}",), running=(str(uuid.uuid4()),))
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             erins_browser.get(URL)
