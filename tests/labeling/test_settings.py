@@ -159,7 +159,7 @@ def test_every_variable_that_is_read_is_on_the_page_of_settings_and_no_other() -
         read |= set(re.findall(r"\$\{(\w+)", path.read_text()))
     page = (CHECKOUT / "docs" / "settings.md").read_text().split("## Tests")[0]
     described = set(re.findall(r"^\| `(\w+)…?` \|", page, re.MULTILINE))
-    between_our_own_processes = re.compile(r"PARLEY_(RUN_\w+|PROGRESS_FILE|DEMO_STORE)")
+    between_our_own_processes = re.compile(r"PARLEY_(RUN_\w+|PROGRESS_FILE|STATUS_FILE|LAUNCHED_BY|DEMO_STORE)")
     assert {name for name in read if not between_our_own_processes.fullmatch(name)} == described
 
 
