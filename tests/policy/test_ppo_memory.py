@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from language.generation import sample_batch
-from policy import minibatches, rollout
+from policy import minibatches, rollout_source
 from policy.dialogues import target_nlls
 from policy.material import load_material
 from policy.minibatches import Step, add_gradients, take_step
@@ -78,7 +78,7 @@ def test_sampling_that_does_not_fit_goes_on_with_fewer_rows(config: PpoConfig, m
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return sample_batch(*arguments, **options)
 
-    monkeypatch.setattr(rollout, "sample_batch", cramped)
+    monkeypatch.setattr(rollout_source, "sample_batch", cramped)
     _, again, _ = begin(config)
     assert asked == [64, 32, 16, 8]
     assert again.completions == rollouts.completions
