@@ -11,6 +11,7 @@ import torch
 
 from language.checkpoints import load_causal_lm, load_tokenizer
 from language.options import OptionError
+from language.parallel import Sharing
 from policy import sft, sft_material
 from policy.dialogues import DialogueSet, TokenizedDialogue, load_dialogues, tokenize_dialogue
 from policy.mixture import Mixture, beginning_of, load_mixture, members_of_epoch, read_dialogues
@@ -83,11 +84,11 @@ def test_a_killed_run_selects_the_same_epoch(config: SftConfig, monkeypatch: pyt
     main(straight)
     score, calls = Examination.score, []
 
-    def dying(self: Examination, model: Any) -> float:
+    def dying(self: Examination, model: Any, sharing: Sharing) -> float:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return score(self, model)
+        return score(self, model, sharing)
 
     monkeypatch.setattr(Examination, "score", dying)
     with pytest.raises(KeyboardInterrupt):
