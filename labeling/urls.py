@@ -25,7 +25,7 @@ from labeling.dialogues.views import chat, editor, regeneration, review, start, 
 from labeling.exports.views import data, export
 from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
-from labeling.operations.views import audit, metrics
+from labeling.operations.views import audit, health, metrics
 from labeling.preview.views import door as preview_door
 from labeling.preview.views import mine, visit, words
 from labeling.preview.views import settings as preview_settings
@@ -41,7 +41,6 @@ from labeling.safety.views import thumbs as safety_thumbs
 from labeling.safety.views import triage as safety_triage
 from labeling.sampling import streaming
 from labeling.sampling import views as sampling_views
-from labeling.web import health
 from labeling.webhooks import views as webhooks_views
 from labeling.withdrawals.views import affected, forward, withdrawals
 

@@ -150,7 +150,9 @@ def limit_database_files(platform: Services, largest: int) -> None:
     for process in platform.servers("postgres"):
         # As its owner: root without CAP_SYS_RESOURCE may not limit another user's process.
         command = ["prlimit", f"--pid={process.pid}", f"--fsize={soft}:"]
-        subprocess.run(command, check=False, capture_output=True, **as_owner)  # it may have ended meanwhile
+        done = subprocess.run(command, check=False, capture_output=True, **as_owner)
+        if process.is_running():  # it may have ended meanwhile
+            assert done.returncode == 0, done.stderr
 
 
 def limit_files(process: psutil.Process, largest: int) -> None:

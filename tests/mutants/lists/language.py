@@ -178,7 +178,7 @@ MUTANTS = [
         "the oldest state is loaded", 'directory.glob(f"{_PREFIX}*"), reverse=True)', 'directory.glob(f"{_PREFIX}*"))'
     ),
     _states(
-        "a state of another run is taken", '        _require_same_run(saved, values["run"], _as_json(state.run))\n', ""
+        "a state of another run is taken", '    _require_same_run(saved, values["run"], _as_json(state.run))\n', ""
     ),
     _states(
         "an option that the other run did not have is passed over",

@@ -27,8 +27,8 @@ MUTANTS = [
         "preference_loop",
         "test_dpo.py::test_a_step_has_the_loss_and_gradient_of_naive_pairs_however_it_is_cut",
         "a piece's losses are not divided by the batch's number",
-        "(loss / count).backward()",
-        "(loss / method.count(piece)).backward()",
+        "(loss / count * weight_of(piece)).backward()",
+        "(loss / method.count(piece) * weight_of(piece)).backward()",
     ),
     _in(
         "preference_loop",

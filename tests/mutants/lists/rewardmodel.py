@@ -51,12 +51,16 @@ MUTANTS = [
         "(j, i, p)",
     ),
     _loss("the mean is over all pairs of a batch", "return totals / counts", "return totals / counts.float().mean()"),
-    _in(
-        "packing",
-        "test_options.py::test_checkpointed_activations_change_no_gradient",
+    Mutant(
+        "language/activation_checkpointing.py",
         "activations are computed again with another attention",
-        "return nullcontext(), _attending(backbone, backbone.config._attn_implementation)",
-        "return nullcontext(), nullcontext()",
+        (
+            (
+                "return nullcontext(), attending(network, network.config._attn_implementation)",
+                "return nullcontext(), nullcontext()",
+            ),
+        ),
+        ("tests/rewardmodel/test_options.py::test_checkpointed_activations_change_no_gradient",),
     ),
     _packing(
         "positions of a completion begin at 0",
