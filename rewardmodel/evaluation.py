@@ -207,15 +207,16 @@ def _beside_people(
     judged = [ranking for ranking in rankings if ranking.id in kept]
     scores: dict[str, float] = {}
     lengths: dict[str, float] = {}
-    by_comparison = {ranking.comparison_id: ranking for ranking in judged}
+    by_id = {ranking.id: ranking for ranking in judged}
     for comparison, values in scored:
-        ranking = by_comparison.get(comparison.id)
-        if ranking is None:
+        own = [by_id[identifier] for identifier in comparison.ranking_ids if identifier in by_id]
+        if len(own) < 2:  # one person agrees with nobody
             continue
-        names = completion_names(ranking)
-        for completion, score in zip(ranking.completions, values, strict=True):
-            scores[f"{comparison.id}/{names[completion.id]}"] = float(score)
-            lengths[f"{comparison.id}/{names[completion.id]}"] = float(len(completion.content))
+        names = completion_names(own[0])
+        for completion, score in zip(own[0].completions, values, strict=True):
+            place = f"{own[0].comparison_id}/{names[completion.id]}"
+            scores[place] = float(score)
+            lengths[place] = float(len(completion.content))
     return people_agreement(weak_orders(judged), {"model": scores, "longer": lengths}, seed=seed)
 
 
