@@ -43,7 +43,7 @@ def test_an_admin_shares_a_model_and_takes_it_back(
     expect(page.get_by_text("Shared with nobody.")).to_be_visible()
     page.get_by_label("Share with").select_option("kitchen")
     page.get_by_role("button", name="Share", exact=True).click()
-    expect(page.get_by_role("cell", name="Kitchen")).to_be_visible()
+    expect(page.get_by_role("cell", name="Kitchen", exact=True)).to_be_visible()
     look_at(page, "shared-model", keep_screenshot, at="text=Whose it is")
     page.get_by_role("button", name="Revoke Kitchen").click()
     expect(page.get_by_text("Shared with nobody.")).to_be_visible()

@@ -300,4 +300,5 @@ def test_a_format_can_be_named_and_an_unknown_name_is_refused(tmp_path: Path) ->
     assert find_format("chatml", kind="dialogues", path=path).name == "openai"
     with pytest.raises(FileRefused, match='no format "csv" for rankings; known are auto, records, oasst'):
         find_format("csv", kind="rankings", path=path)
-    assert set(names_of("rankings")) - set(names_of("dialogues")) == {"label-studio", "argilla", "scored-texts"}
+    of_rankings = set(names_of("rankings")) - set(names_of("dialogues"))
+    assert of_rankings == {"label-studio", "argilla", "scored-texts", "votes"}
