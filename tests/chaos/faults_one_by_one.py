@@ -1,8 +1,8 @@
 """Faults one at a time on a whole platform, then a short storm of them: it recovers without hands, and tells no lie.
 
 While a fault lasts a trainer is told 503 or nothing; what was acknowledged before stays, and the same submission sent
-again afterwards counts once. `make chaos` is the long storm. Minutes long, and not yet seen to pass as a whole: no part of
-`make test`, but run by `pytest tests/chaos/faults_one_by_one.py`.
+again afterwards counts once. `make chaos` is the long storm. Minutes long, and not yet seen to pass as a whole: this is
+no part of `make test`, but run by `pytest tests/chaos/faults_one_by_one.py`.
 """
 
 import http.client
