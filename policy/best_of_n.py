@@ -175,9 +175,10 @@ def main(config: BestOfNConfig, *, share_after: float = 0.02, sharing: Sharing |
         tells=sharing.is_main,
     ) as progress:
         while len(scored) < len(chosen):
-            turn = list(enumerate(chosen))[len(scored) : len(scored) + sharing.count]
+            turn = range(len(chosen))[len(scored) : len(scored) + sharing.count]
             own = []
-            for index, prompt in sharing.of(turn):
+            for index in sharing.of(turn):
+                prompt = chosen[index]
                 completions = sample_completions(model, tokenizer, prompt, index, config)
                 scores = [judge.scores([(prompt, completions)])[0] for judge in judges]
                 own.append(ScoredSamples(prompt.id, completions, scores[0], scores[1] if scores[1:] else ()))

@@ -131,11 +131,7 @@ def sample_shares(
     """What `sample_answers` says, with the prompts shared among processes; all of it on every one."""
     own = sharing.span(len(prompts))
     shifted = replace(params, seed=params.seed + own.start)
-    return [
-        answer
-        for part in sharing.gather(sample_answers(model, tokenizer, prompts[own], policy="", params=shifted))
-        for answer in part
-    ]
+    return sharing.rejoin(sample_answers(model, tokenizer, prompts[own], policy="", params=shifted))
 
 
 def as_completion(

@@ -92,7 +92,7 @@ class Kto:
         budget = sharing.budget(self.config.microbatch_tokens, sum(thumb.num_tokens for thumb in batch))
         pieces = sharing.pieces_of(microbatches(batch, token_budget=budget))
         found = in_smaller_pieces(ratios_of, pieces, sharing=sharing)
-        return reference_point(torch.cat([ratios for part in sharing.gather(found) for ratios in part]))
+        return reference_point(torch.cat(sharing.rejoin(found)))
 
     def losses(self, model: Network, piece: Sequence[TokenizedThumb], begun: float) -> tuple[Tensor, Sums]:
         """The sum of the thumbs' losses, and sums over those that are up and those that are down."""

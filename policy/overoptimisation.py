@@ -189,8 +189,7 @@ def score_samples(
 ) -> list[tuple[float, ...]]:
     """Every sample's score, prompt by prompt; processes share the prompts."""
     asked = [(prompt, row.completions) for prompt, row in zip(prompts, samples, strict=True)]
-    parts = sharing.gather(scorer.scores(asked[sharing.span(len(asked))]))
-    return [scores for part in parts for scores in part]
+    return sharing.rejoin(scorer.scores(asked[sharing.span(len(asked))]))
 
 
 def pick(proxy: Sequence[Sequence[float]], gold: Sequence[Sequence[float]]) -> list[Point]:

@@ -125,8 +125,7 @@ def collect_rollouts(
         precision=precision,
         sharing=sharing,
     )
-    own = source.sample(model, wanted)
-    sampled = [completions for part in sharing.gather(own) for completions in part]
+    sampled = sharing.rejoin(source.sample(model, wanted))
     return arrange(prompts, sampled, end_token_id=end_token_id, hidden_ids=hidden_ids, device=model.device)
 
 

@@ -127,7 +127,7 @@ class ServedEngine:
         deadline, pause = time.monotonic() + self.config.rollouts_patience, _FIRST_PAUSE
         while True:
             away = None if whole is None else self._bring(whole, version, wanted.precision)
-            away = wanted.sharing.gather(away)[0]
+            away = wanted.sharing.from_main(away)
             if away is None:
                 away = self._ask(asks, done, version)
             problems = [problem for problem in wanted.sharing.gather(away) if problem is not None]

@@ -46,8 +46,7 @@ class Examination:
             sharing=sharing,
         )
         asked = [(prompt, [completion]) for prompt, (_, completion) in zip(self.prompts, answers, strict=True)]
-        parts = sharing.gather(self.judge.scores(asked[sharing.span(len(asked))]))
-        return mean(score for part in parts for (score,) in part)
+        return mean(score for (score,) in sharing.rejoin(self.judge.scores(asked[sharing.span(len(asked))])))
 
 
 def epoch_directory(work: Path, epoch: int) -> Path:

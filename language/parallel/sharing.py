@@ -95,6 +95,10 @@ class Sharing:
         longest = max(map(len, parts))
         return [part[index] for index in range(longest) for part in parts if index < len(part)]
 
+    def rejoin(self, members: Sequence[Member]) -> list[Member]:
+        """What lies in one run of neighbours after another, whole again: all processes' members, by rank."""
+        return [member for part in self.gather(list(members)) for member in part]
+
     def add_up(self, values: Tensor) -> Tensor:
         """The sum over processes, on every one, in main memory."""
         return values.cpu()
