@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Any
 
+import psycopg2
 from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -50,7 +51,8 @@ def is_outage(error: BaseException | None) -> bool:
         return False
     code: Any = getattr(error.__cause__, "pgcode", None)
     if code is None:
-        return isinstance(error, OperationalError | InterfaceError)
+        # The plain class is what psycopg2 raises where libpq lost the server in the middle of an answer.
+        return isinstance(error, OperationalError | InterfaceError) or type(error.__cause__) is psycopg2.DatabaseError
     # A limit on the size of files has no code of its own: an internal error, with the system's words.
     return bool(code.startswith(_CODES)) or os.strerror(errno.EFBIG) in str(error)
 

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 
+import psycopg2
 import pytest
 from django.db import DatabaseError, connection
 from django.test import Client
@@ -77,3 +78,18 @@ def test_a_full_disk_is_one_and_a_missing_file_is_not() -> None:
     assert not is_outage(FileNotFoundError(errno.ENOENT, "No such file"))
     assert not is_outage(ValueError("a mistake"))
     assert not is_outage(None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "away"),
+    [
+        # What psycopg2 raised, of no class of its own and without a code, as the disk filled under a page.
+        (psycopg2.DatabaseError("server closed the connection unexpectedly"), True),
+        (psycopg2.ProgrammingError("can't adapt type 'object'"), False),
+        (None, False),  # Django's own: "Save with update_fields did not affect any rows."
+    ],
+)
+def test_a_server_lost_in_the_middle_of_an_answer_is_one(cause: Exception | None, away: bool) -> None:
+    error = DatabaseError(str(cause))
+    error.__cause__ = cause
+    assert is_outage(error) is away
