@@ -6,6 +6,8 @@ Cheap on purpose: who asks shares the machine with what is measured.
 import asyncio
 from dataclasses import dataclass, field
 
+PATIENCE_SECONDS = 60.0  # for a whole answer; one that never comes must be counted, not waited for
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -46,7 +48,7 @@ class Pool:
     num_opened: int = 0
 
     async def request(self, jar: Jar, method: str, path: str, body: bytes = b"", content_type: str = "") -> Answer:
-        """One request and its whole answer. Raises OSError or EOFError where the connection breaks."""
+        """One request and its whole answer. Raises OSError or EOFError where the connection breaks or is silent."""
         head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"X-CSRFToken: {jar.token}"]
         head.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in jar.cookies.items()))
         if content_type == "application/x-www-form-urlencoded":
@@ -56,7 +58,8 @@ class Pool:
         reader, writer = self.idle.pop() if self.idle else await self._open()
         try:
             writer.write("\r\n".join([*head, "", ""]).encode() + body)
-            answer = await _answer(reader)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer = await _answer(reader)
         except BaseException:
             writer.close()
             raise

@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=60)
     parser.add_argument("--acknowledged", type=int, default=10_000, help="submissions to be acknowledged")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=720.0, help="bound on the storm; it ends unfinished then")
+    parser.add_argument("--seconds", type=float, default=2400.0, help="bound on the storm; it ends unfinished then")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the faults")
     options = parser.parse_args()
     comparisons = 2 * options.acknowledged  # each wants two rankings, so that the clients meet on them
