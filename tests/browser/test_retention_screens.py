@@ -21,7 +21,7 @@ def test_an_admin_erases_a_person_after_reading_what_it_does(
     page.goto(f"/people/{alice.pk}/")
     look_at(page, "person", keep_screenshot, at="text=Erase this person…")
     page.get_by_role("link", name="Erase this person…").click()
-    expect(page.get_by_text("2 dialogues, drafts and chats")).to_be_visible()
+    expect(page.get_by_text("Dialogues, drafts and chats of theirs, with the answers in them: 2")).to_be_visible()
     look_at(page, "erase-person", keep_screenshot)
     page.get_by_label("Their name, to confirm").fill("bob")
     page.get_by_role("button", name="Erase").click()

@@ -73,6 +73,7 @@ def test_the_pages_of_signing_in_hold_on_desk_and_phone_light_and_dark(
         "confirm": "/account/confirm/",
         "people": "/people/",
         "person": f"/people/{adam.pk}/",
+        "audit": "/audit/",
     }
     looks = [(DESKTOP, "light"), (PHONE, "dark")]
     if "PARLEY_SCREENSHOTS" in os.environ:

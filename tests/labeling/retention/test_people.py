@@ -216,7 +216,7 @@ def test_an_admin_sees_what_will_happen_and_confirms_by_the_name(sly: User, adam
     make_dialogue(project=project, author=sly)
     browser, url = as_user(adam), reverse("erase_person", args=(sly.pk,))
     shown = browser.get(url).content.decode()
-    assert "<b>1</b> dialogues, drafts and chats" in shown
+    assert "Dialogues, drafts and chats of theirs, with the answers in them: <b>1</b>" in shown
     assert browser.post(url, {"name": "somebody"}).status_code == 422
     assert Dialogue.objects.exists()
     assert browser.post(url, {"name": sly.username})["Location"] == url
