@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from labeling import exports
 from labeling.accounts import api_tokens, guessing, links, sessions
+from labeling.evaluations import probe_runs
 from labeling.imports import uploads
 from labeling.models import Project
 from labeling.preview import door, erasure, limits, mail
@@ -53,6 +54,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "written texts joined": _in_each_project(corrections.create_comparisons_from_corrections),
     "thumbs down compared": _in_each_project(thumbs_down.compare_thumbs_down),
     "reported prompts compared": _in_each_project(follow_ups.compare_reported),
+    "answers to probes taken in": _in_each_project(probe_runs.take_in),
     "policies decided on": _in_each_project(evaluations.decide),
     "judging measured": judging.measure_due,
     "comparisons made": _in_each_project(comparisons.keep_ready),

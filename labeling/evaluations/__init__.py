@@ -1,1 +1,1 @@
-"""What a policy cannot do: probes, rules that sort its answers beforehand, figures by people's labels. Knows no row."""
+"""What a policy cannot do: sealed probes, its answers, people's labels of them, figures. Knows no other page."""

@@ -14,6 +14,8 @@ from labeling.models.dialogues import Dialogue, Message, PassedPrompt, Prompt, P
 from labeling.models.evaluations import Candidate, Evaluation, Promotion
 from labeling.models.exports import Export
 from labeling.models.imports import Import
+from labeling.models.limits.probe_runs import ProbeAnswer, ProbeLabel, ProbeRun
+from labeling.models.limits.probe_sets import ProbeSetVersion, ProbeText
 from labeling.models.mixtures import MOST_PARTS, MixturePart
 from labeling.models.people import Membership, SignInFailures, User
 from labeling.models.projects import GuidelineVersion, JudgingFigures, Project, Round
@@ -97,6 +99,11 @@ __all__ = [
     "PreviewSample",
     "PreviewTerms",
     "Probe",
+    "ProbeAnswer",
+    "ProbeLabel",
+    "ProbeRun",
+    "ProbeSetVersion",
+    "ProbeText",
     "Project",
     "Promotion",
     "Prompt",

@@ -28,6 +28,7 @@ class SamplingRun(models.Model):
         CHAT = "chat", "Chat"  # someone is watching
         COMPARISON = "comparison", "Comparison"  # overnight
         EVALUATION = "evaluation", "Evaluation"  # overnight
+        PROBE = "probe", "Probe"  # overnight
 
     MAX_ATTEMPTS = 3  # attempts that a worker began; a lost message does not count
 

@@ -33,6 +33,7 @@ from labeling.models import (
     GuidelineVersion,
     Lease,
     PersonErasure,
+    ProbeLabel,
     Project,
     Prompt,
     Ranking,
@@ -84,6 +85,7 @@ def plan_of(person: User) -> list[Kind]:
         Kind(_("entries of contests"), Entry.objects.filter(author=person).count(), is_erased=True),
         Kind(_("places where words of theirs stand beside work that is kept"), len(columns), is_erased=True),
         Kind(_("rankings"), kept.count(), is_erased=False),
+        Kind(_("labels of probes"), ProbeLabel.objects.filter(by=person).exclude(value="").count(), is_erased=False),
         Kind(_("versions of guidelines"), GuidelineVersion.objects.filter(created_by=person).count(), is_erased=False),
         Kind(_("prompts brought in"), Prompt.objects.filter(created_by=person).count(), is_erased=False),
         Kind(_("reference rankings"), Reference.objects.filter(made_by=person).count(), is_erased=False),
@@ -153,6 +155,7 @@ def _make_nameless(person: User) -> None:
     SignInFailures.objects.filter(key__icontains=name).delete()
     CaughtMail.objects.filter(to__in=emails).delete()
     Lease.objects.filter(trainer=person, state=Lease.State.OPEN).update(expires_at=Now())  # the sweep frees the place
+    ProbeLabel.objects.filter(by=person, value="").delete()  # places that they held; nothing was said there
 
 
 def _erase_words(person: User) -> None:

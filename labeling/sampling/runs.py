@@ -29,7 +29,7 @@ from records import Message, SampleResult, SamplingParams, encode
 State = SamplingRun.State
 Purpose = SamplingRun.Purpose
 INTERACTIVE = (Purpose.SUGGESTION, Purpose.CHAT)  # a person waits for the result
-OVERNIGHT = (Purpose.COMPARISON, Purpose.EVALUATION)
+OVERNIGHT = (Purpose.COMPARISON, Purpose.EVALUATION, Purpose.PROBE)
 VISITORS = Q(purpose__in=INTERACTIVE, requested_by__role=User.Role.VISITOR)  # of a preview
 UNDER_WAY = (State.WAITING, State.SENT, State.RUNNING)
 _SENT_FIELDS = ("state", "attempt", "rules_version", "sent_at", "started_at", "lease_until")

@@ -1,0 +1,1 @@
+"""What policies' limits are measured by: sealed probes, answers to them, labels. Knows no page."""
