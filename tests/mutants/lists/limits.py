@@ -1,6 +1,6 @@
 """Figures of policies' limits and the probes they are of: faults that would claim a change or hide a limit."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, platform_planter
 
 
 def _statistic(module: str, fault: str, before: str, after: str) -> Mutant:
@@ -17,6 +17,8 @@ def _limits(module: str, fault: str, before: str, after: str) -> Mutant:
         (f"tests/labeling/evaluations/test_{module}.py",),
     )
 
+
+_labels = platform_planter("evaluations/probe_labels.py", "evaluations/test_probe_labels.py")
 
 MUTANTS = [
     _statistic(
@@ -106,4 +108,44 @@ MUTANTS = [
     ),
     _limits("probe_sets", "a file that was changed is read", "!= sha256:", "!= sha256 and False:"),
     _limits("probe_sets", "a field that no set has is passed over", "        row.refuse_the_rest()\n", ""),
+    _limits(
+        "probe_runs",
+        "each policy is asked under seeds of its own",
+        "seed_of(run.set_version, text.key, number)",
+        "seed_of(run.set_version, f'{run.id}{text.key}', number)",
+    ),
+    _limits("probe_runs", "answers to one question share a seed", "key, number) >> 1", "key) >> 1"),
+    _limits("probe_runs", "what the filter cut short is labelled", "completion.finish_reason == FILTERED", "False"),
+    _limits(
+        "probe_runs",
+        "another project's answer is taken for the same",
+        "state=State.READY, run__project=project",
+        "state=State.READY",
+    ),
+    _limits("probe_runs", "the same words to another text are the same", "text=answer.text_id, content", "content"),
+    _labels(
+        "two labels at once call for no third",
+        'select_for_update(of=("self",)).get(id=label.answer_id)\n        held',
+        "get(id=label.answer_id)\n        held",
+    ),
+    _labels("the last place is given twice", 'select_for_update(of=("self",), skip_locked=True)', "all()"),
+    _labels("a person labels an answer twice", "    return waiting.exclude(Exists(said))", "    return waiting"),
+    _labels("a place that ran out stays taken", 'labels__value="", labels__expires_at__gt=Now()', 'labels__value=""'),
+    _labels("anybody decides where three differ", "if by.role not in _REVIEWERS:", "if False:"),
+    _labels("anybody takes back another's label", "filter(id=label.id, by=by).update", "filter(id=label.id).update"),
+    _limits(
+        "policy_limits",
+        "Holm's p does not count",
+        "self.change.is_claimed and self.p_of_page < LEVEL",
+        "self.change.is_claimed",
+    ),
+    _limits(
+        "policy_limits",
+        "runs under other settings are compared",
+        "elif before.sampling != after.sampling:",
+        "elif False:",
+    ),
+    _limits(
+        "policy_limits", "refusals are shown without harm", "if name in answers and not all(", "if False and not all("
+    ),
 ]
