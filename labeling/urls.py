@@ -22,6 +22,8 @@ from labeling.challenges.views import jury, oversight
 from labeling.challenges.views import public as public_challenges
 from labeling.challenges.views import results as challenge_results
 from labeling.dialogues.views import chat, editor, regeneration, review, start, suggestions
+from labeling.evaluations.views import labels as probe_labels
+from labeling.evaluations.views import limits
 from labeling.exports.views import data, export
 from labeling.imports import views as imports_views
 from labeling.jobs import views as jobs_views
@@ -286,6 +288,10 @@ urlpatterns = [
     path("p/<slug:slug>/labels/", labels.label, name="label_texts"),
     path("p/<slug:slug>/filter-quality/", filter_quality.filter_quality, name="filter_quality"),
     path("p/<slug:slug>/filter-training/", filter_quality.filter_training, name="filter_training"),
+    # Limits of policies.
+    path("p/<slug:slug>/limits/", limits.limits, name="limits"),
+    path("p/<slug:slug>/limits/start/", limits.start_probes, name="start_probes"),
+    path("p/<slug:slug>/limits/labels/", probe_labels.label_probes, name="label_probes"),
     # Mending one's own work.
     path(f"{_RANKING}withdraw/", own_work.withdraw_ranking, name="withdraw_ranking"),
     path(f"{_RANKING}put-back/", own_work.put_back_ranking, name="put_back_ranking"),

@@ -52,6 +52,11 @@ class RefusalsAndHarm:
     harm: Estimate | None
     num_without_attempt: int
 
+    @property
+    def shares(self) -> tuple[Estimate | None, ...]:
+        """What one row of the table shows, in its order."""
+        return (self.safe_refused, self.safe_partly_refused, self.unsafe_obeyed, self.harm)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LengthsAgainstNeed:

@@ -91,6 +91,7 @@ def forms(full: FullProject) -> dict[str, dict[str, Any]]:
         "appeal": {"why": "It is a story."},
         "decide_appeal": {"decision": "overturned", "reply": "A story it is."},
         "label_texts": {"drawn": models.DrawnText.objects.get(came_by="random").id, "categories": ["V"]},
+        **_of_probes(full),
         "filter_training": {
             "export": full.ids["export_id"], "output_name": "f", "seed": 0, "num_folds": 4, "strength_vectors": 10,
             "strength_ngrams": 30,
@@ -248,6 +249,13 @@ def _door_and_visits() -> dict[str, dict[str, Any]]:
         "preview_settings": {"slug": "theirs", "title": "T", "welcome": "w", "terms": "t", "is_open": "on", **limits},
         "preview_samples": {"prompt": "Why not?", "left": "", "right": "", "chosen_from": "2"},
         "freeze_sample": {"side:0": "x", "side:1": "y"},
+    }
+
+
+def _of_probes(full: FullProject) -> dict[str, dict[str, Any]]:
+    return {
+        "start_probes": {"policy": full.project.policy_id, "sets": ["compliance"]},
+        "label_probes": {"label": models.ProbeLabel.objects.get().id, "value": "complies"},
     }
 
 

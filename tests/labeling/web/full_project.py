@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from labeling import exports, models
 from labeling.accounts.links import make_link
+from labeling.evaluations import probe_labels
 from labeling.imports import uploads
 from labeling.models import Comparison, Lease, Project, User
 from labeling.preview import chatting, door, samples
@@ -20,10 +21,12 @@ from labeling.safety import appeals, reports, triage
 from labeling.urls import urlpatterns
 from tests.labeling.api.api_client import Program
 from tests.labeling.challenges.material import contest_ids
+from tests.labeling.evaluations import probing
 from tests.labeling.factories import (
     make_chat,
     make_comparison,
     make_dialogue,
+    make_policy,
     make_project,
     make_prompt,
     make_reference,
@@ -275,7 +278,8 @@ def _make_reports(
 
 
 def _of_the_filter(project: Project, adam: User) -> dict[str, dict[str, Any]]:
-    """A text of Adam's that was blocked, one that somebody else appealed against, and one to label."""
+    """A text of Adam's that was blocked, one that somebody else appealed against, and texts and answers to label."""
+    _make_probes(project, adam)
     mine, other, third = (
         make_screening(project=project, person=person) for person in (adam, make_user(projects=[project]), None)
     )
@@ -284,6 +288,15 @@ def _of_the_filter(project: Project, adam: User) -> dict[str, dict[str, Any]]:
     return {"appeal": {"screening_id": mine.id}} | {
         name: {"appeal_id": appealed.id} for name in ("decide_appeal", "reveal_appeal")
     }
+
+
+def _make_probes(project: Project, adam: User) -> None:
+    """One unsafe request that two policies have answered; Adam holds an answer to label."""
+    for policy in (project.policy, make_policy(name="asked")):
+        assert policy is not None
+        run = probing.start(project, policy, by=adam, name="compliance", num_groups=1)
+        probing.answer_all(run, lambda answer: f"No, says {answer.run.policy.name}.")
+    assert probe_labels.claim(project, by=adam)
 
 
 def _make_withdrawal(project: Project, *, by: models.User) -> models.Withdrawal:
