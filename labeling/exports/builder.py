@@ -23,6 +23,7 @@ from labeling.exports.agreement_filter import keep_agreeing
 from labeling.exports.card import card_text
 from labeling.exports.filters import ADJUDICATED, FilterError, Filters, read_filters
 from labeling.exports.formats import OutputFormat, find_format
+from labeling.exports.methods.facts import methods_facts, num_unfiltered
 from labeling.exports.personal_data import scrub
 from labeling.exports.records import SOURCES, Source
 from labeling.exports.requests import exports_folder, remove_leftovers
@@ -77,7 +78,7 @@ def _build(export: Export, staging: Path, whole: Path, on_progress: OnProgress) 
     remove_leftovers(export.id, below_attempt=export.attempt)
     staging.mkdir(parents=True)
     source, filters = SOURCES[Export.Kind(export.kind)], read_filters(export.kind, export.filters)
-    left_out = source.left_out(export.project)
+    left_out, unfiltered = source.left_out(export.project), num_unfiltered(source, export.project)
     statistics, output = new_statistics(export.kind), find_format(export.format, export.kind)
     lost = _write_records(export, staging, source, filters, statistics, output, on_progress)
     card = card_text(
@@ -91,7 +92,9 @@ def _build(export: Export, staging: Path, whole: Path, on_progress: OnProgress) 
     )
     (staging / CARD).write_text(card, encoding="utf-8")
     counts = {**statistics.counts(), "left_out": left_out, **lost}
-    manifest_sha256 = publish_directory(staging, whole, **_manifest_fields(export, filters, statistics, counts))
+    methods = methods_facts(export.project, statistics, unfiltered=unfiltered)
+    fields = _manifest_fields(export, filters, statistics, counts)
+    manifest_sha256 = publish_directory(staging, whole, **fields, methods=methods)
     _finish(export, whole, manifest_sha256, statistics.num, counts)
     on_progress(1.0)
 

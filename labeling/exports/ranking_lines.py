@@ -15,7 +15,7 @@ from orjson import OPT_SORT_KEYS, dumps, loads
 from labeling.exports.filters import Filters
 from labeling.exports.ranking_records import adjudications_among, read_rankings
 from labeling.exports.splits import split_under_filters
-from labeling.exports.statistics import Facts, RankingStatistics, facts_of
+from labeling.exports.statistics import Facts, RankingStatistics, Way, facts_of, way_of
 from records import Message, RecordError, SamplingParams, decode
 from records.lines import to_line
 
@@ -52,7 +52,9 @@ class _Lines:
         self._done: list[bytes] = []
         self._later: list[tuple[bytes, Facts] | str] = []  # from the first odd row on, of which it is the id
         self._texts: dict[bytes, Any] = {b"": None}
-        self._samplings: dict[bytes, tuple[bytes, bytes]] = {}  # of each way to sample, around the seed
+        self._samplings: dict[
+            bytes, tuple[bytes, bytes, Way]
+        ] = {}  # of each way to sample: around the seed, its fields
         self._prompt: tuple[bytes, bytes, str] = (b"", b"", "")  # as it came, as it goes, its side
 
     def write(self, row: bytes) -> None:
@@ -100,9 +102,12 @@ class _Lines:
         sizes = list(map(int, lengths.split(b",")))
         if not fragments.isascii():
             sizes = [len(one["content"]) for one in loads(b"[%b]" % fragments.replace(b"\x03", b"0"))]
+        ways: list[Way] = []
         if samplings:
             pieces = fragments.split(b"\x03")
-            written = [*map(self._sampling, samplings.split(b"\x03")), b""]
+            drawn = list(map(self._sampling, samplings.split(b"\x03")))
+            written = [*(text for text, _ in drawn), b""]
+            ways = [way for _, way in drawn]
             if len(pieces) != len(written):
                 raise Odd
             fragments = b"".join([part for both in zip(pieces, written, strict=True) for part in both])
@@ -113,7 +118,7 @@ class _Lines:
             round=int(number) if number else None, comparison_id=comparison.decode(),
             seconds=float(seconds) if seconds else None, is_abstained=bool(abstained), is_choice=is_choice == b"t",
             is_adjudicated=False, tiers=order, shown_order=seen, ids=names, lengths=sizes,
-            policies=loads(b"[%b]" % policies),
+            policies=loads(b"[%b]" % policies), ways=ways,
         )  # fmt: skip
         said = b"".join(
             (
@@ -161,25 +166,25 @@ class _Lines:
             self._prompt = key, dumps(said, option=OPT_SORT_KEYS), side
         return self._prompt[1:]
 
-    def _sampling(self, text: bytes) -> bytes:
-        """A completion's sampling as it is written. jsonb sorts shorter keys first, so the seed comes first."""
+    def _sampling(self, text: bytes) -> tuple[bytes, Way]:
+        """A completion's sampling as written and as counted. jsonb sorts shorter keys first, the seed comes first."""
         first, _, rest = text.partition(b", ")
         seed = first.removeprefix(b'{"seed": ')
         if not seed.isdigit() or not rest:
             raise Odd
         if rest not in self._samplings:
             self._samplings[rest] = _around_seed(text)
-        before, after = self._samplings[rest]
-        return before + seed + after
+        before, after, way = self._samplings[rest]
+        return before + seed + after, way
 
 
-def _around_seed(text: bytes) -> tuple[bytes, bytes]:
+def _around_seed(text: bytes) -> tuple[bytes, bytes, Way]:
     try:
         params = decode(SamplingParams, {**json.loads(text), "seed": 0}, where="sampling")
     except RecordError as error:
         raise Odd from error
     before, after = to_line(params).rstrip().encode().split(b'"seed":0')
-    return before + b'"seed":', after
+    return before + b'"seed":', after, way_of(params)
 
 
 def _is_plain(message: Any) -> bool:

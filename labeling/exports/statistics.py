@@ -3,18 +3,31 @@
 Counts are of records. The biases (length, position) are what a reward model would learn besides quality.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from labeling.statistics.agreement import PairCounts, compare_rankings, ordered_pairs, shown_earlier_wins, tied_pairs
-from records import Demonstration, LabelledText, Prompt, Ranking, Thumb
+from records import Demonstration, LabelledText, Prompt, Ranking, SamplingParams, Thumb
 
 LENGTHS_DIFFER = 30  # characters; AlpacaEval counts only pairs that differ by more in P(prefer longer)
 _LONGEST_SECONDS = 3_600  # longer times are counted as an hour, so that the counter stays small
 _MOST_TOPICS = 50  # names listed of one breakdown
 _MOST_RANKINGS_COMPARED = 12  # of one comparison: 66 pairs of trainers; the work grows with the square
+
+
+class Way(NamedTuple):
+    """A way to sample: the fields of records.SamplingParams without the seed, which each completion has its own of."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    max_new_tokens: int
+
+
+def way_of(params: SamplingParams) -> Way:
+    return Way(params.temperature, params.top_p, params.top_k, params.max_new_tokens)
 
 
 class Facts(NamedTuple):
@@ -37,6 +50,7 @@ class Facts(NamedTuple):
     ids: Sequence[str]  # of the completions, as are the two below
     lengths: Sequence[int]
     policies: Sequence[str | None]
+    ways: Sequence[Way]  # of the completions of which it is known how they were sampled
 
 
 def facts_of(ranking: Ranking) -> Facts:
@@ -58,6 +72,7 @@ def facts_of(ranking: Ranking) -> Facts:
         ids=[completion.id for completion in ranking.completions],
         lengths=[len(completion.content) for completion in ranking.completions],
         policies=[completion.policy for completion in ranking.completions],
+        ways=[way_of(completion.sampling) for completion in ranking.completions if completion.sampling],
     )
 
 
@@ -70,6 +85,7 @@ class Statistics:
     topics: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     trainers: Counter[str] = field(default_factory=Counter)
+    trainers_of_kind: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     guideline_versions: Counter[str] = field(default_factory=Counter)
     scrubbed: Counter[str] = field(default_factory=Counter)  # personal data that was taken out, by kind
 
@@ -140,6 +156,7 @@ class ThumbStatistics(Statistics):
         super().add(record)
         if record.trainer is not None:
             self.trainers[record.trainer] += 1
+            self.trainers_of_kind[record.trainer_kind].add(record.trainer)
         self.policies[record.completion.policy or ""] += 1
         self.num_up += record.up
         self.num_with_reason += record.reason is not None
@@ -163,6 +180,7 @@ class RankingStatistics(Statistics):
     trainer_kinds: Counter[str] = field(default_factory=Counter)
     rounds: Counter[str] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
+    samplings: Counter[Way] = field(default_factory=Counter)  # of completions, each once
     num_comparisons: int = 0
     sizes: Counter[str] = field(default_factory=Counter)  # completions per ranking
     num_abstained: int = 0
@@ -185,6 +203,8 @@ class RankingStatistics(Statistics):
     def add_facts(self, facts: Facts) -> None:
         super().add(facts)
         self._add_trainer(facts)
+        if facts.trainer is not None and not facts.is_adjudicated:  # an adjudication is a reviewer's
+            self.trainers_of_kind[facts.trainer_kind].add(facts.trainer)
         self.trainer_kinds[facts.trainer_kind] += 1
         self.rounds[str(facts.round) if facts.round else "none"] += 1
         if facts.comparison_id != self._comparison:
@@ -217,6 +237,7 @@ class RankingStatistics(Statistics):
         self.num_comparisons += 1
         for policy in facts.policies:
             self.policies[policy or ""] += 1
+        self.samplings.update(facts.ways)
 
     def _add_order(self, facts: Facts) -> None:
         length = dict(zip(facts.ids, facts.lengths, strict=True))

@@ -20,6 +20,8 @@ from labeling.web import access
 from labeling.web.access import ENGINEERS
 from labeling.web.permissions import model_access
 from labeling.web.proof import recently_proven
+from records import read_manifest
+from records.methods import methods_section
 
 CARD = "card.md"
 
@@ -92,6 +94,7 @@ def _context(found: Export, request: HttpRequest) -> dict[str, Any]:
         "files": files,
         "is_missing": found.state == Export.State.DONE and not files,
         "card": _card(found) if files else "",
+        "methods": _methods(found) if files else "",
         "models": [one for one in Registry().models_after(found) if one.id in seen] if files else [],
         "taken_back": retractions_in(found) if files else None,
         "other_form": OtherExportForm(export=found) if files else None,
@@ -116,3 +119,8 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
 def _card(found: Export) -> str:
     """The card without its title, since the page has one."""
     return (directory_of(found) / CARD).read_text(encoding="utf-8").partition("\n")[2]
+
+
+def _methods(found: Export) -> str:
+    """The methods section, from the frozen manifest and nothing else."""
+    return methods_section(read_manifest(directory_of(found)), manifest_sha256=found.manifest_sha256)

@@ -285,7 +285,7 @@ def test_statements_do_not_grow_with_the_rows(project: Project, django_assert_ma
     for _ in range(40):
         make_ranking(project=project)
     export = asked(project)
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(28):
         assert build(export.id)
 
 

@@ -30,6 +30,8 @@ _downloads = _in("downloads", "views/test_export")
 _files = _in("files", "views/test_export")
 _card = _in("card", "test_card")
 _statistics = _in("statistics", "test_card")
+_counted = _in("statistics", "test_methods")
+_methods = _in("methods/facts", "test_methods")
 _dialogues = _in("formats/dialogues", "test_formats")
 _pairs = _in("formats/pairs", "test_formats")
 _hh = _in("formats/hh", "test_formats")
@@ -219,4 +221,19 @@ MUTANTS = [
     _hh("a prompt with a role marker is written", ", *(message.content for message in _spoken(ranking)))", ")"),
     _choices("what was not chosen is tied", "    if not ranking.choice:\n", "    if True:\n"),
     _writers("a file of trees names its hour", ", mtime=0)", ")"),
+    _counted(
+        "a reviewer is counted among the trainers",
+        "if facts.trainer is not None and not facts.is_adjudicated:",
+        "if facts.trainer is not None:",
+    ),
+    _counted(
+        "a completion counts as sampled with every ranking",
+        "        if facts.comparison_id != self._comparison:\n            self._begin_comparison(facts)\n",
+        "        self._begin_comparison(facts)\n",
+    ),
+    _methods(
+        "the number without filters is that of the rankings alone",
+        "(source.rows, source.beside) if",
+        "(source.rows,) if",
+    ),
 ]

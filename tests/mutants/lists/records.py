@@ -52,5 +52,12 @@ MUTANTS = [
         "except gzip.BadGzipFile as error:",
     ),
     _in("presence", "a worker that was killed lives for ever", "value, ex=SILENT_SECONDS)", "value)"),
+    _in("methods", "chosen trainers are named in a paper", 'f"the work of {_num(len(', 'f"{filters} {_num(len('),
+    _in(
+        "methods",
+        "a damaged export gets a section",
+        "manifest = verify_directory(arguments[0])",
+        'manifest = __import__("records").read_manifest(arguments[0])',
+    ),
     _in("malformed", "another app's task is taken", "    _require(task in tasks,", "    _require(True,"),
 ]
