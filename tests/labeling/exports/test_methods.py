@@ -52,6 +52,7 @@ def test_people_are_counted_by_kind_and_a_reviewer_is_no_trainer(export: Export,
     assert manifest_of(export)["methods"]["trainers"] == {"person": 2, "simulated": 1}
     text = section(export)
     assert "2 people; 1 simulated trainer" in text
+    assert len(trainers) == 4
     assert not [one for one in trainers if one.pseudonym in text or one.username in text]
 
 
